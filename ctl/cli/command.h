@@ -1,0 +1,42 @@
+// What a command is to the command line: options that CLI11 fills, and a function that does the work.
+//
+// Promises: every add_*() registers one verb and, once it is parsed, sets Command::run. Nothing runs while parsing.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "base/result.h"
+
+namespace fwctl::cli {
+
+// The options that every verb takes, anywhere on the line.
+struct Globals {
+    bool json = false;
+    bool wide = false;
+    bool quiet = false;
+    bool verbose = false;
+    bool dry_run = false;
+    bool yes = false;
+    std::string color = "auto";
+    std::string netns;
+};
+
+struct Command {
+    Globals globals;
+    bool needs_privilege = true;
+    std::function<Result<Exit>()> run;
+};
+
+void add_attach(CLI::App& app, Command& command);
+void add_detach(CLI::App& app, Command& command);
+void add_status(CLI::App& app, Command& command);
+void add_rule_edits(CLI::App& app, Command& command);  // allow, deny
+void add_rule(CLI::App& app, Command& command);        // rule list, show, remove, move
+void add_counters(CLI::App& app, Command& command);
+void add_doctor(CLI::App& app, Command& command);
+void add_completion(CLI::App& app, Command& command);
+
+}  // namespace fwctl::cli

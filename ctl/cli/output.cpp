@@ -1,0 +1,80 @@
+#include "cli/output.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+
+namespace fwctl::cli {
+namespace {
+
+bool wants_color(const Globals& globals, int fd) {
+    if (globals.color == "always") return true;
+    if (globals.color == "never" || std::getenv("NO_COLOR") != nullptr) return false;
+    return isatty(fd) != 0;
+}
+
+std::string wrap(std::string_view text, Color color) {
+    constexpr std::string_view kCodes[] = {"31", "33", "32", "1"};
+    return fmt::format("\033[{}m{}\033[0m", kCodes[static_cast<std::size_t>(color)], text);
+}
+
+}  // namespace
+
+std::string paint(std::string_view text, Color color, const Globals& globals) {
+    return wants_color(globals, STDOUT_FILENO) ? wrap(text, color) : std::string(text);
+}
+
+void print_error(std::string_view message, const Globals& globals) {
+    const std::string name = wants_color(globals, STDERR_FILENO) ? wrap("fwctl:", Color::kRed) : "fwctl:";
+    std::fflush(stdout);  // what was said before is to stand before
+    fmt::print(stderr, "{} {}\n", name, message);
+}
+
+void print_note(std::string_view message, const Globals& globals) {
+    if (globals.quiet) return;
+    std::fflush(stdout);
+    fmt::print(stderr, "{}\n", message);
+}
+
+void print_json(const Json& value) {
+    Json with_schema;
+    with_schema["schema"] = 1;
+    with_schema.update(value);
+    fmt::print("{}\n", with_schema.dump(2));
+}
+
+std::string Table::format(const std::vector<std::string>& cells) const {
+    std::string line;
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        std::size_t width = columns_[i].title.size();
+        for (const auto& row : rows_) width = std::max(width, row[i].size());
+        line += columns_[i].to_the_right ? fmt::format("{:>{}}", cells[i], width)
+                                         : fmt::format("{:<{}}", cells[i], width);
+        line += "  ";
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    return line;
+}
+
+void Table::print(const Globals& globals) const {
+    std::vector<std::string> titles;
+    for (const Column& column : columns_) titles.push_back(column.title);
+    fmt::print("{}\n", paint(format(titles), Color::kBold, globals));
+    for (const auto& row : rows_) fmt::print("{}\n", format(row));
+}
+
+std::string with_commas(std::uint64_t number) {
+    std::string text = std::to_string(number);
+    for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3)
+        text.insert(static_cast<std::size_t>(place), ",");
+    return text;
+}
+
+std::string join(const std::vector<std::string>& words, std::string_view between) {
+    return fmt::format("{}", fmt::join(words, between));
+}
+
+}  // namespace fwctl::cli

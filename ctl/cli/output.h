@@ -1,0 +1,49 @@
+// Text and JSON for the terminal: results on stdout, everything said about them on stderr.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command.h"
+
+namespace fwctl::cli {
+
+using Json = nlohmann::ordered_json;
+
+enum class Color { kRed, kYellow, kGreen, kBold };
+
+// The text in colour where stdout is a terminal that wants it.
+std::string paint(std::string_view text, Color color, const Globals& globals);
+
+// "fwctl: …" on stderr, in one line unless the message has several.
+void print_error(std::string_view message, const Globals& globals);
+// A sentence on stderr; nothing with --quiet.
+void print_note(std::string_view message, const Globals& globals);
+// Adds "schema": 1 in front.
+void print_json(const Json& value);
+
+// Columns as wide as their widest cell; numbers to the right.
+class Table {
+public:
+    struct Column {
+        std::string title;
+        bool to_the_right = false;
+    };
+    explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+    void add(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+    void print(const Globals& globals) const;
+
+private:
+    [[nodiscard]] std::string format(const std::vector<std::string>& cells) const;
+    std::vector<Column> columns_;
+    std::vector<std::vector<std::string>> rows_;
+};
+
+// 1234567 as "1,234,567".
+std::string with_commas(std::uint64_t number);
+std::string join(const std::vector<std::string>& words, std::string_view between);
+
+}  // namespace fwctl::cli

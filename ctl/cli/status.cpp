@@ -1,0 +1,165 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/show.h"
+#include "engine/status.h"
+#include "fwctl/abi/reason.h"
+#include "policy/builtin.h"
+#include "policy/rule.h"
+
+namespace fwctl::cli {
+namespace {
+
+constexpr bool kDrops[] = {
+#define X(id, verdict, name, text) (verdict) == FW_DROP,
+    FW_REASONS(X)
+#undef X
+};
+
+struct Sums {
+    std::uint64_t passed = 0;
+    std::uint64_t dropped = 0;
+};
+
+Sums sums_of(const engine::AttachmentStatus& status) {
+    Sums sums;
+    for (const fw_counters& counters : status.counters)
+        for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason)
+            (kDrops[reason] ? sums.dropped : sums.passed) += counters.by_reason[reason].packets;
+    return sums;
+}
+
+const char* mode_name(kernel::XdpMode mode) {
+    switch (mode) {
+        case kernel::XdpMode::kNative: return "native";
+        case kernel::XdpMode::kGeneric: return "generic";
+        case kernel::XdpMode::kOffload: return "offload";
+        case kernel::XdpMode::kNone: break;
+    }
+    return "none";
+}
+
+std::string describe(const engine::HookState& hook) {
+    if (!hook.present) return "MISSING";
+    if (hook.hook == FW_HOOK_XDP)
+        return fmt::format("XDP {}, {}", mode_name(hook.mode), hook.shared ? "shared" : "alone");
+    return hook.by_link ? "TC (tcx)" : "TC (clsact)";
+}
+
+std::string describe_hooks(const engine::AttachmentStatus& status, int hooks) {
+    for (const engine::HookState& hook : status.hooks)
+        if ((hook.hook & hooks) != 0) return describe(hook);
+    return (status.attachment.record.hooks & hooks) != 0 ? "MISSING" : "nothing";
+}
+
+bool is_wanted(const engine::AttachmentStatus& status, const std::vector<std::string>& wanted) {
+    if (wanted.empty()) return true;
+    for (const std::string& pattern : wanted)
+        if (policy::interface_matches(pattern, status.attachment.name())) return true;
+    return false;
+}
+
+std::string program_ids(const engine::AttachmentStatus& status) {
+    std::vector<std::string> ids;
+    for (const engine::HookState& hook : status.hooks)
+        if (hook.present) ids.push_back(fmt::format("{}={}", engine::hook_name(hook.hook), hook.program_id));
+    return join(ids, " ");
+}
+
+void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted, const Globals& globals) {
+    std::vector<Table::Column> columns = {
+        {"INTERFACE"}, {"IN"}, {"OUT"}, {"PASSED", true}, {"DROPPED", true}};
+    if (globals.wide) columns.push_back({"PROGRAMS"});
+    Table table(std::move(columns));
+    for (const engine::AttachmentStatus& one : overview.attachments) {
+        if (!is_wanted(one, wanted)) continue;
+        const Sums sums = sums_of(one);
+        std::vector<std::string> cells = {one.attachment.name(), describe_ingress(one), describe_egress(one),
+                                          with_commas(sums.passed), with_commas(sums.dropped)};
+        if (globals.wide) cells.push_back(program_ids(one));
+        table.add(std::move(cells));
+    }
+    table.print(globals);
+    for (const engine::AttachmentStatus& one : overview.attachments) {
+        if (!is_wanted(one, wanted)) continue;
+        if (!one.broken.empty())
+            fmt::print("{}\n", paint(fmt::format("NOT FILTERED: {}", one.broken), Color::kRed, globals));
+        for (const std::string& warning : one.warnings)
+            fmt::print("{} {}: {}\n", paint("note:", Color::kYellow, globals), one.attachment.name(), warning);
+    }
+    if (overview.leftovers != 0)
+        fmt::print("{} a command did not finish; the next attach, detach, allow or deny cleans up after it\n",
+                   paint("note:", Color::kYellow, globals));
+    fmt::print("{} live rules, {} built-in ones; what no rule names passes\n", overview.live_rules,
+               policy::builtin_rules().size());
+}
+
+Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals) {
+    auto overview = engine::read_status();
+    if (!overview) return tl::unexpected(overview.error());
+    if (!*overview) {
+        if (globals.json) print_json({{"attachments", Json::array()}});
+        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    }
+    bool any = wanted.empty();
+    bool broken = false;
+    Json list = Json::array();
+    for (const engine::AttachmentStatus& one : (*overview)->attachments) {
+        if (!is_wanted(one, wanted)) continue;
+        any = true;
+        broken = broken || !one.broken.empty();
+        list.push_back(attachment_json(one));
+    }
+    if (!any) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
+    if (globals.json)
+        print_json({{"generation", (*overview)->generation},
+                    {"live_rules", (*overview)->live_rules},
+                    {"attachments", list}});
+    else
+        print_text(**overview, wanted, globals);
+    return broken ? Exit::kNotAttached : Exit::kDone;
+}
+
+}  // namespace
+
+std::string describe_ingress(const engine::AttachmentStatus& status) {
+    return describe_hooks(status, FW_HOOK_XDP | FW_HOOK_TC_IN);
+}
+
+std::string describe_egress(const engine::AttachmentStatus& status) { return describe_hooks(status, FW_HOOK_TC_OUT); }
+
+Json attachment_json(const engine::AttachmentStatus& status) {
+    Json hooks = Json::array();
+    for (const engine::HookState& hook : status.hooks) {
+        Json entry{{"hook", engine::hook_name(hook.hook)}, {"present", hook.present}, {"program_id", hook.program_id}};
+        if (hook.hook == FW_HOOK_XDP) {
+            entry["mode"] = mode_name(hook.mode);
+            entry["shared"] = hook.shared;
+        } else {
+            entry["via"] = hook.by_link ? "tcx" : "clsact";
+        }
+        hooks.push_back(entry);
+    }
+    const Sums sums = sums_of(status);
+    Json entry{{"interface", status.attachment.name()},
+               {"ifindex", status.attachment.ifindex()},
+               {"hooks", hooks},
+               {"packets", {{"passed", sums.passed}, {"dropped", sums.dropped}}},
+               {"warnings", status.warnings}};
+    entry["broken"] = status.broken.empty() ? Json(nullptr) : Json(status.broken);
+    return entry;
+}
+
+void add_status(CLI::App& app, Command& command) {
+    CLI::App* verb = app.add_subcommand("status", "Show what is attached where, and what it cannot see");
+    auto wanted = std::make_shared<std::vector<std::string>>();
+    verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
+    verb->callback([wanted, &command] {
+        command.run = [wanted, &command] { return run(*wanted, command.globals); };
+    });
+}
+
+}  // namespace fwctl::cli

@@ -1,0 +1,225 @@
+#include "engine/attach.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <utility>
+
+#include "engine/hooks.h"
+#include "engine/session.h"
+#include "kernel/object.h"
+#include "net/interface.h"
+#include "policy/rule.h"
+
+namespace fwctl::engine {
+namespace {
+
+using net::Interface;
+
+struct Target {
+    Interface interface;
+    int peer_of = 0;  // ifindex of the bridge
+};
+
+// One interface that this command works on.
+struct Work {
+    Target target;
+    Attachment attachment;
+    AttachChange change = AttachChange::kAttached;
+    WantedMode mode = WantedMode::kAuto;
+};
+
+bool is_pattern(const std::string& name) { return name.find_first_of("*?") != std::string::npos; }
+
+// The interfaces of a pattern, or the one of that name. A pattern leaves loopback out: it has to be named.
+Status add_matching(const std::vector<Interface>& all, const std::string& wanted, std::vector<Target>& targets) {
+    const std::size_t before = targets.size();
+    for (const Interface& interface : all)
+        if (is_pattern(wanted) ? !interface.loopback && policy::interface_matches(wanted, interface.name)
+                               : interface.name == wanted)
+            targets.push_back({interface, 0});
+    if (targets.size() > before) return {};
+    if (is_pattern(wanted)) return fail(fmt::format("no interface matches \"{}\"", wanted));
+    return fail(fmt::format("there is no interface \"{}\"", wanted));
+}
+
+// The ports of the bridges among the targets, in front of them.
+Status add_peers(const std::vector<Interface>& all, std::vector<Target>& targets) {
+    std::vector<Target> peers;
+    for (const Target& bridge : targets) {
+        if (bridge.interface.kind != "bridge")
+            return fail(fmt::format("--isolate-peers is for bridges, and {} is none", bridge.interface.name),
+                        Exit::kUsage);
+        for (const Interface& interface : all)
+            if (interface.master == bridge.interface.ifindex) peers.push_back({interface, bridge.interface.ifindex});
+    }
+    targets.insert(targets.begin(), peers.begin(), peers.end());
+    return {};
+}
+
+Result<std::vector<Target>> find_targets(const AttachRequest& request) {
+    auto all = net::list_interfaces();
+    if (!all) return tl::unexpected(all.error());
+    std::vector<Target> targets;
+    for (const std::string& wanted : request.interfaces)
+        if (auto found = add_matching(*all, wanted, targets); !found) return tl::unexpected(found.error());
+    if (request.isolate_peers)
+        if (auto peers = add_peers(*all, targets); !peers) return tl::unexpected(peers.error());
+    std::set<int> seen;
+    std::erase_if(targets, [&](const Target& target) { return !seen.insert(target.interface.ifindex).second; });
+    return targets;
+}
+
+Result<std::uint32_t> free_slot(const State& state, const std::vector<Work>& work) {
+    std::set<std::uint32_t> used;
+    for (const Attachment& attachment : state.attachments) used.insert(attachment.slot);
+    for (const Work& one : work) used.insert(one.attachment.slot);
+    for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot)
+        if (!used.contains(slot)) return slot;
+    return fail(fmt::format("the limit of {} attachments is reached", +FW_MAX_ATTACHMENTS));
+}
+
+std::string hook_list(std::uint8_t hooks) {
+    std::string names;
+    for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
+        if ((hooks & hook) != 0) names += (names.empty() ? "" : ",") + std::string(hook_name(hook));
+    return names;
+}
+
+// What is asked for must be what is there; anything else is a detach and an attach, with an instant between that the user must want.
+Status check_same(const Attachment& there, const AttachRequest& request, bool is_peer) {
+    const auto conflict = [&](const std::string& what) {
+        return fail(fmt::format("{} is attached {}; to change that: fwctl detach {}", there.name(), what, there.name()),
+                    Exit::kConflict);
+    };
+    if (is_peer) return {};
+    if (request.hooks != 0 && request.hooks != there.record.hooks)
+        return conflict("at " + hook_list(there.record.hooks));
+    const auto mode = static_cast<kernel::XdpMode>(there.record.xdp_mode);
+    if (request.mode == WantedMode::kNative && mode != kernel::XdpMode::kNative)
+        return conflict(mode == kernel::XdpMode::kNone ? "without XDP" : "in generic mode");
+    if (request.mode == WantedMode::kGeneric && mode != kernel::XdpMode::kGeneric)
+        return conflict(mode == kernel::XdpMode::kNone ? "without XDP" : "in native mode");
+    return {};
+}
+
+// What there is to do for one interface: nothing, a repair or a new attachment. Nothing is touched yet.
+Result<Work> plan(const Writing& writing, const AttachRequest& request, const Target& target,
+                  const std::vector<Work>& before) {
+    Work work{target, {}, AttachChange::kAttached, request.mode};
+    const bool is_peer = target.peer_of != 0;
+    auto choice = choose(target.interface, {request.mode, request.hooks, is_peer});
+    if (!choice) return tl::unexpected(choice.error());
+
+    if (const Attachment* there = writing.state.find(target.interface.name); there != nullptr) {
+        if (auto same = check_same(*there, request, is_peer); !same) return tl::unexpected(same.error());
+        work.attachment = *there;
+        work.attachment.record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
+        auto hooks = inspect_hooks(writing.store, work.attachment);
+        if (!hooks) return tl::unexpected(hooks.error());
+        work.change = !all_present(*hooks)                               ? AttachChange::kRepaired
+                      : there->record.build != kernel::build_id()        ? AttachChange::kUpdated
+                                                                         : AttachChange::kUnchanged;
+        // The mode that it had, so that a repair does not change it.
+        if (work.attachment.record.xdp_mode != 0 && work.mode == WantedMode::kAuto)
+            work.mode = work.attachment.record.xdp_mode == static_cast<int>(kernel::XdpMode::kNative)
+                            ? WantedMode::kNative
+                            : WantedMode::kGeneric;
+        return work;
+    }
+    auto slot = free_slot(writing.state, before);
+    if (!slot) return tl::unexpected(slot.error());
+    work.mode = choice->mode;
+    work.attachment.slot = *slot;
+    fw_attachment& record = work.attachment.record;
+    record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
+    record.peer_of = static_cast<std::uint32_t>(target.peer_of);
+    record.hooks = choice->hooks;
+    record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
+    record.build = kernel::build_id();
+    std::memcpy(record.name, target.interface.name.data(),
+                std::min(target.interface.name.size(), sizeof(record.name) - 1));
+    return work;
+}
+
+Status prepare(const Writing& writing, const AttachRequest& request, Work& work) {
+    switch (work.change) {
+        case AttachChange::kUnchanged: return {};
+        case AttachChange::kUpdated: return update_programs(writing.store, work.attachment);
+        case AttachChange::kRepaired:
+        case AttachChange::kAttached: break;
+    }
+    writing.store.write_record(work.attachment);
+    return attach_missing(writing.store, work.attachment, work.mode, request.replace);
+}
+
+// Takes back what this command has attached; what ran before runs on.
+void undo(const Writing& writing, const std::vector<Work>& done) {
+    for (const Work& work : done) {
+        if (work.change != AttachChange::kAttached) continue;
+        if (remove_hooks(writing.store, work.attachment)) writing.store.erase_record(work.attachment.slot);
+    }
+    if (writing.state.attachments.empty()) remove_state(writing.store.paths());
+}
+
+// The new attachments beside those that were there.
+State enabled_state(const Writing& writing, const std::vector<Work>& done) {
+    State next = writing.state;
+    for (const Work& work : done) {
+        std::erase_if(next.attachments,
+                      [&](const Attachment& attachment) { return attachment.slot == work.attachment.slot; });
+        next.attachments.push_back(work.attachment);
+        next.attachments.back().enabled = true;
+    }
+    return next;
+}
+
+Status carry_out(const Writing& writing, const AttachRequest& request, std::vector<Work>& all) {
+    for (Work& work : all)
+        if (auto prepared = prepare(writing, request, work); !prepared)
+            return context(work.target.interface.name, prepared.error());
+    const bool changed = std::any_of(all.begin(), all.end(),
+                                     [](const Work& work) { return work.change != AttachChange::kUnchanged; });
+    if (!changed) return {};
+    State next = enabled_state(writing, all);
+    if (auto published = writing.store.publish(next); !published) return published;
+    if (!request.replace) return {};
+    // Only now, when ours filters from its first packet on, does the other one go.
+    for (Work& work : all)
+        if (auto replaced = replace_foreign(writing.store, work.attachment); !replaced) {
+            State before = writing.state;
+            if (auto back = writing.store.publish(before); !back) return back;
+            return context(work.target.interface.name, replaced.error());
+        }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
+    auto targets = find_targets(request);
+    if (!targets) return tl::unexpected(targets.error());
+    auto writing = create_to_write();
+    if (!writing) return tl::unexpected(writing.error());
+
+    std::vector<Work> all;
+    for (const Target& target : *targets) {
+        auto work = plan(*writing, request, target, all);
+        if (!work) {
+            undo(*writing, {});
+            return tl::unexpected(work.error());
+        }
+        all.push_back(std::move(*work));
+    }
+    if (auto done = carry_out(*writing, request, all); !done) {
+        undo(*writing, all);
+        return tl::unexpected(done.error());
+    }
+    std::vector<AttachOutcome> outcomes;
+    for (const Work& work : all) outcomes.push_back({work.target.interface.name, work.change});
+    return outcomes;
+}
+
+}  // namespace fwctl::engine

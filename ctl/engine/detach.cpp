@@ -1,0 +1,64 @@
+#include "engine/detach.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "engine/hooks.h"
+#include "engine/session.h"
+#include "engine/store.h"
+#include "policy/print.h"
+#include "policy/rule.h"
+
+namespace fwctl::engine {
+namespace {
+
+Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<std::string>& interfaces) {
+    std::set<std::uint32_t> slots;
+    for (const std::string& wanted : interfaces) {
+        const std::size_t before = slots.size();
+        for (const Attachment& attachment : state.attachments)
+            if (policy::interface_matches(wanted, attachment.name())) slots.insert(attachment.slot);
+        if (slots.size() == before) return fail(fmt::format("{} is not attached", wanted), Exit::kNotAttached);
+    }
+    std::set<std::uint32_t> peers;
+    for (const Attachment& bridge : state.attachments)
+        for (const Attachment& port : state.attachments)
+            if (slots.contains(bridge.slot) && port.record.peer_of == bridge.record.ifindex) peers.insert(port.slot);
+    slots.merge(peers);
+    return slots;
+}
+
+}  // namespace
+
+Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
+    auto writing = open_to_write();
+    if (!writing) return tl::unexpected(writing.error());
+    auto slots = slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
+    if (!slots) return tl::unexpected(slots.error());
+
+    DetachOutcome outcome;
+    State next = writing->state;
+    std::vector<Attachment> leaving;
+    for (const Attachment& attachment : writing->state.attachments)
+        if (slots->contains(attachment.slot)) leaving.push_back(attachment);
+    std::erase_if(next.attachments,
+                  [&](const Attachment& attachment) { return slots->contains(attachment.slot); });
+    if (next.attachments.empty()) {
+        for (const CountedRule& counted : next.live) outcome.forgotten_rules.push_back(policy::describe(counted.rule));
+        next.live.clear();
+    }
+
+    if (auto published = writing->store.publish(next); !published) return tl::unexpected(published.error());
+    for (const Attachment& attachment : leaving) {
+        if (auto removed = remove_hooks(writing->store, attachment); !removed)
+            return context(attachment.name(), removed.error());
+        writing->store.erase_record(attachment.slot);
+        outcome.interfaces.push_back(attachment.name());
+    }
+    if (next.attachments.empty()) remove_state(writing->store.paths());
+    return outcome;
+}
+
+}  // namespace fwctl::engine

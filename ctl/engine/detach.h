@@ -1,0 +1,22 @@
+// `fwctl detach`.
+//
+// Promises: one store ends the filtering on all of the interfaces at once; then the programs, links, qdiscs and pins go. With the last
+// attachment the live rules go, too: nothing is left in the kernel.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace fwctl::engine {
+
+struct DetachOutcome {
+    std::vector<std::string> interfaces;
+    std::vector<std::string> forgotten_rules;  // the words of the live rules that went with the last attachment
+};
+
+// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that --isolate-peers brought.
+Result<DetachOutcome> detach(const std::vector<std::string>& interfaces);
+
+}  // namespace fwctl::engine

@@ -1,0 +1,78 @@
+#include "engine/session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/hooks.h"
+#include "net/namespace.h"
+
+namespace fwctl::engine {
+namespace {
+
+// Attachments that no generation enables belong to a command that did not finish, or to a detach that did not get to its end.
+Result<Writing> begin(Lock lock, Store store) {
+    auto state = store.read();
+    if (!state) return tl::unexpected(state.error());
+    for (const Attachment& attachment : state->attachments) {
+        if (attachment.enabled) continue;
+        if (auto removed = remove_hooks(store, attachment); !removed)
+            return context("cleaning up after a command that did not finish", removed.error());
+        store.erase_record(attachment.slot);
+    }
+    std::erase_if(state->attachments, [](const Attachment& attachment) { return !attachment.enabled; });
+    return Writing{std::move(lock), std::move(store), std::move(*state)};
+}
+
+}  // namespace
+
+Result<kernel::StatePaths> current_paths() {
+    auto cookie = net::namespace_cookie();
+    if (!cookie) return tl::unexpected(cookie.error());
+    return kernel::state_paths(*cookie);
+}
+
+Result<std::optional<Store>> open_to_read() {
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    return Store::open(*paths);
+}
+
+Result<Writing> open_to_write() {
+    const auto nothing = [] { return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached); };
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    if (!kernel::bpffs_mounted()) return nothing();
+    auto lock = Lock::acquire(*paths);
+    if (!lock) return tl::unexpected(lock.error());
+    auto store = Store::open(*paths);
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) {
+        remove_state(*paths);
+        return nothing();
+    }
+    auto writing = begin(std::move(*lock), std::move(**store));
+    if (writing && writing->state.attachments.empty()) {
+        remove_state(*paths);
+        return nothing();
+    }
+    return writing;
+}
+
+Result<Writing> create_to_write() {
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    if (auto mounted = kernel::ensure_bpffs(); !mounted) return tl::unexpected(mounted.error());
+    auto lock = Lock::acquire(*paths);
+    if (!lock) return tl::unexpected(lock.error());
+    const bool is_new = access(paths->directory.c_str(), F_OK) != 0;
+    auto store = Store::create(*paths);
+    if (!store) {
+        if (is_new) remove_state(*paths);
+        return tl::unexpected(store.error());
+    }
+    return begin(std::move(*lock), std::move(*store));
+}
+
+}  // namespace fwctl::engine

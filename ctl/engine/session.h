@@ -1,0 +1,32 @@
+// What every command begins with: which network namespace, where its state is, and the lock for those that change it.
+#pragma once
+
+#include <optional>
+
+#include "base/result.h"
+#include "engine/lock.h"
+#include "engine/store.h"
+#include "kernel/bpffs.h"
+
+namespace fwctl::engine {
+
+// The paths of the network namespace that the process is in.
+Result<kernel::StatePaths> current_paths();
+
+// To look: no lock, nothing is made. nullopt: nothing is attached in this namespace.
+Result<std::optional<Store>> open_to_read();
+
+// To change. What a killed command left behind is cleaned up first.
+struct Writing {
+    Lock lock;
+    Store store;
+    State state;
+};
+
+// An error with Exit::kNotAttached when nothing is attached.
+Result<Writing> open_to_write();
+
+// As open_to_write(), but makes the state where there is none, mounting the bpffs if need be.
+Result<Writing> create_to_write();
+
+}  // namespace fwctl::engine

@@ -1,0 +1,128 @@
+#include "engine/status.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "engine/session.h"
+
+namespace fwctl::engine {
+namespace {
+
+using net::Interface;
+
+std::string why_broken(const AttachmentStatus& status, const std::vector<Interface>& all) {
+    const std::string name = status.attachment.name();
+    if (!status.interface) {
+        const Interface* again = net::find_interface(all, name);
+        if (again != nullptr)
+            return fmt::format("{0} was deleted and made again: nothing is filtered; repair: fwctl attach {0}", name);
+        return fmt::format("{0} is gone: nothing is filtered; when it is back: fwctl attach {0}, for good: fwctl detach {0}",
+                           name);
+    }
+    for (const HookState& hook : status.hooks)
+        if (!hook.present)
+            return fmt::format("its {0} program is gone: {1} is not filtered; repair: fwctl attach {2}",
+                               hook_name(hook.hook), hook.hook == FW_HOOK_TC_OUT ? "what goes out" : "what comes in",
+                               name);
+    return {};
+}
+
+bool has_hook(const Attachment& attachment, int hooks) { return (attachment.record.hooks & hooks) != 0; }
+
+std::string join(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
+
+void warn_of_bridge(const AttachmentStatus& status, const std::vector<Interface>& all, const State& state,
+                    std::vector<std::string>& warnings) {
+    std::vector<std::string> open_ports;
+    bool isolating = false;
+    for (const Interface& port : all) {
+        if (port.master != status.interface->ifindex) continue;
+        const auto attached = std::find_if(state.attachments.begin(), state.attachments.end(), [&](const auto& other) {
+            return other.enabled && other.ifindex() == port.ifindex && has_hook(other, FW_HOOK_XDP | FW_HOOK_TC_IN);
+        });
+        if (attached == state.attachments.end()) open_ports.push_back(port.name);
+    }
+    for (const Attachment& other : state.attachments)
+        isolating = isolating || other.record.peer_of == status.attachment.record.ifindex;
+    if (isolating && !open_ports.empty())
+        warnings.push_back(fmt::format("new ports are not filtered among each other yet: {}; again: fwctl attach "
+                                       "--isolate-peers {}",
+                                       join(open_ports), status.interface->name));
+    else if (!isolating && open_ports.size() > 1)
+        warnings.push_back(fmt::format("traffic between its ports ({}) does not pass here; to filter it, too: fwctl attach "
+                                       "--isolate-peers {}",
+                                       join(open_ports), status.interface->name));
+}
+
+std::vector<std::string> warnings_of(const AttachmentStatus& status, const std::vector<Interface>& all,
+                                     const State& state) {
+    std::vector<std::string> warnings;
+    const Attachment& attachment = status.attachment;
+    if (status.interface->name != attachment.name())
+        warnings.push_back(fmt::format("it is called {} now; rules know it as {}", status.interface->name,
+                                       attachment.name()));
+    if (!has_hook(attachment, FW_HOOK_XDP | FW_HOOK_TC_IN)) warnings.emplace_back("what comes in is not filtered");
+    if (!has_hook(attachment, FW_HOOK_TC_OUT) && attachment.record.peer_of == 0)
+        warnings.emplace_back("what goes out is not filtered");
+    if (status.interface->kind == "bridge") warn_of_bridge(status, all, state, warnings);
+    return warnings;
+}
+
+Result<AttachmentStatus> status_of(const Store& store, const Attachment& attachment,
+                                   const std::vector<Interface>& all, const State& state) {
+    AttachmentStatus status;
+    status.attachment = attachment;
+    if (const Interface* found = net::find_interface(all, attachment.ifindex()); found != nullptr) {
+        status.interface = *found;
+        auto hooks = inspect_hooks(store, attachment);
+        if (!hooks) return tl::unexpected(hooks.error());
+        status.hooks = std::move(*hooks);
+        status.warnings = warnings_of(status, all, state);
+    }
+    status.broken = why_broken(status, all);
+    for (const fw_direction direction : {FW_IN, FW_OUT}) {
+        auto counters = store.counters(attachment.slot, direction);
+        if (!counters) return tl::unexpected(counters.error());
+        status.counters[direction] = *counters;
+    }
+    return status;
+}
+
+}  // namespace
+
+bool Overview::any_broken() const {
+    return std::any_of(attachments.begin(), attachments.end(),
+                       [](const AttachmentStatus& status) { return !status.broken.empty(); });
+}
+
+Result<std::optional<Overview>> read_status() {
+    auto store = open_to_read();
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) return std::nullopt;
+    auto state = (*store)->read();
+    if (!state) return tl::unexpected(state.error());
+    auto all = net::list_interfaces();
+    if (!all) return tl::unexpected(all.error());
+
+    Overview status;
+    status.generation = state->generation;
+    status.live_rules = state->live.size();
+    for (const Attachment& attachment : state->attachments) {
+        if (!attachment.enabled) {
+            ++status.leftovers;
+            continue;
+        }
+        auto one = status_of(**store, attachment, *all, *state);
+        if (!one) return tl::unexpected(one.error());
+        status.attachments.push_back(std::move(*one));
+    }
+    if (status.attachments.empty() && status.leftovers == 0) return std::nullopt;
+    return status;
+}
+
+}  // namespace fwctl::engine

@@ -1,0 +1,38 @@
+// What runs where: the picture that `fwctl status`, `counters` and `doctor` show.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/hooks.h"
+#include "engine/store.h"
+#include "net/interface.h"
+
+namespace fwctl::engine {
+
+struct AttachmentStatus {
+    Attachment attachment;
+    std::optional<net::Interface> interface;  // absent: gone
+    std::vector<HookState> hooks;
+    std::array<fw_counters, FW_DIRECTIONS> counters{};
+    std::string broken;                 // why it does not protect what it should; empty: it does
+    std::vector<std::string> warnings;  // traffic that it cannot see
+};
+
+// Of one network namespace.
+struct Overview {
+    std::uint64_t generation = 0;
+    std::vector<AttachmentStatus> attachments;
+    std::size_t live_rules = 0;
+    std::size_t leftovers = 0;  // attachments of commands that did not finish
+
+    [[nodiscard]] bool any_broken() const;
+};
+
+// nullopt: nothing is attached in this network namespace.
+Result<std::optional<Overview>> read_status();
+
+}  // namespace fwctl::engine

@@ -1,0 +1,115 @@
+// Maps by their pins: RAII over descriptors and memory mappings.
+//
+// Promises: errors name the map. A MappedArray is the kernel's own memory: what is written there, programs read at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/result.h"
+
+namespace fwctl::kernel {
+
+class Map {
+public:
+    Map() = default;
+    static Result<Map> open(const std::string& path);
+
+    [[nodiscard]] int fd() const { return fd_.get(); }
+    [[nodiscard]] std::uint32_t id() const { return id_; }
+
+    template <typename Key, typename Value>
+    Status update(const Key& key, const Value& value) const {
+        return update_bytes(&key, &value);
+    }
+    template <typename Key>
+    Status erase(const Key& key) const {
+        return erase_bytes(&key);
+    }
+    // Every key of the map, as it is now.
+    template <typename Key>
+    [[nodiscard]] std::vector<Key> keys() const {
+        std::vector<Key> all;
+        Key key{};
+        for (bool more = next_key(nullptr, &key); more; more = next_key(&key, &key)) all.push_back(key);
+        return all;
+    }
+
+    // The element of a per-CPU array, once per possible CPU.
+    template <typename Value>
+    [[nodiscard]] Result<std::vector<Value>> per_cpu(std::uint32_t index) const {
+        static_assert(sizeof(Value) % 8 == 0, "the kernel rounds per-CPU values up to eight bytes");
+        std::vector<Value> values(cpu_count());
+        if (auto read = lookup_bytes(&index, values.data()); !read) return tl::unexpected(read.error());
+        return values;
+    }
+    // Sets the element to zero on every CPU.
+    template <typename Value>
+    Status clear_per_cpu(std::uint32_t index) const {
+        const std::vector<Value> zero(cpu_count());
+        return update_bytes(&index, zero.data());
+    }
+
+private:
+    Status update_bytes(const void* key, const void* value) const;
+    Status erase_bytes(const void* key) const;
+    Status lookup_bytes(const void* key, void* value) const;
+    bool next_key(const void* key, void* next) const;
+    static std::size_t cpu_count();
+
+    Fd fd_;
+    std::uint32_t id_ = 0;
+    std::string name_;
+};
+
+// A piece of memory that is unmapped with its owner.
+class Mapping {
+public:
+    Mapping() = default;
+    static Result<Mapping> of(const Map& map, std::size_t bytes);
+    Mapping(Mapping&& other) noexcept;
+    Mapping& operator=(Mapping&& other) noexcept;
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    ~Mapping();
+
+    [[nodiscard]] std::byte* data() const { return data_; }
+
+private:
+    std::byte* data_ = nullptr;
+    std::size_t bytes_ = 0;
+};
+
+// The elements of an array map that was made with BPF_F_MMAPABLE.
+template <typename Value>
+class MappedArray {
+public:
+    static_assert(std::is_trivially_copyable_v<Value> && sizeof(Value) % 8 == 0);
+
+    static Result<MappedArray> open(const std::string& path, std::size_t elements) {
+        auto map = Map::open(path);
+        if (!map) return tl::unexpected(map.error());
+        auto mapping = Mapping::of(*map, elements * sizeof(Value));
+        if (!mapping) return tl::unexpected(mapping.error());
+        MappedArray array;
+        array.map_ = std::move(*map);
+        array.mapping_ = std::move(*mapping);
+        return array;
+    }
+
+    [[nodiscard]] const Map& map() const { return map_; }
+    [[nodiscard]] Value* at(std::size_t index) const {
+        return reinterpret_cast<Value*>(mapping_.data()) + index;
+    }
+
+private:
+    Map map_;
+    Mapping mapping_;
+};
+
+}  // namespace fwctl::kernel

@@ -1,0 +1,148 @@
+#include "kernel/object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+// The skeletons name these types without defining them.
+#include "fwctl/abi/policy.h"
+#include "fwctl/abi/state.h"
+#include "kernel/log.h"
+#include "kernel/probe.h"
+#include "skeleton/fwctl_tc.skel.h"
+#include "skeleton/fwctl_xdp.skel.h"
+
+namespace fwctl::kernel {
+namespace {
+
+constexpr std::array kSharedMaps = {"control", "policy", "prefixes", "rule_counters", "attachments"};
+
+std::string_view elf_of(ProgramKind kind) {
+    std::size_t size = 0;
+    const void* bytes = kind == ProgramKind::kXdp ? fwctl_xdp__elf_bytes(&size) : fwctl_tc__elf_bytes(&size);
+    return {static_cast<const char*>(bytes), size};
+}
+
+const char* name_of(ProgramKind kind) {
+    switch (kind) {
+        case ProgramKind::kXdp: return "fwctl_xdp";
+        case ProgramKind::kTcIn: return "fwctl_tc_in";
+        case ProgramKind::kTcOut: return "fwctl_tc_out";
+    }
+    return "";
+}
+
+std::string last_libbpf_error(const LogCapture& log, int error) {
+    const std::string tail = log.tail();
+    return tail.empty() ? strerror(error) : fmt::format("{}\n{}", strerror(error), tail);
+}
+
+// The constants have one layout in both objects: the skeleton of one says where they lie.
+void set_constants(bpf_object* object, const ProgramConfig& config) {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, object) {
+        if (!std::string_view(bpf_map__name(map)).ends_with(".rodata")) continue;
+        std::size_t size = 0;
+        const auto* initial = static_cast<const char*>(bpf_map__initial_value(map, &size));
+        std::vector<char> bytes(initial, initial + size);
+        auto* constants = reinterpret_cast<fwctl_xdp::fwctl_xdp__rodata*>(bytes.data());
+        constants->fw_slot = config.slot;
+        constants->fw_link = static_cast<std::uint8_t>(config.link);
+        constants->fw_tracing = config.tracing;
+        bpf_map__set_initial_value(map, bytes.data(), size);
+    }
+}
+
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_slot) == offsetof(fwctl_tc::fwctl_tc__rodata, fw_slot));
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_link) == offsetof(fwctl_tc::fwctl_tc__rodata, fw_link));
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_tracing) ==
+              offsetof(fwctl_tc::fwctl_tc__rodata, fw_tracing));
+
+Status set_pins(bpf_object* object, const StatePaths& paths) {
+    for (const char* name : kSharedMaps) {
+        bpf_map* map = bpf_object__find_map_by_name(object, name);
+        if (map == nullptr || bpf_map__set_pin_path(map, paths.map(name).c_str()) != 0)
+            return fail(fmt::format("the map {} cannot be pinned", name));
+    }
+    return {};
+}
+
+}  // namespace
+
+void Object::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+
+Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config, const StatePaths& paths) {
+    const LogCapture log;
+    const std::string_view elf = elf_of(kind);
+    Object object;
+    object.program_name_ = name_of(kind);
+    object.handle_.reset(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
+    if (!object.handle_) return fail(fmt::format("cannot open our BPF object: {}", last_libbpf_error(log, errno)));
+
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object.handle_.get()) {
+        const bool wanted = std::string_view(bpf_program__name(program)) == object.program_name_;
+        bpf_program__set_autoload(program, wanted);
+        if (wanted) object.program_ = program;
+    }
+    set_constants(object.handle_.get(), config);
+    if (auto pinned = set_pins(object.handle_.get(), paths); !pinned) return tl::unexpected(pinned.error());
+    bpf_map* counters = bpf_object__find_map_by_name(object.handle_.get(), "counters");
+    bpf_map__set_pin_path(counters, paths.counters(config.slot).c_str());
+    return object;
+}
+
+Status Object::load() {
+    const LogCapture log;
+    if (const int error = bpf_object__load(handle_.get()); error != 0) {
+        if (auto missing = missing_feature(); missing) return fail(*missing);
+        return fail(fmt::format("the kernel refused {}: {}", program_name_, last_libbpf_error(log, -error)));
+    }
+    return {};
+}
+
+int Object::program_fd() const { return bpf_program__fd(program_); }
+
+Result<fw_trace> Object::trace() const {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, handle_.get()) {
+        if (!std::string_view(bpf_map__name(map)).ends_with(".bss")) continue;
+        std::array<char, 4096> value{};
+        const std::uint32_t zero = 0;
+        if (bpf_map__value_size(map) > value.size()) break;
+        if (bpf_map_lookup_elem(bpf_map__fd(map), &zero, value.data()) != 0) break;
+        fw_trace trace{};
+        std::memcpy(&trace, value.data(), sizeof(trace));
+        return trace;
+    }
+    return fail("the trace cannot be read");
+}
+
+Status create_shared_maps(const StatePaths& paths) {
+    const LogCapture log;
+    const std::string_view elf = elf_of(ProgramKind::kXdp);
+    const std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(
+        bpf_object__open_mem(elf.data(), elf.size(), nullptr), bpf_object__close);
+    if (!object) return fail(fmt::format("cannot open our BPF object: {}", last_libbpf_error(log, errno)));
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, object.get()) bpf_program__set_autoload(program, false);
+    if (auto pinned = set_pins(object.get(), paths); !pinned) return pinned;
+    if (const int error = bpf_object__load(object.get()); error != 0)
+        return fail(fmt::format("cannot make the maps: {}", last_libbpf_error(log, -error)));
+    return {};
+}
+
+std::uint64_t build_id() {
+    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+    for (const ProgramKind kind : {ProgramKind::kXdp, ProgramKind::kTcIn})
+        for (const char byte : elf_of(kind)) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+    return hash;
+}
+
+}  // namespace fwctl::kernel

@@ -1,0 +1,91 @@
+#include "kernel/probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <sys/capability.h>
+#include <sys/utsname.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+
+#include "base/fd.h"
+#include "kernel/log.h"
+#include "kernel/tc.h"
+
+namespace fwctl::kernel {
+
+std::optional<std::string> missing_feature() {
+    struct Need {
+        bpf_prog_type type;
+        bpf_func_id helper;
+        const char* name;
+    };
+    constexpr std::array kNeeds = {
+        Need{BPF_PROG_TYPE_XDP, BPF_FUNC_xdp_load_bytes, "multi-buffer XDP (bpf_xdp_load_bytes)"},
+        Need{BPF_PROG_TYPE_XDP, BPF_FUNC_ktime_get_coarse_ns, "a coarse clock (bpf_ktime_get_coarse_ns)"},
+        Need{BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_load_bytes, "TC programs (bpf_skb_load_bytes)"},
+    };
+    const LogCapture log;
+    for (const Need& need : kNeeds)
+        if (libbpf_probe_bpf_helper(need.type, need.helper, nullptr) == 0)
+            return fmt::format("this kernel ({}) lacks {}: fwctl needs Linux 6.1 or later", kernel_release(),
+                               need.name);
+    return std::nullopt;
+}
+
+Status check_privilege(const std::string& command) {
+    struct Need {
+        cap_value_t value;
+        const char* name;
+    };
+    constexpr std::array kNeeds = {Need{CAP_BPF, "CAP_BPF"}, Need{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+                                   Need{CAP_PERFMON, "CAP_PERFMON"}};
+    const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> own(cap_get_proc(), cap_free);
+    std::string missing;
+    for (const Need& need : kNeeds) {
+        cap_flag_value_t value = CAP_CLEAR;
+        if (own) cap_get_flag(own.get(), need.value, CAP_EFFECTIVE, &value);
+        if (value == CAP_SET) continue;
+        missing += (missing.empty() ? "" : ", ") + std::string(need.name);
+    }
+    if (missing.empty()) return {};
+    return fail(fmt::format("{} needs root: {} missing", command, missing), Exit::kNoPrivilege);
+}
+
+bool has_tcx() {
+    std::uint32_t count = 0;
+    constexpr int kLoopback = 1;
+    return bpf_prog_query(kLoopback, static_cast<bpf_attach_type>(kTcxIngress), 0, nullptr, nullptr, &count) == 0;
+}
+
+// Without a target the kernel answers EINVAL where the type is allowed.
+bool has_extensions() {
+    const std::array<bpf_insn, 2> pass = {bpf_insn{BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, 0, 0},
+                                          bpf_insn{BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+    const int fd = bpf_prog_load(BPF_PROG_TYPE_EXT, "fwctl_probe", "GPL", pass.data(), pass.size(), nullptr);
+    if (fd >= 0) {
+        const Fd close_it(fd);
+        return true;
+    }
+    return errno == EINVAL;
+}
+
+bool jit_enabled() {
+    std::ifstream file("/proc/sys/net/core/bpf_jit_enable");
+    int value = 1;
+    file >> value;
+    return !file || value != 0;
+}
+
+std::string kernel_release() {
+    utsname names{};
+    uname(&names);
+    return names.release;
+}
+
+}  // namespace fwctl::kernel

@@ -1,0 +1,148 @@
+#include "net/interface.h"
+
+#include <fmt/format.h>
+#include <net/if.h>
+#include <linux/if_arp.h>
+#include <linux/pkt_sched.h>
+#include <netlink/cache.h>
+#include <netlink/route/addr.h>
+#include <netlink/route/classifier.h>
+#include <netlink/route/link.h>
+#include <netlink/route/qdisc.h>
+#include <netlink/route/tc.h>
+#include <netlink/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <string_view>
+
+namespace fwctl::net {
+namespace {
+
+struct FreeSocket {
+    void operator()(nl_sock* socket) const { nl_socket_free(socket); }
+};
+struct FreeCache {
+    void operator()(nl_cache* cache) const { nl_cache_free(cache); }
+};
+struct FreeAddress {
+    void operator()(nl_addr* address) const { nl_addr_put(address); }
+};
+using Socket = std::unique_ptr<nl_sock, FreeSocket>;
+using Cache = std::unique_ptr<nl_cache, FreeCache>;
+
+Result<Socket> connect() {
+    Socket socket(nl_socket_alloc());
+    if (!socket) return fail("out of memory");
+    if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error != 0)
+        return fail(fmt::format("cannot talk to the kernel by netlink: {}", nl_geterror(error)));
+    return socket;
+}
+
+LinkLayer link_layer(unsigned type) {
+    switch (type) {
+        case ARPHRD_ETHER:
+        case ARPHRD_LOOPBACK: return LinkLayer::kEthernet;
+        case ARPHRD_NONE:
+        case ARPHRD_RAWIP:
+        case ARPHRD_PPP:
+        case ARPHRD_TUNNEL:
+        case ARPHRD_TUNNEL6:
+        case ARPHRD_SIT:
+        case ARPHRD_IPGRE: return LinkLayer::kIp;
+        default: return LinkLayer::kUnknown;
+    }
+}
+
+Interface describe(rtnl_link* link) {
+    Interface interface;
+    interface.ifindex = rtnl_link_get_ifindex(link);
+    interface.name = rtnl_link_get_name(link);
+    if (const char* kind = rtnl_link_get_type(link); kind != nullptr) interface.kind = kind;
+    interface.link_type = rtnl_link_get_arptype(link);
+    interface.link = link_layer(interface.link_type);
+    interface.mtu = rtnl_link_get_mtu(link);
+    interface.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
+    interface.loopback = (rtnl_link_get_flags(link) & IFF_LOOPBACK) != 0;
+    interface.master = rtnl_link_get_master(link);
+    return interface;
+}
+
+}  // namespace
+
+Result<std::vector<Interface>> list_interfaces() {
+    auto socket = connect();
+    if (!socket) return tl::unexpected(socket.error());
+    nl_cache* raw = nullptr;
+    if (const int error = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &raw); error != 0)
+        return fail(fmt::format("cannot list the interfaces: {}", nl_geterror(error)));
+    const Cache cache(raw);
+    std::vector<Interface> all;
+    for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object))
+        all.push_back(describe(reinterpret_cast<rtnl_link*>(object)));
+    std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.ifindex < b.ifindex; });
+    return all;
+}
+
+const Interface* find_interface(const std::vector<Interface>& interfaces, const std::string& name) {
+    const auto found = std::find_if(interfaces.begin(), interfaces.end(),
+                                    [&](const Interface& interface) { return interface.name == name; });
+    return found == interfaces.end() ? nullptr : &*found;
+}
+
+const Interface* find_interface(const std::vector<Interface>& interfaces, int ifindex) {
+    const auto found = std::find_if(interfaces.begin(), interfaces.end(),
+                                    [&](const Interface& interface) { return interface.ifindex == ifindex; });
+    return found == interfaces.end() ? nullptr : &*found;
+}
+
+Result<bool> has_clsact(int ifindex) {
+    auto socket = connect();
+    if (!socket) return tl::unexpected(socket.error());
+    nl_cache* raw = nullptr;
+    if (const int error = rtnl_qdisc_alloc_cache(socket->get(), &raw); error != 0)
+        return fail(fmt::format("cannot list the qdiscs: {}", nl_geterror(error)));
+    const Cache cache(raw);
+    for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
+        auto* qdisc = reinterpret_cast<rtnl_tc*>(object);
+        const char* kind = rtnl_tc_get_kind(qdisc);
+        if (rtnl_tc_get_ifindex(qdisc) == ifindex && kind != nullptr && std::string_view(kind) == "clsact") return true;
+    }
+    return false;
+}
+
+Result<bool> has_tc_filters(int ifindex) {
+    auto socket = connect();
+    if (!socket) return tl::unexpected(socket.error());
+    for (const std::uint32_t minor : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS}) {
+        nl_cache* raw = nullptr;
+        const int error = rtnl_cls_alloc_cache(socket->get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor), &raw);
+        if (error != 0) return fail(fmt::format("cannot list the TC filters: {}", nl_geterror(error)));
+        const Cache cache(raw);
+        if (nl_cache_nitems(raw) > 0) return true;
+    }
+    return false;
+}
+
+std::string interface_with_address(const std::string& address) {
+    auto socket = connect();
+    nl_addr* parsed = nullptr;
+    if (!socket || nl_addr_parse(address.c_str(), AF_UNSPEC, &parsed) != 0) return {};
+    const std::unique_ptr<nl_addr, FreeAddress> wanted(parsed);
+    nl_cache* raw = nullptr;
+    if (rtnl_addr_alloc_cache(socket->get(), &raw) != 0) return {};
+    const Cache cache(raw);
+    for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
+        auto* entry = reinterpret_cast<rtnl_addr*>(object);
+        nl_addr* local = rtnl_addr_get_local(entry);
+        if (local == nullptr || nl_addr_get_len(local) != nl_addr_get_len(parsed)) continue;
+        if (nl_addr_cmp_prefix(local, parsed) != 0) continue;
+        std::array<char, IF_NAMESIZE> name{};
+        if (if_indextoname(static_cast<unsigned>(rtnl_addr_get_ifindex(entry)), name.data()) != nullptr)
+            return name.data();
+    }
+    return {};
+}
+
+}  // namespace fwctl::net

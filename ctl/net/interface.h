@@ -1,0 +1,41 @@
+// The interfaces of this network namespace, from the kernel by libnl-3.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace fwctl::net {
+
+// What a device's packets start with (ARPHRD_*, linux/if_arp.h).
+enum class LinkLayer { kEthernet, kIp, kUnknown };
+
+struct Interface {
+    int ifindex = 0;
+    std::string name;
+    std::string kind;  // "bridge", "veth", "tun" …; empty for hardware and loopback
+    LinkLayer link = LinkLayer::kUnknown;
+    unsigned link_type = 0;  // ARPHRD_*
+    unsigned mtu = 0;
+    bool up = false;
+    bool loopback = false;
+    int master = 0;  // ifindex of the bridge or bond that this is a port of; 0: none
+};
+
+// All of them, in the order of their indices.
+Result<std::vector<Interface>> list_interfaces();
+
+const Interface* find_interface(const std::vector<Interface>& interfaces, const std::string& name);
+const Interface* find_interface(const std::vector<Interface>& interfaces, int ifindex);
+
+// Whether the interface has a clsact qdisc.
+Result<bool> has_clsact(int ifindex);
+
+// Whether a clsact or ingress qdisc of the interface has filters, anyone's.
+Result<bool> has_tc_filters(int ifindex);
+
+// The name of the interface that has the address, as text; empty when none has.
+std::string interface_with_address(const std::string& address);
+
+}  // namespace fwctl::net

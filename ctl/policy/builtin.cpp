@@ -1,0 +1,131 @@
+#include "policy/builtin.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "policy/icmp.h"
+#include "policy/rule.h"
+#include "policy/service.h"
+
+namespace fwctl::policy {
+
+namespace {
+
+constexpr std::uint16_t kEthertypeArp = 0x0806;
+
+struct Builtin {
+    std::string_view name;
+    std::string_view refuses;  // for the rules that the parser judges
+    std::string_view why;
+};
+
+constexpr std::array kBuiltins = {
+    Builtin{"malformed", "malformed packets",
+            "Headers that are cut short or contradict themselves cannot be judged, and receivers read them "
+            "differently "
+            "(RFC 1858, RFC 3128, RFC 7112)."},
+    Builtin{"vlan-depth", "packets with too many VLAN tags",
+            "More VLAN tags than are looked through would hide the packet from every other rule (IEEE "
+            "802.1ad stacks two)."},
+    Builtin{"header-chain", "packets with too many IPv6 extension headers",
+            "A longer chain of IPv6 extension headers than is walked would hide the protocol from every "
+            "other rule "
+            "(RFC 8200, RFC 9098)."},
+    Builtin{"arp", "", "Without ARP no IPv4 neighbour is found (RFC 826)."},
+    Builtin{
+        "neighbor-discovery", "",
+        "Router and neighbour discovery are to IPv6 what ARP is to IPv4 (RFC 4861; RFC 4890 section 4.4.1)."},
+    Builtin{"icmp6-essential", "",
+            "IPv6 reports errors and keeps multicast membership with these messages; RFC 4890 (sections "
+            "4.3.1 and 4.4.1) says "
+            "that they must not be dropped."},
+    Builtin{"packet-too-big", "",
+            "Path MTU discovery fails without it, and connections hang when they send much (RFC 1191, RFC "
+            "8201, RFC 4890)."},
+    Builtin{"dhcp-replies", "",
+            "The host keeps its own address: answers of DHCP servers (RFC 2131, RFC 8415)."},
+};
+
+Service icmp_message(Family family, Range selector) {
+    Service service;
+    service.kind = Service::Kind::kProtocol;
+    service.protocol = family == Family::kIpv4 ? kProtocolIcmp : kProtocolIcmp6;
+    service.family_bound = true;
+    service.family = family;
+    service.has_selector = true;
+    service.selector = selector;
+    return service;
+}
+
+Service icmp6_types(std::uint8_t first, std::uint8_t last) {
+    return icmp_message(Family::kIpv6, icmp_types(first, last));
+}
+
+Service udp(Family family, std::uint16_t source_port, std::uint16_t destination_port) {
+    Service service;
+    service.kind = Service::Kind::kProtocol;
+    service.protocol = kProtocolUdp;
+    service.family_bound = true;
+    service.family = family;
+    service.has_selector = true;
+    service.selector = {destination_port, destination_port};
+    service.source_port = {source_port, source_port};
+    return service;
+}
+
+Service arp() {
+    Service service;
+    service.kind = Service::Kind::kEthertype;
+    service.ethertype = kEthertypeArp;
+    return service;
+}
+
+Rule rule_of(std::string_view name, Action action, std::vector<Service> services,
+             Direction direction = Direction::kBoth) {
+    Rule rule;
+    rule.name = name;
+    rule.action = action;
+    rule.services = std::move(services);
+    rule.direction = direction;
+    rule.origin = Origin::kBuiltin;
+    return canonical(std::move(rule));
+}
+
+const Builtin* find_builtin(std::string_view name) {
+    const auto* row = std::find_if(kBuiltins.begin(), kBuiltins.end(),
+                                   [name](const Builtin& known) { return known.name == name; });
+    return row == kBuiltins.end() ? nullptr : row;
+}
+
+}  // namespace
+
+std::vector<Rule> builtin_rules() {
+    return {
+        rule_of("malformed", Action::kDeny, {}),
+        rule_of("vlan-depth", Action::kDeny, {}),
+        rule_of("header-chain", Action::kDeny, {}),
+        rule_of("arp", Action::kAllow, {arp()}),
+        rule_of("neighbor-discovery", Action::kAllow, {icmp6_types(133, 137)}),
+        rule_of("icmp6-essential", Action::kAllow,
+                {icmp6_types(1, 1), icmp6_types(3, 4), icmp6_types(130, 132), icmp6_types(143, 143)}),
+        rule_of("packet-too-big", Action::kAllow,
+                {icmp_message(Family::kIpv4, icmp_code(3, 4)), icmp6_types(2, 2)}),
+        rule_of("dhcp-replies", Action::kAllow, {udp(Family::kIpv4, 67, 68), udp(Family::kIpv6, 547, 546)},
+                Direction::kIn),
+    };
+}
+
+std::optional<std::string_view> describe_builtin(std::string_view name) {
+    const Builtin* row = find_builtin(name);
+    return row == nullptr ? std::nullopt : std::optional(row->why);
+}
+
+std::optional<std::string_view> judged_by_parser(const Rule& rule) {
+    const Builtin* row = rule.origin == Origin::kBuiltin ? find_builtin(rule.name) : nullptr;
+    return row == nullptr || row->refuses.empty() ? std::nullopt : std::optional(row->refuses);
+}
+
+}  // namespace fwctl::policy

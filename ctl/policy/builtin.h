@@ -1,0 +1,27 @@
+// The built-in rules: asked before all others, so that no policy can break what every network needs by
+// accident.
+//
+// Promises: a fixed list in a fixed order. The first kParserRules stand for what the parser refuses and are
+// never matched against a packet: their service says `any` and means nothing.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "policy/model.h"
+
+namespace fwctl::policy {
+
+inline constexpr std::size_t kParserRules = 3;  // malformed, vlan-depth, header-chain
+
+std::vector<Rule> builtin_rules();
+
+// Why the rule of that name is there, a sentence for people; nullopt when no built-in rule has the name.
+std::optional<std::string_view> describe_builtin(std::string_view name);
+
+// What the parser refuses under this rule ("malformed packets"); nullopt for rules that are matched.
+std::optional<std::string_view> judged_by_parser(const Rule& rule);
+
+}  // namespace fwctl::policy

@@ -1,0 +1,211 @@
+#include "policy/command.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "policy/prefix.h"
+#include "policy/rule.h"
+#include "policy/schema.h"
+
+namespace fwctl::policy {
+
+namespace {
+
+// A word that opens a list; its name is the key of the schema.
+struct Opener {
+    std::string_view word;
+    std::string_view takes;
+    std::string_view example;
+};
+
+constexpr std::array kOpeners = {
+    Opener{"from", "address", "192.0.2.0/24"},
+    Opener{"to", "address", "192.0.2.0/24"},
+    Opener{"on", "interface", "eth0"},
+};
+
+constexpr std::array<std::string_view, 5> kKeywords = {"from", "to", "on", "in", "out"};
+
+tl::unexpected<Error> refuse(std::string message) {
+    return fail(std::move(message), Exit::kUsage);
+}
+
+const Opener* find_opener(std::string_view word) {
+    const auto* row = std::find_if(kOpeners.begin(), kOpeners.end(),
+                                   [word](const Opener& known) { return known.word == word; });
+    return row == kOpeners.end() ? nullptr : row;
+}
+
+bool is_direction(std::string_view word) {
+    return word == "in" || word == "out";
+}
+
+std::vector<std::string> split_at_commas(std::span<const std::string> words) {
+    std::vector<std::string> parts;
+    for (const std::string& word : words) {
+        std::string_view rest = word;
+        while (!rest.empty()) {
+            const std::size_t comma = std::min(rest.find(','), rest.size());
+            if (comma > 0) {
+                parts.emplace_back(rest.substr(0, comma));
+            }
+            rest.remove_prefix(std::min(comma + 1, rest.size()));
+        }
+    }
+    return parts;
+}
+
+bool is_bare_number(std::string_view word) {
+    return word.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// Reads the words from left to right into a rule.
+class Sentence {
+public:
+    explicit Sentence(Action action) { rule_.action = action; }
+
+    Status read(const std::string& word) {
+        if (const Opener* opener = find_opener(word)) {
+            return open(*opener);
+        }
+        if (is_direction(word)) {
+            return set_direction(word);
+        }
+        if (direction_is_last_) {
+            return refuse_behind_direction(word);
+        }
+        Status added = opener_ == nullptr ? add_service(word) : add_to_list(word);
+        list_is_empty_ = false;
+        return added;
+    }
+
+    Result<Rule> finish() {
+        const Status closed = close_list();
+        if (!closed) {
+            return tl::unexpected<Error>(closed.error());
+        }
+        if (rule_.services.empty()) {
+            return refuse(
+                fmt::format("{} what? name a service such as icmp or tcp/22, or any for every packet",
+                            action_name(rule_.action)));
+        }
+        Rule rule = canonical(std::move(rule_));
+        rule.name = default_name(rule);
+        return check_rule(rule).map([&] { return rule; });
+    }
+
+private:
+    Status open(const Opener& opener) {
+        Status closed = close_list();
+        if (!closed) {
+            return closed;
+        }
+        if (std::find(opened_.begin(), opened_.end(), opener.word) != opened_.end()) {
+            return refuse(
+                fmt::format("\"{0}\" is there twice; one \"{0}\" takes several of them", opener.word));
+        }
+        opened_.push_back(opener.word);
+        opener_ = &opener;
+        list_is_empty_ = true;
+        direction_is_last_ = false;
+        return {};
+    }
+
+    Status close_list() {
+        if (opener_ != nullptr && list_is_empty_) {
+            return refuse(fmt::format("\"{0}\" without an {1} behind it: write {0} {2}", opener_->word,
+                                      opener_->takes, opener_->example));
+        }
+        return {};
+    }
+
+    Status set_direction(const std::string& word) {
+        Status closed = close_list();
+        if (!closed) {
+            return closed;
+        }
+        if (direction_ == word) {
+            return refuse(fmt::format("\"{}\" is there twice", word));
+        }
+        if (!direction_.empty()) {
+            return refuse("in and out contradict; leave both out for both");
+        }
+        direction_ = word;
+        direction_is_last_ = true;
+        return find_rule_key("direction")->add(rule_, word);
+    }
+
+    [[nodiscard]] tl::unexpected<Error> refuse_behind_direction(const std::string& word) const {
+        if (const auto meant = nearest(word, kKeywords)) {
+            return refuse_unknown(word, *meant);
+        }
+        return refuse(fmt::format("\"{}\" follows \"{}\", which takes nothing behind it", word, direction_));
+    }
+
+    static tl::unexpected<Error> refuse_unknown(std::string_view word, std::string_view meant) {
+        return refuse(fmt::format("unknown word \"{}\"; did you mean \"{}\"?", word, meant));
+    }
+
+    Status add_service(const std::string& word) {
+        // "tcp 22" and "tcp/80,90": a number alone is a protocol, which is hardly what is meant here.
+        if (is_bare_number(word) && !rule_.services.empty()) {
+            return refuse(fmt::format(
+                "is {0} a port, a type or a protocol? write tcp/{0}, icmp/{0} or proto/{0}", word));
+        }
+        Status added = find_rule_key("service")->add(rule_, word);
+        if (added) {
+            return added;
+        }
+        const auto meant = rule_.services.empty() ? std::nullopt : nearest(word, kKeywords);
+        if (meant) {
+            return refuse_unknown(word, *meant);
+        }
+        if (word.front() == '@' || parse_prefix(word)) {
+            return refuse(fmt::format("\"{0}\" is an address: write from {0} or to {0}", word));
+        }
+        return added;
+    }
+
+    Status add_to_list(const std::string& word) {
+        if (opener_->takes == "address" && word == "any") {
+            return refuse(
+                fmt::format("\"{0} any\" says nothing: leave {0} out for any address", opener_->word));
+        }
+        Status added = find_rule_key(opener_->word)->add(rule_, word);
+        const auto meant = added ? std::nullopt : nearest(word, kKeywords);
+        if (meant) {
+            return refuse_unknown(word, *meant);
+        }
+        return added;
+    }
+
+    Rule rule_;
+    const Opener* opener_ = nullptr;  // of the list that is being read; nullptr: the services
+    bool list_is_empty_ = true;
+    std::vector<std::string_view> opened_;
+    std::string direction_;
+    bool direction_is_last_ = false;
+};
+
+}  // namespace
+
+Result<Rule> parse_rule_words(Action action, std::span<const std::string> words) {
+    Sentence sentence(action);
+    for (const std::string& word : split_at_commas(words)) {
+        const Status read = sentence.read(word);
+        if (!read) {
+            return tl::unexpected<Error>(read.error());
+        }
+    }
+    return sentence.finish();
+}
+
+}  // namespace fwctl::policy

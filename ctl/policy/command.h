@@ -1,0 +1,20 @@
+// A live rule from the words of the command line:
+//
+//     fwctl allow|deny SERVICE… [from ADDRESS…] [to ADDRESS…] [on INTERFACE…] [in|out]
+//
+// Promises: commas separate like blanks. Errors are one line, with Exit::kUsage. The rule is canonical and
+// carries its default name. Options (--for, --before) are not seen here.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "policy/model.h"
+
+namespace fwctl::policy {
+
+// `words` are those behind the verb.
+Result<Rule> parse_rule_words(Action action, std::span<const std::string> words);
+
+}  // namespace fwctl::policy

@@ -1,0 +1,115 @@
+#include "policy/prefix.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+
+namespace fwctl::policy {
+
+namespace {
+
+int socket_family(Family family) {
+    return family == Family::kIpv4 ? AF_INET : AF_INET6;
+}
+
+// The full-length prefix of an address without a length.
+std::optional<Prefix> parse_address(std::string_view text) {
+    const std::string terminated(text);
+    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
+        Prefix prefix{family, address_bits(family), {}};
+        if (inet_pton(socket_family(family), terminated.c_str(), prefix.address.data()) == 1) {
+            return prefix;
+        }
+    }
+    return std::nullopt;
+}
+
+Prefix cut(Prefix prefix, std::uint8_t length) {
+    prefix.length = length;
+    for (std::size_t i = 0; i < prefix.address.size(); ++i) {
+        const std::size_t kept = length > 8 * i ? std::min<std::size_t>(8, length - 8 * i) : 0;
+        prefix.address[i] = static_cast<std::uint8_t>(prefix.address[i] & (0xff00U >> kept));
+    }
+    return prefix;
+}
+
+constexpr std::uint8_t kMappedBits = 96;  // ::ffff:0:0/96
+
+bool is_mapped(const Prefix& prefix) {
+    constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return prefix.family == Family::kIpv6 &&
+           std::equal(kMapped.begin(), kMapped.end(), prefix.address.begin());
+}
+
+// The IPv4 block that a mapped one stands for.
+Prefix unmapped(const Prefix& mapped) {
+    Prefix prefix{Family::kIpv4, 0, {}};
+    std::copy(mapped.address.begin() + 12, mapped.address.end(), prefix.address.begin());
+    return cut(prefix, static_cast<std::uint8_t>(mapped.length - kMappedBits));
+}
+
+}  // namespace
+
+std::uint8_t address_bits(Family family) {
+    return family == Family::kIpv4 ? 32 : 128;
+}
+
+Result<Prefix> parse_prefix(std::string_view text) {
+    const std::size_t slash = text.find('/');
+    std::optional<Prefix> prefix = parse_address(text.substr(0, slash));
+    if (!prefix || text.find('\0') != std::string_view::npos) {
+        return fail(
+            fmt::format(
+                "\"{}\" is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0/24, 2001:db8::/32)",
+                text),
+            Exit::kUsage);
+    }
+    if (slash != std::string_view::npos) {
+        const auto length = parse_number(text.substr(slash + 1), address_bits(prefix->family));
+        if (!length) {
+            return fail(
+                fmt::format("\"{}\": the length of an {} prefix is a number from 0 to {}", text,
+                            prefix->family == Family::kIpv4 ? "IPv4" : "IPv6", address_bits(prefix->family)),
+                Exit::kUsage);
+        }
+        prefix->length = static_cast<std::uint8_t>(*length);
+    }
+    if (is_mapped(*prefix) && prefix->length >= kMappedBits) {
+        return fail(fmt::format("{} is an IPv4 address written as IPv6; write {}", text,
+                                format_prefix(unmapped(*prefix))),
+                    Exit::kUsage);
+    }
+    const Prefix block = cut(*prefix, prefix->length);
+    if (block != *prefix) {
+        const Prefix address{prefix->family, address_bits(prefix->family), prefix->address};
+        return fail(fmt::format("{} has host bits set; did you mean {} or {}?", text, format_prefix(block),
+                                format_prefix(address)),
+                    Exit::kUsage);
+    }
+    return block;
+}
+
+std::string format_prefix(const Prefix& prefix) {
+    std::array<char, INET6_ADDRSTRLEN> buffer{};
+    inet_ntop(socket_family(prefix.family), prefix.address.data(), buffer.data(), buffer.size());
+    if (prefix.length == address_bits(prefix.family)) {
+        return buffer.data();
+    }
+    return fmt::format("{}/{}", buffer.data(), prefix.length);
+}
+
+bool contains(const Prefix& prefix, Family family, const std::array<std::uint8_t, 16>& address) {
+    return prefix.family == family && cut({family, 0, address}, prefix.length).address == prefix.address;
+}
+
+bool covers(const Prefix& outer, const Prefix& inner) {
+    return outer.length <= inner.length && contains(outer, inner.family, inner.address);
+}
+
+}  // namespace fwctl::policy

@@ -1,0 +1,301 @@
+#include "policy/service.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/text.h"
+#include "policy/icmp.h"
+
+namespace fwctl::policy {
+
+namespace {
+
+// What may follow the protocol behind a slash.
+enum class Detail { kNone, kPort, kIcmp, kIcmp6 };
+
+struct Protocol {
+    std::string_view name;
+    std::uint8_t number;
+    Detail detail = Detail::kNone;
+};
+
+// The first name of a protocol is the one that is printed.
+constexpr std::array kProtocols = {
+    Protocol{"tcp", kProtocolTcp, Detail::kPort},
+    Protocol{"udp", kProtocolUdp, Detail::kPort},
+    Protocol{"sctp", kProtocolSctp, Detail::kPort},
+    Protocol{"icmp", kProtocolIcmp, Detail::kIcmp},
+    Protocol{"icmp6", kProtocolIcmp6, Detail::kIcmp6},
+    Protocol{"icmpv6", kProtocolIcmp6, Detail::kIcmp6},
+    Protocol{"ipv6-icmp", kProtocolIcmp6, Detail::kIcmp6},
+    Protocol{"igmp", 2},
+    Protocol{"ipip", 4},
+    Protocol{"dccp", 33},
+    Protocol{"ipv6", 41},
+    Protocol{"rsvp", 46},
+    Protocol{"gre", 47},
+    Protocol{"esp", 50},
+    Protocol{"ah", 51},
+    Protocol{"eigrp", 88},
+    Protocol{"ospf", 89},
+    Protocol{"etherip", 97},
+    Protocol{"pim", 103},
+    Protocol{"ipcomp", 108},
+    Protocol{"vrrp", 112},
+    Protocol{"l2tp", 115},
+    Protocol{"hip", 139},
+    Protocol{"udplite", 136},
+};
+
+constexpr unsigned kLastPort = 65535;
+constexpr unsigned kLastByte = 255;
+constexpr std::uint16_t kEthertypeArp = 0x0806;
+
+tl::unexpected<Error> refuse(std::string message) {
+    return fail(std::move(message), Exit::kUsage);
+}
+
+const Protocol* find_protocol(std::string_view name) {
+    const auto* row = std::find_if(kProtocols.begin(), kProtocols.end(),
+                                   [name](const Protocol& known) { return known.name == name; });
+    return row == kProtocols.end() ? nullptr : row;
+}
+
+bool is_icmp(Detail detail) {
+    return detail == Detail::kIcmp || detail == Detail::kIcmp6;
+}
+
+Service protocol_service(std::uint8_t number) {
+    Service service;
+    service.kind = Service::Kind::kProtocol;
+    service.protocol = number;
+    return service;
+}
+
+Service service_of(const Protocol& protocol) {
+    Service service = protocol_service(protocol.number);
+    service.family_bound = is_icmp(protocol.detail);
+    service.family = protocol.detail == Detail::kIcmp6 ? Family::kIpv6 : Family::kIpv4;
+    return service;
+}
+
+// The port of a name in /etc/services.
+std::optional<std::uint16_t> port_by_name(std::string_view name, std::string_view protocol) {
+    const std::string terminated_name(name);
+    const std::string terminated_protocol(protocol);
+    std::vector<char> buffer(1024);
+    servent entry{};
+    servent* found = nullptr;
+    while (getservbyname_r(terminated_name.c_str(), terminated_protocol.c_str(), &entry, buffer.data(),
+                           buffer.size(), &found) == ERANGE) {
+        buffer.resize(buffer.size() * 2);
+    }
+    if (found == nullptr) {
+        return std::nullopt;
+    }
+    return ntohs(static_cast<std::uint16_t>(found->s_port));
+}
+
+Result<std::uint16_t> parse_port_number(std::string_view text, std::string_view digits) {
+    const auto port = parse_number(digits, kLastPort);
+    if (!port || *port == 0) {
+        return refuse(fmt::format("\"{}\" in \"{}\" is not a port (1 to {})", digits, text, kLastPort));
+    }
+    return static_cast<std::uint16_t>(*port);
+}
+
+Result<Range> parse_ports(std::string_view text, const Protocol& protocol, std::string_view ports) {
+    if (is_digits(ports)) {
+        return parse_port_number(text, ports).map([](std::uint16_t port) { return Range{port, port}; });
+    }
+    if (const auto range = split_range(ports)) {
+        const auto first = parse_port_number(text, range->first);
+        const auto last = parse_port_number(text, range->second);
+        if (!first || !last) {
+            return tl::unexpected<Error>(first ? last.error() : first.error());
+        }
+        if (*first > *last) {
+            return refuse(fmt::format("the range in \"{}\" runs backwards; did you mean \"{}/{}-{}\"?", text,
+                                      protocol.name, *last, *first));
+        }
+        return Range{*first, *last};
+    }
+    if (const auto port = port_by_name(ports, protocol.name)) {
+        return Range{*port, *port};
+    }
+    return refuse(
+        fmt::format("\"{}\" in \"{}\" is neither a port (1 to {}) nor a service of {} in /etc/services",
+                    ports, text, kLastPort, protocol.name));
+}
+
+Result<Service> parse_number_service(std::string_view digits) {
+    const auto number = parse_number(digits, kLastByte);
+    if (!number) {
+        return refuse(fmt::format("\"{0}\" is not a protocol number (0 to {1}); a port is written tcp/22",
+                                  digits, kLastByte));
+    }
+    return protocol_service(static_cast<std::uint8_t>(*number));
+}
+
+// "ssh" is a service of tcp: write tcp/22. Empty when the word names no port.
+std::string port_name_message(std::string_view word) {
+    std::vector<std::string_view> protocols;
+    std::vector<std::string> written;
+    for (const Protocol& protocol : kProtocols) {
+        const auto port = protocol.detail == Detail::kPort ? port_by_name(word, protocol.name) : std::nullopt;
+        if (port) {
+            protocols.push_back(protocol.name);
+            written.push_back(fmt::format("{}/{}", protocol.name, *port));
+        }
+    }
+    if (protocols.empty()) {
+        return {};
+    }
+    return fmt::format("\"{}\" is a service of {}: write {}", word, fmt::join(protocols, " and "),
+                       fmt::join(written, " or "));
+}
+
+tl::unexpected<Error> refuse_unknown(std::string_view text, std::string_view head, std::string_view tail) {
+    std::string named_port = tail.empty() ? port_name_message(head) : "";
+    if (!named_port.empty()) {
+        return refuse(std::move(named_port));
+    }
+    std::vector<std::string_view> names = {"any"};
+    for (const Protocol& protocol : kProtocols) {
+        names.push_back(protocol.name);
+    }
+    if (const auto meant = nearest(head, names)) {
+        return refuse(fmt::format("unknown service \"{}\"; did you mean \"{}{}\"?", text, *meant, tail));
+    }
+    return refuse(
+        fmt::format("unknown service \"{}\"; a service is any, icmp, tcp/22, udp/1000-2000, or a "
+                    "protocol's name or number",
+                    text));
+}
+
+tl::unexpected<Error> refuse_detail(std::string_view text) {
+    return refuse(fmt::format("\"{}\": tcp, udp and sctp alone have ports here, icmp and icmp6 types", text));
+}
+
+Result<Service> parse_known(std::string_view text, const Protocol& protocol, std::string_view tail) {
+    Service service = service_of(protocol);
+    if (tail.empty()) {
+        return service;
+    }
+    const std::string_view what = is_icmp(protocol.detail) ? "type" : "port";
+    const std::string_view detail = tail.substr(1);
+    if (protocol.detail == Detail::kNone) {
+        return refuse_detail(text);
+    }
+    if (detail.empty()) {
+        return refuse(
+            fmt::format("\"{0}\" ends without a {1}; {2} alone means every {1}", text, what, protocol.name));
+    }
+    const auto selector =
+        is_icmp(protocol.detail) ? parse_icmp(service.family, detail) : parse_ports(text, protocol, detail);
+    if (!selector) {
+        return tl::unexpected<Error>(selector.error());
+    }
+    service.has_selector = true;
+    service.selector = *selector;
+    return service;
+}
+
+std::string format_ports(const Range& ports) {
+    return ports.first == ports.last ? std::to_string(ports.first)
+                                     : fmt::format("{}-{}", ports.first, ports.last);
+}
+
+// What no service that can be written says: a source port, or a family for a protocol that both have.
+std::string format_builtin_part(const Service& service, Detail detail) {
+    std::string out;
+    if (service.source_port != Range{}) {
+        out += fmt::format(" from port {}", service.source_port.first);
+    }
+    if (service.family_bound && !is_icmp(detail)) {
+        out += service.family == Family::kIpv4 ? " over IPv4" : " over IPv6";
+    }
+    return out;
+}
+
+bool covers(const Range& outer, const Range& inner) {
+    return outer.first <= inner.first && inner.last <= outer.last;
+}
+
+}  // namespace
+
+Result<Service> parse_service(std::string_view text) {
+    const std::string word = lower_case(text);
+    const std::string_view view = word;
+    const std::size_t slash = std::min(view.find('/'), view.size());
+    const std::string_view head = view.substr(0, slash);
+    const std::string_view tail = view.substr(slash);  // empty, or the slash and what follows
+
+    if (view == "any") {
+        return Service{};
+    }
+    if (is_digits(view)) {
+        return parse_number_service(view);
+    }
+    if (head == "proto" && !tail.empty()) {
+        return parse_number_service(tail.substr(1));
+    }
+    if (const Protocol* protocol = find_protocol(head)) {
+        return parse_known(text, *protocol, tail);
+    }
+    if (head == "any" || is_digits(head)) {
+        return refuse_detail(text);
+    }
+    return refuse_unknown(text, head, tail);
+}
+
+std::string format_service(const Service& service) {
+    switch (service.kind) {
+        case Service::Kind::kAny:
+            return "any";
+        case Service::Kind::kEthertype:
+            return service.ethertype == kEthertypeArp ? "arp"
+                                                      : fmt::format("ethertype {:#06x}", service.ethertype);
+        case Service::Kind::kProtocol:
+            break;
+    }
+    const auto* row = std::find_if(kProtocols.begin(), kProtocols.end(), [&](const Protocol& known) {
+        return known.number == service.protocol && (!is_icmp(known.detail) || service.family_bound);
+    });
+    if (row == kProtocols.end()) {
+        return std::to_string(service.protocol);
+    }
+    std::string out(row->name);
+    if (service.has_selector) {
+        out += "/" + (is_icmp(row->detail) ? format_icmp(service.family, service.selector)
+                                           : format_ports(service.selector));
+    }
+    return out + format_builtin_part(service, row->detail);
+}
+
+bool covers(const Service& outer, const Service& inner) {
+    if (outer.kind != Service::Kind::kProtocol || inner.kind != Service::Kind::kProtocol) {
+        return outer.kind == Service::Kind::kAny || outer == inner;
+    }
+    if (outer.protocol != inner.protocol) {
+        return false;
+    }
+    if (outer.family_bound && !(inner.family_bound && inner.family == outer.family)) {
+        return false;
+    }
+    return !outer.has_selector || (inner.has_selector && covers(outer.selector, inner.selector) &&
+                                   covers(outer.source_port, inner.source_port));
+}
+
+}  // namespace fwctl::policy

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Verdicts, and the one list of reasons: why a packet got its verdict.
+ *
+ * The list feeds the programs, the counters, the command line and the documents. Every packet that an
+ * enabled attachment sees is counted under exactly one reason, and a reason has exactly one verdict, so
+ * that the sum over the reasons equals the packets seen.
+ *
+ * Order: the numbers are part of the ABI; a new reason goes to the end.
+ */
+#ifndef FWCTL_ABI_REASON_H
+#define FWCTL_ABI_REASON_H
+
+enum fw_verdict {
+	FW_PASS = 0,
+	FW_DROP = 1,
+};
+
+/* X(identifier, verdict, "name", "what it means to a person") */
+#define FW_REASONS(X)                                                                                        \
+	X(DEFAULT_ALLOW, FW_PASS, "default-allow", "no rule matched; the default lets it pass")              \
+	X(RULE_ALLOW, FW_PASS, "rule-allow", "a rule with action allow matched")                             \
+	X(RULE_DENY, FW_DROP, "rule-deny", "a rule with action deny matched")                                \
+	X(TRUNCATED_ETHERNET, FW_DROP, "truncated-ethernet", "the frame ends within its Ethernet header")    \
+	X(TRUNCATED_VLAN, FW_DROP, "truncated-vlan", "the frame ends within a VLAN tag")                     \
+	X(VLAN_DEPTH, FW_DROP, "vlan-depth", "more than two VLAN tags")                                      \
+	X(TRUNCATED_IPV4, FW_DROP, "truncated-ipv4", "the packet is shorter than its IPv4 header says")      \
+	X(MALFORMED_IPV4, FW_DROP, "malformed-ipv4", "the IPv4 header contradicts itself")                   \
+	X(TRUNCATED_IPV6, FW_DROP, "truncated-ipv6", "the packet is shorter than its IPv6 header says")      \
+	X(MALFORMED_IPV6, FW_DROP, "malformed-ipv6",                                                         \
+	  "the IPv6 header or the order of its extension headers is wrong")                                  \
+	X(TRUNCATED_EXTENSION, FW_DROP, "truncated-extension",                                               \
+	  "the packet ends within an IPv6 extension header")                                                 \
+	X(HEADER_CHAIN, FW_DROP, "header-chain", "more IPv6 extension headers than are walked")              \
+	X(TRUNCATED_L4, FW_DROP, "truncated-l4",                                                             \
+	  "the packet or its first fragment ends within the TCP, UDP, SCTP or ICMP header")                  \
+	X(MALFORMED_TCP, FW_DROP, "malformed-tcp",                                                           \
+	  "the TCP data offset is below five words or beyond the segment")                                   \
+	X(TINY_FRAGMENT, FW_DROP, "tiny-fragment",                                                           \
+	  "a TCP fragment at offset 8 would overwrite the flags (RFC 3128)")
+
+enum fw_reason {
+#define X(id, verdict, name, text) FW_REASON_##id,
+	FW_REASONS(X)
+#undef X
+		FW_REASON_COUNT,
+};
+
+/*
+ * The counters of the built-in rules that the parser enforces: they come first in the list of rules.
+ * The reasons say more than the rule does.
+ */
+enum fw_parser_rule {
+	FW_RULE_MALFORMED = 0,
+	FW_RULE_VLAN_DEPTH = 1,
+	FW_RULE_HEADER_CHAIN = 2,
+	FW_PARSER_RULES = 3,
+	FW_NO_RULE = 0xffff, /* the default decided */
+};
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What is counted, and what fwctl remembers of an attachment.
+ */
+#ifndef FWCTL_ABI_STATE_H
+#define FWCTL_ABI_STATE_H
+
+#include <linux/types.h>
+
+#include "fwctl/abi/assert.h"
+#include "fwctl/abi/limits.h"
+#include "fwctl/abi/packet.h"
+#include "fwctl/abi/reason.h"
+
+/* A frame counts once with the length that its hook sees, link header included: a GSO or GRO packet is one.
+ */
+struct fw_count {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* One element, per CPU, of an attachment's `counters`; the index is the direction. */
+struct fw_counters {
+	struct fw_count by_reason[FW_REASON_COUNT];
+};
+
+enum fw_hook {
+	FW_HOOK_XDP = 1 << 0,
+	FW_HOOK_TC_IN = 1 << 1,
+	FW_HOOK_TC_OUT = 1 << 2,
+};
+
+enum fw_attachment_flags {
+	FW_ATTACHMENT_CLSACT_OURS = 1 << 0, /* we made the clsact qdisc, so we remove it */
+};
+
+/*
+ * An element of `attachments`, written before anything touches the interface and zeroed after the last trace
+ * is gone, so that the next command can clean up behind one that was killed. Whether it filters is not said
+ * here but in the generation. Only fwctl reads it.
+ */
+struct fw_attachment {
+	__u32 ifindex; /* 0: free */
+	__u32 flags;   /* enum fw_attachment_flags */
+	__u32 peer_of; /* ifindex of the bridge whose --isolate-peers brought this port; 0: none */
+	__u8 hooks;    /* enum fw_hook, those that were asked for */
+	__u8 xdp_mode; /* XDP_FLAGS_*_MODE of linux/if_link.h, shifted right by one; 0 without XDP */
+	__u8 link;     /* enum fw_link */
+	__u8 unused;
+	__u64 build; /* of the programs: another one means that they are to be exchanged */
+	char name[FW_INTERFACE_NAME_SIZE];
+};
+FW_ASSERT_SIZE(struct fw_attachment, 40);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The packet's context in a TC program, ingress and egress: the same names as in ctx_xdp.h.
+ *
+ * Promises: as there. A socket buffer's headers may lie outside its linear part: they are read all the same.
+ */
+#ifndef FWCTL_BPF_CTX_SKB_H
+#define FWCTL_BPF_CTX_SKB_H
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#include "fwctl/bpf/read.h"
+
+typedef struct __sk_buff fw_ctx;
+
+enum {
+	FW_ACTION_PASS = TC_ACT_UNSPEC, /* asks the next TC program or filter, as TCX_NEXT does */
+	FW_ACTION_DROP = TC_ACT_SHOT,
+};
+
+static __always_inline __u32 fw_ctx_length(fw_ctx *ctx)
+{
+	return ctx->len;
+}
+
+static __always_inline bool fw_ctx_load(fw_ctx *ctx, __u32 offset, void *to, const __u32 size)
+{
+	const void *end = (const void *)(long)ctx->data_end;
+	const void *from = (const void *)(long)ctx->data;
+
+	if (!fw_offset_fits(&offset))
+		return false;
+	from += offset;
+	if (from + size <= end) {
+		fw_copy(to, from, size);
+		return true;
+	}
+	return bpf_skb_load_bytes(ctx, offset, to, size) == 0;
+}
+
+static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
+{
+	if (!ctx->vlan_present)
+		return false;
+	*tag = ctx->vlan_tci;
+	return true;
+}
+
+#endif

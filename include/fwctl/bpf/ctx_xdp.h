@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The packet's context in an XDP program.
+ *
+ * This header and ctx_skb.h define the same names and are the only ones that know the context's type: the
+ * stages are written against these. Promises: no read beyond the frame; a multi-buffer frame is read whole.
+ */
+#ifndef FWCTL_BPF_CTX_XDP_H
+#define FWCTL_BPF_CTX_XDP_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#include "fwctl/bpf/read.h"
+
+typedef struct xdp_md fw_ctx;
+
+enum {
+	FW_ACTION_PASS = XDP_PASS,
+	FW_ACTION_DROP = XDP_DROP,
+};
+
+static __always_inline __u32 fw_ctx_length(fw_ctx *ctx)
+{
+	return bpf_xdp_get_buff_len(ctx);
+}
+
+/* Copies `size` bytes, a constant, from `offset`; false when the frame ends before. */
+static __always_inline bool fw_ctx_load(fw_ctx *ctx, __u32 offset, void *to, const __u32 size)
+{
+	const void *end = (const void *)(long)ctx->data_end;
+	const void *from = (const void *)(long)ctx->data;
+
+	if (!fw_offset_fits(&offset))
+		return false;
+	from += offset;
+	if (from + size <= end) {
+		fw_copy(to, from, size);
+		return true;
+	}
+	return bpf_xdp_load_bytes(ctx, offset, to, size) == 0;
+}
+
+/* XDP has no word for a tag that the device stripped: it cannot be seen here. */
+static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
+{
+	(void)ctx;
+	(void)tag;
+	return false;
+}
+
+#endif

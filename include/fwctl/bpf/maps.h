@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The maps that the programs share, and the constants of one attachment.
+ *
+ * Who writes and who reads is in ARCHITECTURE.md. All but `counters`, which each attachment has for itself,
+ * are pinned once per network namespace.
+ */
+#ifndef FWCTL_BPF_MAPS_H
+#define FWCTL_BPF_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <stdbool.h>
+
+#include "fwctl/abi/policy.h"
+#include "fwctl/abi/state.h"
+#include "fwctl/abi/trace.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fw_control);
+} control SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2); /* the halves */
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fw_generation);
+} policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, FW_MAX_PREFIXES);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct fw_prefix_key);
+	__type(value, struct fw_match_set);
+} prefixes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FW_MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct fw_count);
+} rule_counters SEC(".maps");
+
+/* Never read by a program: fwctl's own memory of what it attached. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FW_MAX_ATTACHMENTS);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fw_attachment);
+} attachments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FW_DIRECTIONS);
+	__type(key, __u32);
+	__type(value, struct fw_counters);
+} counters SEC(".maps");
+
+const volatile __u32 fw_slot;	/* of this attachment in fw_generation.attachments */
+const volatile __u8 fw_link;	/* enum fw_link */
+const volatile bool fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
+
+struct fw_trace fw_last;
+
+#endif

@@ -1,0 +1,208 @@
+#include "policy/parse.h"
+
+#include <gtest/gtest.h>
+
+#include "policy/print.h"
+
+namespace fwctl::policy {
+namespace {
+
+std::string errors_of(std::string_view text) {
+    const ParseResult parsed = parse_policy(text, "p.toml");
+    return parsed ? "no error" : parsed.error().render();
+}
+
+TEST(ParsePolicy, ReadsEveryKey) {
+    const Policy full = parse_policy(R"(
+version = 1
+
+[[rule]]
+name      = "ssh from inside"
+action    = "allow"
+service   = ["tcp/22", "tcp/ssh", "icmp/8"]   # one of them twice
+from      = ["192.0.2.1", "10.0.0.0/8"]
+to        = "192.0.2.128/25"
+on        = ["eth*", "docker0"]
+direction = "in"
+
+[[rule]]
+name   = "the rest"
+action = "deny"
+)",
+                                     "p.toml")
+                            .value();
+    ASSERT_EQ(full.rules.size(), 2U);
+    EXPECT_EQ(describe(full.rules[0]),
+              "allow icmp/echo-request, tcp/22 from 10.0.0.0/8, 192.0.2.1 to 192.0.2.128/25 "
+              "on docker0, eth* in");
+    EXPECT_EQ(full.rules[0].name, "ssh from inside");
+    EXPECT_EQ(full.rules[0].origin, Origin::kLive);
+    EXPECT_EQ(full.rules[0].expires, 0U);
+    EXPECT_EQ(describe(full.rules[1]), "deny any");
+}
+
+TEST(ParsePolicy, TakesAPolicyWithoutRules) {
+    EXPECT_EQ(parse_policy("version = 1\n", "p.toml").value(), Policy{});
+    EXPECT_EQ(parse_policy("version = 1\nrule = []\n", "p.toml").value(), Policy{});
+}
+
+TEST(ParsePolicy, NeedsItsVersion) {
+    EXPECT_EQ(errors_of(""),
+              "p.toml:1:1: error: the policy does not say its version\n"
+              "  hint: begin it with: version = 1\n");
+    EXPECT_EQ(errors_of("version = 2\n"),
+              "p.toml:1:11: error: version 2 is not known; this fwctl reads version 1\n"
+              "   1 | version = 2\n"
+              "     |           ^\n");
+    EXPECT_EQ(errors_of("version = \"1\"\n"),
+              "p.toml:1:11: error: \"version\" takes an integer, not a string\n"
+              "   1 | version = \"1\"\n"
+              "     |           ^~~\n");
+}
+
+TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
+    EXPECT_EQ(errors_of("version = 1\nrules = 1\ncolour = 2\n"),
+              "p.toml:2:1: error: unknown key \"rules\"\n"
+              "   2 | rules = 1\n"
+              "     | ^~~~~\n"
+              "  hint: did you mean \"rule\"?\n"
+              "p.toml:3:1: error: unknown key \"colour\"\n"
+              "   3 | colour = 2\n"
+              "     | ^~~~~~\n"
+              "  hint: the keys of a policy are version, rule\n");
+    EXPECT_EQ(errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),
+              "p.toml:5:1: error: unknown key \"form\"\n"
+              "   5 | form = \"x\"\n"
+              "     | ^~~~\n"
+              "  hint: did you mean \"from\"?\n"
+              "p.toml:6:1: error: unknown key \"colour\"\n"
+              "   6 | colour = 2\n"
+              "     | ^~~~~~\n"
+              "  hint: the keys of a rule are name, action, service, from, to, on, direction\n");
+}
+
+TEST(ParsePolicy, WantsRulesAsAListOfTables) {
+    EXPECT_EQ(errors_of("version = 1\n[rule]\nname = \"x\"\n"),
+              "p.toml:2:1: error: \"rule\" is a list of tables, not a table\n"
+              "   2 | [rule]\n"
+              "     | ^~~~~~\n"
+              "  hint: write [[rule]]\n");
+    EXPECT_EQ(errors_of("version = 1\nrule = [true]\n"),
+              "p.toml:2:9: error: a rule is a table, not a boolean\n"
+              "   2 | rule = [true]\n"
+              "     |         ^~~~\n"
+              "  hint: write [[rule]]\n");
+}
+
+TEST(ParsePolicy, ShowsEveryMistakeAtOnce) {
+    EXPECT_EQ(errors_of(R"(version = 1
+
+[[rule]]
+name = "arp"
+action = "drop"
+service = ["tcp/22", 5, "any", "tpc"]
+from = []
+to = ["10.0.0.1/8", "@admins"]
+on = "a/b"
+direction = "both"
+
+[[rule]]
+action = 3
+service = 2020-01-01
+)"),
+              R"(p.toml:4:8: error: "arp" is the name of a built-in rule
+   4 | name = "arp"
+     |        ^~~~~
+p.toml:5:10: error: "drop" is not an action; write allow or deny
+   5 | action = "drop"
+     |          ^~~~~~
+p.toml:6:22: error: "service" takes strings, not an integer
+   6 | service = ["tcp/22", 5, "any", "tpc"]
+     |                      ^
+  hint: service takes any, icmp, tcp/22, udp/1000-2000, icmp6/echo-request, gre, 47
+p.toml:6:25: error: any already means every packet; leave out the other services
+   6 | service = ["tcp/22", 5, "any", "tpc"]
+     |                         ^~~~~
+p.toml:6:32: error: unknown service "tpc"; did you mean "tcp"?
+   6 | service = ["tcp/22", 5, "any", "tpc"]
+     |                                ^~~~~
+p.toml:7:8: error: "from" lists nothing and would match nothing
+   7 | from = []
+     |        ^~
+  hint: leave from out to match everything
+p.toml:8:7: error: 10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8 or 10.0.0.1?
+   8 | to = ["10.0.0.1/8", "@admins"]
+     |       ^~~~~~~~~~~~
+p.toml:8:21: error: sets such as @admins are not supported yet
+   8 | to = ["10.0.0.1/8", "@admins"]
+     |                     ^~~~~~~~~
+p.toml:9:6: error: "a/b" is not an interface's name or pattern (eth0, veth*), of at most 15 letters
+   9 | on = "a/b"
+     |      ^~~~~
+p.toml:10:13: error: "both" is not a direction; write in or out, or leave it out for both
+  10 | direction = "both"
+     |             ^~~~~~
+p.toml:12:1: error: a rule needs the key "name"
+  12 | [[rule]]
+     | ^~~~~~~~
+  hint: name takes 1 to 63 of A-Z a-z 0-9 . _ / : @ - and blanks
+p.toml:13:10: error: "action" takes a string, not an integer
+  13 | action = 3
+     |          ^
+  hint: action takes allow or deny
+p.toml:14:11: error: "service" takes a string or an array of strings, not a date or time
+  14 | service = 2020-01-01
+     |           ^~~~~~~~~~
+  hint: service takes any, icmp, tcp/22, udp/1000-2000, icmp6/echo-request, gre, 47
+)");
+}
+
+TEST(ParsePolicy, WantsEveryNameOnce) {
+    EXPECT_EQ(errors_of(R"(version = 1
+[[rule]]
+name = "x"
+action = "deny"
+[[rule]]
+name = "x"
+action = "allow"
+)"),
+              "p.toml:6:8: error: another rule is called \"x\", in line 3\n"
+              "   6 | name = \"x\"\n"
+              "     |        ^~~\n");
+}
+
+TEST(ParsePolicy, RefusesARuleThatCanNeverMatch) {
+    EXPECT_EQ(errors_of(R"(version = 1
+[[rule]]
+name = "x"
+action = "deny"
+service = "icmp"
+from = "2001:db8::/32"
+)"),
+              "p.toml:2:1: error: the rule can never match: its services and addresses are of different IP "
+              "versions\n"
+              "   2 | [[rule]]\n"
+              "     | ^~~~~~~~\n");
+}
+
+TEST(ParsePolicy, ShowsErrorsOfTheSyntax) {
+    EXPECT_EQ(errors_of("version = 1\n[[rule]\n"),
+              "p.toml:2:8: error: parsing table header: expected ']', saw '\\n'\n"
+              "   2 | [[rule]\n"
+              "     |        ^\n");
+    EXPECT_EQ(errors_of("version = 1\nversion = 1\n"),
+              "p.toml:2:11: error: parsing key-value pair: cannot redefine existing integer 'version'\n"
+              "   2 | version = 1\n"
+              "     |           ^\n");
+}
+
+TEST(ParsePolicy, RemindsOfForgottenQuotes) {
+    EXPECT_EQ(errors_of("version = 1\n[[rule]]\nfrom = 192.0.2.1\n"),
+              "p.toml:3:13: error: parsing floating-point: expected decimal digit or exponent, saw '.'\n"
+              "   3 | from = 192.0.2.1\n"
+              "     |             ^\n"
+              "  hint: services, addresses and names stand in quotes: from = \"192.0.2.1\"\n");
+}
+
+}  // namespace
+}  // namespace fwctl::policy
