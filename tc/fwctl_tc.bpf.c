@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * TC ingress, where XDP cannot be used or would miss traffic, and TC egress.
  *
@@ -20,4 +20,4 @@ int fwctl_tc_out(struct __sk_buff *ctx)
 	return fw_filter(ctx, FW_OUT);
 }
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * XDP ingress.
  *
@@ -13,4 +13,4 @@ int fwctl_xdp(struct xdp_md *ctx)
 	return fw_filter(ctx, FW_IN);
 }
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
+char LICENSE[] SEC("license") = "GPL";

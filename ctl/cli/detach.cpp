@@ -18,13 +18,16 @@ struct Options {
 Result<Exit> run(const Options& options, const Globals& globals) {
     if (options.all == !options.interfaces.empty())
         return fail("detach takes either interfaces or --all", Exit::kUsage);
-    auto outcome = engine::detach(options.interfaces);
+    auto outcome = engine::detach(options.interfaces, globals.dry_run);
     if (!outcome) return tl::unexpected(outcome.error());
     if (globals.json) {
-        print_json({{"detached", outcome->interfaces}, {"forgotten_rules", outcome->forgotten_rules}});
+        print_json({{"detached", outcome->interfaces},
+                    {"forgotten_rules", outcome->forgotten_rules},
+                    {"dry_run", globals.dry_run}});
         return Exit::kDone;
     }
-    for (const std::string& name : outcome->interfaces) fmt::print("{}: detached\n", name);
+    for (const std::string& name : outcome->interfaces) 
+        fmt::print("{}: detached{}\n", name, dry_run_suffix(globals));
     for (const std::string& words : outcome->forgotten_rules)
         print_note(fmt::format("forgotten with the last attachment: fwctl {}", words), globals);
     return Exit::kDone;

@@ -39,6 +39,10 @@ void print_note(std::string_view message, const Globals& globals) {
     fmt::print(stderr, "{}\n", message);
 }
 
+std::string_view dry_run_suffix(const Globals& globals) {
+    return globals.dry_run ? " (dry run: nothing changed)" : "";
+}
+
 void print_json(const Json& value) {
     Json with_schema;
     with_schema["schema"] = 1;

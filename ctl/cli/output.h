@@ -22,6 +22,8 @@ std::string paint(std::string_view text, Color color, const Globals& globals);
 void print_error(std::string_view message, const Globals& globals);
 // A sentence on stderr; nothing with --quiet.
 void print_note(std::string_view message, const Globals& globals);
+// What ends a line that says what was done: nothing, or that it was not.
+std::string_view dry_run_suffix(const Globals& globals);
 // Adds "schema": 1 in front.
 void print_json(const Json& value);
 

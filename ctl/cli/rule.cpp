@@ -93,7 +93,7 @@ Result<Exit> remove(const std::vector<std::string>& names, const Globals& global
         return Exit::kDone;
     }
     for (const std::string& name : names)
-        fmt::print("{}: removed{}\n", name, globals.dry_run ? " (dry run: nothing changed)" : "");
+        fmt::print("{}: removed{}\n", name, dry_run_suffix(globals));
     return Exit::kDone;
 }
 
@@ -105,7 +105,7 @@ Result<Exit> move(const std::string& name, const std::string& before, const Glob
         return Exit::kDone;
     }
     fmt::print("{}: {}{}\n", name, place ? fmt::format("asked before {} now", *place) : "asked last now",
-               globals.dry_run ? " (dry run: nothing changed)" : "");
+               dry_run_suffix(globals));
     return Exit::kDone;
 }
 

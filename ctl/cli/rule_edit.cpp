@@ -38,8 +38,7 @@ void print_text(const engine::AddedRule& added, const Options& options, const Gl
         case policy::RuleChange::kReplaced: line += fmt::format(" (was {})", added.outcome.replaced_name); break;
         case policy::RuleChange::kAdded: break;
     }
-    if (globals.dry_run) line += " (dry run: nothing changed)";
-    fmt::print("{}\n", line);
+    fmt::print("{}{}\n", line, dry_run_suffix(globals));
     if (added.attachments.empty())
         print_note(fmt::format("  note: {} is not attached, so it holds nowhere yet", join(added.rule.on, ", ")), globals);
     for (const std::string& note : added.outcome.notes) print_note("  note: " + note, globals);

@@ -93,8 +93,8 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     if (overview.leftovers != 0)
         fmt::print("{} a command did not finish; the next attach, detach, allow or deny cleans up after it\n",
                    paint("note:", Color::kYellow, globals));
-    fmt::print("{} live rules, {} built-in ones; what no rule names passes\n", overview.live_rules,
-               policy::builtin_rules().size());
+    fmt::print("{} live rule{}, {} built-in ones; what no rule names passes\n", overview.live_rules,
+               overview.live_rules == 1 ? "" : "s", policy::builtin_rules().size());
 }
 
 Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals) {

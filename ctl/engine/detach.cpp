@@ -32,7 +32,7 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<s
 
 }  // namespace
 
-Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
+Result<DetachOutcome> detach(const std::vector<std::string>& interfaces, bool dry_run) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
     auto slots = slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
@@ -49,13 +49,14 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
         for (const CountedRule& counted : next.live) outcome.forgotten_rules.push_back(policy::describe(counted.rule));
         next.live.clear();
     }
+    for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());
+    if (dry_run) return outcome;
 
     if (auto published = writing->store.publish(next); !published) return tl::unexpected(published.error());
     for (const Attachment& attachment : leaving) {
         if (auto removed = remove_hooks(writing->store, attachment); !removed)
             return context(attachment.name(), removed.error());
         writing->store.erase_record(attachment.slot);
-        outcome.interfaces.push_back(attachment.name());
     }
     if (next.attachments.empty()) remove_state(writing->store.paths());
     return outcome;

@@ -16,7 +16,8 @@ struct DetachOutcome {
     std::vector<std::string> forgotten_rules;  // the words of the live rules that went with the last attachment
 };
 
-// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that --isolate-peers brought.
-Result<DetachOutcome> detach(const std::vector<std::string>& interfaces);
+// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that --isolate-peers brought. `dry_run` only
+// finds out what would be done.
+Result<DetachOutcome> detach(const std::vector<std::string>& interfaces, bool dry_run);
 
 }  // namespace fwctl::engine

@@ -11,13 +11,11 @@
 
 #include <fmt/format.h>
 
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include "base/text.h"
 #include "policy/builtin.h"
 #include "policy/rule.h"
 #include "policy/schema.h"
+#include "policy/toml.h"
 
 namespace fwctl::policy {
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* One spelling of the static assertion for the three languages that read these headers: BPF C, C and C++. */
 #ifndef FWCTL_ABI_ASSERT_H
 #define FWCTL_ABI_ASSERT_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The packet's way, from hook to action. Include ctx_xdp.h or ctx_skb.h before it.
  *

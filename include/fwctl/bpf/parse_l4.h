@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The layer-4 header: ports of TCP, UDP and SCTP, type and code of ICMP and ICMPv6.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Reading the frame in a way that the verifier follows and the compiler does not spoil. */
 #ifndef FWCTL_BPF_READ_H
 #define FWCTL_BPF_READ_H

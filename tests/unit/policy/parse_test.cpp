@@ -196,6 +196,19 @@ TEST(ParsePolicy, ShowsErrorsOfTheSyntax) {
               "     |           ^\n");
 }
 
+// What toml++ 3.3 ends the process for, or worse (see policy/toml.h).
+TEST(ParsePolicy, SurvivesWhatTomlPlusPlusDoesNot) {
+    EXPECT_EQ(
+        errors_of("[[[rule]]]\n"),
+        "p.toml:1:3: error: parsing key: expected bare key starting character or string delimiter, saw '['\n"
+        "   1 | [[[rule]]]\n"
+        "     |   ^\n");
+    for (const char* text : {"[&", "[[=", "[", "[[", "\u00c0 = 1", "name = \u00a7", "\u032a", "\u2028x = 1",
+                             "a = \u1681", "s = \"\"\"\\\n\u00a7\"\"\"\n"}) {
+        EXPECT_FALSE(parse_policy(text, "p.toml").has_value()) << text;
+    }
+}
+
 TEST(ParsePolicy, RemindsOfForgottenQuotes) {
     EXPECT_EQ(errors_of("version = 1\n[[rule]]\nfrom = 192.0.2.1\n"),
               "p.toml:3:13: error: parsing floating-point: expected decimal digit or exponent, saw '.'\n"

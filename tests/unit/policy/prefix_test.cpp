@@ -106,6 +106,7 @@ TEST(Prefix, CoversTheBlocksInIt) {
     EXPECT_TRUE(covers(prefix("10.0.0.0/8"), prefix("10.0.0.0/8")));
     EXPECT_TRUE(covers(prefix("10.0.0.0/8"), prefix("10.1.0.0/16")));
     EXPECT_FALSE(covers(prefix("10.1.0.0/16"), prefix("10.0.0.0/8")));
+    EXPECT_FALSE(covers(prefix("10.0.0.0/16"), prefix("10.0.0.0/8")));
     EXPECT_FALSE(covers(prefix("10.0.0.0/8"), prefix("11.0.0.0/8")));
     EXPECT_FALSE(covers(prefix("0.0.0.0/0"), prefix("2001:db8::/32")));
 }

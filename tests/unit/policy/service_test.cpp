@@ -185,6 +185,7 @@ TEST(Service, CoversWhatItMatches) {
     EXPECT_FALSE(covered("icmp", "1"));
     EXPECT_TRUE(covered("icmp", "icmp/8"));
     EXPECT_TRUE(covered("icmp/3", "icmp/3/4"));
+    EXPECT_FALSE(covered("icmp/0-255", "icmp"));  // nor have they a type
     EXPECT_FALSE(covered("icmp", "icmp6"));
 }
 

@@ -1,0 +1,185 @@
+// The programs against the slow evaluator: random rules, and packets that meet them.
+//
+// Other ones than the usual: --gtest_random_seed=N.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "../unit/policy/random_policy.h"
+#include "oracle_parse.h"
+#include "packet_builder.h"
+#include "policy/builtin.h"
+#include "policy/evaluate.h"
+#include "policy/print.h"
+#include "program_runner.h"
+
+namespace fwctl::testing {
+namespace {
+
+using policy::Family;
+using policy::PacketView;
+using policy::Rule;
+
+constexpr int kPolicies = 60;            // for each attachment
+constexpr int kPacketsPerPolicy = 400;
+
+std::string text_of(const PacketView& view, const std::array<std::uint8_t, 16>& address) {
+    policy::Prefix prefix{*view.family, policy::address_bits(*view.family), address};
+    return policy::format_prefix(prefix);
+}
+
+Packet layer4(const PacketView& view) {
+    const auto type = static_cast<std::uint8_t>(view.selector >> 8);
+    const auto code = static_cast<std::uint8_t>(view.selector & 0xff);
+    switch (view.protocol) {
+        case kTcp: return tcp({.source = view.source_port, .destination = view.selector});
+        case kUdp: return udp({.source = view.source_port, .destination = view.selector});
+        case kIcmp: return icmp({.type = type, .code = code});
+        case kIcmpv6: return icmpv6({.type = type, .code = code});
+        default: return payload(16);
+    }
+}
+
+// A frame with the traits of a random view; one without ports becomes a later fragment.
+Bytes frame_of(const PacketView& view) {
+    if (!view.family) return ethernet() / arp();
+    const std::uint16_t offset = view.has_l4 ? 0 : 100;
+    if (*view.family == Family::kIpv4)
+        return ethernet() / ipv4({.source = text_of(view, view.source),
+                                  .destination = text_of(view, view.destination),
+                                  .protocol = view.protocol,
+                                  .fragment_offset = offset}) /
+               layer4(view);
+    const Packet ip = ipv6({.source = text_of(view, view.source), .destination = text_of(view, view.destination)});
+    return ethernet() / ip / fragment({.next_header = view.protocol, .offset = offset}) / layer4(view);
+}
+
+// What the evaluator is to judge: not the view that the frame was made from, but what the oracle reads in the frame.
+PacketView view_of(const OracleResult& parsed, const PacketView& made_from) {
+    PacketView view;
+    view.ethertype = parsed.packet.ethertype;
+    if (parsed.packet.family != FW_FAMILY_NONE) view.family = static_cast<Family>(parsed.packet.family);
+    view.protocol = parsed.packet.protocol;
+    std::copy_n(parsed.packet.source.bytes, 16, view.source.begin());
+    std::copy_n(parsed.packet.destination.bytes, 16, view.destination.begin());
+    view.has_l4 = (parsed.packet.flags & FW_PACKET_L4) != 0;
+    view.source_port = parsed.packet.source_port;
+    view.selector = parsed.packet.selector;
+    view.direction = made_from.direction;
+    view.interface = made_from.interface;
+    view.now = engine::monotonic_now();
+    return view;
+}
+
+struct Attachment {
+    Hook hook;
+    policy::Direction direction;
+    const char* interface;
+};
+
+constexpr Attachment kAttachments[] = {{Hook::kXdp, policy::Direction::kIn, "eth0"},
+                                       {Hook::kTcIn, policy::Direction::kIn, "docker0"},
+                                       {Hook::kTcOut, policy::Direction::kOut, "veth[1]"}};
+
+std::string listing(const std::vector<Rule>& rules) {
+    std::string text;
+    for (const Rule& rule : rules) text += fmt::format("\n  {}: {}", rule.name, policy::describe(rule));
+    return text;
+}
+
+TEST(ClassifyTest, AgreesWithTheEvaluator) {
+    const auto seed = static_cast<unsigned>(GTEST_FLAG_GET(random_seed));
+    int by_live_rules = 0;
+    for (const Attachment& attachment : kAttachments) {
+        auto runner = ProgramRunner::load(attachment.hook, FW_LINK_ETHERNET, attachment.interface);
+        ASSERT_TRUE(runner) << runner.error().message;
+        policy::RandomPolicy random(seed);
+        for (int round = 0; round < kPolicies; ++round) {
+            const std::vector<Rule> live = random.policy().rules;
+            ASSERT_TRUE(runner->set_rules(live));
+            policy::Policy all{policy::builtin_rules()};
+            all.rules.insert(all.rules.end(), live.begin(), live.end());
+            for (int i = 0; i < kPacketsPerPolicy; ++i) {
+                PacketView made_from = random.packet();
+                made_from.direction = attachment.direction;
+                made_from.interface = attachment.interface;
+                const Bytes frame = frame_of(made_from);
+                const OracleResult parsed = oracle_parse(frame, FW_LINK_ETHERNET);
+                ASSERT_FALSE(parsed.reason);
+                const auto expected = policy::first_match(all, view_of(parsed, made_from));
+                const auto actual = runner->run(frame);
+                ASSERT_TRUE(actual) << actual.error().message;
+                const auto name = expected ? std::optional(all.rules[*expected].name) : std::nullopt;
+                ASSERT_EQ(runner->rule_name(actual->trace), name)
+                    << "seed " << seed << ", policy " << round << ", packet " << i << listing(live);
+                const bool denied = expected && all.rules[*expected].action == policy::Action::kDeny;
+                const bool dropped = actual->action == (attachment.hook == Hook::kXdp ? 1 : 2);
+                ASSERT_EQ(dropped, denied);
+                by_live_rules += expected && *expected >= policy::builtin_rules().size() ? 1 : 0;
+            }
+        }
+    }
+    EXPECT_GT(by_live_rules, kPolicies * kPacketsPerPolicy / 2) << "the packets hardly meet the rules";
+}
+
+Rule deny(const char* service) {
+    Rule rule;
+    rule.name = std::string("deny-") + service;
+    rule.services = {policy::parse_service(service).value()};
+    return rule;
+}
+
+TEST(ClassifyTest, TheSwitchIsSeenByTheNextPacket) {
+    auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET);
+    ASSERT_TRUE(runner) << runner.error().message;
+    const Bytes ping = ethernet() / ipv4() / icmp();
+    EXPECT_EQ(runner->run(ping)->trace.reason, FW_REASON_DEFAULT_ALLOW);
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(runner->set_rules({deny("icmp")}));
+        EXPECT_EQ(runner->run(ping)->trace.reason, FW_REASON_RULE_DENY);
+        ASSERT_TRUE(runner->set_rules({}));
+        EXPECT_EQ(runner->run(ping)->trace.reason, FW_REASON_DEFAULT_ALLOW);
+    }
+}
+
+TEST(ClassifyTest, ARuleEndsWhenItsTimeIsOver) {
+    auto runner = ProgramRunner::load(Hook::kTcIn, FW_LINK_ETHERNET);
+    ASSERT_TRUE(runner) << runner.error().message;
+    Rule rule = deny("icmp");
+    rule.expires = engine::monotonic_now() + 300'000'000;
+    ASSERT_TRUE(runner->set_rules({rule}));
+    const Bytes ping = ethernet() / ipv4() / icmp();
+    EXPECT_EQ(runner->run(ping)->trace.reason, FW_REASON_RULE_DENY);
+    while (engine::monotonic_now() < rule.expires + 50'000'000) std::this_thread::yield();
+    EXPECT_EQ(runner->run(ping)->trace.reason, FW_REASON_DEFAULT_ALLOW);
+}
+
+TEST(ClassifyTest, AllMatchesThatFitAreAsked) {
+    auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET);
+    ASSERT_TRUE(runner) << runner.error().message;
+    std::size_t builtin_matches = 0;
+    for (const Rule& rule : policy::builtin_rules())
+        if (!policy::judged_by_parser(rule)) builtin_matches += rule.services.size();
+    Rule rule = deny("tcp/1");
+    for (std::size_t i = builtin_matches + 1; i < FW_MAX_MATCHES; ++i)
+        rule.services.push_back(policy::parse_service(fmt::format("tcp/{}", i * 2)).value());
+    ASSERT_TRUE(runner->set_rules({rule}));
+    const std::uint16_t last = rule.services.back().selector.first;
+    EXPECT_EQ(runner->run(Bytes(ethernet() / ipv4() / tcp({.destination = last})))->trace.reason, FW_REASON_RULE_DENY);
+
+    rule.services.push_back(policy::parse_service("udp/1").value());
+    const auto refused = runner->set_rules({rule});
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message,
+              "the rules expand to more than 256 matches, one for each service of a rule; \"deny-tcp/1\" is the first "
+              "that does not fit");
+    EXPECT_EQ(runner->run(Bytes(ethernet() / ipv4() / tcp({.destination = last})))->trace.reason, FW_REASON_RULE_DENY)
+        << "what ran before runs on";
+}
+
+}  // namespace
+}  // namespace fwctl::testing

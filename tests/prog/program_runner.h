@@ -1,0 +1,53 @@
+// The shipped programs under BPF_PROG_TEST_RUN.
+//
+// Promises: the programs and maps are those of an attachment, made by the same engine, but for the constant `fw_tracing`. The pins lie in a bpffs of this
+// process alone (private_bpffs.h), so that nothing is left however it ends.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "fwctl/abi/packet.h"
+#include "fwctl/abi/trace.h"
+#include "kernel/object.h"
+#include "policy/model.h"
+
+namespace fwctl::testing {
+
+enum class Hook { kXdp, kTcIn, kTcOut };
+
+struct RunResult {
+    int action = 0;  // XDP_* or TC_ACT_*
+    fw_trace trace{};
+    std::vector<std::uint8_t> frame;  // as it came out
+};
+
+class ProgramRunner {
+public:
+    // One enabled attachment of that name, without live rules.
+    static Result<ProgramRunner> load(Hook hook, fw_link link, const std::string& interface = "eth0");
+
+    // Switches to these live rules, behind the built-in ones.
+    Status set_rules(const std::vector<policy::Rule>& rules);
+
+    Result<RunResult> run(std::span<const std::uint8_t> frame) const;
+
+    // The rule whose counter a trace names; nullopt: the default decided.
+    [[nodiscard]] std::optional<std::string> rule_name(const fw_trace& trace) const;
+
+    [[nodiscard]] const engine::Store& store() const { return *store_; }
+    [[nodiscard]] const engine::State& state() const { return state_; }
+
+private:
+    std::unique_ptr<engine::Store> store_;
+    engine::State state_;
+    std::optional<kernel::Object> object_;
+};
+
+}  // namespace fwctl::testing

@@ -1,0 +1,306 @@
+"""What goes wrong is said in one line on stderr, with the documented exit status, and changes nothing."""
+
+import json
+import subprocess
+
+import pytest
+
+import netns
+from conftest import FWCTL, Testbed
+
+FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
+
+VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["rule"], ["rule", "list"], ["rule", "show"],
+         ["rule", "remove"], ["rule", "move"], ["counters"], ["doctor"], ["completion"]]
+
+AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--inh-caps=-all"]
+
+
+def without(*capabilities):
+    return ["setpriv", "--bounding-set=" + ",".join("-" + name for name in capabilities)]
+
+
+def with_failing_bpf(error):
+    return ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject=bpf:error={error}"]
+
+
+@pytest.fixture(scope="module")
+def host():
+    """A namespace with eth0 and docker0, nothing attached."""
+    bed = Testbed("bridge")
+    try:
+        yield Host(bed)
+    finally:
+        bed.down()
+
+
+@pytest.fixture(scope="module")
+def filtering_host():
+    """The same with eth0 attached by TC and one live rule, deny-udp/9."""
+    bed = Testbed("bridge")
+    try:
+        bed.fwctl("fw", "attach", "eth0")
+        bed.fwctl("fw", "deny", "udp/9")
+        yield Host(bed)
+    finally:
+        bed.down()
+
+
+class Host:
+    def __init__(self, bed):
+        self.netns = bed.name("fw")
+
+    def run(self, *words, prefix=(), unshare=()):
+        """fwctl in the namespace; prefix runs inside it, in front of fwctl."""
+        command = ["nsenter", f"--net=/run/netns/{self.netns}", *unshare, *prefix, FWCTL, *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def everything(self):
+        """All that a command could have changed; packets that pass meanwhile are no change."""
+        told = [json.loads(self.run(*words, "--json").stdout or "null") for words in (["status"], ["rule", "list"])]
+        return _without_counts(told), netns.hooked(self.netns), netns.pins(self.netns)
+
+
+def _without_counts(told):
+    if isinstance(told, list):
+        return [_without_counts(entry) for entry in told]
+    if isinstance(told, dict):
+        return {key: _without_counts(value) for key, value in told.items() if key not in ("packets", "bytes")}
+    return told
+
+
+def assert_refuses(host, words, status, line, prefix=()):
+    """fwctl says exactly this line, exits with this status and leaves all as it was."""
+    before = host.everything()
+    done = host.run(*words, prefix=prefix)
+    assert (done.returncode, done.stderr, done.stdout) == (status, f"fwctl: {line}\n", "")
+    assert host.everything() == before
+
+
+def table(*rows):
+    """Cases that are named by their command line."""
+    return pytest.mark.parametrize(("command", "status", "line"), rows, ids=[row[0] or "(nothing)" for row in rows])
+
+
+# In commands, a blank parts words and '' is an empty one.
+def words_of(command):
+    return [word if word != "''" else "" for word in command.split()]
+
+
+NOTHING_ATTACHED = "nothing is attached; start with: fwctl attach IF"
+NOT_AN_ADDRESS = "is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0/24, 2001:db8::/32)"
+
+
+@table(
+    # Interfaces.
+    ("attach nosuch", FAILED, 'there is no interface "nosuch"'),
+    ("attach eth0 nosuch", FAILED, 'there is no interface "nosuch"'),
+    ("attach x*", FAILED, 'no interface matches "x*"'),
+    ("doctor nosuch", FAILED, 'there is no interface "nosuch"'),
+    # What the interface cannot do. eth0 could, but it is all of them or none.
+    ("attach docker0 --mode native", FAILED,
+     "docker0: native XDP: the device does not support XDP in this mode"),
+    ("attach eth0 docker0 --mode native", FAILED,
+     "docker0: native XDP: the device does not support XDP in this mode"),
+    ("attach lo --mode native", FAILED, "lo: native XDP: the device does not support XDP in this mode"),
+    ("attach --isolate-peers eth0", USAGE, "--isolate-peers is for bridges, and eth0 is none"),
+    # Nothing is attached.
+    ("status", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("status eth0", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("counters", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("rule list", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("rule show arp", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("rule remove nosuch", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("rule move nosuch", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("deny icmp", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("allow tcp/22", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("detach eth0", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("detach --all", NOT_ATTACHED, NOTHING_ATTACHED),
+    # A mistake in the words comes before the state.
+    ("deny icmp from 10.0.0.300", USAGE, f'"10.0.0.300" {NOT_AN_ADDRESS}'),
+)
+def test_with_nothing_attached(host, command, status, line):
+    assert_refuses(host, words_of(command), status, line)
+    assert netns.leftovers(host.netns) == []
+
+
+@table(
+    # Verbs.
+    ("atach eth0", USAGE, 'unknown command "atach"; did you mean "attach"?'),
+    ("dney icmp", USAGE, 'unknown command "dney"; did you mean "deny"?'),
+    ("frobnicate", USAGE, 'unknown command "frobnicate"; see: fwctl --help'),
+    ("--json staus", USAGE, 'unknown command "staus"; did you mean "status"?'),
+    ("rule lst", USAGE, 'unknown command "lst"; did you mean "list"?'),
+    ("rule frobnicate", USAGE, 'unknown command "frobnicate"; see: fwctl rule --help'),
+    # Options.
+    ("attach eth0 --mode fast", USAGE, "--mode: fast not in {auto,native,generic}; see: fwctl attach --help"),
+    ("attach eth0 --hook foo", USAGE, "--hook: foo not in {xdp,tc-in,tc-out}; see: fwctl attach --help"),
+    ("attach eth0 --hook xdp,tc-in", USAGE, "--hook xdp and --hook tc-in both judge what comes in; choose one"),
+    ("attach eth0 --hook tc-in --mode native", USAGE, "--mode is about XDP, which --hook leaves out"),
+    ("attach eth0 --nosuch", USAGE,
+     "The following argument was not expected: --nosuch; see: fwctl attach --help"),
+    ("--color blue status", USAGE, "--color: blue not in {auto,always,never}; see: fwctl status --help"),
+    ("completion tcsh", USAGE, "shell: tcsh not in {bash,zsh,fish}; see: fwctl completion --help"),
+    ("detach", USAGE, "detach takes either interfaces or --all"),
+    ("detach eth0 --all", USAGE, "detach takes either interfaces or --all"),
+    # Keywords of a rule.
+    ("deny icmp frmo 10.0.0.1", USAGE, 'unknown word "frmo"; did you mean "from"?'),
+    ("deny icmp on", USAGE, '"on" without an interface behind it: write on eth0'),
+    ("deny icmp from", USAGE, '"from" without an address behind it: write from 192.0.2.0/24'),
+    ("deny icmp in out", USAGE, "in and out contradict; leave both out for both"),
+    ("deny icmp from 10.0.0.1 from 10.0.0.2", USAGE, '"from" is there twice; one "from" takes several of them'),
+    ("deny ''", USAGE, "deny what? name a service such as icmp or tcp/22, or any for every packet"),
+    # Addresses.
+    ("deny icmp from 10.0.0.300", USAGE, f'"10.0.0.300" {NOT_AN_ADDRESS}'),
+    ("deny icmp from 2001:::1", USAGE, f'"2001:::1" {NOT_AN_ADDRESS}'),
+    ("deny icmp to 192.0.2.0/33", USAGE,
+     '"192.0.2.0/33": the length of an IPv4 prefix is a number from 0 to 32'),
+    ("deny icmp from 192.0.2.1/24", USAGE,
+     "192.0.2.1/24 has host bits set; did you mean 192.0.2.0/24 or 192.0.2.1?"),
+    ("deny icmp from ::ffff:192.0.2.1", USAGE,
+     "::ffff:192.0.2.1 is an IPv4 address written as IPv6; write 192.0.2.1"),
+    ("deny icmp from 2001:db8::1", USAGE,
+     "the rule can never match: its services and addresses are of different IP versions"),
+    ("deny icmp from @admins", USAGE, "sets such as @admins are not supported yet"),
+    ("deny @set", USAGE, '"@set" is an address: write from @set or to @set'),
+    # Services.
+    ("deny tcp/0", USAGE, '"0" in "tcp/0" is not a port (1 to 65535)'),
+    ("deny tcp/65536", USAGE, '"65536" in "tcp/65536" is not a port (1 to 65535)'),
+    ("deny udp/20-10", USAGE, 'the range in "udp/20-10" runs backwards; did you mean "udp/10-20"?'),
+    ("deny tcp/nosuch", USAGE,
+     '"nosuch" in "tcp/nosuch" is neither a port (1 to 65535) nor a service of tcp in /etc/services'),
+    ("deny tpc/22", USAGE, 'unknown service "tpc/22"; did you mean "tcp/22"?'),
+    ("deny frobnicate", USAGE, 'unknown service "frobnicate"; a service is any, icmp, tcp/22, udp/1000-2000, or a '
+                               "protocol's name or number"),
+    ("deny 256", USAGE, '"256" is not a protocol number (0 to 255); a port is written tcp/22'),
+    # Durations.
+    ("deny icmp --for 5x", USAGE, '--for: "5x" is not a duration; write 90s, 10m, 1h, 2d or 1h30m'),
+    ("deny icmp --for 0s", USAGE, '--for: "0s" is not a duration; write 90s, 10m, 1h, 2d or 1h30m'),
+    # Rules by name.
+    ("rule remove nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    ("rule remove deny-udp/8", USAGE, 'there is no rule "deny-udp/8"; did you mean "deny-udp/9"?'),
+    ("rule remove deny-udp/9 nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    ("rule remove arp", USAGE, '"arp" is a built-in rule, which cannot be removed or moved'),
+    ("rule show nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    ("rule move nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    ("rule move arp", USAGE, '"arp" is a built-in rule, which cannot be removed or moved'),
+    ("rule move deny-udp/9 --before nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    ("deny icmp --before nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    # Interfaces that carry no attachment.
+    ("status lo", NOT_ATTACHED, "lo is not attached"),
+    ("counters lo", NOT_ATTACHED, "lo is not attached"),
+    ("detach lo", NOT_ATTACHED, "lo is not attached"),
+    ("detach eth0 nosuch", NOT_ATTACHED, "nosuch is not attached"),
+    # What is there already, and in another way.
+    ("attach eth0 --mode native", CONFLICT, "eth0 is attached without XDP; to change that: fwctl detach eth0"),
+    ("attach eth0 --hook tc-in", CONFLICT, "eth0 is attached at tc-in,tc-out; to change that: fwctl detach eth0"),
+    ("attach docker0 nosuch", FAILED, 'there is no interface "nosuch"'),
+    ("attach docker0 --mode native", FAILED,
+     "docker0: native XDP: the device does not support XDP in this mode"),
+)
+def test_with_eth0_attached(filtering_host, command, status, line):
+    assert_refuses(filtering_host, words_of(command), status, line)
+
+
+@pytest.mark.parametrize(("command", "about"), [
+    ("", "needs a verb; see: fwctl --help"),
+    ("rule", "fwctl rule needs a verb; see: fwctl rule --help"),
+    ("deny", "see: fwctl deny --help"),
+    ("attach", "see: fwctl attach --help"),
+    ("rule show", "see: fwctl rule show --help"),
+    ("deny icmp --for", "see: fwctl deny --help"),
+])
+def test_what_is_missing_on_the_line_is_a_usage_error_that_names_the_help(filtering_host, command, about):
+    before = filtering_host.everything()
+    done = filtering_host.run(*words_of(command))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (USAGE, "", 1)
+    assert done.stderr.endswith(about + "\n")
+    assert filtering_host.everything() == before
+
+
+@pytest.mark.parametrize(("name", "status", "line"), [
+    ("nosuch", FAILED, 'there is no network namespace "nosuch" (`ip netns` lists them)'),
+    ("4194305", FAILED, 'there is no network namespace "4194305" (`ip netns` lists them)'),  # above any pid
+    ("../nosuch", USAGE, '"../nosuch" is not a network namespace; give a name of `ip netns` or a process id'),
+])
+def test_an_unknown_namespace(host, name, status, line):
+    assert_refuses(host, ["attach", "eth0", "--netns", name], status, line)
+
+
+@pytest.mark.parametrize("words", [["attach", "eth0"], ["detach", "--all"], ["status"], ["deny", "icmp"],
+                                   ["rule", "list"], ["counters"], ["doctor"]], ids=" ".join)
+def test_without_privilege(filtering_host, words):
+    verb = "rule list" if words[0] == "rule" else words[0]
+    assert_refuses(filtering_host, words, NO_PRIVILEGE,
+                   f"fwctl {verb} needs root: CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON missing", prefix=AS_NOBODY)
+
+
+@pytest.mark.parametrize(("dropped", "named"), [
+    (["bpf"], "CAP_BPF"),
+    (["net_admin"], "CAP_NET_ADMIN"),
+    (["net_admin", "perfmon"], "CAP_NET_ADMIN, CAP_PERFMON"),
+], ids=str)
+def test_root_without_a_capability(filtering_host, dropped, named):
+    assert_refuses(filtering_host, ["attach", "eth0"], NO_PRIVILEGE, f"fwctl attach needs root: {named} missing",
+                   prefix=without(*dropped))
+
+
+def test_another_namespace_needs_a_capability_of_its_own(host):
+    assert_refuses(host, ["attach", "eth0", "--netns", host.netns], NO_PRIVILEGE,
+                   f'cannot enter the network namespace "{host.netns}": Operation not permitted',
+                   prefix=without("sys_admin"))
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+def test_help_needs_no_privilege(host, verb):
+    done = host.run(*verb, "--help", prefix=AS_NOBODY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"Usage: fwctl {' '.join(verb)}" in done.stdout
+
+
+def test_every_verb_is_in_the_list_above(host):
+    """The completion script knows them all: a new verb is to be tried here, too."""
+    script = host.run("completion", "bash").stdout
+    known = [line.split("'")[1] for line in script.splitlines() if line.lstrip().startswith("'") and "words=" in line]
+    assert sorted(known) == sorted(["", *(" ".join(verb) for verb in VERBS)])
+
+
+@pytest.mark.parametrize("error", ["ENOSYS", "EPERM", "EINVAL"])
+def test_a_kernel_without_bpf(host, error):
+    """bpf() is refused by a seccomp filter, or was not compiled in."""
+    before = host.everything()
+    done = host.run("attach", "eth0", prefix=with_failing_bpf(error))
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert done.stderr.startswith("fwctl: ")
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert host.everything() == before
+    assert netns.leftovers(host.netns) == []
+
+
+def in_private_mounts(host, script):
+    """A shell in the namespace, with mounts of its own and no bpffs in them; "$@" is fwctl."""
+    return subprocess.run(["nsenter", f"--net=/run/netns/{host.netns}", "unshare", "--mount", "sh", "-c",
+                           f"umount /sys/fs/bpf && {script}", "sh", FWCTL], capture_output=True, text=True, timeout=60)
+
+
+def test_attach_mounts_the_bpffs(host):
+    done = in_private_mounts(host, """
+        "$@" attach eth0 && mountpoint -q /sys/fs/bpf && "$@" status && "$@" detach --all && ls -A /sys/fs/bpf
+    """)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("eth0: attached, ")
+    assert done.stdout.endswith("eth0: detached\nmaps.debug\nprogs.debug\n")  # the kernel's own two files
+    assert netns.leftovers(host.netns) == []
+
+
+@pytest.mark.parametrize("words", ["status", "deny icmp", "rule list", "counters", "detach --all"])
+def test_without_a_bpffs_nothing_is_attached(host, words):
+    done = in_private_mounts(host, f'{{ "$@" {words}; code=$?; mountpoint -q /sys/fs/bpf && exit 99; exit $code; }}')
+    assert (done.returncode, done.stderr, done.stdout) == (NOT_ATTACHED, f"fwctl: {NOTHING_ATTACHED}\n", "")
+
+
+def test_a_bpffs_that_cannot_be_mounted(host):
+    done = in_private_mounts(host, 'exec setpriv --bounding-set=-sys_admin "$@" attach eth0')
+    assert (done.returncode, done.stdout) == (NO_PRIVILEGE, "")
+    assert done.stderr == "fwctl: cannot mount the BPF file system at /sys/fs/bpf: Operation not permitted\n"
+    assert netns.leftovers(host.netns) == []
