@@ -1,7 +1,7 @@
 // Result<T>: a value, or an Error that says what went wrong in words meant for the operator.
 //
-// Promises: no exception crosses a function that returns a Result. `Error::exit` is the status that the command
-// ends with; every layer may add what it was doing in front, by context().
+// Promises: no exception crosses a function that returns a Result. `Error::exit` is the status that the
+// command ends with; every layer may add what it was doing in front, by context().
 #pragma once
 
 #include <string>

@@ -27,7 +27,8 @@ void add_globals(CLI::App& app, Globals& globals) {
     app.add_option("--color", globals.color, "Colour: auto, always or never (NO_COLOR is honoured)")
         ->check(CLI::IsMember({"auto", "always", "never"}))
         ->option_text("WHEN");
-    app.add_option("-N,--netns", globals.netns, "Work in this network namespace: a name of `ip netns`, or a process id")
+    app.add_option("-N,--netns", globals.netns,
+                   "Work in this network namespace: a name of `ip netns`, or a process id")
         ->option_text("NAME|PID");
 }
 
@@ -63,7 +64,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     const std::vector<std::string_view> verbs = verbs_of(*verb);
     const auto word = first_word(app.remaining(true));
     if (!verbs.empty()) {
-        if (!word) return fmt::format("{} needs a verb; see: {} --help", full_name(verb), full_name(verb));
+        if (!word) return fmt::format("a command is missing; see: {} --help", full_name(verb));
         const auto near = nearest(*word, verbs);
         return fmt::format("unknown command \"{}\"{}", *word,
                            near ? fmt::format("; did you mean \"{}\"?", *near)
@@ -78,7 +79,7 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
 
 Result<Exit> carry_out(const CLI::App& app, const Command& command) {
     if (command.needs_privilege)
-        if (auto allowed = kernel::check_privilege(full_name(parsed_verb(app))); !allowed)
+        if (auto allowed = kernel::check_privilege(parsed_verb(app)->get_name()); !allowed)
             return tl::unexpected(allowed.error());
     if (!command.globals.netns.empty())
         if (auto entered = net::enter_namespace(command.globals.netns); !entered)
@@ -113,7 +114,7 @@ int run(int argc, char** argv) {
         print_error(usage_message(app, error), Globals{});
         return static_cast<int>(Exit::kUsage);
     }
-    kernel::LogCapture::set_verbose(command.globals.verbose);
+    kernel::show_library_log(command.globals.verbose);
     const Result<Exit> result = carry_out(app, command);
     if (!result) {
         print_error(result.error().message, command.globals);

@@ -25,10 +25,14 @@ struct Options {
 
 const char* change_name(engine::AttachChange change) {
     switch (change) {
-        case engine::AttachChange::kAttached: return "attached";
-        case engine::AttachChange::kUnchanged: return "already attached";
-        case engine::AttachChange::kRepaired: return "repaired";
-        case engine::AttachChange::kUpdated: return "programs updated";
+        case engine::AttachChange::kAttached:
+            return "attached";
+        case engine::AttachChange::kUnchanged:
+            return "already attached";
+        case engine::AttachChange::kRepaired:
+            return "repaired";
+        case engine::AttachChange::kUpdated:
+            return "programs updated";
     }
     return "";
 }
@@ -47,8 +51,8 @@ std::uint8_t wanted_hooks(const std::vector<std::string>& words) {
     return static_cast<std::uint8_t>(hooks);
 }
 
-// The hardware interface that carries the SSH session which runs this command, when it is among those to be attached: many
-// drivers take the link down and up again for a native program.
+// The hardware interface that carries the SSH session which runs this command, when it is among those to be
+// attached: many drivers take the link down and up again for a native program.
 std::string session_interface(const engine::AttachRequest& request) {
     const char* connection = std::getenv("SSH_CONNECTION");  // client, its port, server, its port
     if (connection == nullptr || request.mode == engine::WantedMode::kGeneric) return {};
@@ -68,7 +72,9 @@ std::string session_interface(const engine::AttachRequest& request) {
 bool may_reset_session(const engine::AttachRequest& request, const Globals& globals) {
     const std::string name = session_interface(request);
     if (name.empty() || globals.yes) return true;
-    print_note(fmt::format("{} carries this SSH session: its driver may reset the link for some seconds", name), globals);
+    print_note(
+        fmt::format("{} carries this SSH session: its driver may reset the link for some seconds", name),
+        globals);
     if (isatty(STDIN_FILENO) == 0) return true;
     fmt::print(stderr, "go on? [y/N] ");
     std::string answer;
@@ -125,7 +131,8 @@ Result<Exit> run(const Options& options, const Globals& globals) {
 }  // namespace
 
 void add_attach(CLI::App& app, Command& command) {
-    CLI::App* verb = app.add_subcommand("attach", "Attach the filter to interfaces; repairs what has gone missing");
+    CLI::App* verb =
+        app.add_subcommand("attach", "Attach the filter to interfaces; repairs what has gone missing");
     auto options = std::make_shared<Options>();
     verb->add_option("interface", options->request.interfaces, "Names; * and ? are wildcards ('veth*')")
         ->required()
@@ -138,7 +145,8 @@ void add_attach(CLI::App& app, Command& command) {
         ->delimiter(',')
         ->check(CLI::IsMember({"xdp", "tc-in", "tc-out"}))
         ->option_text("HOOK,...");
-    verb->add_flag("--replace", options->request.replace, "Take the place of another's XDP program that cannot be shared with");
+    verb->add_flag("--replace", options->request.replace,
+                   "Take the place of another's XDP program that cannot be shared with");
     verb->add_flag("--isolate-peers", options->request.isolate_peers,
                    "Filter between the ports of a bridge, too: attaches to those it has now");
     verb->callback([options, &command] {

@@ -1,6 +1,7 @@
 // What a command is to the command line: options that CLI11 fills, and a function that does the work.
 //
-// Promises: every add_*() registers one verb and, once it is parsed, sets Command::run. Nothing runs while parsing.
+// Promises: every add_*() registers one verb and, once it is parsed, sets Command::run. Nothing runs while
+// parsing.
 #pragma once
 
 #include <functional>

@@ -22,7 +22,8 @@ std::string words_after(const CLI::App& app) {
 }
 
 // "attach=…" lines of a shell's case statement, for the verbs of two levels.
-void collect(const CLI::App& app, const std::string& path, std::vector<std::pair<std::string, std::string>>& all) {
+void collect(const CLI::App& app, const std::string& path,
+             std::vector<std::pair<std::string, std::string>>& all) {
     all.emplace_back(path, words_after(app));
     for (const CLI::App* verb : app.get_subcommands({}))
         collect(*verb, path.empty() ? verb->get_name() : path + " " + verb->get_name(), all);
@@ -59,12 +60,12 @@ void print_fish(const CLI::App& app) {
         fmt::print("complete -c fwctl -n __fish_use_subcommand -a {} -d '{}'\n", verb->get_name(),
                    verb->get_description());
         for (const CLI::App* inner : verb->get_subcommands({}))
-            fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -a {} -d '{}'\n", verb->get_name(),
-                       inner->get_name(), inner->get_description());
+            fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -a {} -d '{}'\n",
+                       verb->get_name(), inner->get_name(), inner->get_description());
         for (const CLI::Option* option : verb->get_options())
             for (const std::string& name : option->get_lnames())
-                fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n", verb->get_name(), name,
-                           option->get_description());
+                fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n",
+                           verb->get_name(), name, option->get_description());
     }
     for (const CLI::Option* option : app.get_options())
         for (const std::string& name : option->get_lnames())

@@ -33,7 +33,8 @@ bool is_wanted(const std::string& name, const std::vector<std::string>& wanted) 
 
 // Calls `use(interface, direction, reason, count)` for every counter; those at zero only with --wide.
 template <typename Use>
-void for_each_count(const engine::Overview& overview, const std::vector<std::string>& wanted, bool all, Use use) {
+void for_each_count(const engine::Overview& overview, const std::vector<std::string>& wanted, bool all,
+                    Use use) {
     for (const engine::AttachmentStatus& one : overview.attachments) {
         if (!is_wanted(one.attachment.name(), wanted)) continue;
         for (const fw_direction direction : {FW_IN, FW_OUT})
@@ -48,11 +49,12 @@ void for_each_count(const engine::Overview& overview, const std::vector<std::str
 void print_text(const engine::Overview& overview, const std::vector<engine::RuleView>& rules,
                 const std::vector<std::string>& wanted, const Globals& globals) {
     Table table({{"INTERFACE"}, {"DIRECTION"}, {"VERDICT"}, {"REASON"}, {"PACKETS", true}, {"BYTES", true}});
-    for_each_count(overview, wanted, globals.wide,
-                   [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
-                       table.add({name, direction, reason.verdict, reason.name, with_commas(count.packets),
-                                  with_commas(count.bytes)});
-                   });
+    for_each_count(
+        overview, wanted, globals.wide,
+        [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
+            table.add({name, direction, reason.verdict, reason.name, with_commas(count.packets),
+                       with_commas(count.bytes)});
+        });
     table.print(globals);
     if (!wanted.empty()) return;  // rules count on all interfaces together
     fmt::print("\n");
@@ -67,18 +69,20 @@ void print_text(const engine::Overview& overview, const std::vector<engine::Rule
 void print_as_json(const engine::Overview& overview, const std::vector<engine::RuleView>& rules,
                    const std::vector<std::string>& wanted) {
     Json counts = Json::array();
-    for_each_count(overview, wanted, true,
-                   [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
-                       counts.push_back({{"interface", name},
-                                         {"direction", direction},
-                                         {"verdict", reason.verdict},
-                                         {"reason", reason.name},
-                                         {"packets", count.packets},
-                                         {"bytes", count.bytes}});
-                   });
+    for_each_count(
+        overview, wanted, true,
+        [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
+            counts.push_back({{"interface", name},
+                              {"direction", direction},
+                              {"verdict", reason.verdict},
+                              {"reason", reason.name},
+                              {"packets", count.packets},
+                              {"bytes", count.bytes}});
+        });
     Json by_rule = Json::array();
     for (const engine::RuleView& view : rules)
-        by_rule.push_back({{"name", view.rule.name}, {"packets", view.count.packets}, {"bytes", view.count.bytes}});
+        by_rule.push_back(
+            {{"name", view.rule.name}, {"packets", view.count.packets}, {"bytes", view.count.bytes}});
     print_json({{"counters", counts}, {"rules", by_rule}});
 }
 
@@ -102,12 +106,12 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
 }  // namespace
 
 void add_counters(CLI::App& app, Command& command) {
-    CLI::App* verb = app.add_subcommand("counters", "Show packets and bytes by interface, direction and reason, and by rule");
+    CLI::App* verb = app.add_subcommand(
+        "counters", "Show packets and bytes by interface, direction and reason, and by rule");
     auto wanted = std::make_shared<std::vector<std::string>>();
     verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
-    verb->callback([wanted, &command] {
-        command.run = [wanted, &command] { return run(*wanted, command.globals); };
-    });
+    verb->callback(
+        [wanted, &command] { command.run = [wanted, &command] { return run(*wanted, command.globals); }; });
 }
 
 }  // namespace fwctl::cli

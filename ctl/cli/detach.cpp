@@ -26,7 +26,7 @@ Result<Exit> run(const Options& options, const Globals& globals) {
                     {"dry_run", globals.dry_run}});
         return Exit::kDone;
     }
-    for (const std::string& name : outcome->interfaces) 
+    for (const std::string& name : outcome->interfaces)
         fmt::print("{}: detached{}\n", name, dry_run_suffix(globals));
     for (const std::string& words : outcome->forgotten_rules)
         print_note(fmt::format("forgotten with the last attachment: fwctl {}", words), globals);
@@ -36,7 +36,8 @@ Result<Exit> run(const Options& options, const Globals& globals) {
 }  // namespace
 
 void add_detach(CLI::App& app, Command& command) {
-    CLI::App* verb = app.add_subcommand("detach", "Take the filter off interfaces; with the last one, live rules go too");
+    CLI::App* verb =
+        app.add_subcommand("detach", "Take the filter off interfaces; with the last one, live rules go too");
     auto options = std::make_shared<Options>();
     verb->add_option("interface", options->interfaces, "Names; * and ? are wildcards")->option_text("IF...");
     verb->add_flag("--all", options->all, "All interfaces of this network namespace");

@@ -23,54 +23,68 @@ struct Finding {
 
 const char* verdict_name(Verdict verdict) {
     switch (verdict) {
-        case Verdict::kGood: return "ok";
-        case Verdict::kNote: return "note";
-        case Verdict::kBad: return "BAD";
+        case Verdict::kGood:
+            return "ok";
+        case Verdict::kNote:
+            return "note";
+        case Verdict::kBad:
+            return "BAD";
     }
     return "";
 }
 
 void examine_kernel(std::vector<Finding>& findings) {
     const auto missing = kernel::missing_feature();
-    findings.push_back(missing ? Finding{Verdict::kBad, *missing}
-                               : Finding{Verdict::kGood, fmt::format("kernel {} has all that the programs need",
-                                                                     kernel::kernel_release())});
+    findings.push_back(missing
+                           ? Finding{Verdict::kBad, *missing}
+                           : Finding{Verdict::kGood, fmt::format("kernel {} has all that the programs need",
+                                                                 kernel::kernel_release())});
     findings.push_back(kernel::jit_enabled()
                            ? Finding{Verdict::kGood, "programs are compiled (net.core.bpf_jit_enable)"}
-                           : Finding{Verdict::kNote, "programs are interpreted, which is slow: sysctl "
-                                                     "net.core.bpf_jit_enable=1"});
-    findings.push_back(kernel::bpffs_mounted()
-                           ? Finding{Verdict::kGood, fmt::format("the BPF file system is mounted at {}", kernel::kBpffs)}
-                           : Finding{Verdict::kNote, fmt::format("no BPF file system at {}: attach mounts it",
-                                                                 kernel::kBpffs)});
-    findings.push_back(kernel::has_extensions()
-                           ? Finding{Verdict::kGood, "XDP is shared with other programs through libxdp's dispatcher"}
-                           : Finding{Verdict::kNote, "this kernel refuses BPF extension programs: XDP is attached alone, "
-                                                     "and another XDP program on the same interface is a conflict"});
-    findings.push_back({Verdict::kGood, kernel::has_tcx() ? "TC programs are attached by links (TCX)"
-                                                          : "TC programs are attached as filters on clsact: this "
-                                                            "kernel has no TCX (Linux 6.6)"});
+                           : Finding{Verdict::kNote,
+                                     "programs are interpreted, which is slow: sysctl "
+                                     "net.core.bpf_jit_enable=1"});
+    findings.push_back(
+        kernel::bpffs_mounted()
+            ? Finding{Verdict::kGood, fmt::format("the BPF file system is mounted at {}", kernel::kBpffs)}
+            : Finding{Verdict::kNote,
+                      fmt::format("no BPF file system at {}: attach mounts it", kernel::kBpffs)});
+    findings.push_back(
+        kernel::has_extensions()
+            ? Finding{Verdict::kGood, "XDP is shared with other programs through libxdp's dispatcher"}
+            : Finding{Verdict::kNote,
+                      "this kernel refuses BPF extension programs: XDP is attached alone, "
+                      "and another XDP program on the same interface is a conflict"});
+    findings.push_back({Verdict::kGood, kernel::has_tcx()
+                                            ? "TC programs are attached by links (TCX)"
+                                            : "TC programs are attached as filters on clsact: this "
+                                              "kernel has no TCX (Linux 6.6)"});
 }
 
 Status examine_interface(const net::Interface& interface, std::vector<Finding>& findings) {
     const std::string& name = interface.name;
     if (interface.link == net::LinkLayer::kUnknown) {
-        findings.push_back({Verdict::kNote, fmt::format("{}: link type {} cannot be filtered", name, interface.link_type)});
+        findings.push_back(
+            {Verdict::kNote, fmt::format("{}: link type {} cannot be filtered", name, interface.link_type)});
         return {};
     }
     auto xdp = kernel::query_xdp(interface.ifindex);
     if (!xdp) return tl::unexpected(xdp.error());
     for (const kernel::XdpProgram& program : xdp->programs)
-        findings.push_back({Verdict::kGood, fmt::format("{}: XDP program {} (id {}){}", name, program.name, program.id,
-                                                        xdp->dispatcher ? " in the dispatcher" : "")});
+        findings.push_back(
+            {Verdict::kGood, fmt::format("{}: XDP program {} (id {}){}", name, program.name, program.id,
+                                         xdp->dispatcher ? " in the dispatcher" : "")});
     if (interface.kind == "bridge")
-        findings.push_back({Verdict::kNote, fmt::format("{}: a bridge has generic XDP alone, and traffic between its ports "
-                                                        "does not pass it",
-                                                        name)});
+        findings.push_back(
+            {Verdict::kNote, fmt::format("{}: a bridge has generic XDP alone, and traffic between its ports "
+                                         "does not pass it",
+                                         name)});
     else if (interface.kind == "veth" || interface.kind == "tun")
-        findings.push_back({Verdict::kGood, fmt::format("{}: a {}, which --mode auto filters by TC", name, interface.kind)});
+        findings.push_back(
+            {Verdict::kGood, fmt::format("{}: a {}, which --mode auto filters by TC", name, interface.kind)});
     else
-        findings.push_back({Verdict::kGood, fmt::format("{}: --mode auto tries native XDP, then generic", name)});
+        findings.push_back(
+            {Verdict::kGood, fmt::format("{}: --mode auto tries native XDP, then generic", name)});
     return {};
 }
 
@@ -87,7 +101,8 @@ Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
             findings.push_back({Verdict::kNote, fmt::format("{}: {}", one.attachment.name(), warning)});
     }
     if ((*overview)->leftovers != 0)
-        findings.push_back({Verdict::kNote, "a command did not finish; the next attach, detach, allow or deny cleans up"});
+        findings.push_back(
+            {Verdict::kNote, "a command did not finish; the next attach, detach, allow or deny cleans up"});
     return {};
 }
 
@@ -104,7 +119,8 @@ Result<Exit> run(const std::string& wanted, const Globals& globals) {
         if (auto examined = examine_interface(interface, findings); !examined)
             return tl::unexpected(examined.error());
     }
-    if (auto examined = examine_attachments(findings, broken); !examined) return tl::unexpected(examined.error());
+    if (auto examined = examine_attachments(findings, broken); !examined)
+        return tl::unexpected(examined.error());
 
     bool bad = false;
     Json list = Json::array();
@@ -117,7 +133,8 @@ Result<Exit> run(const std::string& wanted, const Globals& globals) {
         const Color color = finding.verdict == Verdict::kGood   ? Color::kGreen
                             : finding.verdict == Verdict::kNote ? Color::kYellow
                                                                 : Color::kRed;
-        fmt::print("{} {}\n", paint(fmt::format("{:<4}", verdict_name(finding.verdict)), color, globals), finding.what);
+        fmt::print("{} {}\n", paint(fmt::format("{:<4}", verdict_name(finding.verdict)), color, globals),
+                   finding.what);
     }
     if (globals.json) print_json({{"findings", list}});
     if (broken) return Exit::kNotAttached;
@@ -130,9 +147,8 @@ void add_doctor(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("doctor", "Examine the kernel, the interfaces and the attachments");
     auto wanted = std::make_shared<std::string>();
     verb->add_option("interface", *wanted, "Only this interface")->option_text("IF");
-    verb->callback([wanted, &command] {
-        command.run = [wanted, &command] { return run(*wanted, command.globals); };
-    });
+    verb->callback(
+        [wanted, &command] { command.run = [wanted, &command] { return run(*wanted, command.globals); }; });
 }
 
 }  // namespace fwctl::cli

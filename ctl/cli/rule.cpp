@@ -35,7 +35,8 @@ Json to_json(const RuleView& view) {
                {"packets", view.count.packets},
                {"bytes", view.count.bytes}};
     for (const policy::RuleKey& key : policy::rule_keys()) {
-        if (key.name == "name" || key.name == "action" || view.rule.origin == policy::Origin::kBuiltin) continue;
+        if (key.name == "name" || key.name == "action" || view.rule.origin == policy::Origin::kBuiltin)
+            continue;
         if (const auto words = key.words(view.rule); !words.empty()) entry[std::string(key.name)] = words;
     }
     if (view.seconds_left) entry["seconds_left"] = *view.seconds_left;
@@ -51,10 +52,12 @@ Result<Exit> list(const Globals& globals) {
         print_json({{"rules", all}, {"default", "allow"}});
         return Exit::kDone;
     }
-    Table table({{"#", true}, {"NAME"}, {"ORIGIN"}, {"RULE"}, {"PACKETS", true}, {"BYTES", true}, {"LEFT", true}});
+    Table table(
+        {{"#", true}, {"NAME"}, {"ORIGIN"}, {"RULE"}, {"PACKETS", true}, {"BYTES", true}, {"LEFT", true}});
     for (const RuleView& view : *views)
-        table.add({std::to_string(view.number), view.rule.name, origin_name(view), policy::describe(view.rule),
-                   with_commas(view.count.packets), with_commas(view.count.bytes), time_left(view)});
+        table.add({std::to_string(view.number), view.rule.name, origin_name(view),
+                   policy::describe(view.rule), with_commas(view.count.packets),
+                   with_commas(view.count.bytes), time_left(view)});
     table.print(globals);
     fmt::print("what no rule names passes\n");
     return Exit::kDone;
@@ -63,22 +66,24 @@ Result<Exit> list(const Globals& globals) {
 Result<Exit> show(const std::string& name, const Globals& globals) {
     auto views = engine::list_rules();
     if (!views) return tl::unexpected(views.error());
-    const auto found =
-        std::find_if(views->begin(), views->end(), [&](const RuleView& view) { return view.rule.name == name; });
+    const auto found = std::find_if(views->begin(), views->end(),
+                                    [&](const RuleView& view) { return view.rule.name == name; });
     if (found == views->end()) {
         std::vector<std::string_view> names;
         for (const RuleView& view : *views) names.push_back(view.rule.name);
         const auto near = nearest(name, names);
-        return fail(fmt::format("there is no rule \"{}\"{}", name,
-                                near ? fmt::format("; did you mean \"{}\"?", *near) : "; see: fwctl rule list"),
-                    Exit::kUsage);
+        return fail(
+            fmt::format("there is no rule \"{}\"{}", name,
+                        near ? fmt::format("; did you mean \"{}\"?", *near) : "; see: fwctl rule list"),
+            Exit::kUsage);
     }
     if (globals.json) {
         print_json(to_json(*found));
         return Exit::kDone;
     }
-    fmt::print("{}\n  {}\n  number {}, {}\n  {} packets, {} bytes\n", found->rule.name, policy::describe(found->rule),
-               found->number, origin_name(*found), with_commas(found->count.packets), with_commas(found->count.bytes));
+    fmt::print("{}\n  {}\n  number {}, {}\n  {} packets, {} bytes\n", found->rule.name,
+               policy::describe(found->rule), found->number, origin_name(*found),
+               with_commas(found->count.packets), with_commas(found->count.bytes));
     if (found->seconds_left) fmt::print("  ends in {}\n", time_left(*found));
     if (const auto why = policy::describe_builtin(found->rule.name);
         why && found->rule.origin == policy::Origin::kBuiltin)
@@ -87,21 +92,24 @@ Result<Exit> show(const std::string& name, const Globals& globals) {
 }
 
 Result<Exit> remove(const std::vector<std::string>& names, const Globals& globals) {
-    if (auto removed = engine::remove_rules(names, globals.dry_run); !removed) return tl::unexpected(removed.error());
+    if (auto removed = engine::remove_rules(names, globals.dry_run); !removed)
+        return tl::unexpected(removed.error());
     if (globals.json) {
         print_json({{"removed", names}, {"dry_run", globals.dry_run}});
         return Exit::kDone;
     }
-    for (const std::string& name : names)
-        fmt::print("{}: removed{}\n", name, dry_run_suffix(globals));
+    for (const std::string& name : names) fmt::print("{}: removed{}\n", name, dry_run_suffix(globals));
     return Exit::kDone;
 }
 
 Result<Exit> move(const std::string& name, const std::string& before, const Globals& globals) {
     const auto place = before.empty() ? std::nullopt : std::optional(before);
-    if (auto moved = engine::move_rule(name, place, globals.dry_run); !moved) return tl::unexpected(moved.error());
+    if (auto moved = engine::move_rule(name, place, globals.dry_run); !moved)
+        return tl::unexpected(moved.error());
     if (globals.json) {
-        print_json({{"moved", name}, {"before", place ? Json(*place) : Json(nullptr)}, {"dry_run", globals.dry_run}});
+        print_json({{"moved", name},
+                    {"before", place ? Json(*place) : Json(nullptr)},
+                    {"dry_run", globals.dry_run}});
         return Exit::kDone;
     }
     fmt::print("{}: {}{}\n", name, place ? fmt::format("asked before {} now", *place) : "asked last now",
@@ -115,16 +123,14 @@ void add_rule(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("rule", "List, show, remove and move rules");
     verb->require_subcommand(1);
 
-    verb->add_subcommand("list", "All rules in the order in which they are asked, with their counters")->callback([&command] {
-        command.run = [&command] { return list(command.globals); };
-    });
+    verb->add_subcommand("list", "All rules in the order in which they are asked, with their counters")
+        ->callback([&command] { command.run = [&command] { return list(command.globals); }; });
 
     auto shown = std::make_shared<std::string>();
     CLI::App* show_verb = verb->add_subcommand("show", "One rule, and why it is there");
     show_verb->add_option("rule", *shown, "Its name")->required()->option_text("RULE");
-    show_verb->callback([shown, &command] {
-        command.run = [shown, &command] { return show(*shown, command.globals); };
-    });
+    show_verb->callback(
+        [shown, &command] { command.run = [shown, &command] { return show(*shown, command.globals); }; });
 
     auto removed = std::make_shared<std::vector<std::string>>();
     CLI::App* remove_verb = verb->add_subcommand("remove", "Remove live rules: all that are named, or none");
@@ -137,7 +143,8 @@ void add_rule(CLI::App& app, Command& command) {
     auto before = std::make_shared<std::string>();
     CLI::App* move_verb = verb->add_subcommand("move", "Change the place of a live rule");
     move_verb->add_option("rule", *moved, "Its name")->required()->option_text("RULE");
-    move_verb->add_option("--before", *before, "In front of that live rule; without it: to the end")->option_text("RULE");
+    move_verb->add_option("--before", *before, "In front of that live rule; without it: to the end")
+        ->option_text("RULE");
     move_verb->callback([moved, before, &command] {
         command.run = [moved, before, &command] { return move(*moved, *before, command.globals); };
     });

@@ -23,9 +23,12 @@ struct Options {
 
 const char* change_name(policy::RuleChange change) {
     switch (change) {
-        case policy::RuleChange::kAdded: return "added";
-        case policy::RuleChange::kUnchanged: return "unchanged";
-        case policy::RuleChange::kReplaced: return "replaced";
+        case policy::RuleChange::kAdded:
+            return "added";
+        case policy::RuleChange::kUnchanged:
+            return "unchanged";
+        case policy::RuleChange::kReplaced:
+            return "replaced";
     }
     return "";
 }
@@ -34,13 +37,20 @@ void print_text(const engine::AddedRule& added, const Options& options, const Gl
     std::string line = fmt::format("{}: {}", added.rule.name, policy::describe(added.rule));
     if (!options.lasts.empty()) line += " for " + options.lasts;
     switch (added.outcome.change) {
-        case policy::RuleChange::kUnchanged: line += " (it is so already)"; break;
-        case policy::RuleChange::kReplaced: line += fmt::format(" (was {})", added.outcome.replaced_name); break;
-        case policy::RuleChange::kAdded: break;
+        case policy::RuleChange::kUnchanged:
+            line += " (it is so already)";
+            break;
+        case policy::RuleChange::kReplaced:
+            line += fmt::format(" (was {})", added.outcome.replaced_name);
+            break;
+        case policy::RuleChange::kAdded:
+            break;
     }
     fmt::print("{}{}\n", line, dry_run_suffix(globals));
     if (added.attachments.empty())
-        print_note(fmt::format("  note: {} is not attached, so it holds nowhere yet", join(added.rule.on, ", ")), globals);
+        print_note(
+            fmt::format("  note: {} is not attached, so it holds nowhere yet", join(added.rule.on, ", ")),
+            globals);
     for (const std::string& note : added.outcome.notes) print_note("  note: " + note, globals);
 }
 
@@ -50,8 +60,8 @@ Result<Exit> run(policy::Action action, const Options& options, const Globals& g
     if (!options.lasts.empty()) {
         auto duration = parse_duration(options.lasts);
         if (!duration) return fail("--for: " + duration.error().message, Exit::kUsage);
-        rule->expires = engine::monotonic_now() +
-                        static_cast<std::uint64_t>(std::chrono::nanoseconds(*duration).count());
+        rule->expires =
+            engine::monotonic_now() + static_cast<std::uint64_t>(std::chrono::nanoseconds(*duration).count());
     }
     const auto before = options.before.empty() ? std::nullopt : std::optional(options.before);
     auto added = engine::add_rule(*rule, before, globals.dry_run);
@@ -72,12 +82,14 @@ void add_verb(CLI::App& app, Command& command, policy::Action action, const char
     CLI::App* verb = app.add_subcommand(std::string(policy::action_name(action)), help);
     auto options = std::make_shared<Options>();
     verb->add_option("rule", options->words,
-                     "Services (icmp, icmp6, tcp/22, udp/1000-2000, icmp6/echo-request, 47, any), then: from A, to A (addresses or "
+                     "Services (icmp, icmp6, tcp/22, udp/1000-2000, icmp6/echo-request, 47, any), then: from "
+                     "A, to A (addresses or "
                      "prefixes), on IF, in or out")
-        ->required()
         ->option_text("SERVICE... [from A] [to A] [on IF] [in|out]");
-    verb->add_option("--for", options->lasts, "Until this time is over: 90s, 10m, 1h30m, 2d")->option_text("TIME");
-    verb->add_option("--before", options->before, "Ask it before that rule; else it is the last")->option_text("RULE");
+    verb->add_option("--for", options->lasts, "Until this time is over: 90s, 10m, 1h30m, 2d")
+        ->option_text("TIME");
+    verb->add_option("--before", options->before, "Ask it before that rule; else it is the last")
+        ->option_text("RULE");
     verb->callback([options, action, &command] {
         command.run = [options, action, &command] { return run(action, *options, command.globals); };
     });

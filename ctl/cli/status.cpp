@@ -34,10 +34,14 @@ Sums sums_of(const engine::AttachmentStatus& status) {
 
 const char* mode_name(kernel::XdpMode mode) {
     switch (mode) {
-        case kernel::XdpMode::kNative: return "native";
-        case kernel::XdpMode::kGeneric: return "generic";
-        case kernel::XdpMode::kOffload: return "offload";
-        case kernel::XdpMode::kNone: break;
+        case kernel::XdpMode::kNative:
+            return "native";
+        case kernel::XdpMode::kGeneric:
+            return "generic";
+        case kernel::XdpMode::kOffload:
+            return "offload";
+        case kernel::XdpMode::kNone:
+            break;
     }
     return "none";
 }
@@ -69,7 +73,8 @@ std::string program_ids(const engine::AttachmentStatus& status) {
     return join(ids, " ");
 }
 
-void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted, const Globals& globals) {
+void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted,
+                const Globals& globals) {
     std::vector<Table::Column> columns = {
         {"INTERFACE"}, {"IN"}, {"OUT"}, {"PASSED", true}, {"DROPPED", true}};
     if (globals.wide) columns.push_back({"PROGRAMS"});
@@ -88,7 +93,8 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
         if (!one.broken.empty())
             fmt::print("{}\n", paint(fmt::format("NOT FILTERED: {}", one.broken), Color::kRed, globals));
         for (const std::string& warning : one.warnings)
-            fmt::print("{} {}: {}\n", paint("note:", Color::kYellow, globals), one.attachment.name(), warning);
+            fmt::print("{} {}: {}\n", paint("note:", Color::kYellow, globals), one.attachment.name(),
+                       warning);
     }
     if (overview.leftovers != 0)
         fmt::print("{} a command did not finish; the next attach, detach, allow or deny cleans up after it\n",
@@ -129,12 +135,16 @@ std::string describe_ingress(const engine::AttachmentStatus& status) {
     return describe_hooks(status, FW_HOOK_XDP | FW_HOOK_TC_IN);
 }
 
-std::string describe_egress(const engine::AttachmentStatus& status) { return describe_hooks(status, FW_HOOK_TC_OUT); }
+std::string describe_egress(const engine::AttachmentStatus& status) {
+    return describe_hooks(status, FW_HOOK_TC_OUT);
+}
 
 Json attachment_json(const engine::AttachmentStatus& status) {
     Json hooks = Json::array();
     for (const engine::HookState& hook : status.hooks) {
-        Json entry{{"hook", engine::hook_name(hook.hook)}, {"present", hook.present}, {"program_id", hook.program_id}};
+        Json entry{{"hook", engine::hook_name(hook.hook)},
+                   {"present", hook.present},
+                   {"program_id", hook.program_id}};
         if (hook.hook == FW_HOOK_XDP) {
             entry["mode"] = mode_name(hook.mode);
             entry["shared"] = hook.shared;
@@ -157,9 +167,8 @@ void add_status(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("status", "Show what is attached where, and what it cannot see");
     auto wanted = std::make_shared<std::vector<std::string>>();
     verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
-    verb->callback([wanted, &command] {
-        command.run = [wanted, &command] { return run(*wanted, command.globals); };
-    });
+    verb->callback(
+        [wanted, &command] { command.run = [wanted, &command] { return run(*wanted, command.globals); }; });
 }
 
 }  // namespace fwctl::cli

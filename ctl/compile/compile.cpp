@@ -76,9 +76,10 @@ Result<std::vector<Rows>> lay_out(const Input& input, fw_generation& generation)
         if (policy::judged_by_parser(rule)) continue;
         const Rows rows{&rule, next, next + rule.services.size()};
         if (rows.last > FW_MAX_MATCHES)
-            return fail(fmt::format("the rules expand to more than {} matches, one for each service of a rule; \"{}\" is "
-                                    "the first that does not fit",
-                                    +FW_MAX_MATCHES, rule.name));
+            return fail(fmt::format(
+                "the rules expand to more than {} matches, one for each service of a rule; \"{}\" is "
+                "the first that does not fit",
+                +FW_MAX_MATCHES, rule.name));
         for (const Service& service : rule.services)
             generation.matches[next++] = match_of(rule, service, input.counters[i]);
         all.push_back(rows);
@@ -86,8 +87,8 @@ Result<std::vector<Rows>> lay_out(const Input& input, fw_generation& generation)
     return all;
 }
 
-// One entry for each prefix that a rule names, with the matches of all rules that hold there: those that name the prefix or one
-// around it, and those that name none on this side.
+// One entry for each prefix that a rule names, with the matches of all rules that hold there: those that name
+// the prefix or one around it, and those that name none on this side.
 void add_prefixes(const std::vector<Rows>& all, fw_side side, Image& image) {
     std::set<Prefix> named;
     for (const Rows& rows : all) {
@@ -161,8 +162,8 @@ Result<Image> compile(const Input& input) {
     for (const fw_side side : {FW_SOURCE, FW_DESTINATION}) add_prefixes(*rows, side, image);
     // Two generations share the trie.
     if (image.prefixes.size() > FW_MAX_PREFIXES / 2)
-        return fail(fmt::format("the rules name {} different prefixes, the limit is {}", image.prefixes.size(),
-                                FW_MAX_PREFIXES / 2));
+        return fail(fmt::format("the rules name {} different prefixes, the limit is {}",
+                                image.prefixes.size(), FW_MAX_PREFIXES / 2));
     for (const Attachment& attachment : input.attachments)
         add_attachment(*rows, attachment, *image.generation);
     if (auto text = add_text(input, *image.generation); !text) return tl::unexpected(text.error());

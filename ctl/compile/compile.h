@@ -1,7 +1,7 @@
 // From the policy to the bytes that the programs read.
 //
-// Promises: pure and deterministic; the order of the rules is the order of the matches; an error when the policy is larger than the
-// maps, never a part of it. What is written where is in include/fwctl/abi/policy.h.
+// Promises: pure and deterministic; the order of the rules is the order of the matches; an error when the
+// policy is larger than the maps, never a part of it. What is written where is in include/fwctl/abi/policy.h.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,8 @@ struct Attachment {
     std::string name;
 };
 
-// `rules` in the order in which they are asked, built-in ones first; `counters` holds the index in rule_counters of each.
+// `rules` in the order in which they are asked, built-in ones first; `counters` holds the index in
+// rule_counters of each.
 struct Input {
     std::vector<policy::Rule> rules;
     std::vector<std::uint16_t> counters;

@@ -31,10 +31,13 @@ struct Work {
     WantedMode mode = WantedMode::kAuto;
 };
 
-bool is_pattern(const std::string& name) { return name.find_first_of("*?") != std::string::npos; }
+bool is_pattern(const std::string& name) {
+    return name.find_first_of("*?") != std::string::npos;
+}
 
 // The interfaces of a pattern, or the one of that name. A pattern leaves loopback out: it has to be named.
-Status add_matching(const std::vector<Interface>& all, const std::string& wanted, std::vector<Target>& targets) {
+Status add_matching(const std::vector<Interface>& all, const std::string& wanted,
+                    std::vector<Target>& targets) {
     const std::size_t before = targets.size();
     for (const Interface& interface : all)
         if (is_pattern(wanted) ? !interface.loopback && policy::interface_matches(wanted, interface.name)
@@ -53,7 +56,8 @@ Status add_peers(const std::vector<Interface>& all, std::vector<Target>& targets
             return fail(fmt::format("--isolate-peers is for bridges, and {} is none", bridge.interface.name),
                         Exit::kUsage);
         for (const Interface& interface : all)
-            if (interface.master == bridge.interface.ifindex) peers.push_back({interface, bridge.interface.ifindex});
+            if (interface.master == bridge.interface.ifindex)
+                peers.push_back({interface, bridge.interface.ifindex});
     }
     targets.insert(targets.begin(), peers.begin(), peers.end());
     return {};
@@ -68,7 +72,8 @@ Result<std::vector<Target>> find_targets(const AttachRequest& request) {
     if (request.isolate_peers)
         if (auto peers = add_peers(*all, targets); !peers) return tl::unexpected(peers.error());
     std::set<int> seen;
-    std::erase_if(targets, [&](const Target& target) { return !seen.insert(target.interface.ifindex).second; });
+    std::erase_if(targets,
+                  [&](const Target& target) { return !seen.insert(target.interface.ifindex).second; });
     return targets;
 }
 
@@ -88,10 +93,12 @@ std::string hook_list(std::uint8_t hooks) {
     return names;
 }
 
-// What is asked for must be what is there; anything else is a detach and an attach, with an instant between that the user must want.
+// What is asked for must be what is there; anything else is a detach and an attach, with an instant between
+// that the user must want.
 Status check_same(const Attachment& there, const AttachRequest& request, bool is_peer) {
     const auto conflict = [&](const std::string& what) {
-        return fail(fmt::format("{} is attached {}; to change that: fwctl detach {}", there.name(), what, there.name()),
+        return fail(fmt::format("{} is attached {}; to change that: fwctl detach {}", there.name(), what,
+                                there.name()),
                     Exit::kConflict);
     };
     if (is_peer) return {};
@@ -119,9 +126,9 @@ Result<Work> plan(const Writing& writing, const AttachRequest& request, const Ta
         work.attachment.record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
         auto hooks = inspect_hooks(writing.store, work.attachment);
         if (!hooks) return tl::unexpected(hooks.error());
-        work.change = !all_present(*hooks)                               ? AttachChange::kRepaired
-                      : there->record.build != kernel::build_id()        ? AttachChange::kUpdated
-                                                                         : AttachChange::kUnchanged;
+        work.change = !all_present(*hooks)                        ? AttachChange::kRepaired
+                      : there->record.build != kernel::build_id() ? AttachChange::kUpdated
+                                                                  : AttachChange::kUnchanged;
         // The mode that it had, so that a repair does not change it.
         if (work.attachment.record.xdp_mode != 0 && work.mode == WantedMode::kAuto)
             work.mode = work.attachment.record.xdp_mode == static_cast<int>(kernel::XdpMode::kNative)
@@ -146,10 +153,13 @@ Result<Work> plan(const Writing& writing, const AttachRequest& request, const Ta
 
 Status prepare(const Writing& writing, const AttachRequest& request, Work& work) {
     switch (work.change) {
-        case AttachChange::kUnchanged: return {};
-        case AttachChange::kUpdated: return update_programs(writing.store, work.attachment);
+        case AttachChange::kUnchanged:
+            return {};
+        case AttachChange::kUpdated:
+            return update_programs(writing.store, work.attachment);
         case AttachChange::kRepaired:
-        case AttachChange::kAttached: break;
+        case AttachChange::kAttached:
+            break;
     }
     writing.store.write_record(work.attachment);
     return attach_missing(writing.store, work.attachment, work.mode, request.replace);
@@ -180,8 +190,8 @@ Status carry_out(const Writing& writing, const AttachRequest& request, std::vect
     for (Work& work : all)
         if (auto prepared = prepare(writing, request, work); !prepared)
             return context(work.target.interface.name, prepared.error());
-    const bool changed = std::any_of(all.begin(), all.end(),
-                                     [](const Work& work) { return work.change != AttachChange::kUnchanged; });
+    const bool changed = std::any_of(
+        all.begin(), all.end(), [](const Work& work) { return work.change != AttachChange::kUnchanged; });
     if (!changed) return {};
     State next = enabled_state(writing, all);
     if (auto published = writing.store.publish(next); !published) return published;

@@ -1,7 +1,8 @@
 // `fwctl attach`.
 //
-// Promises: all interfaces or none; nothing filters before the one store that enables all of them. Doing it again changes nothing; what has gone
-// missing since (a device that was made anew, a program that someone took off) is put back.
+// Promises: all interfaces or none; nothing filters before the one store that enables all of them. Doing it
+// again changes nothing; what has gone missing since (a device that was made anew, a program that someone
+// took off) is put back.
 #pragma once
 
 #include <string>

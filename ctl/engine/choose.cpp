@@ -7,17 +7,21 @@
 namespace fwctl::engine {
 namespace {
 
-// Where packets come from a local sender as socket buffers of up to 64 KB, XDP takes them apart (native) or copies them
-// (generic): TC ingress sees the same packets at a fraction of the cost (docs/attach.md has the figures).
-bool better_by_tc(const net::Interface& interface) { return interface.kind == "veth" || interface.kind == "tun"; }
+// Where packets come from a local sender as socket buffers of up to 64 KB, XDP takes them apart (native) or
+// copies them (generic): TC ingress sees the same packets at a fraction of the cost (docs/attach.md has the
+// figures).
+bool better_by_tc(const net::Interface& interface) {
+    return interface.kind == "veth" || interface.kind == "tun";
+}
 
 }  // namespace
 
 Result<Choice> choose(const net::Interface& interface, const Wish& wish) {
     if (interface.link == net::LinkLayer::kUnknown)
-        return fail(fmt::format("{} has link type {}, whose packets fwctl cannot read; it filters Ethernet and "
-                                "devices without a link header (WireGuard, tun, ppp, IP tunnels)",
-                                interface.name, interface.link_type));
+        return fail(
+            fmt::format("{} has link type {}, whose packets fwctl cannot read; it filters Ethernet and "
+                        "devices without a link header (WireGuard, tun, ppp, IP tunnels)",
+                        interface.name, interface.link_type));
     if ((wish.hooks & FW_HOOK_XDP) != 0 && (wish.hooks & FW_HOOK_TC_IN) != 0)
         return fail("--hook xdp and --hook tc-in both judge what comes in; choose one", Exit::kUsage);
     if (wish.mode != WantedMode::kAuto && wish.hooks != 0 && (wish.hooks & FW_HOOK_XDP) == 0)

@@ -20,12 +20,14 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<s
         const std::size_t before = slots.size();
         for (const Attachment& attachment : state.attachments)
             if (policy::interface_matches(wanted, attachment.name())) slots.insert(attachment.slot);
-        if (slots.size() == before) return fail(fmt::format("{} is not attached", wanted), Exit::kNotAttached);
+        if (slots.size() == before)
+            return fail(fmt::format("{} is not attached", wanted), Exit::kNotAttached);
     }
     std::set<std::uint32_t> peers;
     for (const Attachment& bridge : state.attachments)
         for (const Attachment& port : state.attachments)
-            if (slots.contains(bridge.slot) && port.record.peer_of == bridge.record.ifindex) peers.insert(port.slot);
+            if (slots.contains(bridge.slot) && port.record.peer_of == bridge.record.ifindex)
+                peers.insert(port.slot);
     slots.merge(peers);
     return slots;
 }
@@ -46,7 +48,8 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces, bool dr
     std::erase_if(next.attachments,
                   [&](const Attachment& attachment) { return slots->contains(attachment.slot); });
     if (next.attachments.empty()) {
-        for (const CountedRule& counted : next.live) outcome.forgotten_rules.push_back(policy::describe(counted.rule));
+        for (const CountedRule& counted : next.live)
+            outcome.forgotten_rules.push_back(policy::describe(counted.rule));
         next.live.clear();
     }
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());

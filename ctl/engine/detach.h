@@ -1,7 +1,7 @@
 // `fwctl detach`.
 //
-// Promises: one store ends the filtering on all of the interfaces at once; then the programs, links, qdiscs and pins go. With the last
-// attachment the live rules go, too: nothing is left in the kernel.
+// Promises: one store ends the filtering on all of the interfaces at once; then the programs, links, qdiscs
+// and pins go. With the last attachment the live rules go, too: nothing is left in the kernel.
 #pragma once
 
 #include <string>
@@ -13,11 +13,12 @@ namespace fwctl::engine {
 
 struct DetachOutcome {
     std::vector<std::string> interfaces;
-    std::vector<std::string> forgotten_rules;  // the words of the live rules that went with the last attachment
+    std::vector<std::string>
+        forgotten_rules;  // the words of the live rules that went with the last attachment
 };
 
-// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that --isolate-peers brought. `dry_run` only
-// finds out what would be done.
+// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that
+// --isolate-peers brought. `dry_run` only finds out what would be done.
 Result<DetachOutcome> detach(const std::vector<std::string>& interfaces, bool dry_run);
 
 }  // namespace fwctl::engine

@@ -28,9 +28,12 @@ TcDirection direction_of(fw_hook hook) {
 
 ProgramKind kind_of(fw_hook hook) {
     switch (hook) {
-        case FW_HOOK_XDP: return ProgramKind::kXdp;
-        case FW_HOOK_TC_IN: return ProgramKind::kTcIn;
-        case FW_HOOK_TC_OUT: break;
+        case FW_HOOK_XDP:
+            return ProgramKind::kXdp;
+        case FW_HOOK_TC_IN:
+            return ProgramKind::kTcIn;
+        case FW_HOOK_TC_OUT:
+            break;
     }
     return ProgramKind::kTcOut;
 }
@@ -101,12 +104,12 @@ Status attach_xdp(const Store& store, Attachment& attachment, WantedMode wanted,
         last = tl::unexpected(attached.error());
         if (attached.error().exit == Exit::kConflict) break;
     }
-    if (wanted == WantedMode::kNative)
-        return context("native XDP", last.error());
+    if (wanted == WantedMode::kNative) return context("native XDP", last.error());
     return last;
 }
 
-// The qdisc is noted as ours before it is made, so that a command that is killed between leaves no qdisc behind.
+// The qdisc is noted as ours before it is made, so that a command that is killed between leaves no qdisc
+// behind.
 Status attach_by_filter(const Store& store, Attachment& attachment, fw_hook hook, int program_fd) {
     auto exists = net::has_clsact(attachment.ifindex());
     if (!exists) return tl::unexpected(exists.error());
@@ -143,7 +146,8 @@ Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachmen
     std::vector<HookState> states;
     for (const fw_hook hook : kHooks) {
         if ((attachment.record.hooks & hook) == 0) continue;
-        auto state = hook == FW_HOOK_XDP ? inspect_xdp(store, attachment) : inspect_tc(store, attachment, hook);
+        auto state =
+            hook == FW_HOOK_XDP ? inspect_xdp(store, attachment) : inspect_tc(store, attachment, hook);
         if (!state) return tl::unexpected(state.error());
         states.push_back(*state);
     }
@@ -206,8 +210,9 @@ Status update_programs(const Store& store, Attachment& attachment) {
         if (auto loaded = object->load(); !loaded) return loaded;
         const bool egress = hook.hook == FW_HOOK_TC_OUT;
         auto exchanged =
-            hook.by_link ? kernel::exchange_tcx(store.paths().link(attachment.slot, egress), object->program_fd())
-                         : kernel::attach_filter(attachment.ifindex(), direction_of(hook.hook), object->program_fd());
+            hook.by_link
+                ? kernel::exchange_tcx(store.paths().link(attachment.slot, egress), object->program_fd())
+                : kernel::attach_filter(attachment.ifindex(), direction_of(hook.hook), object->program_fd());
         if (!exchanged) return exchanged;
     }
     attachment.record.build = kernel::build_id();
@@ -244,9 +249,12 @@ Status remove_hooks(const Store& store, const Attachment& attachment) {
 
 const char* hook_name(fw_hook hook) {
     switch (hook) {
-        case FW_HOOK_XDP: return "xdp";
-        case FW_HOOK_TC_IN: return "tc-in";
-        case FW_HOOK_TC_OUT: return "tc-out";
+        case FW_HOOK_XDP:
+            return "xdp";
+        case FW_HOOK_TC_IN:
+            return "tc-in";
+        case FW_HOOK_TC_OUT:
+            return "tc-out";
     }
     return "";
 }

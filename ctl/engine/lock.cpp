@@ -20,8 +20,8 @@ constexpr auto kPause = std::chrono::milliseconds(5);
 bool still_there(const Fd& directory, const std::string& path) {
     struct stat held {};
     struct stat named {};
-    return fstat(directory.get(), &held) == 0 && stat(path.c_str(), &named) == 0 && held.st_ino == named.st_ino &&
-           held.st_dev == named.st_dev;
+    return fstat(directory.get(), &held) == 0 && stat(path.c_str(), &named) == 0 &&
+           held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
 }  // namespace
@@ -38,7 +38,8 @@ Result<Lock> Lock::acquire(const kernel::StatePaths& paths) {
             if (std::chrono::steady_clock::now() >= deadline) break;
             std::this_thread::sleep_for(kPause);
         }
-        if (std::chrono::steady_clock::now() < deadline && still_there(lock.directory_, paths.root)) return lock;
+        if (std::chrono::steady_clock::now() < deadline && still_there(lock.directory_, paths.root))
+            return lock;
     }
     return fail("another fwctl has been at work for half a minute; nothing was changed", Exit::kConflict);
 }

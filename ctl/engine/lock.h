@@ -1,6 +1,7 @@
 // One fwctl changes things at a time.
 //
-// Promises: the lock is on the directory of all state, so it is where the state is; it ends with the process, however that ends.
+// Promises: the lock is on the directory of all state, so it is where the state is; it ends with the process,
+// however that ends.
 #pragma once
 
 #include "base/fd.h"

@@ -10,11 +10,13 @@
 namespace fwctl::engine {
 namespace {
 
-bool is_over(const policy::Rule& rule, std::uint64_t now) { return rule.expires != 0 && rule.expires <= now; }
+bool is_over(const policy::Rule& rule, std::uint64_t now) {
+    return rule.expires != 0 && rule.expires <= now;
+}
 
 // Runs `edit` on the rules and switches to the result; says which attachments there are.
-Result<std::vector<std::string>> edit_rules(bool dry_run,
-                                            const std::function<Result<bool>(std::vector<policy::Rule>&)>& edit) {
+Result<std::vector<std::string>> edit_rules(
+    bool dry_run, const std::function<Result<bool>(std::vector<policy::Rule>&)>& edit) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
     State& state = writing->state;
@@ -36,7 +38,8 @@ Result<std::vector<std::string>> edit_rules(bool dry_run,
         state.live.push_back({std::move(rule), counter == counters.end() ? kNoCounter : counter->second});
     }
     if (*changed && !dry_run)
-        if (auto published = writing->store.publish(state); !published) return tl::unexpected(published.error());
+        if (auto published = writing->store.publish(state); !published)
+            return tl::unexpected(published.error());
     std::vector<std::string> names;
     for (const Attachment& attachment : state.attachments) names.push_back(attachment.name());
     return names;
@@ -90,7 +93,8 @@ Result<AddedRule> add_rule(const policy::Rule& rule, const std::optional<std::st
 Status remove_rules(const std::vector<std::string>& names, bool dry_run) {
     auto done = edit_rules(dry_run, [&](std::vector<policy::Rule>& rules) -> Result<bool> {
         for (const std::string& name : names)
-            if (auto removed = policy::remove_rule(rules, name); !removed) return tl::unexpected(removed.error());
+            if (auto removed = policy::remove_rule(rules, name); !removed)
+                return tl::unexpected(removed.error());
         return true;
     });
     if (!done) return tl::unexpected(done.error());

@@ -1,7 +1,7 @@
 // Live edits of the rules, and reading them.
 //
-// Promises: an edit is switched on with one store or not at all. Rules whose time is over are left out and taken out with the next edit. Counters of
-// rules that stay go on. `dry_run` does all but the switch.
+// Promises: an edit is switched on with one store or not at all. Rules whose time is over are left out and
+// taken out with the next edit. Counters of rules that stay go on. `dry_run` does all but the switch.
 #pragma once
 
 #include <optional>

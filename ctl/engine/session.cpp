@@ -11,7 +11,8 @@
 namespace fwctl::engine {
 namespace {
 
-// Attachments that no generation enables belong to a command that did not finish, or to a detach that did not get to its end.
+// Attachments that no generation enables belong to a command that did not finish, or to a detach that did not
+// get to its end.
 Result<Writing> begin(Lock lock, Store store) {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
@@ -40,7 +41,9 @@ Result<std::optional<Store>> open_to_read() {
 }
 
 Result<Writing> open_to_write() {
-    const auto nothing = [] { return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached); };
+    const auto nothing = [] {
+        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    };
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
     if (!kernel::bpffs_mounted()) return nothing();

@@ -1,4 +1,5 @@
-// What every command begins with: which network namespace, where its state is, and the lock for those that change it.
+// What every command begins with: which network namespace, where its state is, and the lock for those that
+// change it.
 #pragma once
 
 #include <optional>

@@ -16,19 +16,23 @@ std::string why_broken(const AttachmentStatus& status, const std::vector<Interfa
     if (!status.interface) {
         const Interface* again = net::find_interface(all, name);
         if (again != nullptr)
-            return fmt::format("{0} was deleted and made again: nothing is filtered; repair: fwctl attach {0}", name);
-        return fmt::format("{0} is gone: nothing is filtered; when it is back: fwctl attach {0}, for good: fwctl detach {0}",
-                           name);
+            return fmt::format(
+                "{0} was deleted and made again: nothing is filtered; repair: fwctl attach {0}", name);
+        return fmt::format(
+            "{0} is gone: nothing is filtered; when it is back: fwctl attach {0}, for good: fwctl detach {0}",
+            name);
     }
     for (const HookState& hook : status.hooks)
         if (!hook.present)
             return fmt::format("its {0} program is gone: {1} is not filtered; repair: fwctl attach {2}",
-                               hook_name(hook.hook), hook.hook == FW_HOOK_TC_OUT ? "what goes out" : "what comes in",
-                               name);
+                               hook_name(hook.hook),
+                               hook.hook == FW_HOOK_TC_OUT ? "what goes out" : "what comes in", name);
     return {};
 }
 
-bool has_hook(const Attachment& attachment, int hooks) { return (attachment.record.hooks & hooks) != 0; }
+bool has_hook(const Attachment& attachment, int hooks) {
+    return (attachment.record.hooks & hooks) != 0;
+}
 
 std::string join(const std::vector<std::string>& words) {
     std::string text;
@@ -42,21 +46,25 @@ void warn_of_bridge(const AttachmentStatus& status, const std::vector<Interface>
     bool isolating = false;
     for (const Interface& port : all) {
         if (port.master != status.interface->ifindex) continue;
-        const auto attached = std::find_if(state.attachments.begin(), state.attachments.end(), [&](const auto& other) {
-            return other.enabled && other.ifindex() == port.ifindex && has_hook(other, FW_HOOK_XDP | FW_HOOK_TC_IN);
-        });
+        const auto attached =
+            std::find_if(state.attachments.begin(), state.attachments.end(), [&](const auto& other) {
+                return other.enabled && other.ifindex() == port.ifindex &&
+                       has_hook(other, FW_HOOK_XDP | FW_HOOK_TC_IN);
+            });
         if (attached == state.attachments.end()) open_ports.push_back(port.name);
     }
     for (const Attachment& other : state.attachments)
         isolating = isolating || other.record.peer_of == status.attachment.record.ifindex;
     if (isolating && !open_ports.empty())
-        warnings.push_back(fmt::format("new ports are not filtered among each other yet: {}; again: fwctl attach "
-                                       "--isolate-peers {}",
-                                       join(open_ports), status.interface->name));
+        warnings.push_back(
+            fmt::format("new ports are not filtered among each other yet: {}; again: fwctl attach "
+                        "--isolate-peers {}",
+                        join(open_ports), status.interface->name));
     else if (!isolating && open_ports.size() > 1)
-        warnings.push_back(fmt::format("traffic between its ports ({}) does not pass here; to filter it, too: fwctl attach "
-                                       "--isolate-peers {}",
-                                       join(open_ports), status.interface->name));
+        warnings.push_back(
+            fmt::format("traffic between its ports ({}) does not pass here; to filter it, too: fwctl attach "
+                        "--isolate-peers {}",
+                        join(open_ports), status.interface->name));
 }
 
 std::vector<std::string> warnings_of(const AttachmentStatus& status, const std::vector<Interface>& all,
@@ -66,7 +74,8 @@ std::vector<std::string> warnings_of(const AttachmentStatus& status, const std::
     if (status.interface->name != attachment.name())
         warnings.push_back(fmt::format("it is called {} now; rules know it as {}", status.interface->name,
                                        attachment.name()));
-    if (!has_hook(attachment, FW_HOOK_XDP | FW_HOOK_TC_IN)) warnings.emplace_back("what comes in is not filtered");
+    if (!has_hook(attachment, FW_HOOK_XDP | FW_HOOK_TC_IN))
+        warnings.emplace_back("what comes in is not filtered");
     if (!has_hook(attachment, FW_HOOK_TC_OUT) && attachment.record.peer_of == 0)
         warnings.emplace_back("what goes out is not filtered");
     if (status.interface->kind == "bridge") warn_of_bridge(status, all, state, warnings);

@@ -36,9 +36,11 @@ Status refuse_other_layouts(const kernel::StatePaths& paths) {
     for (const std::string& name : kernel::list_directory(paths.network)) {
         const std::string path = paths.network + "/" + name;
         if (path == paths.directory) continue;
-        return fail(fmt::format("another version of fwctl is at work here (its state is {}); detach with that version first",
-                                path),
-                    Exit::kConflict);
+        return fail(
+            fmt::format(
+                "another version of fwctl is at work here (its state is {}); detach with that version first",
+                path),
+            Exit::kConflict);
     }
     return {};
 }
@@ -56,7 +58,8 @@ Result<std::vector<CountedRule>> live_rules(const fw_generation& generation) {
     return rules;
 }
 
-// Free counters for the rules that have none, set to zero: nobody counts there, as two generations do not use them.
+// Free counters for the rules that have none, set to zero: nobody counts there, as two generations do not use
+// them.
 Status give_counters(State& state, const kernel::Map& counters) {
     std::set<std::uint16_t> used;
     for (std::uint16_t i = 0; i < policy::builtin_rules().size(); ++i) used.insert(i);
@@ -91,7 +94,8 @@ const Attachment* State::find(const std::string& name) const {
 
 Result<std::optional<Store>> Store::open(const kernel::StatePaths& paths) {
     if (auto only = refuse_other_layouts(paths); !only) return tl::unexpected(only.error());
-    // `attachments` is the last map that create() pins, so that what a killed one left is not taken for state.
+    // `attachments` is the last map that create() pins, so that what a killed one left is not taken for
+    // state.
     if (access(paths.map("attachments").c_str(), F_OK) != 0) {
         if (errno == ENOENT) return std::nullopt;
         return fail(fmt::format("cannot read {}: {}", paths.directory, strerror(errno)),

@@ -1,7 +1,8 @@
 // The running state of one network namespace: its pinned maps, read and written as a whole.
 //
-// Promises: read() is one consistent picture, also while another process writes. publish() switches to the new state with one store: a process that is
-// killed before it has changed nothing. Only the holder of the Lock may publish or write records.
+// Promises: read() is one consistent picture, also while another process writes. publish() switches to the
+// new state with one store: a process that is killed before it has changed nothing. Only the holder of the
+// Lock may publish or write records.
 #pragma once
 
 #include <cstdint>
@@ -44,8 +45,8 @@ struct State {
 
 class Store {
 public:
-    // nullopt: this namespace has no state, so nothing is attached. An error with Exit::kConflict: another version
-    // of fwctl keeps state of another layout here.
+    // nullopt: this namespace has no state, so nothing is attached. An error with Exit::kConflict: another
+    // version of fwctl keeps state of another layout here.
     static Result<std::optional<Store>> open(const kernel::StatePaths& paths);
     static Result<Store> create(const kernel::StatePaths& paths);
 
@@ -55,8 +56,8 @@ public:
 
     [[nodiscard]] Result<State> read() const;
 
-    // Makes the live rules and the enabled attachments of `state` the running ones. Rules without counters (kNoCounter) get some,
-    // which start at zero.
+    // Makes the live rules and the enabled attachments of `state` the running ones. Rules without counters
+    // (kNoCounter) get some, which start at zero.
     Status publish(State& state) const;
 
     void write_record(const Attachment& attachment) const;

@@ -20,11 +20,15 @@ bool bpffs_mounted() {
 Status ensure_bpffs() {
     if (bpffs_mounted()) return {};
     if (mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0)
-        return fail(fmt::format("cannot mount the BPF file system at {}: {}", kBpffs, strerror(errno)));
+        return fail(fmt::format("cannot mount the BPF file system at {}: {}{}", kBpffs, strerror(errno),
+                                errno == EPERM ? " (CAP_SYS_ADMIN missing)" : ""),
+                    errno == EPERM ? Exit::kNoPrivilege : Exit::kFailed);
     return {};
 }
 
-std::string StatePaths::map(const char* name) const { return directory + "/" + name; }
+std::string StatePaths::map(const char* name) const {
+    return directory + "/" + name;
+}
 
 std::string StatePaths::counters(std::uint32_t slot) const {
     return fmt::format("{}/counters-{}", directory, slot);

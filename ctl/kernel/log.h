@@ -1,27 +1,10 @@
-// What libbpf and libxdp say, kept back: shown only when something failed, its end first.
-//
-// Promises: while a LogCapture lives, neither library writes to stderr, unless set_verbose(). One at a time per thread.
+// What libbpf and libxdp say: kept back, unless the user wants to see it.
 #pragma once
-
-#include <string>
 
 namespace fwctl::kernel {
 
-class LogCapture {
-public:
-    LogCapture();
-    ~LogCapture();
-    LogCapture(const LogCapture&) = delete;
-    LogCapture& operator=(const LogCapture&) = delete;
-
-    // Lets all of it through to stderr, as it comes.
-    static void set_verbose(bool verbose);
-
-    // The last lines of what was said, without the verifier's statistics; empty when nothing was.
-    [[nodiscard]] std::string tail() const;
-
-private:
-    std::string text_;
-};
+// Whether it goes to stderr as it comes, or nowhere. To be called first: left alone, both libraries write
+// warnings.
+void show_library_log(bool show);
 
 }  // namespace fwctl::kernel

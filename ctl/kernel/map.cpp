@@ -44,7 +44,9 @@ bool Map::next_key(const void* key, void* next) const {
     return bpf_map_get_next_key(fd_.get(), key, next) == 0;
 }
 
-std::size_t Map::cpu_count() { return static_cast<std::size_t>(libbpf_num_possible_cpus()); }
+std::size_t Map::cpu_count() {
+    return static_cast<std::size_t>(libbpf_num_possible_cpus());
+}
 
 Result<Mapping> Mapping::of(const Map& map, std::size_t bytes) {
     const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));

@@ -1,6 +1,7 @@
 // Maps by their pins: RAII over descriptors and memory mappings.
 //
-// Promises: errors name the map. A MappedArray is the kernel's own memory: what is written there, programs read at once.
+// Promises: errors name the map. A MappedArray is the kernel's own memory: what is written there, programs
+// read at once.
 #pragma once
 
 #include <cstddef>

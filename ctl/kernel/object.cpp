@@ -13,7 +13,6 @@
 // The skeletons name these types without defining them.
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/state.h"
-#include "kernel/log.h"
 #include "kernel/probe.h"
 #include "skeleton/fwctl_tc.skel.h"
 #include "skeleton/fwctl_xdp.skel.h"
@@ -31,16 +30,20 @@ std::string_view elf_of(ProgramKind kind) {
 
 const char* name_of(ProgramKind kind) {
     switch (kind) {
-        case ProgramKind::kXdp: return "fwctl_xdp";
-        case ProgramKind::kTcIn: return "fwctl_tc_in";
-        case ProgramKind::kTcOut: return "fwctl_tc_out";
+        case ProgramKind::kXdp:
+            return "fwctl_xdp";
+        case ProgramKind::kTcIn:
+            return "fwctl_tc_in";
+        case ProgramKind::kTcOut:
+            return "fwctl_tc_out";
     }
     return "";
 }
 
-std::string last_libbpf_error(const LogCapture& log, int error) {
-    const std::string tail = log.tail();
-    return tail.empty() ? strerror(error) : fmt::format("{}\n{}", strerror(error), tail);
+// What all of them lack, if that is the cause; else what the kernel answered.
+std::string why(int error) {
+    if (auto missing = missing_feature()) return *missing;
+    return fmt::format("{}; -v shows what libbpf says", strerror(error));
 }
 
 // The constants have one layout in both objects: the skeleton of one says where they lie.
@@ -59,8 +62,10 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
     }
 }
 
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_slot) == offsetof(fwctl_tc::fwctl_tc__rodata, fw_slot));
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_link) == offsetof(fwctl_tc::fwctl_tc__rodata, fw_link));
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_slot) ==
+              offsetof(fwctl_tc::fwctl_tc__rodata, fw_slot));
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_link) ==
+              offsetof(fwctl_tc::fwctl_tc__rodata, fw_link));
 static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_tracing) ==
               offsetof(fwctl_tc::fwctl_tc__rodata, fw_tracing));
 
@@ -75,15 +80,16 @@ Status set_pins(bpf_object* object, const StatePaths& paths) {
 
 }  // namespace
 
-void Object::Close::operator()(bpf_object* object) const { bpf_object__close(object); }
+void Object::Close::operator()(bpf_object* object) const {
+    bpf_object__close(object);
+}
 
 Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config, const StatePaths& paths) {
-    const LogCapture log;
     const std::string_view elf = elf_of(kind);
     Object object;
     object.program_name_ = name_of(kind);
     object.handle_.reset(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
-    if (!object.handle_) return fail(fmt::format("cannot open our BPF object: {}", last_libbpf_error(log, errno)));
+    if (!object.handle_) return fail(fmt::format("cannot open our BPF object: {}", why(errno)));
 
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object.handle_.get()) {
@@ -99,15 +105,14 @@ Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config, const
 }
 
 Status Object::load() {
-    const LogCapture log;
-    if (const int error = bpf_object__load(handle_.get()); error != 0) {
-        if (auto missing = missing_feature(); missing) return fail(*missing);
-        return fail(fmt::format("the kernel refused {}: {}", program_name_, last_libbpf_error(log, -error)));
-    }
+    if (const int error = bpf_object__load(handle_.get()); error != 0)
+        return fail(fmt::format("the kernel refuses the program {}: {}", program_name_, why(-error)));
     return {};
 }
 
-int Object::program_fd() const { return bpf_program__fd(program_); }
+int Object::program_fd() const {
+    return bpf_program__fd(program_);
+}
 
 Result<fw_trace> Object::trace() const {
     bpf_map* map = nullptr;
@@ -125,16 +130,15 @@ Result<fw_trace> Object::trace() const {
 }
 
 Status create_shared_maps(const StatePaths& paths) {
-    const LogCapture log;
     const std::string_view elf = elf_of(ProgramKind::kXdp);
     const std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(
         bpf_object__open_mem(elf.data(), elf.size(), nullptr), bpf_object__close);
-    if (!object) return fail(fmt::format("cannot open our BPF object: {}", last_libbpf_error(log, errno)));
+    if (!object) return fail(fmt::format("cannot open our BPF object: {}", why(errno)));
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object.get()) bpf_program__set_autoload(program, false);
     if (auto pinned = set_pins(object.get(), paths); !pinned) return pinned;
     if (const int error = bpf_object__load(object.get()); error != 0)
-        return fail(fmt::format("cannot make the maps: {}", last_libbpf_error(log, -error)));
+        return fail(fmt::format("cannot make the maps: {}", why(-error)));
     return {};
 }
 

@@ -1,7 +1,7 @@
 // The BPF objects that are part of this executable.
 //
-// Promises: an Object is opened with the constants of one attachment and takes its maps from that state's pins; it is not loaded until load()
-// or until libxdp loads it. Pins of maps that are missing are made.
+// Promises: an Object is opened with the constants of one attachment and takes its maps from that state's
+// pins; it is not loaded until load() or until libxdp loads it. Pins of maps that are missing are made.
 #pragma once
 
 #include <cstdint>

@@ -10,11 +10,11 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <fstream>
 #include <memory>
 
 #include "base/fd.h"
-#include "kernel/log.h"
 #include "kernel/tc.h"
 
 namespace fwctl::kernel {
@@ -30,7 +30,8 @@ std::optional<std::string> missing_feature() {
         Need{BPF_PROG_TYPE_XDP, BPF_FUNC_ktime_get_coarse_ns, "a coarse clock (bpf_ktime_get_coarse_ns)"},
         Need{BPF_PROG_TYPE_SCHED_CLS, BPF_FUNC_skb_load_bytes, "TC programs (bpf_skb_load_bytes)"},
     };
-    const LogCapture log;
+    if (const Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_probe", 4, 4, 1, nullptr)); !map)
+        return fmt::format("this kernel ({}) refuses bpf(): {}", kernel_release(), strerror(errno));
     for (const Need& need : kNeeds)
         if (libbpf_probe_bpf_helper(need.type, need.helper, nullptr) == 0)
             return fmt::format("this kernel ({}) lacks {}: fwctl needs Linux 6.1 or later", kernel_release(),
@@ -60,7 +61,8 @@ Status check_privilege(const std::string& command) {
 bool has_tcx() {
     std::uint32_t count = 0;
     constexpr int kLoopback = 1;
-    return bpf_prog_query(kLoopback, static_cast<bpf_attach_type>(kTcxIngress), 0, nullptr, nullptr, &count) == 0;
+    return bpf_prog_query(kLoopback, static_cast<bpf_attach_type>(kTcxIngress), 0, nullptr, nullptr,
+                          &count) == 0;
 }
 
 // Without a target the kernel answers EINVAL where the type is allowed.

@@ -17,10 +17,12 @@ Status check_privilege(const std::string& command);
 // Links of TC programs without a qdisc: Linux 6.6.
 bool has_tcx();
 
-// Programs that extend others, which libxdp's dispatcher is made of. Some kernels are built or guarded so that they refuse them.
+// Programs that extend others, which libxdp's dispatcher is made of. Some kernels are built or guarded so
+// that they refuse them.
 bool has_extensions();
 
-// Whether programs are compiled; true where the setting cannot be read (it is shown in the first network namespace alone).
+// Whether programs are compiled; true where the setting cannot be read (it is shown in the first network
+// namespace alone).
 bool jit_enabled();
 
 std::string kernel_release();

@@ -9,14 +9,14 @@
 #include <cstring>
 
 #include "base/fd.h"
-#include "kernel/log.h"
 
 namespace fwctl::kernel {
 namespace {
 
-constexpr std::uint32_t kBpfFBefore = 1U << 3;  // BPF_F_BEFORE, Linux 6.6: with no other program named, first of all
-constexpr std::uint32_t kPriority = 1;          // filters are asked in the order of their priorities
-constexpr std::uint32_t kHandle = 0xf3c71;      // ours among the filters of that priority
+constexpr std::uint32_t kBpfFBefore =
+    1U << 3;                            // BPF_F_BEFORE, Linux 6.6: with no other program named, first of all
+constexpr std::uint32_t kPriority = 1;  // filters are asked in the order of their priorities
+constexpr std::uint32_t kHandle = 0xf3c71;  // ours among the filters of that priority
 
 bpf_attach_type attach_type(TcDirection direction) {
     return static_cast<bpf_attach_type>(direction == TcDirection::kIngress ? kTcxIngress : kTcxEgress);
@@ -98,7 +98,6 @@ std::vector<std::uint32_t> query_tcx(int ifindex, TcDirection direction) {
 }
 
 Result<bool> make_clsact(int ifindex) {
-    const LogCapture log;
     bpf_tc_hook hook = hook_of(ifindex, TcDirection::kIngress);
     const int error = bpf_tc_hook_create(&hook);
     if (error == 0) return true;
@@ -107,9 +106,9 @@ Result<bool> make_clsact(int ifindex) {
 }
 
 Status remove_clsact(int ifindex) {
-    const LogCapture log;
     bpf_tc_hook hook = hook_of(ifindex, TcDirection::kIngress);
-    hook.attach_point = static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);  // both: the qdisc itself
+    hook.attach_point =
+        static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS);  // both: the qdisc itself
     const int error = bpf_tc_hook_destroy(&hook);
     if (error != 0 && error != -ENOENT && error != -EINVAL)
         return fail(fmt::format("cannot remove the clsact qdisc: {}", strerror(-error)));
@@ -117,7 +116,6 @@ Status remove_clsact(int ifindex) {
 }
 
 Status attach_filter(int ifindex, TcDirection direction, int program_fd) {
-    const LogCapture log;
     const bpf_tc_hook hook = hook_of(ifindex, direction);
     bpf_tc_opts options = our_filter();
     options.prog_fd = program_fd;
@@ -128,7 +126,6 @@ Status attach_filter(int ifindex, TcDirection direction, int program_fd) {
 }
 
 Status detach_filter(int ifindex, TcDirection direction) {
-    const LogCapture log;
     const bpf_tc_hook hook = hook_of(ifindex, direction);
     const bpf_tc_opts options = our_filter();
     const int error = bpf_tc_detach(&hook, &options);
@@ -138,7 +135,6 @@ Status detach_filter(int ifindex, TcDirection direction) {
 }
 
 std::optional<std::uint32_t> query_filter(int ifindex, TcDirection direction) {
-    const LogCapture log;
     const bpf_tc_hook hook = hook_of(ifindex, direction);
     bpf_tc_opts options = our_filter();
     if (bpf_tc_query(&hook, &options) != 0) return std::nullopt;

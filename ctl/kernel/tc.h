@@ -1,4 +1,5 @@
-// TC programs on an interface: by a link (TCX, Linux 6.6) where the kernel has them, else by a filter on clsact.
+// TC programs on an interface: by a link (TCX, Linux 6.6) where the kernel has them, else by a filter on
+// clsact.
 //
 // Promises: a link is pinned before attach_tc() returns; ours is asked before other TC programs. Without
 // TCX the caller says whether the clsact qdisc is ours to remove.
@@ -42,7 +43,8 @@ std::vector<std::uint32_t> query_tcx(int ifindex, TcDirection direction);
 Result<bool> make_clsact(int ifindex);
 Status remove_clsact(int ifindex);
 
-// Our filter on clsact, always under the same handle. Attaching where it exists exchanges the program in one step.
+// Our filter on clsact, always under the same handle. Attaching where it exists exchanges the program in one
+// step.
 Status attach_filter(int ifindex, TcDirection direction, int program_fd);
 Status detach_filter(int ifindex, TcDirection direction);
 // The id of the program under our handle; nullopt when there is none.

@@ -10,15 +10,14 @@
 #include <cstring>
 #include <memory>
 
-#include "kernel/log.h"
 #include "kernel/probe.h"
 #include "kernel/program.h"
 
 namespace fwctl::kernel {
 namespace {
 
-// Programs in a dispatcher run in the order of these numbers; libxdp's default is 50. A filter comes before what counts or
-// redirects the packets that pass it.
+// Programs in a dispatcher run in the order of these numbers; libxdp's default is 50. A filter comes before
+// what counts or redirects the packets that pass it.
 constexpr unsigned kRunPriority = 10;
 
 struct CloseProgram {
@@ -30,14 +29,20 @@ struct CloseMultiprog {
 using ProgramPointer = std::unique_ptr<xdp_program, CloseProgram>;
 using MultiprogPointer = std::unique_ptr<xdp_multiprog, CloseMultiprog>;
 
-xdp_attach_mode libxdp_mode(XdpMode mode) { return mode == XdpMode::kNative ? XDP_MODE_NATIVE : XDP_MODE_SKB; }
+xdp_attach_mode libxdp_mode(XdpMode mode) {
+    return mode == XdpMode::kNative ? XDP_MODE_NATIVE : XDP_MODE_SKB;
+}
 
 XdpMode our_mode(xdp_attach_mode mode) {
     switch (mode) {
-        case XDP_MODE_NATIVE: return XdpMode::kNative;
-        case XDP_MODE_SKB: return XdpMode::kGeneric;
-        case XDP_MODE_HW: return XdpMode::kOffload;
-        default: return XdpMode::kNone;
+        case XDP_MODE_NATIVE:
+            return XdpMode::kNative;
+        case XDP_MODE_SKB:
+            return XdpMode::kGeneric;
+        case XDP_MODE_HW:
+            return XdpMode::kOffload;
+        default:
+            return XdpMode::kNone;
     }
 }
 
@@ -45,17 +50,17 @@ std::uint32_t kernel_flags(XdpMode mode) {
     return mode == XdpMode::kNative ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE;
 }
 
-tl::unexpected<Error> attach_error(int error, const LogCapture& log) {
+tl::unexpected<Error> attach_error(int error) {
     if (error == -EBUSY || error == -EEXIST)
         return fail("another XDP program is attached and cannot be shared with", Exit::kConflict);
     if (error == -EOPNOTSUPP) return fail("the device does not support XDP in this mode");
-    std::string text = strerror(-error);
-    if (const std::string tail = log.tail(); !tail.empty()) text += "\n" + tail;
-    return fail("cannot attach to XDP: " + text);
+    if (auto missing = missing_feature()) return fail(*missing);
+    return fail(fmt::format("cannot attach to XDP: {}; -v shows what libxdp says", strerror(-error)));
 }
 
 Result<ProgramPointer> libxdp_program(Object& object) {
-    DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object.handle(), .prog_name = object.program_name());
+    DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object.handle(),
+                        .prog_name = object.program_name());
     ProgramPointer program(xdp_program__create(&options));
     if (const long error = libxdp_get_error(program.get()); error != 0) {
         (void)program.release();
@@ -68,7 +73,6 @@ Result<ProgramPointer> libxdp_program(Object& object) {
 }  // namespace
 
 Result<XdpState> query_xdp(int ifindex) {
-    const LogCapture log;
     MultiprogPointer multiprog(xdp_multiprog__get_from_ifindex(ifindex));
     XdpState state;
     if (const long error = libxdp_get_error(multiprog.get()); error != 0) {
@@ -92,13 +96,10 @@ Result<XdpState> query_xdp(int ifindex) {
 }
 
 Result<std::uint32_t> attach_xdp(Object& object, int ifindex, XdpMode mode) {
-    const LogCapture log;
     auto program = libxdp_program(object);
     if (!program) return tl::unexpected(program.error());
-    if (const int error = xdp_program__attach(program->get(), ifindex, libxdp_mode(mode), 0); error != 0) {
-        if (auto missing = missing_feature(); missing) return fail(*missing);
-        return attach_error(error, log);
-    }
+    if (const int error = xdp_program__attach(program->get(), ifindex, libxdp_mode(mode), 0); error != 0)
+        return attach_error(error);
     return xdp_program__id(program->get());
 }
 
@@ -116,22 +117,21 @@ Result<std::uint32_t> exchange_xdp(Object& object, int ifindex, const XdpState& 
     options.sz = sizeof(options);
     options.old_prog_fd = old_program->get();
     const std::uint32_t flags = kernel_flags(now.mode) | XDP_FLAGS_REPLACE;
-    const LogCapture log;
     if (const int error = bpf_xdp_attach(ifindex, object.program_fd(), flags, &options); error != 0)
-        return attach_error(error, log);
+        return attach_error(error);
     auto info = program_info(object.program_fd());
     if (!info) return tl::unexpected(info.error());
     return info->id;
 }
 
 Status detach_xdp(int ifindex, std::uint32_t id) {
-    const LogCapture log;
     MultiprogPointer multiprog(xdp_multiprog__get_from_ifindex(ifindex));
     if (libxdp_get_error(multiprog.get()) != 0) {
         (void)multiprog.release();
         return {};
     }
-    // libxdp's own handle of the program in the dispatcher is needed to take it off; a bare one is the main program.
+    // libxdp's own handle of the program in the dispatcher is needed to take it off; a bare one is the main
+    // program.
     xdp_program* program = nullptr;
     if (xdp_multiprog__is_legacy(multiprog.get())) {
         program = xdp_multiprog__main_prog(multiprog.get());

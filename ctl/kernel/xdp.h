@@ -1,8 +1,8 @@
 // XDP programs on an interface, through libxdp.
 //
-// Promises: where the kernel can load extension programs, ours joins libxdp's dispatcher and shares the interface; elsewhere it is attached
-// alone ("bare"). exchange never leaves an instant without a program: bare by one atomic exchange, in the
-// dispatcher by adding the new one before the old one goes.
+// Promises: where the kernel can load extension programs, ours joins libxdp's dispatcher and shares the
+// interface; elsewhere it is attached alone ("bare"). exchange never leaves an instant without a program:
+// bare by one atomic exchange, in the dispatcher by adding the new one before the old one goes.
 #pragma once
 
 #include <cstdint>
@@ -31,8 +31,8 @@ struct XdpState {
 
 Result<XdpState> query_xdp(int ifindex);
 
-// Attaches and answers the id of the program. The object must not be loaded. An error with Exit::kConflict: the
-// interface has a program that cannot be shared with.
+// Attaches and answers the id of the program. The object must not be loaded. An error with Exit::kConflict:
+// the interface has a program that cannot be shared with.
 Result<std::uint32_t> attach_xdp(Object& object, int ifindex, XdpMode mode);
 
 // Puts ours in the place of the program `old`, which need not be ours.

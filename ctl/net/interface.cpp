@@ -1,9 +1,9 @@
 #include "net/interface.h"
 
 #include <fmt/format.h>
-#include <net/if.h>
 #include <linux/if_arp.h>
 #include <linux/pkt_sched.h>
+#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/classifier.h>
@@ -43,15 +43,18 @@ Result<Socket> connect() {
 LinkLayer link_layer(unsigned type) {
     switch (type) {
         case ARPHRD_ETHER:
-        case ARPHRD_LOOPBACK: return LinkLayer::kEthernet;
+        case ARPHRD_LOOPBACK:
+            return LinkLayer::kEthernet;
         case ARPHRD_NONE:
         case ARPHRD_RAWIP:
         case ARPHRD_PPP:
         case ARPHRD_TUNNEL:
         case ARPHRD_TUNNEL6:
         case ARPHRD_SIT:
-        case ARPHRD_IPGRE: return LinkLayer::kIp;
-        default: return LinkLayer::kUnknown;
+        case ARPHRD_IPGRE:
+            return LinkLayer::kIp;
+        default:
+            return LinkLayer::kUnknown;
     }
 }
 
@@ -107,7 +110,8 @@ Result<bool> has_clsact(int ifindex) {
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
         auto* qdisc = reinterpret_cast<rtnl_tc*>(object);
         const char* kind = rtnl_tc_get_kind(qdisc);
-        if (rtnl_tc_get_ifindex(qdisc) == ifindex && kind != nullptr && std::string_view(kind) == "clsact") return true;
+        if (rtnl_tc_get_ifindex(qdisc) == ifindex && kind != nullptr && std::string_view(kind) == "clsact")
+            return true;
     }
     return false;
 }

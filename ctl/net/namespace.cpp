@@ -16,12 +16,14 @@
 namespace fwctl::net {
 
 Status enter_namespace(const std::string& name) {
-    const bool is_pid = !name.empty() && std::all_of(name.begin(), name.end(),
-                                                     [](unsigned char letter) { return std::isdigit(letter) != 0; });
+    const bool is_pid = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char letter) {
+        return std::isdigit(letter) != 0;
+    });
     const bool is_name = !name.empty() && name.find('/') == std::string::npos && name != "." && name != "..";
     if (!is_name)
-        return fail(fmt::format("\"{}\" is not a network namespace; give a name of `ip netns` or a process id", name),
-                    Exit::kUsage);
+        return fail(
+            fmt::format("\"{}\" is not a network namespace; give a name of `ip netns` or a process id", name),
+            Exit::kUsage);
     Fd fd(::open(fmt::format("/run/netns/{}", name).c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd && is_pid) fd = Fd(::open(fmt::format("/proc/{}/ns/net", name).c_str(), O_RDONLY | O_CLOEXEC));
     if (!fd) {

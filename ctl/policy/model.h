@@ -1,7 +1,8 @@
 // The policy as plain values: what a person wrote, understood, and nothing about how it is enforced.
 //
-// Promises: values only, compared with ==; a Rule's fields are canonical (see canonical() in rule.h), so that two rules which
-// say the same are equal but for their names. Numbers are in host byte order, addresses in network byte order.
+// Promises: values only, compared with ==; a Rule's fields are canonical (see canonical() in rule.h), so that
+// two rules which say the same are equal but for their names. Numbers are in host byte order, addresses in
+// network byte order.
 #pragma once
 
 #include <array>
@@ -29,12 +30,13 @@ struct Range {
     auto operator<=>(const Range&) const = default;
 };
 
-// What a rule says of protocol and port: `any`, `icmp`, `tcp/22`, `udp/1000-2000`, `icmp6/echo-request`, `47`.
+// What a rule says of protocol and port: `any`, `icmp`, `tcp/22`, `udp/1000-2000`, `icmp6/echo-request`,
+// `47`.
 struct Service {
     enum class Kind : std::uint8_t {
-        kAny,       // every packet, IP or not
-        kProtocol,  // an IP protocol by number, in both families unless `family_bound`
-        kEthertype, // built-in rules only: frames that are not IP
+        kAny,        // every packet, IP or not
+        kProtocol,   // an IP protocol by number, in both families unless `family_bound`
+        kEthertype,  // built-in rules only: frames that are not IP
     };
     Kind kind = Kind::kAny;
     std::uint8_t protocol = 0;
@@ -55,13 +57,13 @@ enum class Origin : std::uint8_t { kBuiltin, kLive };
 struct Rule {
     std::string name;
     Action action = Action::kDeny;
-    std::vector<Service> services;        // never empty: Kind::kAny stands for everything
+    std::vector<Service> services;  // never empty: Kind::kAny stands for everything
     std::vector<Prefix> from;
     std::vector<Prefix> to;
-    std::vector<std::string> on;          // interface names; * and ? are wildcards
+    std::vector<std::string> on;  // interface names; * and ? are wildcards
     Direction direction = Direction::kBoth;
     Origin origin = Origin::kLive;
-    std::uint64_t expires = 0;            // nanoseconds of CLOCK_MONOTONIC; 0: never
+    std::uint64_t expires = 0;  // nanoseconds of CLOCK_MONOTONIC; 0: never
     bool operator==(const Rule&) const = default;
 };
 

@@ -24,7 +24,7 @@ using policy::Family;
 using policy::PacketView;
 using policy::Rule;
 
-constexpr int kPolicies = 60;            // for each attachment
+constexpr int kPolicies = 60;  // for each attachment
 constexpr int kPacketsPerPolicy = 400;
 
 std::string text_of(const PacketView& view, const std::array<std::uint8_t, 16>& address) {
@@ -36,11 +36,16 @@ Packet layer4(const PacketView& view) {
     const auto type = static_cast<std::uint8_t>(view.selector >> 8);
     const auto code = static_cast<std::uint8_t>(view.selector & 0xff);
     switch (view.protocol) {
-        case kTcp: return tcp({.source = view.source_port, .destination = view.selector});
-        case kUdp: return udp({.source = view.source_port, .destination = view.selector});
-        case kIcmp: return icmp({.type = type, .code = code});
-        case kIcmpv6: return icmpv6({.type = type, .code = code});
-        default: return payload(16);
+        case kTcp:
+            return tcp({.source = view.source_port, .destination = view.selector});
+        case kUdp:
+            return udp({.source = view.source_port, .destination = view.selector});
+        case kIcmp:
+            return icmp({.type = type, .code = code});
+        case kIcmpv6:
+            return icmpv6({.type = type, .code = code});
+        default:
+            return payload(16);
     }
 }
 
@@ -49,16 +54,19 @@ Bytes frame_of(const PacketView& view) {
     if (!view.family) return ethernet() / arp();
     const std::uint16_t offset = view.has_l4 ? 0 : 100;
     if (*view.family == Family::kIpv4)
-        return ethernet() / ipv4({.source = text_of(view, view.source),
-                                  .destination = text_of(view, view.destination),
-                                  .protocol = view.protocol,
-                                  .fragment_offset = offset}) /
+        return ethernet() /
+               ipv4({.source = text_of(view, view.source),
+                     .destination = text_of(view, view.destination),
+                     .protocol = view.protocol,
+                     .fragment_offset = offset}) /
                layer4(view);
-    const Packet ip = ipv6({.source = text_of(view, view.source), .destination = text_of(view, view.destination)});
+    const Packet ip =
+        ipv6({.source = text_of(view, view.source), .destination = text_of(view, view.destination)});
     return ethernet() / ip / fragment({.next_header = view.protocol, .offset = offset}) / layer4(view);
 }
 
-// What the evaluator is to judge: not the view that the frame was made from, but what the oracle reads in the frame.
+// What the evaluator is to judge: not the view that the frame was made from, but what the oracle reads in the
+// frame.
 PacketView view_of(const OracleResult& parsed, const PacketView& made_from) {
     PacketView view;
     view.ethertype = parsed.packet.ethertype;
@@ -169,15 +177,18 @@ TEST(ClassifyTest, AllMatchesThatFitAreAsked) {
         rule.services.push_back(policy::parse_service(fmt::format("tcp/{}", i * 2)).value());
     ASSERT_TRUE(runner->set_rules({rule}));
     const std::uint16_t last = rule.services.back().selector.first;
-    EXPECT_EQ(runner->run(Bytes(ethernet() / ipv4() / tcp({.destination = last})))->trace.reason, FW_REASON_RULE_DENY);
+    EXPECT_EQ(runner->run(Bytes(ethernet() / ipv4() / tcp({.destination = last})))->trace.reason,
+              FW_REASON_RULE_DENY);
 
     rule.services.push_back(policy::parse_service("udp/1").value());
     const auto refused = runner->set_rules({rule});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().message,
-              "the rules expand to more than 256 matches, one for each service of a rule; \"deny-tcp/1\" is the first "
+              "the rules expand to more than 256 matches, one for each service of a rule; \"deny-tcp/1\" is "
+              "the first "
               "that does not fit");
-    EXPECT_EQ(runner->run(Bytes(ethernet() / ipv4() / tcp({.destination = last})))->trace.reason, FW_REASON_RULE_DENY)
+    EXPECT_EQ(runner->run(Bytes(ethernet() / ipv4() / tcp({.destination = last})))->trace.reason,
+              FW_REASON_RULE_DENY)
         << "what ran before runs on";
 }
 

@@ -162,7 +162,7 @@ private:
             packet_.protocol = u8(at);
             at += size;
             packet_.l4_offset = static_cast<std::uint16_t>(at);  // 5
-            if (is_fragment && fragment_offset > 0)  // 4.6
+            if (is_fragment && fragment_offset > 0)              // 4.6
                 return later_fragment(fragment_offset);
         }
         return layer4(at, end);

@@ -231,7 +231,8 @@ TEST_P(ParseTest, EveryProtocol) {
     }
 }
 
-// Lengths of 0 mean "all that is left" from 65,536 bytes on. BPF_PROG_TEST_RUN takes no TC frames above 3,712 bytes.
+// Lengths of 0 mean "all that is left" from 65,536 bytes on. BPF_PROG_TEST_RUN takes no TC frames above 3,712
+// bytes.
 class LongFrameTest : public ParseTest {};
 
 TEST_P(LongFrameTest, Jumbograms) {

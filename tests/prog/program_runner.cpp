@@ -20,9 +20,12 @@ std::uint64_t next_cookie() {
 
 kernel::ProgramKind kind_of(Hook hook) {
     switch (hook) {
-        case Hook::kXdp: return kernel::ProgramKind::kXdp;
-        case Hook::kTcIn: return kernel::ProgramKind::kTcIn;
-        case Hook::kTcOut: break;
+        case Hook::kXdp:
+            return kernel::ProgramKind::kXdp;
+        case Hook::kTcIn:
+            return kernel::ProgramKind::kTcIn;
+        case Hook::kTcOut:
+            break;
     }
     return kernel::ProgramKind::kTcOut;
 }

@@ -1,7 +1,8 @@
 // The shipped programs under BPF_PROG_TEST_RUN.
 //
-// Promises: the programs and maps are those of an attachment, made by the same engine, but for the constant `fw_tracing`. The pins lie in a bpffs of this
-// process alone (private_bpffs.h), so that nothing is left however it ends.
+// Promises: the programs and maps are those of an attachment, made by the same engine, but for the constant
+// `fw_tracing`. The pins lie in a bpffs of this process alone (private_bpffs.h), so that nothing is left
+// however it ends.
 #pragma once
 
 #include <cstdint>

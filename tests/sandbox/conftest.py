@@ -3,6 +3,7 @@
 FWCTL names the executable (tests/CMakeLists.txt sets it); without it, build/release is taken.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -111,11 +112,18 @@ class Testbed:
     def pings(self, role, address):
         return self.run(role, "ping", "-c", "1", "-W", "1", address).returncode == 0
 
+    def ping_fails(self, role, address):
+        """No answer in a moment: shorter than pings() waits for one, so that tests of blocked traffic are quick."""
+        return self.run(role, "ping", "-c", "1", "-W", "0.3", address).returncode == 1
+
     def curls(self, role, address, patience=5):
         """The page at the address, or None."""
         host = f"[{address}]" if ":" in address else address
         done = self.run(role, "curl", "-s", "-g", "-m", str(patience), f"http://{host}/")
         return done.stdout if done.returncode == 0 else None
+
+    def curl_fails(self, role, address):
+        return self.curls(role, address, patience=0.7) is None
 
     def counters(self, role, interface):
         """Packets by (direction, reason) of one interface; those at zero are left out."""
@@ -123,9 +131,11 @@ class Testbed:
         return {(row["direction"], row["reason"]): row["packets"] for row in rows if row["packets"]}
 
     def down(self):
-        for role in self.roles():
-            subprocess.run([FWCTL, "detach", "--all", "--netns", role], capture_output=True, timeout=60)
-        subprocess.run([TESTBED, "down", "--id", self.id], check=True, stdout=subprocess.DEVNULL)
+        try:
+            for role in self.roles():
+                subprocess.run([FWCTL, "detach", "--all", "--netns", role], capture_output=True, timeout=60)
+        finally:
+            subprocess.run([TESTBED, "down", "--id", self.id], check=True, stdout=subprocess.DEVNULL)
 
     def roles(self):
         names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split("\n")
@@ -135,12 +145,11 @@ class Testbed:
 @pytest.fixture
 def testbed():
     """testbed("bridge", "--no-offload") makes a topology that ends with the test."""
-    made = []
+    with contextlib.ExitStack() as ends:
 
-    def make(topology, *options):
-        made.append(Testbed(topology, *options))
-        return made[-1]
+        def make(topology, *options):
+            bed = Testbed(topology, *options)
+            ends.callback(bed.down)
+            return bed
 
-    yield make
-    for one in made:
-        one.down()
+        yield make

@@ -100,10 +100,11 @@ def test_ping_fails_after_deny_icmp_and_curl_works(testbed, offloads):
     said = bed.fwctl("fw", "deny", "icmp")
     assert said.stdout == "deny-icmp: deny icmp\n"
     assert said.stderr == "  note: icmp is IPv4's: ICMPv6 is not covered; for both: fwctl deny icmp icmp6\n"
-    assert not bed.pings("fw", WEB)
+    assert bed.ping_fails("fw", WEB)
     assert bed.curls("fw", WEB) == "hello from web\n"
-    assert drops(bed, "fw", "docker0") == {"out": 1}
-    assert bed.rule_packets("fw", "deny-icmp") == 1
+    dropped = drops(bed, "fw", "docker0")
+    assert dropped["out"] > 0 and set(dropped) == {"out"}  # ping is told of the drop, and may try again at once
+    assert bed.rule_packets("fw", "deny-icmp") == dropped["out"]
     assert bed.pings("fw", WEB6)
 
     bed.fwctl("fw", "detach", "docker0")
@@ -119,10 +120,11 @@ def test_deny_icmp_stops_ping_on_every_way_across_docker0(testbed, offloads, who
         bed.fwctl("fw", "attach", "docker0")
         assert bed.pings(who, address)
         bed.fwctl("fw", "deny", "icmp")
-        assert not bed.pings(who, address)
+        assert bed.ping_fails(who, address)
         assert bed.curls(who, address) == f"hello from {answers}\n"
         assert bed.pings(who, address6)
-        assert drops(bed, "fw", "docker0") == {"in" if who == "web" else "out": 1}
+        dropped = drops(bed, "fw", "docker0")
+        assert list(dropped) == ["in" if who == "web" else "out"] and sum(dropped.values()) > 0
         bed.fwctl("fw", "detach", "docker0")
         assert bed.pings(who, address)
 
@@ -139,11 +141,11 @@ def test_deny_icmp6_stops_ping6_and_leaves_neighbour_discovery(testbed, offloads
         discovered = bed.rule_packets("fw", "neighbor-discovery")
         for role in ("fw", "web", "outside"):
             bed.check(role, "ip", "-6", "neighbour", "flush", "all")
-        assert not bed.pings(who, address6)
-        assert not bed.pings(who, address)
+        assert bed.ping_fails(who, address6)
+        assert bed.ping_fails(who, address)
         assert bed.curls(who, address6) == f"hello from {answers}\n"
         assert bed.rule_packets("fw", "neighbor-discovery") > discovered
-        assert sum(drops(bed, "fw", "docker0").values()) == 2
+        assert sum(drops(bed, "fw", "docker0").values()) >= 2
         bed.fwctl("fw", "detach", "docker0")
         assert bed.pings(who, address6)
 
@@ -158,7 +160,7 @@ def test_deny_tcp_80_stops_curl_to_the_container(testbed, offloads, who, address
     bed.fwctl("fw", "deny", "tcp/80")
     for one in (address, address6):
         dropped = drops(bed, "fw", "docker0").get("out", 0)
-        assert bed.curls(who, one, patience=1) is None
+        assert bed.curl_fails(who, one)
         assert bed.pings(who, one)
         assert drops(bed, "fw", "docker0")["out"] > dropped
     bed.fwctl("fw", "detach", "docker0")
@@ -177,10 +179,11 @@ def tutorial_on_a_cable(bed, attach, modes, services, client, server):
     assert bed.curls("a", server) == "hello from b\n"
 
     bed.fwctl("b", "deny", *services)
-    assert not bed.pings("a", server)
+    assert bed.ping_fails("a", server)
     assert drops(bed, "b", "eth0") == {"in": 1}
-    assert not bed.pings("b", client)
-    assert drops(bed, "b", "eth0") == {"in": 1, "out": 1}
+    assert bed.ping_fails("b", client)
+    dropped = drops(bed, "b", "eth0")
+    assert dropped["in"] == 1 and dropped["out"] > 0  # a local ping is told of the drop, and may try again at once
     assert bed.curls("a", server) == "hello from b\n"
 
     bed.fwctl("b", "detach", "eth0")
@@ -209,7 +212,7 @@ def test_deny_tcp_80_on_a_veth(testbed, offloads, attach, modes, services, clien
     bed.fwctl("b", "attach", "eth0", *attach)
     assert bed.curls("a", server) == "hello from b\n"
     bed.fwctl("b", "deny", "tcp/80")
-    assert bed.curls("a", server, patience=1) is None
+    assert bed.curl_fails("a", server)
     assert bed.pings("a", server)
     assert drops(bed, "b", "eth0")["in"] > 0
 

@@ -1,0 +1,294 @@
+"""kill -9 in the middle of any command leaves the old state or the new one, and the next command works.
+
+Each command is traced once. Then it is killed on the way into one system call after another: every one that changes something,
+the one behind it (whatever was stored in mapped memory between the two has then happened), and a sample of all others. After
+each kill packets are sent on every path, and they and `fwctl status` must agree on one of the two states.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+
+import pytest
+
+import netns
+from conftest import FWCTL, Testbed
+
+CHANGES = re.compile(r"bpf\(BPF_(OBJ_PIN|LINK_|MAP_UPDATE|MAP_DELETE)|send(to|msg)\(|mkdir|unlink|rmdir|mount|flock|rename")
+SAMPLED = 15  # calls that only read, evenly spread over the command
+
+WEB, CLIENT, DOCKER0, FW, OUTSIDE = "172.17.0.2", "172.17.0.3", "172.17.0.1", "10.7.0.1", "10.7.0.2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    command: str
+    before: tuple = ()  # the commands that make the old state
+    foreign: bool = False  # eth0 carries another's XDP program
+    # The command says this, when it is repeated and had already got through.
+    repeated: int = 0
+
+    def __str__(self):
+        return self.command.replace(" ", "_")
+
+
+TWO_RULES = ("attach docker0", "deny udp/9", "deny udp/10")
+
+SCENARIOS = [
+    Scenario("attach docker0"),
+    Scenario("attach eth0", before=TWO_RULES),
+    Scenario("attach eth0 --mode native", before=TWO_RULES),
+    Scenario("attach --isolate-peers docker0", before=TWO_RULES),
+    Scenario("attach eth0 --mode generic --replace", before=TWO_RULES, foreign=True),
+    Scenario("deny icmp", before=TWO_RULES),
+    Scenario("deny udp/11 from 172.17.0.0/24", before=TWO_RULES),
+    Scenario("rule remove deny-udp/9", before=TWO_RULES, repeated=2),
+    Scenario("rule move allow-udp/1-20 --before deny-udp/9", before=(*TWO_RULES, "allow udp/1-20")),
+    Scenario("detach eth0", before=("attach docker0 eth0", "deny udp/9", "deny udp/10"), repeated=3),
+    Scenario("detach --all", before=("attach docker0 eth0", "deny udp/9"), repeated=3),
+]
+
+
+# --- packets -------------------------------------------------------------------------------------
+
+
+class Wires:
+    """Sends every kind of packet on every path through the firewall, and says which arrive."""
+
+    # The way, where it is sent, to which address.
+    PATHS = [("web>fw", "web", DOCKER0), ("fw>web", "fw", WEB), ("outside>fw", "outside", FW),
+             ("fw>outside", "fw", OUTSIDE), ("web>client", "web", CLIENT), ("outside>web", "outside", WEB)]
+    # The way, where it is sent, where it is seen. XDP and egress programs come before the tap, which TC ingress does not.
+    FRAMES = [("web>fw", ("web", "eth0"), ("fw", "docker0")), ("fw>web", ("fw", "docker0"), ("web", "eth0")),
+              ("web>client", ("web", "eth0"), ("client", "eth0"))]
+    PORTS = (9, 10, 11)
+    LAST_PORT = 7  # no rule names it: when this one has arrived, those before have or never will
+    LAST_FRAME = 0x88b5  # an ethertype for experiments
+
+    def __init__(self, bed):
+        self.count = 0
+        self.udp, self.icmp = {}, {}
+        for role in ("fw", "outside", "web", "client"):
+            with netns.inside(bed.name(role)):
+                self.udp[role] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
+                self.icmp[role] = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        self.frames = [(way, netns.packet_socket(bed.name(sender), out), netns.mac_of(bed.name(receiver), seen),
+                        netns.packet_socket(bed.name(receiver), seen, protocol=3))  # ETH_P_ALL
+                       for way, (sender, out), (receiver, seen) in self.FRAMES]
+
+    def passing(self):
+        """Names such as "web>fw udp/9" of what arrived."""
+        self.sent, self.arrived = {}, set()
+        all_cpus = os.sched_getaffinity(0)
+        os.sched_setaffinity(0, {min(all_cpus)})  # one queue: what is sent first arrives first
+        try:
+            for way, sender, address in self.PATHS:
+                receiver = way.split(">")[1]
+                for port in self.PORTS:
+                    self.send_udp(sender, address, port, self.token(f"{way} udp/{port}"))
+                self.send_ping(sender, address, self.token(f"{way} icmp"))
+                last = self.token("last")
+                self.send_udp(sender, address, self.LAST_PORT, last)
+                self.drain(self.udp[receiver], until=last)
+                self.drain(self.icmp[receiver])
+            for way, out, mac, tap in self.frames:
+                self.send_frame(out, mac, 0x0800, self.token(f"{way} truncated IPv4"))
+                last = self.token("last")
+                self.send_frame(out, mac, self.LAST_FRAME, last)
+                self.drain(tap, until=last)
+        finally:
+            os.sched_setaffinity(0, all_cpus)
+        return frozenset(name for token, name in self.sent.items() if token in self.arrived and name != "last")
+
+    def token(self, name):
+        self.count += 1
+        token = struct.pack("!8sI", b"fwctl-is", self.count)
+        self.sent[token] = name
+        return token
+
+    def send_udp(self, role, address, port, token):
+        self.udp[role].sendto(struct.pack("!4H", 40000, port, 8 + len(token), 0) + token, (address, 0))
+
+    def send_ping(self, role, address, token):
+        words = struct.unpack("!6H", token)
+        total = 8 << 8
+        for word in words:
+            total += word
+        total = (total & 0xFFFF) + (total >> 16)
+        total = (total & 0xFFFF) + (total >> 16)
+        self.icmp[role].sendto(struct.pack("!BBHHH", 8, 0, total ^ 0xFFFF, 0, 0) + token, (address, 0))
+
+    @staticmethod
+    def send_frame(out, mac, ethertype, token):
+        out.send(bytes.fromhex(mac.replace(":", "")) + bytes(6) + struct.pack("!H", ethertype) + token)
+
+    def drain(self, receiver, until=None):
+        receiver.settimeout(10 if until else 0)
+        while True:
+            try:
+                packet = receiver.recv(2048)
+            except (BlockingIOError, TimeoutError):
+                assert until is None, f"what no rule denies did not arrive: {self.sent}"
+                return
+            found = packet.find(b"fwctl-is")
+            if found >= 0:
+                self.arrived.add(packet[found : found + 12])
+                if packet[found : found + 12] == until:
+                    return
+
+    def close(self):
+        for one in [*self.udp.values(), *self.icmp.values()]:
+            one.close()
+        for _, out, _, tap in self.frames:
+            out.close()
+            tap.close()
+
+
+# --- one machine ---------------------------------------------------------------------------------
+
+
+class Machine:
+    """A Docker host whose fwctl can be traced and killed."""
+
+    def __init__(self, foreign_object):
+        self.bed = Testbed("bridge")
+        self.netns = self.bed.name("fw")
+        self.foreign_object = foreign_object
+        self.wires = Wires(self.bed)
+
+    def command(self, words):
+        return [FWCTL, *words.split(), "--netns", self.netns]
+
+    def fwctl(self, words, expect=(0,)):
+        done = subprocess.run(self.command(words), capture_output=True, text=True, timeout=60)
+        assert done.returncode in expect, f"fwctl {words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done
+
+    def prepare(self, scenario):
+        if scenario.foreign:
+            self.bed.check("fw", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "object", self.foreign_object, "section", "xdp")
+        for words in scenario.before:
+            self.fwctl(words)
+
+    def clean_up(self):
+        """detach --all, which works whatever was killed, and leaves nothing of fwctl's."""
+        self.fwctl("detach --all", expect=(0, 3))
+        self.bed.run("fw", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "off")
+        assert netns.leftovers(self.netns) == []
+
+    def state(self):
+        """What the packets say, and what fwctl says."""
+        return self.wires.passing(), self.told()
+
+    def told(self):
+        status = self.bed_json("status", expect=(0, 3))
+        attached = [(one["interface"], one["broken"], *[(hook["hook"], hook["present"]) for hook in one["hooks"]])
+                    for one in status["attachments"]]
+        if not attached:
+            return "nothing is attached"
+        rules = [rule["name"] for rule in self.bed_json("rule list")["rules"] if rule["origin"] == "live"]
+        return f"attached: {attached}, rules: {rules}"
+
+    def bed_json(self, words, expect=(0,)):
+        return json.loads(self.fwctl(words + " --json", expect).stdout)
+
+    def calls_of(self, words, log):
+        """The system calls of a whole run, from the moment it has entered the namespace: [(name, how many of that name, text)]."""
+        subprocess.run(["strace", "-qq", "-o", log, *self.command(words)], check=True, capture_output=True, timeout=60)
+        seen, calls = {}, []
+        for line in log.read_text().splitlines():
+            name, bracket, _ = line.partition("(")
+            if bracket and name.isidentifier():
+                seen[name] = seen.get(name, 0) + 1
+                calls.append((name, seen[name], line))
+        entered = next(place for place, call in enumerate(calls) if call[0] == "setns")
+        return calls[entered + 1 :]
+
+    def kill_on_the_way_into(self, words, name, number):
+        """Whether it was killed: a run that makes fewer calls ends unharmed."""
+        killed = subprocess.run(["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={name}", "-e",
+                                 f"inject={name}:signal=KILL:when={number}", *self.command(words)],
+                                capture_output=True, timeout=60)
+        return killed.returncode == -9
+
+    def down(self):
+        self.wires.close()
+        self.bed.down()
+
+
+def points_of(calls):
+    """Where to kill: [(name, number of that name, what it is)]."""
+    chosen = set(range(0, len(calls), max(1, len(calls) // SAMPLED)))
+    for place, call in enumerate(calls):
+        if CHANGES.match(call[2]):
+            chosen |= {place, min(place + 1, len(calls) - 1)}
+    return [calls[place] for place in sorted(chosen)]
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    assert shutil.which("strace"), "strace is needed: scripts/install-deps.sh"
+    folder = tmp_path_factory.mktemp("foreign")
+    source, program = folder / "foreign.c", folder / "foreign.o"
+    source.write_text(FOREIGN)
+    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", program], check=True, timeout=60)
+    machine = Machine(program)
+    try:
+        yield machine
+    finally:
+        machine.down()
+
+
+# Drops UDP to port 11, and nothing else.
+FOREIGN = """
+typedef unsigned char u8; typedef unsigned int u32;
+struct xdp_md { u32 data, data_end; };
+__attribute__((section("xdp"), used)) int foreign(struct xdp_md *ctx)
+{
+    u8 *frame = (u8 *)(long)ctx->data;
+    if (frame + 42 > (u8 *)(long)ctx->data_end || frame[12] != 8 || frame[13] != 0 || frame[23] != 17)
+        return 2;
+    return frame[36] == 0 && frame[37] == 11 ? 1 : 2;
+}
+char LICENSE[] __attribute__((section("license"), used)) = "GPL";
+"""
+
+
+# --- the tests -----------------------------------------------------------------------------------
+
+
+def test_strace_kills_before_the_call_has_an_effect(tmp_path):
+    target = tmp_path / "made"
+    killed = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "inject=mkdir:signal=KILL:when=1", "mkdir", target])
+    assert killed.returncode == -9
+    assert not target.exists()
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
+def test_killed_anywhere(machine, scenario, tmp_path):
+    machine.prepare(scenario)
+    before = machine.state()
+    calls = machine.calls_of(scenario.command, tmp_path / "trace")
+    after = machine.state()
+    assert before[1] != after[1]
+    machine.clean_up()
+
+    wrong, killed = [], 0
+    points = points_of(calls)
+    for turn, (name, number, text) in enumerate(points):
+        machine.prepare(scenario)
+        killed += machine.kill_on_the_way_into(scenario.command, name, number)
+        state = machine.state()
+        if state not in (before, after):
+            wrong.append((f"{name} number {number}: {text[:150]}", state))
+        if turn % 3 != 2:  # else detach --all is the next command
+            machine.fwctl(scenario.command, expect=(0, scenario.repeated) if state == after else (0,))
+            assert machine.state() == after, f"repeated after a kill in {text}"
+        machine.clean_up()
+    assert wrong == [], f"neither {before}\nnor {after}"
+    assert killed >= 0.9 * len(points)
