@@ -82,30 +82,15 @@ bool may_reset_session(const engine::AttachRequest& request, const Globals& glob
     return answer == "y" || answer == "yes";
 }
 
-void print_plan(const std::vector<engine::AttachOutcome>& outcomes, const Globals& globals) {
-    Json list = Json::array();
-    for (const engine::AttachOutcome& outcome : outcomes) {
-        if (globals.json)
-            list.push_back({{"interface", outcome.interface}, {"result", change_name(outcome.change)}});
-        else
-            fmt::print("{}: {}{}\n", outcome.interface, change_name(outcome.change), dry_run_suffix(globals));
-    }
-    if (globals.json) print_json({{"attachments", list}, {"dry_run", true}});
-}
-
 Result<Exit> run(const Options& options, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     engine::AttachRequest request = options.request;
     request.mode = wanted_mode(options.mode);
     request.hooks = wanted_hooks(options.hooks);
-    request.dry_run = globals.dry_run;
-    if (!globals.dry_run && !may_reset_session(request, globals)) return fail("not attached");
+    if (!may_reset_session(request, globals)) return fail("not attached");
     auto outcomes = engine::attach(request);
     if (!outcomes) return tl::unexpected(outcomes.error());
 
-    if (globals.dry_run) {
-        print_plan(*outcomes, globals);
-        return Exit::kDone;
-    }
     auto status = engine::read_status();
     if (!status) return tl::unexpected(status.error());
     Json list = Json::array();

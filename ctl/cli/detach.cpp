@@ -16,18 +16,16 @@ struct Options {
 };
 
 Result<Exit> run(const Options& options, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     if (options.all == !options.interfaces.empty())
         return fail("detach takes either interfaces or --all", Exit::kUsage);
-    auto outcome = engine::detach(options.interfaces, globals.dry_run);
+    auto outcome = engine::detach(options.interfaces);
     if (!outcome) return tl::unexpected(outcome.error());
     if (globals.json) {
-        print_json({{"detached", outcome->interfaces},
-                    {"forgotten_rules", outcome->forgotten_rules},
-                    {"dry_run", globals.dry_run}});
+        print_json({{"detached", outcome->interfaces}, {"forgotten_rules", outcome->forgotten_rules}});
         return Exit::kDone;
     }
-    for (const std::string& name : outcome->interfaces)
-        fmt::print("{}: detached{}\n", name, dry_run_suffix(globals));
+    for (const std::string& name : outcome->interfaces) fmt::print("{}: detached\n", name);
     for (const std::string& words : outcome->forgotten_rules)
         print_note(fmt::format("forgotten with the last attachment: fwctl {}", words), globals);
     return Exit::kDone;

@@ -43,6 +43,11 @@ std::string_view dry_run_suffix(const Globals& globals) {
     return globals.dry_run ? " (dry run: nothing changed)" : "";
 }
 
+Status refuse_dry_run(const Globals& globals) {
+    if (!globals.dry_run) return {};
+    return fail("--dry-run is for allow, deny, rule remove and rule move", Exit::kUsage);
+}
+
 void print_json(const Json& value) {
     Json with_schema;
     with_schema["schema"] = 1;

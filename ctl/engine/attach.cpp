@@ -223,9 +223,7 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
         }
         all.push_back(std::move(*work));
     }
-    if (request.dry_run) {
-        undo(*writing, {});
-    } else if (auto done = carry_out(*writing, request, all); !done) {
+    if (auto done = carry_out(*writing, request, all); !done) {
         undo(*writing, all);
         return tl::unexpected(done.error());
     }

@@ -20,7 +20,6 @@ struct AttachRequest {
     std::uint8_t hooks = 0;  // enum fw_hook; 0: what suits each interface
     bool replace = false;    // put ours in the place of another's XDP program
     bool isolate_peers = false;
-    bool dry_run = false;  // find out what would be done, and do nothing
 };
 
 enum class AttachChange { kAttached, kUnchanged, kRepaired, kUpdated };

@@ -34,7 +34,7 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<s
 
 }  // namespace
 
-Result<DetachOutcome> detach(const std::vector<std::string>& interfaces, bool dry_run) {
+Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
     auto slots = slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
@@ -53,7 +53,6 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces, bool dr
         next.live.clear();
     }
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());
-    if (dry_run) return outcome;
 
     if (auto published = writing->store.publish(next); !published) return tl::unexpected(published.error());
     for (const Attachment& attachment : leaving) {

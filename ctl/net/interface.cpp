@@ -1,9 +1,9 @@
 #include "net/interface.h"
 
 #include <fmt/format.h>
+#include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/pkt_sched.h>
-#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/classifier.h>
@@ -13,7 +13,6 @@
 #include <netlink/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <memory>
 #include <string_view>
 
@@ -51,7 +50,6 @@ LinkLayer link_layer(unsigned type) {
         case ARPHRD_TUNNEL:
         case ARPHRD_TUNNEL6:
         case ARPHRD_SIT:
-        case ARPHRD_IPGRE:
             return LinkLayer::kIp;
         default:
             return LinkLayer::kUnknown;
@@ -142,9 +140,9 @@ std::string interface_with_address(const std::string& address) {
         nl_addr* local = rtnl_addr_get_local(entry);
         if (local == nullptr || nl_addr_get_len(local) != nl_addr_get_len(parsed)) continue;
         if (nl_addr_cmp_prefix(local, parsed) != 0) continue;
-        std::array<char, IF_NAMESIZE> name{};
-        if (if_indextoname(static_cast<unsigned>(rtnl_addr_get_ifindex(entry)), name.data()) != nullptr)
-            return name.data();
+        const auto all = list_interfaces();
+        const Interface* found = all ? find_interface(*all, rtnl_addr_get_ifindex(entry)) : nullptr;
+        if (found != nullptr) return found->name;
     }
     return {};
 }

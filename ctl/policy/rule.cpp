@@ -74,7 +74,7 @@ bool admits(const std::vector<Service>& services, Family family) {
 bool is_name_letter(char letter) {
     return (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') ||
            (letter >= '0' && letter <= '9') ||
-           std::string_view(" ._/:@-").find(letter) != std::string_view::npos;
+           std::string_view(" .,_/:@-").find(letter) != std::string_view::npos;
 }
 
 // FNV-1a, 32 bits (Fowler, Noll, Vo): short and the same on every machine; nobody gains by a collision.
@@ -119,8 +119,9 @@ Status check_name(std::string_view name) {
         return {};
     }
     return fail(
-        fmt::format("\"{}\" is not a rule's name: 1 to {} of A-Z a-z 0-9 . _ / : @ - and blanks between them",
-                    name, kMaxNameLength),
+        fmt::format(
+            "\"{}\" is not a rule's name: 1 to {} of A-Z a-z 0-9 . , _ / : @ - and blanks between them", name,
+            kMaxNameLength),
         Exit::kUsage);
 }
 

@@ -25,7 +25,7 @@ Rule canonical(Rule rule);
 // An error when no packet can match: services and addresses of different IP versions.
 Status check_rule(const Rule& rule);
 
-// Names are 1 to 63 of A-Z a-z 0-9 . _ / : @ - and blanks, none of these first or last.
+// Names are 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks, none of these first or last.
 Status check_name(std::string_view name);
 
 // The name of a rule that was given none, from what it says: "deny-icmp", "allow-tcp/22-from-10.0.0.0/8".

@@ -42,7 +42,7 @@ constexpr std::array kProtocols = {
     Protocol{"igmp", 2},
     Protocol{"ipip", 4},
     Protocol{"dccp", 33},
-    Protocol{"ipv6", 41},
+    Protocol{"6in4", 41},
     Protocol{"rsvp", 46},
     Protocol{"gre", 47},
     Protocol{"esp", 50},

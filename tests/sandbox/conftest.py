@@ -68,13 +68,16 @@ class Testbed:
 
     def check(self, role, *words, **options):
         done = self.run(role, *words, **options)
-        assert done.returncode == 0, f"{' '.join(map(str, words))} in {role}: {done.returncode}\n{done.stdout}{done.stderr}"
+        said = f"{' '.join(map(str, words))} in {role}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, said
         return done.stdout
 
     def fwctl(self, role, *words, expect=0):
         """Runs fwctl on the role's namespace by --netns, and checks its exit status."""
-        done = subprocess.run([FWCTL, *map(str, words), "--netns", self.name(role)], capture_output=True, text=True, timeout=60)
-        assert done.returncode == expect, f"fwctl {' '.join(map(str, words))}: {done.returncode}\n{done.stdout}{done.stderr}"
+        command = [FWCTL, *map(str, words), "--netns", self.name(role)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        said = f"fwctl {' '.join(map(str, words))}: {done.returncode}\n{done.stdout}{done.stderr}"
+        assert done.returncode == expect, said
         return done
 
     def json(self, role, *words, expect=0):
@@ -91,6 +94,9 @@ class Testbed:
             "tc qdisc": self.check(role, "tc", "qdisc", "show"),
             "dispatchers": sorted(path.name for path in BPFFS.glob("xdp/dispatch-*")),
         }
+
+    def pins(self, role):
+        return netns.pins(self.name(role))
 
     def status(self, role, interface, expect=0):
         """What `fwctl status` says of one attachment; its hooks are a mapping by name."""
@@ -132,7 +138,7 @@ class Testbed:
 
     def down(self):
         try:
-            for role in self.roles():
+            for role in filter(netns.pins, self.roles()):
                 subprocess.run([FWCTL, "detach", "--all", "--netns", role], capture_output=True, timeout=60)
         finally:
             subprocess.run([TESTBED, "down", "--id", self.id], check=True, stdout=subprocess.DEVNULL)

@@ -98,9 +98,10 @@ TEST(CheckName, KnowsLettersAndLength) {
     for (const std::string& name :
          {std::string(), std::string(" a"), std::string("a "), std::string(" "), std::string("a\tb"),
           std::string("a\"b"), std::string("ä"), std::string("veth*"), std::string(64, 'x')}) {
-        EXPECT_EQ(check_name(name).error().message,
-                  "\"" + name +
-                      "\" is not a rule's name: 1 to 63 of A-Z a-z 0-9 . _ / : @ - and blanks between them");
+        EXPECT_EQ(
+            check_name(name).error().message,
+            "\"" + name +
+                "\" is not a rule's name: 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks between them");
     }
 }
 

@@ -62,7 +62,7 @@ std::string error_of(std::string_view key, std::string_view word) {
 
 TEST(Schema, RefusesWhatAKeyDoesNotTake) {
     EXPECT_EQ(error_of("name", ""),
-              "\"\" is not a rule's name: 1 to 63 of A-Z a-z 0-9 . _ / : @ - and blanks between them");
+              "\"\" is not a rule's name: 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks between them");
     EXPECT_EQ(error_of("action", "drop"), "\"drop\" is not an action; write allow or deny");
     EXPECT_EQ(error_of("service", "icmpp"), "unknown service \"icmpp\"; did you mean \"icmp\"?");
     EXPECT_EQ(error_of("from", "@admins"), "sets such as @admins are not supported yet");

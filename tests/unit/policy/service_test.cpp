@@ -68,7 +68,7 @@ TEST(Service, HasOneSpelling) {
         {"47", "gre"},
         {"proto/47", "gre"},
         {"4", "ipip"},
-        {"41", "ipv6"},
+        {"41", "6in4"},
         {"0", "0"},
         {"255", "255"},
         {"ospf", "ospf"},

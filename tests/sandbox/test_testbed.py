@@ -1,0 +1,161 @@
+"""netns-testbed itself: side by side, torn down twice, killed halfway, called wrongly."""
+
+import pathlib
+import subprocess
+import uuid
+
+import pytest
+
+from conftest import TESTBED, until
+
+TOPOLOGIES = {
+    "bridge": {"fw", "outside", "web", "client"},
+    "router": {"client", "fw", "server"},
+    "pair": {"a", "b"},
+}
+
+
+def run_testbed(*words, expect=0):
+    done = subprocess.run([TESTBED, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == expect, f"testbed {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+@pytest.fixture
+def name():
+    """An id that nobody has; what has it at the end is removed."""
+    one = "q" + uuid.uuid4().hex[:6]
+    yield one
+    run_testbed("down", "--id", one)
+
+
+def namespaces(name):
+    return {path.name.removeprefix(f"fwt-{name}-") for path in pathlib.Path("/run/netns").glob(f"fwt-{name}-*")}
+
+
+def state_directory(name):
+    return pathlib.Path("/run/fwctl-testbed") / name
+
+
+def processes(name):
+    """Those that this testbed has started."""
+    mark = f"FWCTL_TESTBED={name}".encode()
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:  # it has ended meanwhile
+            pass
+    return found
+
+
+def assert_nothing_is_left(name):
+    assert namespaces(name) == set()
+    assert not state_directory(name).exists()
+    assert processes(name) == []
+
+
+@pytest.mark.parametrize("topology, roles", TOPOLOGIES.items())
+def test_every_topology_comes_up_and_goes(name, topology, roles):
+    said = run_testbed("up", topology, "--id", name).stdout.split("\n")
+    assert said[0] == f"id={name}"
+    assert {line.split()[0] for line in said[1:] if line} == namespaces(name) == roles
+    assert run_testbed("show", "--id", name).stdout.startswith(f"id={name} {topology}\n")
+    assert processes(name) != []
+    run_testbed("down", "--id", name)
+    assert_nothing_is_left(name)
+
+
+def test_every_topology_is_tested():
+    assert {path.stem for path in (TESTBED.parent / "topologies").glob("*.sh")} == set(TOPOLOGIES)
+
+
+def test_two_stand_side_by_side_with_the_same_addresses(name):
+    other = name + "x"
+    try:
+        for one in (name, other):
+            run_testbed("up", "pair", "--id", one)
+        run_testbed("exec", "--id", other, "b", "ip", "link", "set", "eth0", "down")
+        assert run_testbed("exec", "--id", name, "a", "curl", "-s", "http://10.9.0.2/").stdout == "hello from b\n"
+        run_testbed("exec", "--id", other, "a", "curl", "-s", "-m", "1", "http://10.9.0.2/", expect=28)
+    finally:
+        run_testbed("down", "--id", other)
+    assert_nothing_is_left(other)
+    assert namespaces(name) == {"a", "b"}
+    assert run_testbed("exec", "--id", name, "a", "curl", "-s", "http://10.9.0.2/").stdout == "hello from b\n"
+
+
+def test_the_id_of_another_is_not_taken(name):
+    run_testbed("up", "pair", "--id", name)
+    said = run_testbed("up", "bridge", "--id", name, expect=1)
+    assert said.stderr == f"testbed: testbed {name} (pair) exists; remove it: testbed down --id {name}\n"
+    assert namespaces(name) == {"a", "b"}
+
+
+def test_down_twice_is_fine(name):
+    run_testbed("up", "pair", "--id", name)
+    run_testbed("down", "--id", name)
+    run_testbed("down", "--id", name)
+    assert_nothing_is_left(name)
+
+
+def test_exec_hands_on_the_exit_status_and_enters_the_network_alone(name):
+    run_testbed("up", "pair", "--id", name)
+    run_testbed("exec", "--id", name, "a", "sh", "-c", "exit 7", expect=7)
+    assert run_testbed("name", "--id", name, "a").stdout == f"fwt-{name}-a\n"
+    words = ["stat", "-Lc", "%i", "/proc/self/ns/net", "/proc/self/ns/mnt"]
+    net, mount = run_testbed("exec", "--id", name, "a", *words).stdout.split()
+    my_net, my_mount = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert net != my_net and mount == my_mount
+
+
+def test_down_ends_what_exec_left_running(name):
+    run_testbed("up", "pair", "--id", name)
+    left = subprocess.Popen([TESTBED, "exec", "--id", name, "a", "sleep", "1000"], start_new_session=True)
+    until(lambda: left.pid in processes(name))
+    run_testbed("down", "--id", name)
+    assert left.wait(timeout=10) != 0
+    assert_nothing_is_left(name)
+
+
+@pytest.mark.parametrize("namespaces_made", range(5))
+def test_down_cleans_up_after_a_killed_up(name, namespaces_made):
+    """kill -9 as soon as that many namespaces are there; only the script dies, not what it has started."""
+    up = subprocess.Popen([TESTBED, "up", "bridge", "--id", name], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while up.poll() is None and len(namespaces(name)) < namespaces_made:
+        pass
+    up.kill()
+    up.wait()
+    run_testbed("down", "--id", name)
+    assert_nothing_is_left(name)
+
+
+@pytest.mark.parametrize("words", [
+    ["up", "ring"],
+    ["up"],
+    ["up", "pair", "bridge"],
+    ["up", "pair", "--id", "no/slash"],
+    ["up", "pair", "--fast"],
+    ["down", "--id"],
+    ["fly"],
+    [],
+])
+def test_a_wrong_call_is_refused(words):
+    said = run_testbed(*words, expect=2)
+    assert said.stdout == "" and said.stderr != ""
+
+
+def test_an_unknown_role_is_refused_and_the_known_are_named(name):
+    run_testbed("up", "pair", "--id", name)
+    for words in (["exec", "--id", name, "web", "true"], ["name", "--id", name, "web"]):
+        assert run_testbed(*words, expect=2).stderr == f"testbed: testbed {name} (pair) has no role 'web', but: a b\n"
+
+
+def test_no_offload_plays_a_wire(name):
+    run_testbed("up", "pair", "--id", name, "--no-offload")
+    for role in ("a", "b"):
+        features = run_testbed("exec", "--id", name, role, "ethtool", "-k", "eth0").stdout
+        for feature in ("tx-checksumming", "tcp-segmentation-offload", "generic-segmentation-offload",
+                        "generic-receive-offload"):
+            assert f"\n{feature}: off" in features, feature
