@@ -123,7 +123,8 @@ void add_attach(CLI::App& app, Command& command) {
         ->required()
         ->option_text("IF...");
     verb->add_option("--mode", options->mode,
-                     "XDP mode: auto takes native, else generic, and TC where that is better (veth, tun)")
+                     "XDP mode: auto takes native, else generic, and TC where that is better (veth, tun, "
+                     "WireGuard, ppp)")
         ->check(CLI::IsMember({"auto", "native", "generic"}))
         ->option_text("MODE");
     verb->add_option("--hook", options->hooks, "Where: xdp or tc-in, and tc-out, separated by commas")

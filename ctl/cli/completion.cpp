@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/output.h"
 
 namespace fwctl::cli {
 namespace {
@@ -29,47 +30,82 @@ void collect(const CLI::App& app, const std::string& path,
         collect(*verb, path.empty() ? verb->get_name() : path + " " + verb->get_name(), all);
 }
 
-void print_bash(const std::vector<std::pair<std::string, std::string>>& all) {
-    fmt::print(R"sh(# bash completion for fwctl
+// The options that take a value, which is no verb: "--netns|-N|--color".
+std::string options_with_value(const CLI::App& app) {
+    std::vector<std::string> names;
+    const auto add = [&names](const CLI::App& level) {
+        for (const CLI::Option* option : level.get_options()) {
+            if (option->get_items_expected_max() == 0) continue;
+            for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+            for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+        }
+    };
+    add(app);
+    for (const CLI::App* verb : app.get_subcommands({})) {
+        add(*verb);
+        for (const CLI::App* inner : verb->get_subcommands({})) add(*inner);
+    }
+    return join(names, "|");
+}
+
+// zsh reads it, too: nothing here is bash's alone.
+void print_bash(const CLI::App& app) {
+    std::vector<std::pair<std::string, std::string>> all;
+    collect(app, "", all);
+    fmt::print(R"sh(# completion for fwctl
 _fwctl() {{
-    local current=${{COMP_WORDS[COMP_CWORD]}} path="" word
+    local current="${{COMP_WORDS[COMP_CWORD]}}" verbs="" before="" word words=""
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-        [[ $word == -* ]] || path="${{path:+$path }}$word"
+        case $before in
+        {}) ;;
+        *) case $word in -*) ;; *) verbs="${{verbs:+$verbs }}$word" ;; esac ;;
+        esac
+        before=$word
     done
-    local words=""
     while :; do
-        case $path in
-)sh");
+        case $verbs in
+)sh",
+               options_with_value(app));
     for (const auto& [path, words] : all) fmt::print("        '{}') words='{}' ;;\n", path, words);
     fmt::print(R"sh(        esac
-        [[ -n $words || -z $path ]] && break
-        [[ $path == *\ * ]] && path=${{path% *}} || path=""
+        [[ -n $words || -z $verbs ]] && break
+        case $verbs in *\ *) verbs=${{verbs% *}} ;; *) verbs="" ;; esac
     done
-    case $path in
-    attach | detach | status | counters | doctor) words+=" $(ls /sys/class/net 2>/dev/null)" ;;
+    case $verbs in
+    attach | detach | status | counters | doctor) words="$words $(ls /sys/class/net 2>/dev/null)" ;;
     esac
-    mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+    COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
 complete -F _fwctl fwctl
 )sh");
 }
 
+// A fish string in single quotes.
+std::string quoted(const std::string& text) {
+    std::string result = "'";
+    for (const char letter : text) {
+        if (letter == '\'' || letter == '\\') result += '\\';
+        result += letter;
+    }
+    return result + "'";
+}
+
 void print_fish(const CLI::App& app) {
     fmt::print("# fish completion for fwctl\ncomplete -c fwctl -f\n");
     for (const CLI::App* verb : app.get_subcommands({})) {
-        fmt::print("complete -c fwctl -n __fish_use_subcommand -a {} -d '{}'\n", verb->get_name(),
-                   verb->get_description());
+        fmt::print("complete -c fwctl -n __fish_use_subcommand -a {} -d {}\n", verb->get_name(),
+                   quoted(verb->get_description()));
         for (const CLI::App* inner : verb->get_subcommands({}))
-            fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -a {} -d '{}'\n",
-                       verb->get_name(), inner->get_name(), inner->get_description());
+            fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -a {} -d {}\n",
+                       verb->get_name(), inner->get_name(), quoted(inner->get_description()));
         for (const CLI::Option* option : verb->get_options())
             for (const std::string& name : option->get_lnames())
-                fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -l {} -d '{}'\n",
-                           verb->get_name(), name, option->get_description());
+                fmt::print("complete -c fwctl -n '__fish_seen_subcommand_from {}' -l {} -d {}\n",
+                           verb->get_name(), name, quoted(option->get_description()));
     }
     for (const CLI::Option* option : app.get_options())
         for (const std::string& name : option->get_lnames())
-            fmt::print("complete -c fwctl -l {} -d '{}'\n", name, option->get_description());
+            fmt::print("complete -c fwctl -l {} -d {}\n", name, quoted(option->get_description()));
 }
 
 Result<Exit> run(const CLI::App& app, const std::string& shell) {
@@ -77,10 +113,8 @@ Result<Exit> run(const CLI::App& app, const std::string& shell) {
         print_fish(app);
         return Exit::kDone;
     }
-    std::vector<std::pair<std::string, std::string>> all;
-    collect(app, "", all);
     if (shell == "zsh") fmt::print("#compdef fwctl\nautoload -U +X bashcompinit && bashcompinit\n");
-    print_bash(all);
+    print_bash(app);
     return Exit::kDone;
 }
 

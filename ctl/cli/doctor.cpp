@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "engine/choose.h"
 #include "engine/status.h"
 #include "kernel/bpffs.h"
 #include "kernel/probe.h"
@@ -63,25 +64,22 @@ void examine_kernel(std::vector<Finding>& findings) {
 
 Status examine_interface(const net::Interface& interface, std::vector<Finding>& findings) {
     const std::string& name = interface.name;
-    if (interface.link == net::LinkLayer::kUnknown) {
-        findings.push_back(
-            {Verdict::kNote, fmt::format("{}: link type {} cannot be filtered", name, interface.link_type)});
-        return {};
-    }
     auto xdp = kernel::query_xdp(interface.ifindex);
     if (!xdp) return tl::unexpected(xdp.error());
     for (const kernel::XdpProgram& program : xdp->programs)
         findings.push_back(
             {Verdict::kGood, fmt::format("{}: XDP program {} (id {}){}", name, program.name, program.id,
                                          xdp->dispatcher ? " in the dispatcher" : "")});
-    if (interface.kind == "bridge")
+    const auto choice = engine::choose(interface, {});
+    if (!choice)
+        findings.push_back({Verdict::kNote, choice.error().message});
+    else if (interface.kind == "bridge")
         findings.push_back(
-            {Verdict::kNote, fmt::format("{}: a bridge has generic XDP alone, and traffic between its ports "
-                                         "does not pass it",
-                                         name)});
-    else if (interface.kind == "veth" || interface.kind == "tun")
-        findings.push_back(
-            {Verdict::kGood, fmt::format("{}: a {}, which --mode auto filters by TC", name, interface.kind)});
+            {Verdict::kNote,
+             fmt::format("{}: a bridge has generic XDP alone, and traffic between its ports does not pass it",
+                         name)});
+    else if ((choice->hooks & FW_HOOK_TC_IN) != 0)
+        findings.push_back({Verdict::kGood, fmt::format("{}: --mode auto filters by TC", name)});
     else
         findings.push_back(
             {Verdict::kGood, fmt::format("{}: --mode auto tries native XDP, then generic", name)});

@@ -24,7 +24,8 @@ void print_error(std::string_view message, const Globals& globals);
 void print_note(std::string_view message, const Globals& globals);
 // What ends a line that says what was done: nothing, or that it was not.
 std::string_view dry_run_suffix(const Globals& globals);
-// An error when --dry-run is given to a command that changes more than rules: what the kernel would answer is known by trying alone.
+// An error when --dry-run is given to a command that changes more than rules: what the kernel would answer is
+// known by trying alone.
 Status refuse_dry_run(const Globals& globals);
 // Adds "schema": 1 in front.
 void print_json(const Json& value);

@@ -41,7 +41,9 @@ void print_text(const engine::AddedRule& added, const Options& options, const Gl
             line += " (it is so already)";
             break;
         case policy::RuleChange::kReplaced:
-            line += fmt::format(" (was {})", added.outcome.replaced_name);
+            line += added.outcome.replaced_name == added.rule.name
+                        ? " (changed)"
+                        : fmt::format(" (was {})", added.outcome.replaced_name);
             break;
         case policy::RuleChange::kAdded:
             break;

@@ -47,7 +47,7 @@ const char* mode_name(kernel::XdpMode mode) {
 }
 
 std::string describe(const engine::HookState& hook) {
-    if (!hook.present) return "MISSING";
+    if (!hook.present()) return "MISSING";
     if (hook.hook == FW_HOOK_XDP)
         return fmt::format("XDP {}, {}", mode_name(hook.mode), hook.shared ? "shared" : "alone");
     return hook.by_link ? "TC (tcx)" : "TC (clsact)";
@@ -69,7 +69,8 @@ bool is_wanted(const engine::AttachmentStatus& status, const std::vector<std::st
 std::string program_ids(const engine::AttachmentStatus& status) {
     std::vector<std::string> ids;
     for (const engine::HookState& hook : status.hooks)
-        if (hook.present) ids.push_back(fmt::format("{}={}", engine::hook_name(hook.hook), hook.program_id));
+        for (const std::uint32_t id : hook.program_ids)
+            ids.push_back(fmt::format("{}={}", engine::hook_name(hook.hook), id));
     return join(ids, " ");
 }
 
@@ -143,8 +144,8 @@ Json attachment_json(const engine::AttachmentStatus& status) {
     Json hooks = Json::array();
     for (const engine::HookState& hook : status.hooks) {
         Json entry{{"hook", engine::hook_name(hook.hook)},
-                   {"present", hook.present},
-                   {"program_id", hook.program_id}};
+                   {"present", hook.present()},
+                   {"program_id", hook.present() ? Json(hook.program_ids.back()) : Json(nullptr)}};
         if (hook.hook == FW_HOOK_XDP) {
             entry["mode"] = mode_name(hook.mode);
             entry["shared"] = hook.shared;

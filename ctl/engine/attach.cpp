@@ -77,20 +77,15 @@ Result<std::vector<Target>> find_targets(const AttachRequest& request) {
     return targets;
 }
 
-Result<std::uint32_t> free_slot(const State& state, const std::vector<Work>& work) {
-    std::set<std::uint32_t> used;
-    for (const Attachment& attachment : state.attachments) used.insert(attachment.slot);
+// A slot without a record may still be that of a program: on a device that was moved to another network
+// namespace.
+Result<std::uint32_t> free_slot(const Writing& writing, const std::vector<Work>& work) {
+    std::set<std::uint32_t> used = slots_in_use(writing.store);
+    for (const Attachment& attachment : writing.state.attachments) used.insert(attachment.slot);
     for (const Work& one : work) used.insert(one.attachment.slot);
     for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot)
         if (!used.contains(slot)) return slot;
     return fail(fmt::format("the limit of {} attachments is reached", +FW_MAX_ATTACHMENTS));
-}
-
-std::string hook_list(std::uint8_t hooks) {
-    std::string names;
-    for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
-        if ((hooks & hook) != 0) names += (names.empty() ? "" : ",") + std::string(hook_name(hook));
-    return names;
 }
 
 // What is asked for must be what is there; anything else is a detach and an attach, with an instant between
@@ -104,6 +99,7 @@ Status check_same(const Attachment& there, const AttachRequest& request, bool is
     if (is_peer) return {};
     if (request.hooks != 0 && request.hooks != there.record.hooks)
         return conflict("at " + hook_list(there.record.hooks));
+    if ((there.record.flags & FW_ATTACHMENT_REPLACES) != 0) return {};  // did not get to its mode
     const auto mode = static_cast<kernel::XdpMode>(there.record.xdp_mode);
     if (request.mode == WantedMode::kNative && mode != kernel::XdpMode::kNative)
         return conflict(mode == kernel::XdpMode::kNone ? "without XDP" : "in generic mode");
@@ -112,37 +108,53 @@ Status check_same(const Attachment& there, const AttachRequest& request, bool is
     return {};
 }
 
+// What is left to do for an interface that is attached already.
+Result<Work> plan_again(const Writing& writing, const AttachRequest& request, const Target& target,
+                        const Attachment& there, const Choice& choice) {
+    const bool is_peer = target.peer_of != 0;
+    const bool was_peer = there.record.peer_of != 0;
+    if (!was_peer)
+        if (auto same = check_same(there, request, is_peer); !same) return tl::unexpected(same.error());
+    Work work{target, there, AttachChange::kUnchanged, request.mode};
+    fw_attachment& record = work.attachment.record;
+    record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
+    if (was_peer && is_peer)
+        record.peer_of = static_cast<std::uint32_t>(target.peer_of);  // of a bridge made anew
+    if (was_peer && !is_peer) {  // now it is wanted for itself: with its way out, too
+        record.peer_of = 0;
+        record.hooks |= choice.hooks & FW_HOOK_TC_OUT;
+    }
+    if (request.replace) record.flags |= FW_ATTACHMENT_REPLACES;
+    auto hooks = inspect_hooks(writing.store, work.attachment);
+    if (!hooks) return tl::unexpected(hooks.error());
+    if (!all_present(*hooks) || record.peer_of != there.record.peer_of)
+        work.change = AttachChange::kRepaired;
+    else if (record.build != kernel::build_id())
+        work.change = AttachChange::kUpdated;
+    // The mode that it had, so that a repair does not change it.
+    if (record.xdp_mode != 0 && work.mode == WantedMode::kAuto)
+        work.mode = record.xdp_mode == static_cast<int>(kernel::XdpMode::kNative) ? WantedMode::kNative
+                                                                                  : WantedMode::kGeneric;
+    return work;
+}
+
 // What there is to do for one interface: nothing, a repair or a new attachment. Nothing is touched yet.
 Result<Work> plan(const Writing& writing, const AttachRequest& request, const Target& target,
                   const std::vector<Work>& before) {
-    Work work{target, {}, AttachChange::kAttached, request.mode};
-    const bool is_peer = target.peer_of != 0;
-    auto choice = choose(target.interface, {request.mode, request.hooks, is_peer});
+    auto choice = choose(target.interface, {request.mode, request.hooks, target.peer_of != 0});
     if (!choice) return tl::unexpected(choice.error());
+    // Names are true: session.cpp has followed the devices that were renamed.
+    if (const Attachment* there = writing.state.find(target.interface.name); there != nullptr)
+        return plan_again(writing, request, target, *there, *choice);
 
-    if (const Attachment* there = writing.state.find(target.interface.name); there != nullptr) {
-        if (auto same = check_same(*there, request, is_peer); !same) return tl::unexpected(same.error());
-        work.attachment = *there;
-        work.attachment.record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
-        auto hooks = inspect_hooks(writing.store, work.attachment);
-        if (!hooks) return tl::unexpected(hooks.error());
-        work.change = !all_present(*hooks)                        ? AttachChange::kRepaired
-                      : there->record.build != kernel::build_id() ? AttachChange::kUpdated
-                                                                  : AttachChange::kUnchanged;
-        // The mode that it had, so that a repair does not change it.
-        if (work.attachment.record.xdp_mode != 0 && work.mode == WantedMode::kAuto)
-            work.mode = work.attachment.record.xdp_mode == static_cast<int>(kernel::XdpMode::kNative)
-                            ? WantedMode::kNative
-                            : WantedMode::kGeneric;
-        return work;
-    }
-    auto slot = free_slot(writing.state, before);
+    Work work{target, {}, AttachChange::kAttached, choice->mode};
+    auto slot = free_slot(writing, before);
     if (!slot) return tl::unexpected(slot.error());
-    work.mode = choice->mode;
     work.attachment.slot = *slot;
     fw_attachment& record = work.attachment.record;
     record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
     record.peer_of = static_cast<std::uint32_t>(target.peer_of);
+    record.flags = request.replace ? FW_ATTACHMENT_REPLACES : 0;
     record.hooks = choice->hooks;
     record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
     record.build = kernel::build_id();
@@ -151,7 +163,11 @@ Result<Work> plan(const Writing& writing, const AttachRequest& request, const Ta
     return work;
 }
 
-Status prepare(const Writing& writing, const AttachRequest& request, Work& work) {
+bool replaces(const Work& work) {
+    return (work.attachment.record.flags & FW_ATTACHMENT_REPLACES) != 0;
+}
+
+Status prepare(const Writing& writing, Work& work) {
     switch (work.change) {
         case AttachChange::kUnchanged:
             return {};
@@ -162,16 +178,20 @@ Status prepare(const Writing& writing, const AttachRequest& request, Work& work)
             break;
     }
     writing.store.write_record(work.attachment);
-    return attach_missing(writing.store, work.attachment, work.mode, request.replace);
+    return attach_missing(writing.store, work.attachment, work.mode, replaces(work));
 }
 
 // Takes back what this command has attached; what ran before runs on.
 void undo(const Writing& writing, const std::vector<Work>& done) {
+    bool clean = true;
     for (const Work& work : done) {
         if (work.change != AttachChange::kAttached) continue;
-        if (remove_hooks(writing.store, work.attachment)) writing.store.erase_record(work.attachment.slot);
+        if (remove_hooks(writing.store, work.attachment))
+            writing.store.erase_record(work.attachment.slot);
+        else
+            clean = false;  // the record stays, and the next command tries again
     }
-    if (writing.state.attachments.empty()) remove_state(writing.store.paths());
+    if (clean && writing.state.attachments.empty()) remove_state(writing.store.paths());
 }
 
 // The new attachments beside those that were there.
@@ -186,24 +206,42 @@ State enabled_state(const Writing& writing, const std::vector<Work>& done) {
     return next;
 }
 
-Status carry_out(const Writing& writing, const AttachRequest& request, std::vector<Work>& all) {
+// Another's programs give way only when ours filter from their first packet on; all of them, or all are put
+// back.
+Status replace_all(const Writing& writing, std::vector<Work>& all) {
+    std::vector<Replaced> done;
+    for (Work& work : all) {
+        if (!replaces(work)) continue;
+        auto replaced = replace_foreign(writing.store, work.attachment);
+        if (replaced) {
+            done.push_back(std::move(*replaced));
+            continue;
+        }
+        for (const Replaced& one : done)
+            if (one.program)
+                if (auto back = kernel::put_back_xdp(one.ifindex, one.mode, one.ours, one.program.get());
+                    !back)
+                    return back;
+        return context(work.target.interface.name, replaced.error());
+    }
+    return {};
+}
+
+Status carry_out(const Writing& writing, std::vector<Work>& all) {
     for (Work& work : all)
-        if (auto prepared = prepare(writing, request, work); !prepared)
+        if (auto prepared = prepare(writing, work); !prepared)
             return context(work.target.interface.name, prepared.error());
     const bool changed = std::any_of(
         all.begin(), all.end(), [](const Work& work) { return work.change != AttachChange::kUnchanged; });
     if (!changed) return {};
     State next = enabled_state(writing, all);
     if (auto published = writing.store.publish(next); !published) return published;
-    if (!request.replace) return {};
-    // Only now, when ours filters from its first packet on, does the other one go.
-    for (Work& work : all)
-        if (auto replaced = replace_foreign(writing.store, work.attachment); !replaced) {
-            State before = writing.state;
-            if (auto back = writing.store.publish(before); !back) return back;
-            return context(work.target.interface.name, replaced.error());
-        }
-    return {};
+    auto replaced = replace_all(writing, all);
+    if (!replaced) {
+        State before = writing.state;
+        if (auto back = writing.store.publish(before); !back) return back;
+    }
+    return replaced;
 }
 
 }  // namespace
@@ -223,7 +261,7 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
         }
         all.push_back(std::move(*work));
     }
-    if (auto done = carry_out(*writing, request, all); !done) {
+    if (auto done = carry_out(*writing, all); !done) {
         undo(*writing, all);
         return tl::unexpected(done.error());
     }

@@ -11,7 +11,15 @@ namespace {
 // copies them (generic): TC ingress sees the same packets at a fraction of the cost (docs/attach.md has the
 // figures).
 bool better_by_tc(const net::Interface& interface) {
-    return interface.kind == "veth" || interface.kind == "tun";
+    return interface.kind == "veth" || interface.link == net::LinkLayer::kIp;
+}
+
+// Without a link header the packet has to begin at the IP header. It does on WireGuard, tun, ppp and modems,
+// but xfrm shows a stale Ethernet header in front and GRE without a remote the outer IP header (both seen
+// on 6.1).
+bool begins_at_ip(const net::Interface& interface) {
+    return interface.kind.empty() || interface.kind == "tun" || interface.kind == "wireguard" ||
+           interface.kind == "ppp";
 }
 
 }  // namespace
@@ -26,6 +34,10 @@ Result<Choice> choose(const net::Interface& interface, const Wish& wish) {
         return fail("--hook xdp and --hook tc-in both judge what comes in; choose one", Exit::kUsage);
     if (wish.mode != WantedMode::kAuto && wish.hooks != 0 && (wish.hooks & FW_HOOK_XDP) == 0)
         return fail("--mode is about XDP, which --hook leaves out", Exit::kUsage);
+    if (interface.link == net::LinkLayer::kIp && !begins_at_ip(interface))
+        return fail(fmt::format(
+            "{} is a {} device, whose packets fwctl cannot read; filter on the device that carries it",
+            interface.name, interface.kind));
 
     Choice choice{wish.hooks, wish.mode};
     if (wish.is_peer) {

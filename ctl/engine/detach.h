@@ -17,8 +17,8 @@ struct DetachOutcome {
         forgotten_rules;  // the words of the live rules that went with the last attachment
 };
 
-// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that --isolate-peers
-// brought.
+// `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that
+// --isolate-peers brought.
 Result<DetachOutcome> detach(const std::vector<std::string>& interfaces);
 
 }  // namespace fwctl::engine

@@ -45,9 +45,9 @@ Result<kernel::Object> object_for(const Store& store, const Attachment& attachme
     return kernel::Object::open(kind_of(hook), config, store.paths());
 }
 
-bool is_ours(const Store& store, std::uint32_t program_id) {
+bool is_ours(const Store& store, const Attachment& attachment, std::uint32_t program_id) {
     const auto info = kernel::program_info_of(program_id);
-    return info && info->uses_map(store.control_id());
+    return info && info->uses_map(store.control_id()) && kernel::slot_of(*info) == attachment.slot;
 }
 
 Result<HookState> inspect_xdp(const Store& store, const Attachment& attachment) {
@@ -55,10 +55,9 @@ Result<HookState> inspect_xdp(const Store& store, const Attachment& attachment) 
     state.hook = FW_HOOK_XDP;
     auto now = kernel::query_xdp(attachment.ifindex());
     if (!now) return tl::unexpected(now.error());
-    for (const kernel::XdpProgram& program : now->programs) {
-        if (!is_ours(store, program.id)) continue;
-        state.present = true;
-        state.program_id = program.id;
+    for (const kernel::XdpProgram& program : now->programs)
+        if (is_ours(store, attachment, program.id)) state.program_ids.push_back(program.id);
+    if (state.present()) {
         state.mode = now->mode;
         state.shared = now->dispatcher;
     }
@@ -71,15 +70,18 @@ Result<HookState> inspect_tc(const Store& store, const Attachment& attachment, f
     auto link = kernel::pinned_tcx(store.paths().link(attachment.slot, hook == FW_HOOK_TC_OUT));
     if (!link) return tl::unexpected(link.error());
     if (*link && (*link)->ifindex == attachment.ifindex()) {
-        state.present = true;
         state.by_link = true;
-        state.program_id = (*link)->program_id;
+        state.program_ids = {(*link)->program_id};
+        const auto order = kernel::query_tcx(attachment.ifindex(), direction_of(hook));
+        state.overtaken = !order.empty() && order.front() != (*link)->program_id;
         return state;
     }
     const auto filter = kernel::query_filter(attachment.ifindex(), direction_of(hook));
-    if (filter && is_ours(store, *filter)) {
-        state.present = true;
-        state.program_id = *filter;
+    if (filter && is_ours(store, attachment, *filter)) {
+        state.program_ids = {*filter};
+        auto first = net::first_tc_filter(attachment.ifindex(), hook == FW_HOOK_TC_OUT);
+        if (!first) return tl::unexpected(first.error());
+        state.overtaken = *first && **first != kernel::kFilterHandle;
     }
     return state;
 }
@@ -116,7 +118,11 @@ Status attach_by_filter(const Store& store, Attachment& attachment, fw_hook hook
     if (!*exists) {
         attachment.record.flags |= FW_ATTACHMENT_CLSACT_OURS;
         store.write_record(attachment);
-        if (auto made = kernel::make_clsact(attachment.ifindex()); !made) return tl::unexpected(made.error());
+        if (auto made = kernel::make_clsact(attachment.ifindex()); !made) {
+            attachment.record.flags &= ~static_cast<unsigned>(FW_ATTACHMENT_CLSACT_OURS);
+            store.write_record(attachment);
+            return made;
+        }
     }
     return kernel::attach_filter(attachment.ifindex(), direction_of(hook), program_fd);
 }
@@ -140,29 +146,43 @@ std::string foreign_programs(const kernel::XdpState& state) {
     return names;
 }
 
+// The exchange keeps the mode of the program that is there, so that has to be the mode that was asked for.
+Status check_mode(const kernel::XdpState& now, WantedMode wanted) {
+    const bool fits = wanted == WantedMode::kAuto ||
+                      (wanted == WantedMode::kNative && now.mode == XdpMode::kNative) ||
+                      (wanted == WantedMode::kGeneric && now.mode == XdpMode::kGeneric);
+    if (fits) return {};
+    return fail(
+        fmt::format(
+            "the XDP program that is attached ({}) runs in another mode, which --replace cannot change",
+            foreign_programs(now)),
+        Exit::kConflict);
+}
+
 }  // namespace
 
-Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment) {
+Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment,
+                                             bool everywhere) {
     std::vector<HookState> states;
     for (const fw_hook hook : kHooks) {
-        if ((attachment.record.hooks & hook) == 0) continue;
+        if (!everywhere && (attachment.record.hooks & hook) == 0) continue;
         auto state =
             hook == FW_HOOK_XDP ? inspect_xdp(store, attachment) : inspect_tc(store, attachment, hook);
         if (!state) return tl::unexpected(state.error());
-        states.push_back(*state);
+        states.push_back(std::move(*state));
     }
     return states;
 }
 
 bool all_present(const std::vector<HookState>& hooks) {
-    return std::all_of(hooks.begin(), hooks.end(), [](const HookState& hook) { return hook.present; });
+    return std::all_of(hooks.begin(), hooks.end(), [](const HookState& hook) { return hook.present(); });
 }
 
-Status attach_missing(const Store& store, Attachment& attachment, WantedMode mode, bool skip_occupied) {
+Status attach_missing(const Store& store, Attachment& attachment, WantedMode mode, bool leave_foreign) {
     auto hooks = inspect_hooks(store, attachment);
     if (!hooks) return tl::unexpected(hooks.error());
     for (const HookState& hook : *hooks) {
-        if (hook.present) continue;
+        if (hook.present()) continue;
         if (hook.hook != FW_HOOK_XDP) {
             if (auto attached = attach_tc(store, attachment, hook.hook); !attached) return attached;
             continue;
@@ -170,7 +190,10 @@ Status attach_missing(const Store& store, Attachment& attachment, WantedMode mod
         auto now = kernel::query_xdp(attachment.ifindex());
         if (!now) return tl::unexpected(now.error());
         if (!now->programs.empty() && !now->dispatcher) {
-            if (skip_occupied) continue;
+            if (leave_foreign) {
+                if (auto same = check_mode(*now, mode); !same) return same;
+                continue;
+            }
             return fail(fmt::format("another XDP program is attached: {}; --replace puts fwctl in its place",
                                     foreign_programs(*now)),
                         Exit::kConflict);
@@ -180,40 +203,61 @@ Status attach_missing(const Store& store, Attachment& attachment, WantedMode mod
     return {};
 }
 
-Status replace_foreign(const Store& store, Attachment& attachment) {
+Result<Replaced> replace_foreign(const Store& store, Attachment& attachment) {
+    Replaced replaced;
+    if ((attachment.record.hooks & FW_HOOK_XDP) == 0) return replaced;
     auto now = kernel::query_xdp(attachment.ifindex());
     if (!now) return tl::unexpected(now.error());
-    if (now->programs.empty() || now->dispatcher || is_ours(store, now->programs.front().id)) return {};
+    if (now->programs.empty() || now->dispatcher) return replaced;
+    const std::uint32_t old = now->programs.front().id;
+    if (is_ours(store, attachment, old)) return replaced;
+    auto program = kernel::open_program(old);
+    if (!program) return tl::unexpected(program.error());
     auto object = object_for(store, attachment, FW_HOOK_XDP);
     if (!object) return tl::unexpected(object.error());
-    auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, now->programs.front().id);
+    auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, old);
     if (!exchanged) return tl::unexpected(exchanged.error());
+    replaced = {attachment.ifindex(), now->mode, *exchanged, std::move(*program)};
     attachment.record.xdp_mode = static_cast<std::uint8_t>(now->mode);
+    attachment.record.flags &= ~static_cast<unsigned>(FW_ATTACHMENT_REPLACES);
     store.write_record(attachment);
+    return replaced;
+}
+
+namespace {
+
+Status update_xdp(const Store& store, const Attachment& attachment, const HookState& hook) {
+    auto object = object_for(store, attachment, FW_HOOK_XDP);
+    if (!object) return tl::unexpected(object.error());
+    auto now = kernel::query_xdp(attachment.ifindex());
+    if (!now) return tl::unexpected(now.error());
+    auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, hook.program_ids.front());
+    if (!exchanged) return tl::unexpected(exchanged.error());
+    for (const std::uint32_t id : hook.program_ids)
+        if (auto gone = kernel::detach_xdp(attachment.ifindex(), id); !gone) return gone;
     return {};
 }
+
+Status update_tc(const Store& store, const Attachment& attachment, const HookState& hook) {
+    auto object = object_for(store, attachment, hook.hook);
+    if (!object) return tl::unexpected(object.error());
+    if (auto loaded = object->load(); !loaded) return loaded;
+    if (!hook.by_link)
+        return kernel::exchange_filter(attachment.ifindex(), direction_of(hook.hook), object->program_fd());
+    return kernel::exchange_tcx(store.paths().link(attachment.slot, hook.hook == FW_HOOK_TC_OUT),
+                                object->program_fd());
+}
+
+}  // namespace
 
 Status update_programs(const Store& store, Attachment& attachment) {
     auto hooks = inspect_hooks(store, attachment);
     if (!hooks) return tl::unexpected(hooks.error());
     for (const HookState& hook : *hooks) {
-        if (!hook.present) continue;
-        auto object = object_for(store, attachment, hook.hook);
-        if (!object) return tl::unexpected(object.error());
-        if (hook.hook == FW_HOOK_XDP) {
-            auto now = kernel::query_xdp(attachment.ifindex());
-            if (!now) return tl::unexpected(now.error());
-            auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, hook.program_id);
-            if (!exchanged) return tl::unexpected(exchanged.error());
-            continue;
-        }
-        if (auto loaded = object->load(); !loaded) return loaded;
-        const bool egress = hook.hook == FW_HOOK_TC_OUT;
-        auto exchanged =
-            hook.by_link
-                ? kernel::exchange_tcx(store.paths().link(attachment.slot, egress), object->program_fd())
-                : kernel::attach_filter(attachment.ifindex(), direction_of(hook.hook), object->program_fd());
-        if (!exchanged) return exchanged;
+        if (!hook.present()) continue;
+        auto updated = hook.hook == FW_HOOK_XDP ? update_xdp(store, attachment, hook)
+                                                : update_tc(store, attachment, hook);
+        if (!updated) return updated;
     }
     attachment.record.build = kernel::build_id();
     store.write_record(attachment);
@@ -227,24 +271,33 @@ Status remove_hooks(const Store& store, const Attachment& attachment) {
     const auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     if (net::find_interface(*interfaces, attachment.ifindex()) != nullptr) {
-        auto hooks = inspect_hooks(store, attachment);
+        auto hooks = inspect_hooks(store, attachment, true);
         if (!hooks) return tl::unexpected(hooks.error());
         for (const HookState& hook : *hooks) {
-            if (!hook.present) continue;
-            auto removed = hook.hook == FW_HOOK_XDP
-                               ? kernel::detach_xdp(attachment.ifindex(), hook.program_id)
-                               : kernel::detach_filter(attachment.ifindex(), direction_of(hook.hook));
-            if (!removed) return removed;
+            for (const std::uint32_t id : hook.program_ids) {
+                auto removed = hook.hook == FW_HOOK_XDP
+                                   ? kernel::detach_xdp(attachment.ifindex(), id)
+                                   : kernel::detach_filter(attachment.ifindex(), direction_of(hook.hook));
+                if (!removed) return removed;
+            }
         }
         if ((attachment.record.flags & FW_ATTACHMENT_CLSACT_OURS) != 0) {
             auto used = net::has_tc_filters(attachment.ifindex());
-            if (used && !*used)
+            if (!used) return tl::unexpected(used.error());
+            if (!*used)
                 if (auto removed = kernel::remove_clsact(attachment.ifindex()); !removed) return removed;
         }
     }
     std::error_code ignored;
     std::filesystem::remove(store.paths().counters(attachment.slot), ignored);
     return {};
+}
+
+std::set<std::uint32_t> slots_in_use(const Store& store) {
+    std::set<std::uint32_t> slots;
+    for (const kernel::ProgramInfo& program : kernel::programs_using(store.control_id()))
+        if (const auto slot = kernel::slot_of(program)) slots.insert(*slot);
+    return slots;
 }
 
 const char* hook_name(fw_hook hook) {
@@ -257,6 +310,13 @@ const char* hook_name(fw_hook hook) {
             return "tc-out";
     }
     return "";
+}
+
+std::string hook_list(std::uint8_t hooks) {
+    std::string names;
+    for (const fw_hook hook : kHooks)
+        if ((hooks & hook) != 0) names += (names.empty() ? "" : ",") + std::string(hook_name(hook));
+    return names;
 }
 
 }  // namespace fwctl::engine

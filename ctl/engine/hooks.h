@@ -1,12 +1,16 @@
 // The programs of one attachment: what is there, attaching what is missing, taking all of it off.
 //
-// Promises: a program is ours when it reads our maps, whatever pins and names say; others' programs and
-// qdiscs are left alone. What is attached here judges packets only once a generation enables its slot.
+// Promises: a program is ours when it uses our maps and was loaded for the attachment's slot, whatever pins
+// and names say; others' programs and qdiscs are left alone. What is attached here judges packets only once a
+// generation enables its slot.
 #pragma once
 
 #include <cstdint>
+#include <set>
+#include <string>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "engine/choose.h"
 #include "engine/store.h"
@@ -15,28 +19,40 @@
 
 namespace fwctl::engine {
 
-// What is to be found at one hook that was asked for.
+// What is to be found at one hook.
 struct HookState {
     fw_hook hook = FW_HOOK_XDP;
-    bool present = false;
-    std::uint32_t program_id = 0;
+    // Ours; several only in libxdp's dispatcher, after an exchange that did not finish.
+    std::vector<std::uint32_t> program_ids;
     kernel::XdpMode mode = kernel::XdpMode::kNone;  // XDP
     bool shared = false;                            // XDP: in libxdp's dispatcher
     bool by_link = false;                           // TC: by TCX, else by a filter on clsact
+    bool overtaken = false;                         // TC: another program is asked first, and may decide
+
+    [[nodiscard]] bool present() const { return !program_ids.empty(); }
 };
 
-// One for each hook of the record.
-Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment);
+// One for each hook of the record; with `everywhere`, for those that were not asked for as well.
+Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment,
+                                             bool everywhere = false);
 
 bool all_present(const std::vector<HookState>& hooks);
 
 // Attaches the hooks of the record that are missing, and writes the mode that XDP got into the record.
-// `skip_occupied` leaves XDP out when another's program is in the way; without it that is an error with
+// `leave_foreign` leaves XDP out when another's program is in the way; without it that is an error with
 // Exit::kConflict.
-Status attach_missing(const Store& store, Attachment& attachment, WantedMode mode, bool skip_occupied);
+Status attach_missing(const Store& store, Attachment& attachment, WantedMode mode, bool leave_foreign);
 
-// Puts our XDP program in the place of a foreign one.
-Status replace_foreign(const Store& store, Attachment& attachment);
+// A foreign program that gave way to ours, kept so that it can be put back.
+struct Replaced {
+    int ifindex = 0;
+    kernel::XdpMode mode = kernel::XdpMode::kNone;
+    std::uint32_t ours = 0;
+    Fd program;  // empty: there was none to replace
+};
+
+// Puts our XDP program in the place of a foreign one, if the record asks for XDP and there is one.
+Result<Replaced> replace_foreign(const Store& store, Attachment& attachment);
 
 // Exchanges programs of another build for those of this executable, without an instant between.
 Status update_programs(const Store& store, Attachment& attachment);
@@ -45,6 +61,10 @@ Status update_programs(const Store& store, Attachment& attachment);
 // missing.
 Status remove_hooks(const Store& store, const Attachment& attachment);
 
-const char* hook_name(fw_hook hook);  // "xdp", "tc-in", "tc-out"
+// The slots of programs that are loaded, be it on a device that was moved to another network namespace.
+std::set<std::uint32_t> slots_in_use(const Store& store);
+
+const char* hook_name(fw_hook hook);        // "xdp", "tc-in", "tc-out"
+std::string hook_list(std::uint8_t hooks);  // "xdp,tc-out"
 
 }  // namespace fwctl::engine

@@ -27,14 +27,25 @@ bool still_there(const Fd& directory, const std::string& path) {
 }  // namespace
 
 Result<Lock> Lock::acquire(const kernel::StatePaths& paths) {
+    return wait(paths, LOCK_EX);
+}
+
+Result<Lock> Lock::acquire_to_read(const kernel::StatePaths& paths) {
+    return wait(paths, LOCK_SH);
+}
+
+Result<Lock> Lock::wait(const kernel::StatePaths& paths, int operation) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
-        if (mkdir(paths.root.c_str(), 0700) != 0 && errno != EEXIST)
+        if (operation == LOCK_EX && mkdir(paths.root.c_str(), 0700) != 0 && errno != EEXIST)
             return fail(fmt::format("cannot make {}: {}", paths.root, strerror(errno)));
         Lock lock;
         lock.directory_ = Fd(::open(paths.root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        if (!lock.directory_) continue;
-        while (flock(lock.directory_.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (!lock.directory_) {
+            if (operation == LOCK_SH) return lock;
+            continue;
+        }
+        while (flock(lock.directory_.get(), operation | LOCK_NB) != 0) {
             if (std::chrono::steady_clock::now() >= deadline) break;
             std::this_thread::sleep_for(kPause);
         }

@@ -10,10 +10,6 @@
 namespace fwctl::engine {
 namespace {
 
-bool is_over(const policy::Rule& rule, std::uint64_t now) {
-    return rule.expires != 0 && rule.expires <= now;
-}
-
 // Runs `edit` on the rules and switches to the result; says which attachments there are.
 Result<std::vector<std::string>> edit_rules(
     bool dry_run, const std::function<Result<bool>(std::vector<policy::Rule>&)>& edit) {
@@ -54,16 +50,17 @@ bool holds_on(const policy::Rule& rule, const std::string& name) {
 }  // namespace
 
 Result<std::vector<RuleView>> list_rules() {
-    auto store = open_to_read();
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-    auto state = (*store)->read();
+    auto reading = open_to_read();
+    if (!reading) return tl::unexpected(reading.error());
+    if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    const Store& store = (*reading)->store;
+    auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     const std::uint64_t now = monotonic_now();
     std::vector<RuleView> views;
     for (CountedRule& counted : state->all_rules()) {
         if (is_over(counted.rule, now)) continue;
-        auto count = (*store)->rule_count(counted.counter);
+        auto count = store.rule_count(counted.counter);
         if (!count) return tl::unexpected(count.error());
         RuleView view;
         view.number = views.size() + 1;

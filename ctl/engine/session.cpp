@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "engine/hooks.h"
+#include "net/interface.h"
 #include "net/namespace.h"
 
 namespace fwctl::engine {
@@ -13,16 +15,42 @@ namespace {
 
 // Attachments that no generation enables belong to a command that did not finish, or to a detach that did not
 // get to its end.
-Result<Writing> begin(Lock lock, Store store) {
-    auto state = store.read();
-    if (!state) return tl::unexpected(state.error());
-    for (const Attachment& attachment : state->attachments) {
+Status clean_up(const Store& store, State& state) {
+    for (const Attachment& attachment : state.attachments) {
         if (attachment.enabled) continue;
         if (auto removed = remove_hooks(store, attachment); !removed)
             return context("cleaning up after a command that did not finish", removed.error());
         store.erase_record(attachment.slot);
     }
-    std::erase_if(state->attachments, [](const Attachment& attachment) { return !attachment.enabled; });
+    std::erase_if(state.attachments, [](const Attachment& attachment) { return !attachment.enabled; });
+    return {};
+}
+
+// A device that was renamed keeps its attachment, under its new name. Our program on it tells it from another
+// device that got the same index.
+Status follow_names(const Store& store, State& state) {
+    const auto interfaces = net::list_interfaces();
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    for (Attachment& attachment : state.attachments) {
+        const net::Interface* now = net::find_interface(*interfaces, attachment.ifindex());
+        if (now == nullptr || now->name == attachment.name()) continue;
+        auto hooks = inspect_hooks(store, attachment);
+        if (!hooks) return tl::unexpected(hooks.error());
+        if (std::none_of(hooks->begin(), hooks->end(), [](const HookState& hook) { return hook.present(); }))
+            continue;
+        std::memset(attachment.record.name, 0, sizeof(attachment.record.name));
+        std::memcpy(attachment.record.name, now->name.data(),
+                    std::min(now->name.size(), sizeof(attachment.record.name) - 1));
+        store.write_record(attachment);
+    }
+    return {};
+}
+
+Result<Writing> begin(Lock lock, Store store) {
+    auto state = store.read();
+    if (!state) return tl::unexpected(state.error());
+    if (auto clean = clean_up(store, *state); !clean) return tl::unexpected(clean.error());
+    if (auto followed = follow_names(store, *state); !followed) return tl::unexpected(followed.error());
     return Writing{std::move(lock), std::move(store), std::move(*state)};
 }
 
@@ -34,10 +62,15 @@ Result<kernel::StatePaths> current_paths() {
     return kernel::state_paths(*cookie);
 }
 
-Result<std::optional<Store>> open_to_read() {
+Result<std::optional<Reading>> open_to_read() {
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
-    return Store::open(*paths);
+    auto lock = Lock::acquire_to_read(*paths);
+    if (!lock) return tl::unexpected(lock.error());
+    auto store = Store::open(*paths);
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) return std::nullopt;
+    return std::optional<Reading>(Reading{std::move(*lock), std::move(**store)});
 }
 
 Result<Writing> open_to_write() {

@@ -14,8 +14,14 @@ namespace fwctl::engine {
 // The paths of the network namespace that the process is in.
 Result<kernel::StatePaths> current_paths();
 
-// To look: no lock, nothing is made. nullopt: nothing is attached in this namespace.
-Result<std::optional<Store>> open_to_read();
+// To look: waits for a command that is changing things, and makes nothing.
+struct Reading {
+    Lock lock;
+    Store store;
+};
+
+// nullopt: nothing is attached in this network namespace.
+Result<std::optional<Reading>> open_to_read();
 
 // To change. What a killed command left behind is cleaned up first.
 struct Writing {

@@ -22,8 +22,11 @@ std::string why_broken(const AttachmentStatus& status, const std::vector<Interfa
             "{0} is gone: nothing is filtered; when it is back: fwctl attach {0}, for good: fwctl detach {0}",
             name);
     }
+    if ((status.attachment.record.flags & FW_ATTACHMENT_REPLACES) != 0 && !all_present(status.hooks))
+        return fmt::format(
+            "another XDP program is still in the place of ours on {0}; to go on: fwctl attach {0}", name);
     for (const HookState& hook : status.hooks)
-        if (!hook.present)
+        if (!hook.present())
             return fmt::format("its {0} program is gone: {1} is not filtered; repair: fwctl attach {2}",
                                hook_name(hook.hook),
                                hook.hook == FW_HOOK_TC_OUT ? "what goes out" : "what comes in", name);
@@ -78,6 +81,12 @@ std::vector<std::string> warnings_of(const AttachmentStatus& status, const std::
         warnings.emplace_back("what comes in is not filtered");
     if (!has_hook(attachment, FW_HOOK_TC_OUT) && attachment.record.peer_of == 0)
         warnings.emplace_back("what goes out is not filtered");
+    for (const HookState& hook : status.hooks)
+        if (hook.overtaken)
+            warnings.push_back(fmt::format(
+                "another TC program is asked before ours at {0}, and what it lets pass for good is not "
+                "filtered; to be the first again: fwctl detach {1}; fwctl attach {1}",
+                hook_name(hook.hook), attachment.name()));
     if (status.interface->kind == "bridge") warn_of_bridge(status, all, state, warnings);
     return warnings;
 }
@@ -110,23 +119,26 @@ bool Overview::any_broken() const {
 }
 
 Result<std::optional<Overview>> read_status() {
-    auto store = open_to_read();
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) return std::nullopt;
-    auto state = (*store)->read();
+    auto reading = open_to_read();
+    if (!reading) return tl::unexpected(reading.error());
+    if (!*reading) return std::nullopt;
+    const Store& store = (*reading)->store;
+    auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     auto all = net::list_interfaces();
     if (!all) return tl::unexpected(all.error());
 
     Overview status;
     status.generation = state->generation;
-    status.live_rules = state->live.size();
+    status.live_rules = static_cast<std::size_t>(std::count_if(
+        state->live.begin(), state->live.end(),
+        [now = monotonic_now()](const CountedRule& counted) { return !is_over(counted.rule, now); }));
     for (const Attachment& attachment : state->attachments) {
         if (!attachment.enabled) {
             ++status.leftovers;
             continue;
         }
-        auto one = status_of(**store, attachment, *all, *state);
+        auto one = status_of(store, attachment, *all, *state);
         if (!one) return tl::unexpected(one.error());
         status.attachments.push_back(std::move(*one));
     }

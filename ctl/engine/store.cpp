@@ -192,12 +192,12 @@ Status Store::write_half(std::uint64_t generation, const State& state) const {
     return {};
 }
 
-// The ifindex is what makes a record valid: written last, erased first.
+// The ifindex is what makes a record valid: written last, erased first. A record that is valid stays so while
+// it is changed.
 void Store::write_record(const Attachment& attachment) const {
     fw_attachment* record = records_.at(attachment.slot);
-    erase_record(attachment.slot);
     fw_attachment rest = attachment.record;
-    rest.ifindex = 0;
+    rest.ifindex = record->ifindex;
     *record = rest;
     std::atomic_ref<__u32>(record->ifindex).store(attachment.record.ifindex, std::memory_order_release);
 }
@@ -242,6 +242,10 @@ void remove_state(const kernel::StatePaths& paths) {
     std::filesystem::remove(paths.directory, ignored);
     std::filesystem::remove(paths.network, ignored);
     std::filesystem::remove(paths.root, ignored);  // stays while another namespace has state
+}
+
+bool is_over(const policy::Rule& rule, std::uint64_t now) {
+    return rule.expires != 0 && rule.expires <= now;
 }
 
 std::uint64_t monotonic_now() {

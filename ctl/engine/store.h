@@ -85,5 +85,6 @@ inline constexpr std::uint16_t kNoCounter = 0xffff;
 
 // CLOCK_MONOTONIC, against which rules expire.
 std::uint64_t monotonic_now();
+bool is_over(const policy::Rule& rule, std::uint64_t now);
 
 }  // namespace fwctl::engine

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 
 #include <algorithm>
@@ -17,12 +18,27 @@ bool bpffs_mounted() {
     return statfs(kBpffs, &info) == 0 && info.f_type == BPF_FS_MAGIC;
 }
 
+namespace {
+
+// `ip netns exec` and containers have mounts of their own: what is mounted there goes when they end.
+bool mounts_last() {
+    struct stat own {};
+    struct stat first {};
+    return stat("/proc/self/ns/mnt", &own) == 0 && stat("/proc/1/ns/mnt", &first) == 0 &&
+           own.st_ino == first.st_ino;
+}
+
+}  // namespace
+
 Status ensure_bpffs() {
     if (bpffs_mounted()) return {};
+    if (!mounts_last())
+        return fail(fmt::format(
+            "there is no BPF file system at {} in this mount namespace, and one that is mounted here "
+            "would end with it; instead of `ip netns exec NAME`: fwctl --netns NAME",
+            kBpffs));
     if (mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0)
-        return fail(fmt::format("cannot mount the BPF file system at {}: {}{}", kBpffs, strerror(errno),
-                                errno == EPERM ? " (CAP_SYS_ADMIN missing)" : ""),
-                    errno == EPERM ? Exit::kNoPrivilege : Exit::kFailed);
+        return fail(fmt::format("cannot mount the BPF file system at {}: {}", kBpffs, strerror(errno)));
     return {};
 }
 

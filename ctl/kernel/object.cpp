@@ -11,6 +11,7 @@
 #include <vector>
 
 // The skeletons name these types without defining them.
+#include "base/fd.h"
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/state.h"
 #include "kernel/probe.h"
@@ -140,6 +141,25 @@ Status create_shared_maps(const StatePaths& paths) {
     if (const int error = bpf_object__load(object.get()); error != 0)
         return fail(fmt::format("cannot make the maps: {}", why(-error)));
     return {};
+}
+
+std::optional<std::uint32_t> slot_of(const ProgramInfo& program) {
+    for (const std::uint32_t id : program.map_ids) {
+        const Fd map(bpf_map_get_fd_by_id(id));
+        bpf_map_info info{};
+        std::uint32_t size = sizeof(info);
+        if (!map || bpf_obj_get_info_by_fd(map.get(), &info, &size) != 0) continue;
+        if (!std::string_view(info.name).ends_with(".rodata")) continue;
+        std::vector<char> bytes(info.value_size);
+        const std::uint32_t zero = 0;
+        constexpr std::size_t kOffset = offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_slot);
+        std::uint32_t slot = 0;
+        if (bytes.size() < kOffset + sizeof(slot)) continue;
+        if (bpf_map_lookup_elem(map.get(), &zero, bytes.data()) != 0) continue;
+        std::memcpy(&slot, bytes.data() + kOffset, sizeof(slot));
+        return slot;
+    }
+    return std::nullopt;
 }
 
 std::uint64_t build_id() {

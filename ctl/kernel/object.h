@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/result.h"
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/trace.h"
 #include "kernel/bpffs.h"
+#include "kernel/program.h"
 
 struct bpf_object;
 struct bpf_program;
@@ -50,6 +52,9 @@ private:
 
 // Makes the maps that all attachments of a network namespace share, and their pins; those that exist stay.
 Status create_shared_maps(const StatePaths& paths);
+
+// The slot that one of our programs was loaded for, from its constants; nullopt for a program without them.
+std::optional<std::uint32_t> slot_of(const ProgramInfo& program);
 
 // Tells one build of the programs from another.
 std::uint64_t build_id();

@@ -45,7 +45,8 @@ Status check_privilege(const std::string& command) {
         const char* name;
     };
     // CAP_SYS_ADMIN is what opening a program by its id takes, and stands for CAP_BPF and CAP_PERFMON.
-    constexpr std::array kNeeds = {Need{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}, Need{CAP_NET_ADMIN, "CAP_NET_ADMIN"}};
+    constexpr std::array kNeeds = {Need{CAP_SYS_ADMIN, "CAP_SYS_ADMIN"},
+                                   Need{CAP_NET_ADMIN, "CAP_NET_ADMIN"}};
     const std::unique_ptr<std::remove_pointer_t<cap_t>, decltype(&cap_free)> own(cap_get_proc(), cap_free);
     std::string missing;
     for (const Need& need : kNeeds) {

@@ -43,4 +43,13 @@ Result<ProgramInfo> program_info_of(std::uint32_t id) {
     return program_info(fd->get());
 }
 
+std::vector<ProgramInfo> programs_using(std::uint32_t map_id) {
+    std::vector<ProgramInfo> programs;
+    for (std::uint32_t id = 0; bpf_prog_get_next_id(id, &id) == 0;) {
+        auto info = program_info_of(id);  // gone meanwhile: not of interest
+        if (info && info->uses_map(map_id)) programs.push_back(std::move(*info));
+    }
+    return programs;
+}
+
 }  // namespace fwctl::kernel

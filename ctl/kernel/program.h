@@ -23,4 +23,7 @@ Result<Fd> open_program(std::uint32_t id);
 Result<ProgramInfo> program_info(int fd);
 Result<ProgramInfo> program_info_of(std::uint32_t id);
 
+// Every loaded program that uses the map, attached or not.
+std::vector<ProgramInfo> programs_using(std::uint32_t map_id);
+
 }  // namespace fwctl::kernel

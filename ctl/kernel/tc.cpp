@@ -16,7 +16,6 @@ namespace {
 constexpr std::uint32_t kBpfFBefore =
     1U << 3;                            // BPF_F_BEFORE, Linux 6.6: with no other program named, first of all
 constexpr std::uint32_t kPriority = 1;  // filters are asked in the order of their priorities
-constexpr std::uint32_t kHandle = 0xf3c71;  // ours among the filters of that priority
 
 bpf_attach_type attach_type(TcDirection direction) {
     return static_cast<bpf_attach_type>(direction == TcDirection::kIngress ? kTcxIngress : kTcxEgress);
@@ -33,7 +32,7 @@ bpf_tc_hook hook_of(int ifindex, TcDirection direction) {
 bpf_tc_opts our_filter() {
     bpf_tc_opts options{};
     options.sz = sizeof(options);
-    options.handle = kHandle;
+    options.handle = kFilterHandle;
     options.priority = kPriority;
     return options;
 }
@@ -97,11 +96,12 @@ std::vector<std::uint32_t> query_tcx(int ifindex, TcDirection direction) {
     return ids;
 }
 
-Result<bool> make_clsact(int ifindex) {
+Status make_clsact(int ifindex) {
     bpf_tc_hook hook = hook_of(ifindex, TcDirection::kIngress);
     const int error = bpf_tc_hook_create(&hook);
-    if (error == 0) return true;
-    if (error == -EEXIST) return false;
+    if (error == 0) return {};
+    if (error == -EEXIST)
+        return fail("an ingress qdisc that is not clsact is in the way (tc qdisc show)", Exit::kConflict);
     return fail(fmt::format("cannot make the clsact qdisc: {}", strerror(-error)));
 }
 
@@ -119,9 +119,24 @@ Status attach_filter(int ifindex, TcDirection direction, int program_fd) {
     const bpf_tc_hook hook = hook_of(ifindex, direction);
     bpf_tc_opts options = our_filter();
     options.prog_fd = program_fd;
+    const int error = bpf_tc_attach(&hook, &options);
+    if (error == 0) return {};
+    // EINVAL: the priority belongs to filters of another kind or protocol.
+    if (error == -EEXIST || error == -EINVAL)
+        return fail(fmt::format("another filter has priority {} at {} (tc filter show)", kPriority,
+                                name_of(direction)),
+                    Exit::kConflict);
+    return fail(fmt::format("cannot attach to {}: {}", name_of(direction), strerror(-error)));
+}
+
+Status exchange_filter(int ifindex, TcDirection direction, int program_fd) {
+    const bpf_tc_hook hook = hook_of(ifindex, direction);
+    bpf_tc_opts options = our_filter();
+    options.prog_fd = program_fd;
     options.flags = BPF_TC_F_REPLACE;
     if (const int error = bpf_tc_attach(&hook, &options); error != 0)
-        return fail(fmt::format("cannot attach to {}: {}", name_of(direction), strerror(-error)));
+        return fail(
+            fmt::format("cannot exchange the program of {}: {}", name_of(direction), strerror(-error)));
     return {};
 }
 

@@ -1,8 +1,9 @@
 // TC programs on an interface: by a link (TCX, Linux 6.6) where the kernel has them, else by a filter on
 // clsact.
 //
-// Promises: a link is pinned before attach_tc() returns; ours is asked before other TC programs. Without
-// TCX the caller says whether the clsact qdisc is ours to remove.
+// Promises: a link is pinned before attach_tcx() returns; ours is attached in front of the TC programs that
+// are there (others may come in front later: query_tcx(), net::first_tc_filter()). Others' filters are never
+// replaced.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,9 @@ namespace fwctl::kernel {
 // BPF_TCX_INGRESS and BPF_TCX_EGRESS, which Debian 12's headers do not name yet.
 inline constexpr int kTcxIngress = 46;
 inline constexpr int kTcxEgress = 47;
+
+// Of our filters on clsact.
+inline constexpr std::uint32_t kFilterHandle = 0xf3c71;
 
 enum class TcDirection { kIngress, kEgress };
 
@@ -39,13 +43,14 @@ Status detach_tcx(const std::string& pin);
 // The ids of the programs that TCX runs there, first to last; empty without TCX.
 std::vector<std::uint32_t> query_tcx(int ifindex, TcDirection direction);
 
-// The clsact qdisc. Making one that exists succeeds and answers false.
-Result<bool> make_clsact(int ifindex);
+// Makes the clsact qdisc. An error with Exit::kConflict where another ingress qdisc is in its place.
+Status make_clsact(int ifindex);
 Status remove_clsact(int ifindex);
 
-// Our filter on clsact, always under the same handle. Attaching where it exists exchanges the program in one
-// step.
+// Our filter on clsact, always under the same handle. Attaching is an error with Exit::kConflict where
+// another's filter is in the way; exchanging puts another program behind the filter in one step.
 Status attach_filter(int ifindex, TcDirection direction, int program_fd);
+Status exchange_filter(int ifindex, TcDirection direction, int program_fd);
 Status detach_filter(int ifindex, TcDirection direction);
 // The id of the program under our handle; nullopt when there is none.
 std::optional<std::uint32_t> query_filter(int ifindex, TcDirection direction);

@@ -58,6 +58,15 @@ tl::unexpected<Error> attach_error(int error) {
     return fail(fmt::format("cannot attach to XDP: {}; -v shows what libxdp says", strerror(-error)));
 }
 
+Status exchange_bare(int ifindex, XdpMode mode, int old_fd, int new_fd) {
+    bpf_xdp_attach_opts options{};
+    options.sz = sizeof(options);
+    options.old_prog_fd = old_fd;
+    const int error = bpf_xdp_attach(ifindex, new_fd, kernel_flags(mode) | XDP_FLAGS_REPLACE, &options);
+    if (error != 0) return attach_error(error);
+    return {};
+}
+
 Result<ProgramPointer> libxdp_program(Object& object) {
     DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object.handle(),
                         .prog_name = object.program_name());
@@ -113,15 +122,17 @@ Result<std::uint32_t> exchange_xdp(Object& object, int ifindex, const XdpState& 
     if (auto loaded = object.load(); !loaded) return tl::unexpected(loaded.error());
     auto old_program = open_program(old);
     if (!old_program) return tl::unexpected(old_program.error());
-    bpf_xdp_attach_opts options{};
-    options.sz = sizeof(options);
-    options.old_prog_fd = old_program->get();
-    const std::uint32_t flags = kernel_flags(now.mode) | XDP_FLAGS_REPLACE;
-    if (const int error = bpf_xdp_attach(ifindex, object.program_fd(), flags, &options); error != 0)
-        return attach_error(error);
+    auto exchanged = exchange_bare(ifindex, now.mode, old_program->get(), object.program_fd());
+    if (!exchanged) return tl::unexpected(exchanged.error());
     auto info = program_info(object.program_fd());
     if (!info) return tl::unexpected(info.error());
     return info->id;
+}
+
+Status put_back_xdp(int ifindex, XdpMode mode, std::uint32_t ours, int program_fd) {
+    auto our_program = open_program(ours);
+    if (!our_program) return tl::unexpected(our_program.error());
+    return exchange_bare(ifindex, mode, our_program->get(), program_fd);
 }
 
 Status detach_xdp(int ifindex, std::uint32_t id) {

@@ -38,6 +38,9 @@ Result<std::uint32_t> attach_xdp(Object& object, int ifindex, XdpMode mode);
 // Puts ours in the place of the program `old`, which need not be ours.
 Result<std::uint32_t> exchange_xdp(Object& object, int ifindex, const XdpState& now, std::uint32_t old);
 
+// Puts another's program, attached alone, back in the place of ours.
+Status put_back_xdp(int ifindex, XdpMode mode, std::uint32_t ours, int program_fd);
+
 // Takes the program with that id off; fine when it is not there.
 Status detach_xdp(int ifindex, std::uint32_t id);
 

@@ -114,15 +114,28 @@ Result<bool> has_clsact(int ifindex) {
     return false;
 }
 
-Result<bool> has_tc_filters(int ifindex) {
+// The kernel lists them in the order in which they are asked.
+Result<std::optional<std::uint32_t>> first_tc_filter(int ifindex, bool egress) {
     auto socket = connect();
     if (!socket) return tl::unexpected(socket.error());
-    for (const std::uint32_t minor : {TC_H_MIN_INGRESS, TC_H_MIN_EGRESS}) {
-        nl_cache* raw = nullptr;
-        const int error = rtnl_cls_alloc_cache(socket->get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor), &raw);
-        if (error != 0) return fail(fmt::format("cannot list the TC filters: {}", nl_geterror(error)));
-        const Cache cache(raw);
-        if (nl_cache_nitems(raw) > 0) return true;
+    const std::uint32_t minor = egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS;
+    nl_cache* raw = nullptr;
+    const int error = rtnl_cls_alloc_cache(socket->get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor), &raw);
+    if (error != 0) return fail(fmt::format("cannot list the TC filters: {}", nl_geterror(error)));
+    const Cache cache(raw);
+    for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
+        // Each priority stands in front of its filters once more, without a handle.
+        const std::uint32_t handle = rtnl_tc_get_handle(reinterpret_cast<rtnl_tc*>(object));
+        if (handle != 0) return std::optional(handle);
+    }
+    return std::nullopt;
+}
+
+Result<bool> has_tc_filters(int ifindex) {
+    for (const bool egress : {false, true}) {
+        auto first = first_tc_filter(ifindex, egress);
+        if (!first) return tl::unexpected(first.error());
+        if (*first) return true;
     }
     return false;
 }

@@ -1,6 +1,8 @@
 // The interfaces of this network namespace, from the kernel by libnl-3.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,6 +36,9 @@ Result<bool> has_clsact(int ifindex);
 
 // Whether a clsact or ingress qdisc of the interface has filters, anyone's.
 Result<bool> has_tc_filters(int ifindex);
+
+// The handle of the filter on clsact that is asked first; nullopt when there is none.
+Result<std::optional<std::uint32_t>> first_tc_filter(int ifindex, bool egress);
 
 // The name of the interface that has the address, as text; empty when none has.
 std::string interface_with_address(const std::string& address);

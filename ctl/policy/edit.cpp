@@ -55,8 +55,12 @@ bool has_service(const Rule& rule, std::uint8_t protocol) {
 void note_other_family(const Rule& rule, std::vector<std::string>& notes) {
     const bool v4 = has_service(rule, kProtocolIcmp);
     const bool v6 = has_service(rule, kProtocolIcmp6);
-    const bool only_v4 = !rule.from.empty() && rule.from.front().family == Family::kIpv4 &&
-                         rule.from.back().family == Family::kIpv4;
+    const auto all_v4 = [](const std::vector<Prefix>& prefixes) {
+        return !prefixes.empty() && std::all_of(prefixes.begin(), prefixes.end(), [](const Prefix& prefix) {
+            return prefix.family == Family::kIpv4;
+        });
+    };
+    const bool only_v4 = all_v4(rule.from) || all_v4(rule.to);
     const std::string verb = rule.action == Action::kDeny ? "deny" : "allow";
     if (v4 && !v6 && !only_v4)
         notes.push_back(
@@ -91,34 +95,29 @@ Result<RuleOutcome> add_rule(std::vector<Rule>& rules, Rule rule, const std::opt
     if (before)
         if (auto found = find(rules, *before); !found) return tl::unexpected(found.error());
 
+    std::vector<Rule> edited = rules;
+    auto place = static_cast<std::ptrdiff_t>(edited.size());
     const auto same =
-        std::find_if(rules.begin(), rules.end(), [&](const Rule& old) { return same_match(old, rule); });
-    if (same != rules.end()) {
-        if (same->action == rule.action && same->expires == rule.expires && !before) {
-            outcome.change = RuleChange::kUnchanged;
-            outcome.place = static_cast<std::size_t>(same - rules.begin());
-            note_other_family(*same, outcome.notes);
-            return outcome;
-        }
-        outcome.change = RuleChange::kReplaced;
+        std::find_if(edited.begin(), edited.end(), [&](const Rule& old) { return same_match(old, rule); });
+    rule.name.clear();
+    if (same != edited.end()) {
+        place = same - edited.begin();
         outcome.replaced_name = same->name;
-        const bool keeps_name = same->action == rule.action;
-        Rule old = *same;
-        const auto position = rules.erase(same);
-        rule.name = keeps_name ? old.name : free_name(rules, default_name(rule));
-        const auto place = rules.insert(position, std::move(rule));
-        outcome.place = static_cast<std::size_t>(place - rules.begin());
-        if (before && *before != outcome.replaced_name) {
-            const std::string name = place->name;
-            if (auto moved = move_rule(rules, name, before); !moved) return tl::unexpected(moved.error());
-            outcome.place = static_cast<std::size_t>(*find(rules, name) - rules.begin());
-        }
-    } else {
-        rule.name = free_name(rules, default_name(rule));
-        const auto at = before ? *find(rules, *before) : rules.end();
-        const auto place = rules.insert(at, std::move(rule));
-        outcome.place = static_cast<std::size_t>(place - rules.begin());
+        if (same->action == rule.action) rule.name = same->name;
+        edited.erase(same);
     }
+    if (rule.name.empty()) rule.name = free_name(edited, default_name(rule));
+    if (before && *before != outcome.replaced_name) place = *find(edited, *before) - edited.begin();
+    edited.insert(edited.begin() + place, std::move(rule));
+
+    outcome.place = static_cast<std::size_t>(place);
+    if (edited == rules) {
+        outcome.change = RuleChange::kUnchanged;
+        outcome.replaced_name.clear();
+    } else if (!outcome.replaced_name.empty()) {
+        outcome.change = RuleChange::kReplaced;
+    }
+    rules = std::move(edited);
     note_other_family(rules[outcome.place], outcome.notes);
     note_covering(rules, outcome.place, outcome.notes);
     return outcome;

@@ -17,7 +17,7 @@ namespace fwctl::policy {
 enum class RuleChange {
     kAdded,
     kUnchanged,  // the list said so already
-    kReplaced,   // a rule with the same match had the other action, or another expiry
+    kReplaced,   // a rule with the same match had the other action, another expiry or another place
 };
 
 struct RuleOutcome {

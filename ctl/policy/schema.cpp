@@ -118,7 +118,7 @@ Words direction_words(const Rule& rule) {
 }
 
 constexpr std::array kRuleKeys = {
-    RuleKey{"name", ValueKind::kWord, true, "1 to 63 of A-Z a-z 0-9 . _ / : @ - and blanks",
+    RuleKey{"name", ValueKind::kWord, true, "1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks",
             "What the rule is called; no two rules share a name.", add_name, name_words},
     RuleKey{"action", ValueKind::kWord, true, "allow or deny", "What becomes of a packet that matches.",
             add_action, action_words},

@@ -1,4 +1,4 @@
-"""A network namespace seen from outside: entering it for a moment, and what the kernel holds in it, without asking fwctl."""
+"""A network namespace seen from outside: entering it for a moment, and what the kernel, not fwctl, says is in it."""
 
 import contextlib
 import ctypes

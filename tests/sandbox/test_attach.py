@@ -235,14 +235,17 @@ def test_an_xdp_program_that_someone_took_off_is_put_back_by_attach(testbed, mod
     assert bed.ping_fails("a", B)
 
 
-def test_an_interface_that_was_renamed_is_known_by_its_old_name(testbed):
+def test_an_interface_that_is_renamed_stays_attached(testbed):
     bed = testbed("pair")
     bed.check("b", "ip", "link", "add", "v0", "type", "veth", "peer", "name", "v1")
-    bed.fwctl("b", "attach", "v0")
+    bed.fwctl("b", "attach", "v0", "--mode", "native")
+    programs = bed.program_ids("b", "v0")
     bed.check("b", "ip", "link", "set", "v0", "name", "wan0")
-    assert "it is called wan0 now; rules know it as v0" in bed.status("b", "v0")["warnings"]
-    bed.fwctl("b", "detach", "v0")
-    assert bed.pins("b") == []
+    assert "wan0" in bed.fwctl("b", "status").stdout
+    assert bed.fwctl("b", "attach", "wan0").stdout.startswith("wan0: already attached, ")
+    assert bed.program_ids("b", "wan0") == programs
+    bed.fwctl("b", "detach", "wan0")
+    assert netns.leftovers(bed.name("b")) == []
 
 
 # --- without a process ----------------------------------------------------------------------------

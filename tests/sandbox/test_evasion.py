@@ -1,7 +1,8 @@
 """What attackers try: a policy that denies UDP to port 9, and every way around it that other filters have let pass.
 
-The cases below are the table in docs/evasion.md. Each is sent as one raw frame, by native XDP, generic XDP and TC, and must be
-counted under exactly one reason and one rule; what is let in must arrive behind the filter, what is dropped must not.
+The cases below are the table in docs/evasion.md. Each is sent as one raw frame, to native XDP, generic XDP and TC, and
+must be counted under exactly one reason and one rule; what is let in must arrive behind the filter, what is dropped must
+not.
 """
 
 import dataclasses
@@ -9,13 +10,13 @@ import pathlib
 from collections.abc import Callable
 
 import pytest
-from scapy.all import (AH, GRE, IP, TCP, UDP, VXLAN, Dot1AD, Dot1Q, Ether, IPOption_NOP, IPOption_RR, IPv6, IPv6ExtHdrDestOpt,
+from scapy.all import (GRE, IP, UDP, VXLAN, Dot1AD, Dot1Q, Ether, IPOption_NOP, IPOption_RR, IPv6, IPv6ExtHdrDestOpt,
                        IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Raw)
 
 import netns
 from cable import ATTACH, QuietCable
 from conftest import until
-from frames import ipv6_chain
+from frames import authentication, ipv6_chain
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "evasion.md"
 
@@ -30,12 +31,16 @@ def to_port(number):
 def ip(family, payload, **fields):
     if family == 4:
         return IP(src="10.9.0.1", dst="10.9.0.2", **fields) / payload
-    return ipv6_chain(IPv6(src="fd00:9::1", dst="fd00:9::2"), [], payload, number=fields.get("proto"))
+    return ipv6_chain(an_ipv6(), [], payload, number=fields.get("proto"))
+
+
+def an_ipv6(**fields):
+    return IPv6(src="fd00:9::1", dst="fd00:9::2", **fields)
 
 
 def behind(*headers):
     """The denied packet behind these extension headers of IPv6."""
-    return lambda _: ipv6_chain(IPv6(src="fd00:9::1", dst="fd00:9::2"), [header.copy() for header in headers], to_port(9))
+    return lambda _: ipv6_chain(an_ipv6(), [header.copy() for header in headers], to_port(9))
 
 
 def plain(family):
@@ -63,7 +68,7 @@ def fragment(offset, more, payload, number=None):
             flags = "MF" if more else 0
             return IP(src="10.9.0.1", dst="10.9.0.2", id=7, frag=offset, flags=flags, proto=number or 17) / payload
         header = IPv6ExtHdrFragment(offset=offset, m=int(more), id=7)
-        return ipv6_chain(IPv6(src="fd00:9::1", dst="fd00:9::2"), [header], payload, number or 17)
+        return ipv6_chain(an_ipv6(), [header], payload, number or 17)
 
     return frame
 
@@ -101,6 +106,8 @@ def wrong_udp(**fields):
 
 HOP, DESTINATION, ROUTING, ATOMIC = IPv6ExtHdrHopByHop(), IPv6ExtHdrDestOpt(), IPv6ExtHdrRouting(), IPv6ExtHdrFragment()
 FIRST = IPv6ExtHdrFragment(m=1, id=7)
+RECORD_ROUTE = IPOption_RR(length=39, routers=["0.0.0.0"] * 9)
+FOUR_BYTES_OF_UDP, THE_REST_OF_TCP = Raw(b"\x9c\x40\x00\x09"), Raw(bytes(32))
 VXLAN_OUTER = [UDP(sport=40000, dport=4789), VXLAN(vni=1), Ether(src="02:00:00:00:00:03", dst="02:00:00:00:00:04")]
 
 
@@ -138,11 +145,11 @@ CASES = [
     Case("two VLAN tags, 802.1Q twice", tagged(Dot1Q, Dot1Q), Dropped()),
     Case("three VLAN tags", tagged(Dot1AD, Dot1Q, Dot1Q), Dropped("vlan-depth", "vlan-depth")),
     Case("four bytes of IPv4 options", ipv4_with(options=[IPOption_NOP()] * 4), Dropped(), IPV4),
-    Case("40 bytes of IPv4 options", ipv4_with(options=[IPOption_RR(length=39, routers=["0.0.0.0"] * 9)]), Dropped(), IPV4),
+    Case("40 bytes of IPv4 options", ipv4_with(options=[RECORD_ROUTE]), Dropped(), IPV4),
     Case("hop-by-hop options", behind(HOP), Dropped(), IPV6),
     Case("destination options", behind(DESTINATION), Dropped(), IPV6),
     Case("a routing header", behind(ROUTING), Dropped(), IPV6),
-    Case("AH, IPv6", behind(AH()), Dropped(), IPV6),
+    Case("AH, IPv6", behind(authentication()), Dropped(), IPV6),
     Case("an atomic fragment", behind(ATOMIC), Dropped(), IPV6),
     Case("two fragment headers, first and atomic", behind(FIRST, ATOMIC), Dropped(), IPV6),
     Case("seven extension headers", behind(HOP, DESTINATION, ROUTING, *[DESTINATION] * 4), Dropped(), IPV6),
@@ -152,20 +159,21 @@ CASES = [
     Case("an extension header longer than the packet", behind(IPv6ExtHdrDestOpt(len=200)),
          Dropped("truncated-extension", MALFORMED), IPV6),
     Case("a first fragment", fragment(0, True, to_port(9)), Dropped()),
-    Case("a first fragment of 4 bytes", fragment(0, True, Raw(b"\x9c\x40\x00\x09")), Dropped("truncated-l4", MALFORMED)),
+    Case("a first fragment of 4 bytes", fragment(0, True, FOUR_BYTES_OF_UDP), Dropped("truncated-l4", MALFORMED)),
     Case("a later fragment whose payload looks like the port", fragment(1, True, to_port(9)), Passes("udp")),
     Case("the last fragment, alike", fragment(100, False, to_port(9)), Passes("udp")),
-    Case("a TCP fragment at offset 8", fragment(1, False, Raw(bytes(32)), number=6), Dropped("tiny-fragment", MALFORMED)),
-    Case("a TCP fragment at offset 16", fragment(2, False, Raw(bytes(32)), number=6), Passes("tcp")),
+    Case("a TCP fragment at offset 8", fragment(1, False, THE_REST_OF_TCP, number=6),
+         Dropped("tiny-fragment", MALFORMED)),
+    Case("a TCP fragment at offset 16", fragment(2, False, THE_REST_OF_TCP, number=6), Passes("tcp")),
     Case("IP says 4 bytes of UDP, more follow", cut_to(4), Dropped("truncated-l4", MALFORMED)),
     Case("IP says more than the frame holds, IPv4", ipv4_with(len=200), Dropped("truncated-ipv4", MALFORMED), IPV4),
-    Case("IP says more than the frame holds, IPv6", lambda _: IPv6(plen=200, nh=17) / to_port(9),
+    Case("IP says more than the frame holds, IPv6", lambda _: an_ipv6(plen=200, nh=17) / to_port(9),
          Dropped("truncated-ipv6", MALFORMED), IPV6),
     Case("an IPv4 header of 16 bytes", ipv4_with(ihl=4), Dropped("malformed-ipv4", MALFORMED), IPV4),
     Case("version 5", ipv4_with(version=5), Dropped("malformed-ipv4", MALFORMED), IPV4),
     Case("wrong checksums", wrong_udp(chksum=0x1234), Dropped()),
     Case("UDP says that it has no payload", wrong_udp(len=8), Dropped()),
-    Case("AH, IPv4", lambda _: ip(4, AH(nh=17) / to_port(9), proto=51), Passes("ah"), IPV4),
+    Case("AH, IPv4", lambda _: ip(4, authentication(nh=17) / to_port(9), proto=51), Passes("ah"), IPV4),
     Case("inside GRE", inside(GRE(), number=47), Passes("gre")),
     Case("inside IP (IPIP, 4in6)", inside(number=4), Passes("4")),
     Case("inside IPv6 (6in4, 6in6)", six_in_ip, Passes("41")),
@@ -233,10 +241,10 @@ class Filtering:
         return by_reason, by_rule, self.cable.let_in()
 
     def what_happens_to(self, frame):
-        """One frame: [the reasons], [the rules] under which it was counted, and how many frames came behind the filter."""
+        """One frame: [the reasons] and [the rules] under which it was counted, and how many frames were let in."""
         before = self.packets()
         self.out.send(bytes(frame))
-        until(lambda: self.cable.counted("in") and sum(self.packets()[0].values()) > sum(before[0].values()))
+        until(lambda: sum(self.packets()[0].values()) > sum(before[0].values()))
         after = self.packets()
         return grown(before[0], after[0]), grown(before[1], after[1]), after[2] - before[2]
 

@@ -1,26 +1,32 @@
 """kill -9 in the middle of any command leaves the old state or the new one, and the next command works.
 
-Each command is traced once. Then it is killed on the way into one system call after another: every one that changes something,
-the one behind it (whatever was stored in mapped memory between the two has then happened), and a sample of all others. After
-each kill packets are sent on every path, and they and `fwctl status` must agree on one of the two states.
+Each command is traced once. Then it is killed on the way into one system call after another: every one that changes
+something, the one behind it (whatever was stored in mapped memory between the two has then happened), and a sample of
+all others. After each kill packets are sent on every path, and they and `fwctl status` must agree on one of the two
+states.
 """
 
+import contextlib
 import dataclasses
 import errno
 import json
+import multiprocessing
 import os
 import re
-import shutil
 import socket
 import struct
 import subprocess
+import tempfile
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
 import netns
 from conftest import FWCTL, Testbed
 
-CHANGES = re.compile(r"bpf\(BPF_(OBJ_PIN|LINK_|MAP_UPDATE|MAP_DELETE)|send(to|msg)\(|mkdir|unlink|rmdir|mount|flock|rename")
+CHANGES = re.compile(r"bpf\(BPF_(OBJ_PIN|LINK_|MAP_UPDATE|MAP_DELETE)|send(to|msg)\(|mkdir|unlink|rmdir|mount|flock")
+CLONE_NEWNS = 0x00020000
+WORKERS = 4
 SAMPLED = 10  # calls that only read, evenly spread over the command
 
 WEB, CLIENT, DOCKER0, FW, OUTSIDE = "172.17.0.2", "172.17.0.3", "172.17.0.1", "10.7.0.1", "10.7.0.2"
@@ -31,7 +37,8 @@ class Scenario:
     command: str
     before: tuple = ()  # the commands that make the old state
     foreign: bool = False  # eth0 carries another's XDP program
-    half_done: bool = False  # two steps that cannot be one: status says what is missing, and no path is worse than before
+    half_done: str = ""  # where two steps cannot be one: what status then says
+    goes_on: str = ""  # and the command that it names
     repeated: int = 0  # the exit status of the command, when it is repeated and had already got through
 
     def __str__(self):
@@ -45,7 +52,9 @@ SCENARIOS = [
     Scenario("attach docker0"),
     Scenario("attach eth0 --mode native", before=SOME_RULES),
     Scenario("attach --isolate-peers docker0", before=SOME_RULES),
-    Scenario("attach eth0 --mode generic --replace", before=SOME_RULES, foreign=True, half_done=True),
+    Scenario("attach eth0 --mode generic --replace", before=SOME_RULES, foreign=True,
+             half_done="another XDP program is still in the place of ours on eth0; to go on: fwctl attach eth0",
+             goes_on="attach eth0"),
     Scenario("deny icmp", before=SOME_RULES),
     Scenario("rule remove deny-udp/9", before=SOME_RULES, repeated=2),
     Scenario("rule move allow-udp/1-20 --before deny-udp/9", before=(*SOME_RULES, "allow udp/1-20")),
@@ -63,7 +72,7 @@ class Wires:
     # The way, where it is sent, to which address.
     PATHS = [("web>fw", "web", DOCKER0), ("fw>web", "fw", WEB), ("outside>fw", "outside", FW),
              ("fw>outside", "fw", OUTSIDE), ("web>client", "web", CLIENT), ("outside>web", "outside", WEB)]
-    # The way, where it is sent, where it is seen. XDP and egress programs come before the tap, which TC ingress does not.
+    # The way, where it is sent, where it is seen: by a tap, which comes behind XDP and egress, but before TC ingress.
     FRAMES = [("web>fw", ("web", "eth0"), ("fw", "docker0")), ("fw>web", ("fw", "docker0"), ("web", "eth0")),
               ("web>client", ("web", "eth0"), ("client", "eth0"))]
     PORTS = (9, 10, 11)
@@ -160,9 +169,9 @@ class Wires:
 class Machine:
     """A Docker host whose fwctl can be traced and killed."""
 
-    def __init__(self, foreign_object):
-        self.bed = Testbed("bridge")
-        self.netns = self.bed.name("fw")
+    def __init__(self, bed, foreign_object):
+        self.bed = bed
+        self.netns = bed.name("fw")
         self.foreign_object = foreign_object
         self.wires = Wires(self.bed)
 
@@ -176,7 +185,8 @@ class Machine:
 
     def prepare(self, scenario):
         if scenario.foreign:
-            self.bed.check("fw", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "object", self.foreign_object, "section", "xdp")
+            self.bed.check("fw", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "object", self.foreign_object,
+                           "section", "xdp")
         for words in scenario.before:
             self.fwctl(words)
 
@@ -202,11 +212,14 @@ class Machine:
     def bed_json(self, words, expect=(0,)):
         return json.loads(self.fwctl(words + " --json", expect).stdout)
 
-    def calls_of(self, words, log):
-        """The system calls of a whole run, from the moment it has entered the namespace: [(name, how many of that name, text)]."""
-        subprocess.run(["strace", "-qq", "-o", log, *self.command(words)], check=True, capture_output=True, timeout=60)
+    def calls_of(self, words):
+        """The system calls of a whole run from the entry to the namespace on: [(name, how many of that name, text)]."""
+        with tempfile.NamedTemporaryFile("r") as log:
+            subprocess.run(["strace", "-qq", "-o", log.name, *self.command(words)], check=True, capture_output=True,
+                           timeout=60)
+            lines = log.read().splitlines()
         seen, calls = {}, []
-        for line in log.read_text().splitlines():
+        for line in lines:
             name, bracket, _ = line.partition("(")
             if bracket and name.isidentifier():
                 seen[name] = seen.get(name, 0) + 1
@@ -221,18 +234,49 @@ class Machine:
                                 capture_output=True, timeout=60)
         return killed.returncode == -9
 
-    def down(self):
+    def close(self):
         self.wires.close()
-        self.bed.down()
+        self.clean_up()
 
 
-def is_honestly_between(before, state, after):
-    """Every way through the firewall is wholly the old or the new one, and fwctl says what is not filtered."""
+@dataclasses.dataclass
+class Outcome:
+    before: tuple
+    after: tuple
+    points: int = 0
+    killed: int = 0
+    wrong: list = dataclasses.field(default_factory=list)
+
+
+def kill_everywhere(machine, scenario):
+    machine.prepare(scenario)
+    before = machine.state()
+    calls = machine.calls_of(scenario.command)
+    outcome = Outcome(before, after=machine.state())
+    machine.clean_up()
+
+    for name, number, text in points_of(calls):
+        machine.prepare(scenario)
+        outcome.killed += machine.kill_on_the_way_into(scenario.command, name, number)
+        outcome.points += 1
+        state = machine.state()
+        half_done = scenario.half_done and is_between(before, state, outcome.after) and scenario.half_done in state[1]
+        if state not in (before, outcome.after) and not half_done:
+            outcome.wrong.append((f"{name} number {number}: {text[:150]}", state))
+        if outcome.points % 3 != 0:  # else detach --all is the next command
+            again = scenario.goes_on if half_done and outcome.points % 3 == 1 else scenario.command
+            machine.fwctl(again, expect=(0, scenario.repeated) if state == outcome.after else (0,))
+            assert machine.state() == outcome.after, f"repeated after a kill in {text}"
+        machine.clean_up()
+    return outcome
+
+
+def is_between(before, state, after):
+    """Every way through the firewall is wholly the old or wholly the new one."""
     def on(way, passing):
         return {name for name in passing if name.startswith(way)}
 
-    whole = all(on(way, state[0]) in (on(way, before[0]), on(way, after[0])) for way, *_ in Wires.PATHS)
-    return whole and "is not filtered" in state[1]
+    return all(on(way, state[0]) in (on(way, before[0]), on(way, after[0])) for way, *_ in Wires.PATHS)
 
 
 def points_of(calls):
@@ -242,26 +286,6 @@ def points_of(calls):
         if CHANGES.match(call[2]):
             chosen |= {place, min(place + 1, len(calls) - 1)}
     return [calls[place] for place in sorted(chosen)]
-
-
-@pytest.fixture(scope="module")
-def shared_machine(tmp_path_factory):
-    assert shutil.which("strace"), "strace is needed: scripts/install-deps.sh"
-    folder = tmp_path_factory.mktemp("foreign")
-    source, program = folder / "foreign.c", folder / "foreign.o"
-    source.write_text(FOREIGN)
-    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", program], check=True, timeout=60)
-    machine = Machine(program)
-    try:
-        yield machine
-    finally:
-        machine.down()
-
-
-@pytest.fixture
-def machine(shared_machine):
-    yield shared_machine
-    shared_machine.clean_up()
 
 
 # Drops UDP to port 11, and nothing else.
@@ -279,45 +303,75 @@ char LICENSE[] __attribute__((section("license"), used)) = "GPL";
 """
 
 
+# --- many at a time ------------------------------------------------------------------------------
+
+# Most of the time goes by in grace periods of the kernel. fwctl's lock is one for a bpffs, so each worker has its own.
+
+_bed = None  # of this worker
+
+
+def start_worker(beds):
+    global _bed
+    assert netns.libc.unshare(CLONE_NEWNS) == 0
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    subprocess.run(["mount", "-t", "bpf", "bpf", "/sys/fs/bpf"], check=True)
+    _bed = beds.get()
+
+
+def run_in_worker(scenario, foreign_object):
+    machine = Machine(_bed, foreign_object)
+    try:
+        return kill_everywhere(machine, scenario)
+    finally:
+        machine.close()
+
+
+@pytest.fixture(scope="module")
+def outcomes(foreign_object):
+    """{scenario: what will have become of it}; all of them are under way."""
+    forked = multiprocessing.get_context("fork")
+    with contextlib.ExitStack() as ends:
+        beds = forked.SimpleQueue()
+        for _ in range(WORKERS):
+            bed = Testbed("bridge")
+            ends.callback(bed.down)
+            beds.put(bed)
+        pool = ends.enter_context(ProcessPoolExecutor(WORKERS, forked, start_worker, (beds,)))
+        yield {scenario: pool.submit(run_in_worker, scenario, foreign_object) for scenario in SCENARIOS}
+        pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="module")
+def foreign_object(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("foreign")
+    source, program = folder / "foreign.c", folder / "foreign.o"
+    source.write_text(FOREIGN)
+    subprocess.run(["clang", "-O2", "-g", "-target", "bpf", "-c", source, "-o", program], check=True, timeout=60)
+    return program
+
+
 # --- the tests -----------------------------------------------------------------------------------
 
 
 def test_strace_kills_before_the_call_has_an_effect(tmp_path):
     target = tmp_path / "made"
-    killed = subprocess.run(["strace", "-qq", "-o", "/dev/null", "-e", "inject=mkdir:signal=KILL:when=1", "mkdir", target])
+    strace = ["strace", "-qq", "-o", "/dev/null", "-e", "inject=mkdir:signal=KILL:when=1"]
+    killed = subprocess.run([*strace, "mkdir", target])
     assert killed.returncode == -9
     assert not target.exists()
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
-def test_killed_anywhere(machine, scenario, tmp_path):
-    machine.prepare(scenario)
-    before = machine.state()
-    calls = machine.calls_of(scenario.command, tmp_path / "trace")
-    after = machine.state()
-    assert before[1] != after[1]
-    machine.clean_up()
-
-    wrong, killed = [], 0
-    points = points_of(calls)
-    for turn, (name, number, text) in enumerate(points):
-        machine.prepare(scenario)
-        killed += machine.kill_on_the_way_into(scenario.command, name, number)
-        state = machine.state()
-        half_done = scenario.half_done and is_honestly_between(before, state, after)
-        if state not in (before, after) and not half_done:
-            wrong.append((f"{name} number {number}: {text[:150]}", state))
-        if turn % 3 != 2:  # else detach --all is the next command
-            machine.fwctl(scenario.command, expect=(0, scenario.repeated) if state == after else (0,))
-            assert machine.state() == after, f"repeated after a kill in {text}"
-        machine.clean_up()
-    assert wrong == [], f"neither {before}\nnor {after}"
-    assert killed >= 0.9 * len(points)
+def test_killed_anywhere(outcomes, scenario):
+    outcome = outcomes[scenario].result()
+    assert outcome.before[1] != outcome.after[1]
+    assert outcome.wrong == [], f"neither {outcome.before}\nnor {outcome.after}"
+    assert outcome.killed >= 0.9 * outcome.points
 
 
 @pytest.mark.parametrize(("name", "number"), [("mount", 1), ("mkdir", 1)], ids=["before the mount", "behind it"])
-def test_killed_while_it_mounts_the_bpffs(machine, name, number):
-    """In mounts of its own, which end with the shell."""
+def test_killed_while_it_mounts_the_bpffs(testbed, name, number):
+    """In mounts of its own, which end with the shell; process 1 has the same, as on a machine that has just booted."""
     script = f"""
         umount /sys/fs/bpf || exit 101
         strace -qq -o /dev/null -e inject={name}:signal=KILL:when={number} "$@" attach docker0
@@ -325,7 +379,7 @@ def test_killed_while_it_mounts_the_bpffs(machine, name, number):
         "$@" status; [ $? = 3 ] || exit 103
         "$@" attach docker0 && "$@" status docker0 && "$@" detach --all
     """
-    command = ["nsenter", f"--net=/run/netns/{machine.netns}", "unshare", "--mount", "sh", "-c", script, "sh", FWCTL]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    own_mounts = ["unshare", "--mount", "--pid", "--fork", "--mount-proc"]
+    done = testbed("bridge").run("fw", *own_mounts, "sh", "-c", script, "sh", FWCTL)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.endswith("docker0: detached\n")

@@ -215,7 +215,7 @@ class stream_of_udp:
     def __init__(self, bed, role, address):
         with netns.inside(bed.name(role)):
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(address)
+        self.address = address
         self.ended = threading.Event()
         self.thread = threading.Thread(target=self.send)
 
@@ -223,7 +223,7 @@ class stream_of_udp:
         for _ in range(3_000_000):
             if self.ended.is_set():
                 return
-            self.socket.send(b"x")
+            self.socket.sendto(b"x", self.address)
 
     def __enter__(self):
         self.thread.start()

@@ -32,6 +32,7 @@ enum fw_hook {
 
 enum fw_attachment_flags {
 	FW_ATTACHMENT_CLSACT_OURS = 1 << 0, /* we made the clsact qdisc, so we remove it */
+	FW_ATTACHMENT_REPLACES = 1 << 1,    /* --replace: another's XDP program may have to go yet */
 };
 
 /*

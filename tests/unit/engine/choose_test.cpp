@@ -31,29 +31,49 @@ net::Interface loopback() {
     return interface;
 }
 
-// Hardware, what stands for it, and what has no link header.
-const std::vector<net::Interface>& fit_for_xdp() {
+// Hardware and what stands for it: whatever begins with an Ethernet header, but veth.
+const std::vector<net::Interface>& better_by_xdp() {
     static const std::vector<net::Interface> all = {
-        interface_of(""),         interface_of("bridge"), interface_of("vlan"),
-        interface_of("bond"),     interface_of("dummy"),  interface_of("wireguard", net::LinkLayer::kIp),
-        interface_of("macvlan"),  interface_of("vxlan"),  interface_of("gre", net::LinkLayer::kIp),
-        interface_of("openvswi"), interface_of("ipvlan"), loopback(),
+        interface_of(""),
+        interface_of("bridge"),
+        interface_of("vlan"),
+        interface_of("bond"),
+        interface_of("dummy"),
+        interface_of("macvlan"),
+        interface_of("vxlan"),
+        interface_of("gretap"),
+        interface_of("openvswitch"),
+        interface_of("ipvlan"),
+        interface_of("tun"),  // tap
+        loopback(),
     };
     return all;
 }
 
-// Where packets come from a local sender.
+// Where packets come from a local sender, or have no link header; XDP can read them all the same.
 const std::vector<net::Interface>& better_by_tc() {
     static const std::vector<net::Interface> all = {
         interface_of("veth"),
-        interface_of("tun"),  // tap
         interface_of("tun", net::LinkLayer::kIp),
+        interface_of("wireguard", net::LinkLayer::kIp),
+        interface_of("ppp", net::LinkLayer::kIp),
+        interface_of("", net::LinkLayer::kIp),  // modems
     };
     return all;
 }
 
-std::vector<net::Interface> all_interfaces() {
-    std::vector<net::Interface> all = fit_for_xdp();
+// Where the packet does not begin at the IP header, link header or not.
+const std::vector<net::Interface>& unreadable() {
+    static const std::vector<net::Interface> all = {
+        interface_of("gre", net::LinkLayer::kIp),  interface_of("ipip", net::LinkLayer::kIp),
+        interface_of("sit", net::LinkLayer::kIp),  interface_of("ip6tnl", net::LinkLayer::kIp),
+        interface_of("xfrm", net::LinkLayer::kIp),
+    };
+    return all;
+}
+
+std::vector<net::Interface> readable() {
+    std::vector<net::Interface> all = better_by_xdp();
     all.insert(all.end(), better_by_tc().begin(), better_by_tc().end());
     return all;
 }
@@ -74,30 +94,34 @@ void expect_refusal(const net::Interface& interface, const Wish& wish, const std
 }
 
 TEST(Choose, TakesXdpInAndTcOutOnItsOwn) {
-    for (const net::Interface& interface : fit_for_xdp())
+    for (const net::Interface& interface : better_by_xdp())
         expect_choice(interface, {}, kXdpAndOut, WantedMode::kAuto);
 }
 
-TEST(Choose, TakesTcWherePacketsComeFromALocalSender) {
+TEST(Choose, TakesTcBothWaysWhereThatIsBetterOrAllThereIs) {
     for (const net::Interface& interface : better_by_tc())
         expect_choice(interface, {}, kTcBothWays, WantedMode::kAuto);
 }
 
 TEST(Choose, AModeAsksForXdpOnEveryKind) {
-    for (const net::Interface& interface : all_interfaces())
+    for (const net::Interface& interface : readable())
         for (const WantedMode mode : {WantedMode::kNative, WantedMode::kGeneric})
             expect_choice(interface, {.mode = mode}, kXdpAndOut, mode);
 }
 
 TEST(Choose, HooksAreTakenAsTheyAreNamed) {
-    for (const net::Interface& interface : all_interfaces())
-        for (const int hooks : {+FW_HOOK_XDP, +FW_HOOK_TC_IN, +FW_HOOK_TC_OUT, +kXdpAndOut, +kTcBothWays})
+    for (const int hooks : {+FW_HOOK_TC_IN, +FW_HOOK_TC_OUT, +kTcBothWays})
+        for (const net::Interface& interface : readable())
+            expect_choice(interface, {.hooks = static_cast<std::uint8_t>(hooks)},
+                          static_cast<std::uint8_t>(hooks), WantedMode::kAuto);
+    for (const int hooks : {+FW_HOOK_XDP, +kXdpAndOut})
+        for (const net::Interface& interface : readable())
             expect_choice(interface, {.hooks = static_cast<std::uint8_t>(hooks)},
                           static_cast<std::uint8_t>(hooks), WantedMode::kAuto);
 }
 
 TEST(Choose, AModeGoesWithTheHookXdp) {
-    for (const net::Interface& interface : all_interfaces())
+    for (const net::Interface& interface : readable())
         for (const WantedMode mode : {WantedMode::kNative, WantedMode::kGeneric}) {
             expect_choice(interface, {.mode = mode, .hooks = FW_HOOK_XDP}, FW_HOOK_XDP, mode);
             expect_choice(interface, {.mode = mode, .hooks = kXdpAndOut}, kXdpAndOut, mode);
@@ -105,7 +129,7 @@ TEST(Choose, AModeGoesWithTheHookXdp) {
 }
 
 TEST(Choose, APortOfAnIsolatedBridgeIsJudgedOnceAsPacketsComeIn) {
-    for (const net::Interface& interface : all_interfaces())
+    for (const net::Interface& interface : readable())
         for (const int hooks : {0, +FW_HOOK_XDP, +FW_HOOK_TC_OUT, +kXdpAndOut, +kTcBothWays}) {
             const auto choice =
                 choose(interface, {.hooks = static_cast<std::uint8_t>(hooks), .is_peer = true});
@@ -116,7 +140,7 @@ TEST(Choose, APortOfAnIsolatedBridgeIsJudgedOnceAsPacketsComeIn) {
 
 TEST(Choose, RefusesTwoHooksForWhatComesIn) {
     constexpr auto kMessage = "--hook xdp and --hook tc-in both judge what comes in; choose one";
-    for (const net::Interface& interface : all_interfaces())
+    for (const net::Interface& interface : readable())
         for (const int hooks : {FW_HOOK_XDP | FW_HOOK_TC_IN, FW_HOOK_XDP | FW_HOOK_TC_IN | FW_HOOK_TC_OUT})
             for (const WantedMode mode : {WantedMode::kAuto, WantedMode::kNative, WantedMode::kGeneric})
                 expect_refusal(interface, {.mode = mode, .hooks = static_cast<std::uint8_t>(hooks)}, kMessage,
@@ -125,7 +149,7 @@ TEST(Choose, RefusesTwoHooksForWhatComesIn) {
 
 TEST(Choose, RefusesAModeWithoutXdp) {
     constexpr auto kMessage = "--mode is about XDP, which --hook leaves out";
-    for (const net::Interface& interface : all_interfaces())
+    for (const net::Interface& interface : readable())
         for (const int hooks : {+FW_HOOK_TC_IN, +FW_HOOK_TC_OUT, +kTcBothWays})
             for (const WantedMode mode : {WantedMode::kNative, WantedMode::kGeneric})
                 expect_refusal(interface, {.mode = mode, .hooks = static_cast<std::uint8_t>(hooks)}, kMessage,
@@ -145,6 +169,14 @@ TEST(Choose, RefusesLinksThatCannotBeReadWhateverIsWished) {
         expect_refusal(infiniband, wish,
                        "ib0 has link type 32, whose packets fwctl cannot read; it filters Ethernet and "
                        "devices without a link header (WireGuard, tun, ppp, IP tunnels)",
+                       Exit::kFailed);
+}
+
+TEST(Choose, RefusesDevicesWhosePacketsDoNotBeginAtTheIpHeader) {
+    for (const net::Interface& interface : unreadable())
+        expect_refusal(interface, {},
+                       "if0 is a " + interface.kind +
+                           " device, whose packets fwctl cannot read; filter on the device that carries it",
                        Exit::kFailed);
 }
 

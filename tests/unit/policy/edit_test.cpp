@@ -93,9 +93,11 @@ TEST(AddRule, DoesNothingWhenItIsSoAlready) {
     const RuleOutcome outcome = list.add("deny tcp");
     EXPECT_EQ(outcome.change, RuleChange::kUnchanged);
     EXPECT_EQ(outcome.place, 0U);
-    EXPECT_EQ(outcome.replaced_name, "");
     EXPECT_EQ(list.rules, before);
     EXPECT_EQ(list.add("deny tcp/22 tcp").change, RuleChange::kUnchanged);  // the same in other words
+    EXPECT_EQ(list.add_before("deny tcp", "deny-tcp").change, RuleChange::kUnchanged);
+    EXPECT_EQ(list.add_before("deny tcp", "deny-udp").change, RuleChange::kUnchanged);  // where it stands
+    EXPECT_EQ(list.rules, before);
 }
 
 TEST(AddRule, TakesThePlaceOfTheOtherAction) {
@@ -130,7 +132,9 @@ TEST(AddRule, MovesWhatItReplacesWhenAPlaceIsNamed) {
     EXPECT_EQ(outcome.replaced_name, "deny-icmp");
     EXPECT_EQ(names(list.rules), (Words{"allow-icmp", "deny-tcp", "deny-udp"}));
 
-    EXPECT_EQ(list.add_before("allow icmp", "deny-udp").place, 1U);  // the same rule, another place
+    const RuleOutcome moved = list.add_before("allow icmp", "deny-udp");  // the same rule, another place
+    EXPECT_EQ(moved.change, RuleChange::kReplaced);
+    EXPECT_EQ(moved.place, 1U);
     EXPECT_EQ(names(list.rules), (Words{"deny-tcp", "allow-icmp", "deny-udp"}));
 }
 

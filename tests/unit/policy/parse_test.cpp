@@ -145,7 +145,7 @@ p.toml:10:13: error: "both" is not a direction; write in or out, or leave it out
 p.toml:12:1: error: a rule needs the key "name"
   12 | [[rule]]
      | ^~~~~~~~
-  hint: name takes 1 to 63 of A-Z a-z 0-9 . _ / : @ - and blanks
+  hint: name takes 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks
 p.toml:13:10: error: "action" takes a string, not an integer
   13 | action = 3
      |          ^
