@@ -52,11 +52,16 @@ const CLI::App* parsed_verb(const CLI::App& app) {
     return verb;
 }
 
-std::string full_name(const CLI::App* verb) {
-    std::string name = verb->get_name();
-    for (const CLI::App* parent = verb->get_parent(); parent != nullptr; parent = parent->get_parent())
-        name = parent->get_name() + " " + name;
-    return name;
+// What was typed: "rule list"; empty for the program alone.
+std::string typed_name(const CLI::App* verb) {
+    if (verb->get_parent() == nullptr) return {};
+    const std::string outer = typed_name(verb->get_parent());
+    return outer.empty() ? verb->get_name() : outer + " " + verb->get_name();
+}
+
+std::string help_command(const CLI::App* verb) {
+    const std::string name = typed_name(verb);
+    return name.empty() ? "fwctl --help" : fmt::format("fwctl {} --help", name);
 }
 
 std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
@@ -64,22 +69,22 @@ std::string usage_message(const CLI::App& app, const CLI::ParseError& error) {
     const std::vector<std::string_view> verbs = verbs_of(*verb);
     const auto word = first_word(app.remaining(true));
     if (!verbs.empty()) {
-        if (!word) return fmt::format("a command is missing; see: {} --help", full_name(verb));
+        if (!word) return fmt::format("a command is missing; see: {}", help_command(verb));
         const auto near = nearest(*word, verbs);
         return fmt::format("unknown command \"{}\"{}", *word,
                            near ? fmt::format("; did you mean \"{}\"?", *near)
-                                : fmt::format("; see: {} --help", full_name(verb)));
+                                : fmt::format("; see: {}", help_command(verb)));
     }
     std::string text = error.what();
     while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
     for (char& letter : text)
         if (letter == '\n') letter = ' ';
-    return fmt::format("{}; see: {} --help", text, full_name(verb));
+    return fmt::format("{}; see: {}", text, help_command(verb));
 }
 
 Result<Exit> carry_out(const CLI::App& app, const Command& command) {
     if (command.needs_privilege)
-        if (auto allowed = kernel::check_privilege(parsed_verb(app)->get_name()); !allowed)
+        if (auto allowed = kernel::check_privilege(typed_name(parsed_verb(app))); !allowed)
             return tl::unexpected(allowed.error());
     if (!command.globals.netns.empty())
         if (auto entered = net::enter_namespace(command.globals.netns); !entered)

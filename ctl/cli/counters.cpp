@@ -24,19 +24,12 @@ constexpr Reason kReasons[] = {
 #undef X
 };
 
-bool is_wanted(const std::string& name, const std::vector<std::string>& wanted) {
-    if (wanted.empty()) return true;
-    for (const std::string& pattern : wanted)
-        if (policy::interface_matches(pattern, name)) return true;
-    return false;
-}
-
 // Calls `use(interface, direction, reason, count)` for every counter; those at zero only with --wide.
 template <typename Use>
 void for_each_count(const engine::Overview& overview, const std::vector<std::string>& wanted, bool all,
                     Use use) {
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!is_wanted(one.attachment.name(), wanted)) continue;
+        if (!policy::any_matches(wanted, one.attachment.name())) continue;
         for (const fw_direction direction : {FW_IN, FW_OUT})
             for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
                 const fw_count& count = one.counters[direction].by_reason[reason];
@@ -92,7 +85,7 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
     if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     bool any = wanted.empty();
     for (const engine::AttachmentStatus& one : (*overview)->attachments)
-        any = any || is_wanted(one.attachment.name(), wanted);
+        any = any || policy::any_matches(wanted, one.attachment.name());
     if (!any) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());

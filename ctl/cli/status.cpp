@@ -59,13 +59,6 @@ std::string describe_hooks(const engine::AttachmentStatus& status, int hooks) {
     return (status.attachment.record.hooks & hooks) != 0 ? "MISSING" : "nothing";
 }
 
-bool is_wanted(const engine::AttachmentStatus& status, const std::vector<std::string>& wanted) {
-    if (wanted.empty()) return true;
-    for (const std::string& pattern : wanted)
-        if (policy::interface_matches(pattern, status.attachment.name())) return true;
-    return false;
-}
-
 std::string program_ids(const engine::AttachmentStatus& status) {
     std::vector<std::string> ids;
     for (const engine::HookState& hook : status.hooks)
@@ -81,7 +74,7 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     if (globals.wide) columns.push_back({"PROGRAMS"});
     Table table(std::move(columns));
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!is_wanted(one, wanted)) continue;
+        if (!policy::any_matches(wanted, one.attachment.name())) continue;
         const Sums sums = sums_of(one);
         std::vector<std::string> cells = {one.attachment.name(), describe_ingress(one), describe_egress(one),
                                           with_commas(sums.passed), with_commas(sums.dropped)};
@@ -90,7 +83,7 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     }
     table.print(globals);
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!is_wanted(one, wanted)) continue;
+        if (!policy::any_matches(wanted, one.attachment.name())) continue;
         if (!one.broken.empty())
             fmt::print("{}\n", paint(fmt::format("NOT FILTERED: {}", one.broken), Color::kRed, globals));
         for (const std::string& warning : one.warnings)
@@ -115,7 +108,7 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
     bool broken = false;
     Json list = Json::array();
     for (const engine::AttachmentStatus& one : (*overview)->attachments) {
-        if (!is_wanted(one, wanted)) continue;
+        if (!policy::any_matches(wanted, one.attachment.name())) continue;
         any = true;
         broken = broken || !one.broken.empty();
         list.push_back(attachment_json(one));

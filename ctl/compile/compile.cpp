@@ -114,17 +114,11 @@ void add_prefixes(const std::vector<Rows>& all, fw_side side, Image& image) {
     }
 }
 
-bool holds_on(const Rule& rule, const std::string& name) {
-    return rule.on.empty() || std::any_of(rule.on.begin(), rule.on.end(), [&](const std::string& pattern) {
-               return policy::interface_matches(pattern, name);
-           });
-}
-
 void add_attachment(const std::vector<Rows>& all, const Attachment& attachment, fw_generation& generation) {
     fw_attachment_policy& here = generation.attachments[attachment.slot];
     here.enabled = 1;
     for (const Rows& rows : all) {
-        if (!holds_on(*rows.rule, attachment.name)) continue;
+        if (!policy::any_matches(rows.rule->on, attachment.name)) continue;
         if (rows.rule->direction != Direction::kOut) add(here.matches[FW_IN], rows);
         if (rows.rule->direction != Direction::kIn) add(here.matches[FW_OUT], rows);
     }

@@ -41,12 +41,6 @@ Result<std::vector<std::string>> edit_rules(
     return names;
 }
 
-bool holds_on(const policy::Rule& rule, const std::string& name) {
-    return rule.on.empty() || std::any_of(rule.on.begin(), rule.on.end(), [&](const std::string& pattern) {
-               return policy::interface_matches(pattern, name);
-           });
-}
-
 }  // namespace
 
 Result<std::vector<RuleView>> list_rules() {
@@ -83,7 +77,7 @@ Result<AddedRule> add_rule(const policy::Rule& rule, const std::optional<std::st
     });
     if (!attachments) return tl::unexpected(attachments.error());
     for (const std::string& name : *attachments)
-        if (holds_on(added.rule, name)) added.attachments.push_back(name);
+        if (policy::any_matches(added.rule.on, name)) added.attachments.push_back(name);
     return added;
 }
 

@@ -186,6 +186,12 @@ bool interface_matches(std::string_view pattern, std::string_view name) {
     return pattern.find_first_not_of('*', in_pattern) == std::string_view::npos;
 }
 
+bool any_matches(const std::vector<std::string>& patterns, std::string_view name) {
+    return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+               return interface_matches(pattern, name);
+           });
+}
+
 bool same_match(const Rule& one, const Rule& other) {
     return one.services == other.services && one.from == other.from && one.to == other.to &&
            one.on == other.on && one.direction == other.direction;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "policy/model.h"
@@ -38,6 +39,9 @@ Status check_interface(std::string_view pattern);
 
 // * stands for any letters, ? for one.
 bool interface_matches(std::string_view pattern, std::string_view name);
+
+// Whether one of the patterns matches; no patterns stand for every interface.
+bool any_matches(const std::vector<std::string>& patterns, std::string_view name);
 
 // Whether two canonical rules match the same packets: equal in all but name, action, origin and expiry.
 bool same_match(const Rule& one, const Rule& other);

@@ -230,7 +230,7 @@ def test_an_unknown_namespace(host, name, status, line):
 @pytest.mark.parametrize("words", [["attach", "eth0"], ["detach", "--all"], ["status"], ["deny", "icmp"],
                                    ["rule", "list"], ["counters"], ["doctor"]], ids=" ".join)
 def test_without_privilege(filtering_host, words):
-    verb = "list" if words[0] == "rule" else words[0]
+    verb = "rule list" if words[0] == "rule" else words[0]
     assert_refuses(filtering_host, words, NO_PRIVILEGE,
                    f"{verb} needs root: CAP_SYS_ADMIN, CAP_NET_ADMIN missing", prefix=AS_NOBODY)
 

@@ -1,8 +1,7 @@
 """What attackers try: a policy that denies UDP to port 9, and every way around it that other filters have let pass.
 
 The cases below are the table in docs/evasion.md. Each is sent as one raw frame, to native XDP, generic XDP and TC, and
-must be counted under exactly one reason and one rule; what is let in must arrive behind the filter, what is dropped must
-not.
+must count under exactly one reason and one rule. What is let in must arrive behind the filter, what is dropped not.
 """
 
 import dataclasses
@@ -244,7 +243,7 @@ class Filtering:
         """One frame: [the reasons] and [the rules] under which it was counted, and how many frames were let in."""
         before = self.packets()
         self.out.send(bytes(frame))
-        until(lambda: sum(self.packets()[0].values()) > sum(before[0].values()))
+        until(lambda: sum(self.packets()[0].values()) > sum(before[0].values()), bound=10)
         after = self.packets()
         return grown(before[0], after[0]), grown(before[1], after[1]), after[2] - before[2]
 
