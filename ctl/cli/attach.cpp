@@ -97,7 +97,7 @@ Result<Exit> run(const Options& options, const Globals& globals) {
     for (const engine::AttachOutcome& outcome : *outcomes) {
         if (!*status) break;
         for (const engine::AttachmentStatus& one : (*status)->attachments) {
-            if (one.attachment.name() != outcome.interface) continue;
+            if (!one.is_one_of({outcome.interface})) continue;
             if (globals.json) {
                 Json entry{{"interface", outcome.interface}, {"result", change_name(outcome.change)}};
                 entry.update(attachment_json(one));

@@ -8,7 +8,6 @@
 #include "engine/status.h"
 #include "fwctl/abi/reason.h"
 #include "policy/print.h"
-#include "policy/rule.h"
 
 namespace fwctl::cli {
 namespace {
@@ -29,7 +28,7 @@ template <typename Use>
 void for_each_count(const engine::Overview& overview, const std::vector<std::string>& wanted, bool all,
                     Use use) {
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!policy::any_matches(wanted, one.attachment.name())) continue;
+        if (!one.is_one_of(wanted)) continue;
         for (const fw_direction direction : {FW_IN, FW_OUT})
             for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
                 const fw_count& count = one.counters[direction].by_reason[reason];
@@ -84,8 +83,7 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     bool any = wanted.empty();
-    for (const engine::AttachmentStatus& one : (*overview)->attachments)
-        any = any || policy::any_matches(wanted, one.attachment.name());
+    for (const engine::AttachmentStatus& one : (*overview)->attachments) any = any || one.is_one_of(wanted);
     if (!any) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());

@@ -8,7 +8,6 @@
 #include "engine/status.h"
 #include "fwctl/abi/reason.h"
 #include "policy/builtin.h"
-#include "policy/rule.h"
 
 namespace fwctl::cli {
 namespace {
@@ -74,7 +73,7 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     if (globals.wide) columns.push_back({"PROGRAMS"});
     Table table(std::move(columns));
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!policy::any_matches(wanted, one.attachment.name())) continue;
+        if (!one.is_one_of(wanted)) continue;
         const Sums sums = sums_of(one);
         std::vector<std::string> cells = {one.attachment.name(), describe_ingress(one), describe_egress(one),
                                           with_commas(sums.passed), with_commas(sums.dropped)};
@@ -83,7 +82,7 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     }
     table.print(globals);
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!policy::any_matches(wanted, one.attachment.name())) continue;
+        if (!one.is_one_of(wanted)) continue;
         if (!one.broken.empty())
             fmt::print("{}\n", paint(fmt::format("NOT FILTERED: {}", one.broken), Color::kRed, globals));
         for (const std::string& warning : one.warnings)
@@ -108,7 +107,7 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
     bool broken = false;
     Json list = Json::array();
     for (const engine::AttachmentStatus& one : (*overview)->attachments) {
-        if (!policy::any_matches(wanted, one.attachment.name())) continue;
+        if (!one.is_one_of(wanted)) continue;
         any = true;
         broken = broken || !one.broken.empty();
         list.push_back(attachment_json(one));

@@ -108,6 +108,11 @@ Status check_same(const Attachment& there, const AttachRequest& request, bool is
     return {};
 }
 
+void set_name(fw_attachment& record, const std::string& name) {
+    std::memset(record.name, 0, sizeof(record.name));
+    std::memcpy(record.name, name.data(), std::min(name.size(), sizeof(record.name) - 1));
+}
+
 // What is left to do for an interface that is attached already.
 Result<Work> plan_again(const Writing& writing, const AttachRequest& request, const Target& target,
                         const Attachment& there, const Choice& choice) {
@@ -138,14 +143,47 @@ Result<Work> plan_again(const Writing& writing, const AttachRequest& request, co
     return work;
 }
 
+// The attachment of the interface: the one on it, whatever it was called then, or one of its name whose
+// device is gone.
+Result<const Attachment*> find_attachment(const Writing& writing, const Interface& interface) {
+    for (const Attachment& attachment : writing.state.attachments) {
+        if (attachment.ifindex() != interface.ifindex) continue;
+        if (attachment.name() == interface.name) return &attachment;
+        auto still = has_any_hook(writing.store, attachment);
+        if (!still) return tl::unexpected(still.error());
+        if (*still) return &attachment;
+    }
+    return writing.state.find(interface.name);
+}
+
+// An attachment keeps its name when its device is renamed, and with it its rules; but when another device
+// under that name is attached, the name is that one's, and the attachment takes its device's.
+Status give_up_names(Writing& writing, const std::vector<Target>& targets) {
+    const auto all = net::list_interfaces();
+    if (!all) return tl::unexpected(all.error());
+    for (const Target& target : targets) {
+        for (Attachment& attachment : writing.state.attachments) {
+            const Interface* now = net::find_interface(*all, attachment.ifindex());
+            if (now == nullptr || now->ifindex == target.interface.ifindex) continue;
+            if (attachment.name() != target.interface.name) continue;
+            auto still = has_any_hook(writing.store, attachment);
+            if (!still) return tl::unexpected(still.error());
+            if (!*still) continue;
+            set_name(attachment.record, now->name);
+            writing.store.write_record(attachment);
+        }
+    }
+    return {};
+}
+
 // What there is to do for one interface: nothing, a repair or a new attachment. Nothing is touched yet.
 Result<Work> plan(const Writing& writing, const AttachRequest& request, const Target& target,
                   const std::vector<Work>& before) {
     auto choice = choose(target.interface, {request.mode, request.hooks, target.peer_of != 0});
     if (!choice) return tl::unexpected(choice.error());
-    // Names are true: session.cpp has followed the devices that were renamed.
-    if (const Attachment* there = writing.state.find(target.interface.name); there != nullptr)
-        return plan_again(writing, request, target, *there, *choice);
+    auto there = find_attachment(writing, target.interface);
+    if (!there) return tl::unexpected(there.error());
+    if (*there != nullptr) return plan_again(writing, request, target, **there, *choice);
 
     Work work{target, {}, AttachChange::kAttached, choice->mode};
     auto slot = free_slot(writing, before);
@@ -158,8 +196,7 @@ Result<Work> plan(const Writing& writing, const AttachRequest& request, const Ta
     record.hooks = choice->hooks;
     record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
     record.build = kernel::build_id();
-    std::memcpy(record.name, target.interface.name.data(),
-                std::min(target.interface.name.size(), sizeof(record.name) - 1));
+    set_name(record, target.interface.name);
     return work;
 }
 
@@ -252,6 +289,10 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
     auto writing = create_to_write();
     if (!writing) return tl::unexpected(writing.error());
 
+    if (auto given_up = give_up_names(*writing, *targets); !given_up) {
+        undo(*writing, {});
+        return tl::unexpected(given_up.error());
+    }
     std::vector<Work> all;
     for (const Target& target : *targets) {
         auto work = plan(*writing, request, target, all);

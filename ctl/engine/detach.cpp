@@ -8,18 +8,25 @@
 #include "engine/hooks.h"
 #include "engine/session.h"
 #include "engine/store.h"
+#include "net/interface.h"
 #include "policy/print.h"
 #include "policy/rule.h"
 
 namespace fwctl::engine {
 namespace {
 
-Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<std::string>& interfaces) {
+// By the attachment's name, or by the one that its device has now.
+Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<net::Interface>& devices,
+                                         const std::vector<std::string>& interfaces) {
     std::set<std::uint32_t> slots;
     for (const std::string& wanted : interfaces) {
         const std::size_t before = slots.size();
-        for (const Attachment& attachment : state.attachments)
-            if (policy::interface_matches(wanted, attachment.name())) slots.insert(attachment.slot);
+        for (const Attachment& attachment : state.attachments) {
+            const net::Interface* now = net::find_interface(devices, attachment.ifindex());
+            if (policy::interface_matches(wanted, attachment.name()) ||
+                (now != nullptr && policy::interface_matches(wanted, now->name)))
+                slots.insert(attachment.slot);
+        }
         if (slots.size() == before)
             return fail(fmt::format("{} is not attached", wanted), Exit::kNotAttached);
     }
@@ -37,7 +44,10 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<s
 Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
-    auto slots = slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
+    auto devices = net::list_interfaces();
+    if (!devices) return tl::unexpected(devices.error());
+    auto slots =
+        slots_of(writing->state, *devices, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
     if (!slots) return tl::unexpected(slots.error());
 
     DetachOutcome outcome;

@@ -174,6 +174,12 @@ Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachmen
     return states;
 }
 
+Result<bool> has_any_hook(const Store& store, const Attachment& attachment) {
+    auto hooks = inspect_hooks(store, attachment);
+    if (!hooks) return tl::unexpected(hooks.error());
+    return std::any_of(hooks->begin(), hooks->end(), [](const HookState& hook) { return hook.present(); });
+}
+
 bool all_present(const std::vector<HookState>& hooks) {
     return std::all_of(hooks.begin(), hooks.end(), [](const HookState& hook) { return hook.present(); });
 }

@@ -36,6 +36,10 @@ struct HookState {
 Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment,
                                              bool everywhere = false);
 
+// Whether anything of the attachment is on its interface: what tells it from another device that got the same
+// index.
+Result<bool> has_any_hook(const Store& store, const Attachment& attachment);
+
 bool all_present(const std::vector<HookState>& hooks);
 
 // Attaches the hooks of the record that are missing, and writes the mode that XDP got into the record.

@@ -3,11 +3,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "engine/hooks.h"
-#include "net/interface.h"
 #include "net/namespace.h"
 
 namespace fwctl::engine {
@@ -26,31 +24,10 @@ Status clean_up(const Store& store, State& state) {
     return {};
 }
 
-// A device that was renamed keeps its attachment, under its new name. Our program on it tells it from another
-// device that got the same index.
-Status follow_names(const Store& store, State& state) {
-    const auto interfaces = net::list_interfaces();
-    if (!interfaces) return tl::unexpected(interfaces.error());
-    for (Attachment& attachment : state.attachments) {
-        const net::Interface* now = net::find_interface(*interfaces, attachment.ifindex());
-        if (now == nullptr || now->name == attachment.name()) continue;
-        auto hooks = inspect_hooks(store, attachment);
-        if (!hooks) return tl::unexpected(hooks.error());
-        if (std::none_of(hooks->begin(), hooks->end(), [](const HookState& hook) { return hook.present(); }))
-            continue;
-        std::memset(attachment.record.name, 0, sizeof(attachment.record.name));
-        std::memcpy(attachment.record.name, now->name.data(),
-                    std::min(now->name.size(), sizeof(attachment.record.name) - 1));
-        store.write_record(attachment);
-    }
-    return {};
-}
-
 Result<Writing> begin(Lock lock, Store store) {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     if (auto clean = clean_up(store, *state); !clean) return tl::unexpected(clean.error());
-    if (auto followed = follow_names(store, *state); !followed) return tl::unexpected(followed.error());
     return Writing{std::move(lock), std::move(store), std::move(*state)};
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/session.h"
+#include "policy/rule.h"
 
 namespace fwctl::engine {
 namespace {
@@ -112,6 +113,11 @@ Result<AttachmentStatus> status_of(const Store& store, const Attachment& attachm
 }
 
 }  // namespace
+
+bool AttachmentStatus::is_one_of(const std::vector<std::string>& patterns) const {
+    return policy::any_matches(patterns, attachment.name()) ||
+           (interface && policy::any_matches(patterns, interface->name));
+}
 
 bool Overview::any_broken() const {
     return std::any_of(attachments.begin(), attachments.end(),

@@ -20,6 +20,9 @@ struct AttachmentStatus {
     std::array<fw_counters, FW_DIRECTIONS> counters{};
     std::string broken;                 // why it does not protect what it should; empty: it does
     std::vector<std::string> warnings;  // traffic that it cannot see
+
+    // Whether one of the patterns is its name, or the one that its device has now; no patterns: yes.
+    [[nodiscard]] bool is_one_of(const std::vector<std::string>& patterns) const;
 };
 
 // Of one network namespace.

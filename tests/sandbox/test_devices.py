@@ -169,3 +169,16 @@ def test_replace_leaves_xdp_alone_where_the_attachment_is_by_tc(testbed, passing
     assert "others_xdp" in bed.check("b", "bpftool", "prog", "show"), "theirs runs on"
     bed.fwctl("b", "detach", "eth0")
     assert "xdpgeneric" in bed.check("b", "ip", "link", "show", "eth0")
+
+
+def test_rules_go_on_holding_on_a_device_that_was_renamed(testbed):
+    bed = testbed("pair")
+    bed.fwctl("b", "attach", "eth0")
+    bed.fwctl("b", "deny", "icmp", "on", "eth0")
+    bed.check("b", "ip", "link", "set", "eth0", "name", "wan0")
+    assert not bed.pings("a", "10.9.0.2")
+    bed.fwctl("b", "deny", "tcp/1")
+    assert not bed.pings("a", "10.9.0.2"), "an edit does not open what a rule has closed"
+    assert bed.status("b", "wan0")["warnings"] == ["it is called wan0 now; rules know it as eth0"]
+    bed.fwctl("b", "detach", "eth0")
+    assert netns.leftovers(bed.name("b")) == []
