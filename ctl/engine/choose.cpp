@@ -28,7 +28,7 @@ Result<Choice> choose(const net::Interface& interface, const Wish& wish) {
     if (interface.link == net::LinkLayer::kUnknown)
         return fail(
             fmt::format("{} has link type {}, whose packets fwctl cannot read; it filters Ethernet and "
-                        "devices without a link header (WireGuard, tun, ppp, IP tunnels)",
+                        "devices without a link header (WireGuard, tun, ppp)",
                         interface.name, interface.link_type));
     if ((wish.hooks & FW_HOOK_XDP) != 0 && (wish.hooks & FW_HOOK_TC_IN) != 0)
         return fail("--hook xdp and --hook tc-in both judge what comes in; choose one", Exit::kUsage);

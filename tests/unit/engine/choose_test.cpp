@@ -168,7 +168,7 @@ TEST(Choose, RefusesLinksThatCannotBeReadWhateverIsWished) {
     for (const Wish& wish : wishes)
         expect_refusal(infiniband, wish,
                        "ib0 has link type 32, whose packets fwctl cannot read; it filters Ethernet and "
-                       "devices without a link header (WireGuard, tun, ppp, IP tunnels)",
+                       "devices without a link header (WireGuard, tun, ppp)",
                        Exit::kFailed);
 }
 
