@@ -261,6 +261,11 @@ Status replace_all(const Writing& writing, std::vector<Work>& all) {
                     return back;
         return context(work.target.interface.name, replaced.error());
     }
+    for (Work& work : all) {
+        if (!replaces(work)) continue;
+        work.attachment.record.flags &= ~static_cast<unsigned>(FW_ATTACHMENT_REPLACES);
+        writing.store.write_record(work.attachment);
+    }
     return {};
 }
 

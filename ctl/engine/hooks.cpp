@@ -225,7 +225,6 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment) {
     if (!exchanged) return tl::unexpected(exchanged.error());
     replaced = {attachment.ifindex(), now->mode, *exchanged, std::move(*program)};
     attachment.record.xdp_mode = static_cast<std::uint8_t>(now->mode);
-    attachment.record.flags &= ~static_cast<unsigned>(FW_ATTACHMENT_REPLACES);
     store.write_record(attachment);
     return replaced;
 }

@@ -182,3 +182,12 @@ def test_rules_go_on_holding_on_a_device_that_was_renamed(testbed):
     assert bed.status("b", "wan0")["warnings"] == ["it is called wan0 now; rules know it as eth0"]
     bed.fwctl("b", "detach", "eth0")
     assert netns.leftovers(bed.name("b")) == []
+
+
+def test_replace_is_said_once_and_not_remembered(testbed, passing):
+    bed = testbed("pair")
+    bed.fwctl("b", "attach", "eth0", "--mode", "generic", "--replace")
+    bed.check("b", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "off")
+    bed.check("b", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", passing, "sec", "xdp")
+    assert "another XDP program is attached: others_xdp" in bed.fwctl("b", "attach", "eth0", expect=6).stderr
+    assert "others_xdp" in bed.check("b", "bpftool", "prog", "show")

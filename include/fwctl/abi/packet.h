@@ -22,7 +22,7 @@ enum fw_direction {
 /* The link layer that an attachment's packets start with (ARPHRD_*, see net/interface.h). */
 enum fw_link {
 	FW_LINK_ETHERNET = 0,
-	FW_LINK_IP = 1, /* WireGuard, tun, ppp, IP tunnels: the packet starts at the IP header */
+	FW_LINK_IP = 1, /* WireGuard, tun, ppp: the packet starts at the IP header */
 };
 
 enum fw_family {
