@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import time
 import uuid
@@ -16,6 +17,7 @@ import pytest
 import netns
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+AFTER_DEATH = pathlib.Path(__file__).with_name("after-death")
 TESTBED = ROOT / "netns-testbed" / "testbed"
 FWCTL = os.environ.get("FWCTL", str(ROOT / "build" / "release" / "ctl" / "cli" / "fwctl"))
 BPFFS = pathlib.Path("/sys/fs/bpf")
@@ -53,6 +55,8 @@ class Testbed:
 
     def __init__(self, topology, *options):
         self.id = "p" + uuid.uuid4().hex[:6]
+        self.after_death = subprocess.Popen([AFTER_DEATH, str(os.getpid()), self.id, TESTBED, FWCTL],
+                                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         subprocess.run([TESTBED, "up", topology, "--id", self.id, *options], check=True, stdout=subprocess.DEVNULL)
 
     def name(self, role):
@@ -142,6 +146,8 @@ class Testbed:
                 subprocess.run([FWCTL, "detach", "--all", "--netns", role], capture_output=True, timeout=60)
         finally:
             subprocess.run([TESTBED, "down", "--id", self.id], check=True, stdout=subprocess.DEVNULL)
+            os.killpg(self.after_death.pid, signal.SIGKILL)
+            self.after_death.wait()
 
     def roles(self):
         names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout.split("\n")
