@@ -20,7 +20,7 @@ namespace {
 struct Options {
     engine::AttachRequest request;
     std::string mode = "auto";
-    std::vector<std::string> hooks;
+    std::string hooks;
 };
 
 const char* change_name(engine::AttachChange change) {
@@ -43,11 +43,19 @@ engine::WantedMode wanted_mode(const std::string& word) {
     return engine::WantedMode::kAuto;
 }
 
-std::uint8_t wanted_hooks(const std::vector<std::string>& words) {
+// "tc-in,tc-out"; the empty word stands for what suits the interface.
+Result<std::uint8_t> wanted_hooks(const std::string& words) {
     unsigned hooks = 0;
-    for (const std::string& word : words)
+    std::istringstream stream(words);
+    for (std::string word; std::getline(stream, word, ',');) {
+        unsigned found = 0;
         for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
-            if (word == engine::hook_name(hook)) hooks |= hook;
+            if (word == engine::hook_name(hook)) found = hook;
+        if (found == 0)
+            return fail(fmt::format("--hook: \"{}\" is not a hook; xdp, tc-in and tc-out are", word),
+                        Exit::kUsage);
+        hooks |= found;
+    }
     return static_cast<std::uint8_t>(hooks);
 }
 
@@ -86,7 +94,9 @@ Result<Exit> run(const Options& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     engine::AttachRequest request = options.request;
     request.mode = wanted_mode(options.mode);
-    request.hooks = wanted_hooks(options.hooks);
+    auto hooks = wanted_hooks(options.hooks);
+    if (!hooks) return tl::unexpected(hooks.error());
+    request.hooks = *hooks;
     if (!may_reset_session(request, globals)) return fail("not attached");
     auto outcomes = engine::attach(request);
     if (!outcomes) return tl::unexpected(outcomes.error());
@@ -106,6 +116,10 @@ Result<Exit> run(const Options& options, const Globals& globals) {
             }
             fmt::print("{}: {}, in by {}, out by {}\n", outcome.interface, change_name(outcome.change),
                        describe_ingress(one), describe_egress(one));
+            if (!outcome.renamed_from.empty())
+                print_note(fmt::format("  note: it was called {0}: rules on {0} do not hold here any more",
+                                       outcome.renamed_from),
+                           globals);
             for (const std::string& warning : one.warnings) print_note("  note: " + warning, globals);
         }
     }
@@ -128,8 +142,6 @@ void add_attach(CLI::App& app, Command& command) {
         ->check(CLI::IsMember({"auto", "native", "generic"}))
         ->option_text("MODE");
     verb->add_option("--hook", options->hooks, "Where: xdp or tc-in, and tc-out, separated by commas")
-        ->delimiter(',')
-        ->check(CLI::IsMember({"xdp", "tc-in", "tc-out"}))
         ->option_text("HOOK,...");
     verb->add_flag("--replace", options->request.replace,
                    "Take the place of another's XDP program that cannot be shared with");

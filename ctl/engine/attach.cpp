@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -29,6 +30,9 @@ struct Work {
     Attachment attachment;
     AttachChange change = AttachChange::kAttached;
     WantedMode mode = WantedMode::kAuto;
+    bool is_new = false;                     // undone when another interface fails
+    std::string renamed_from = {};           // not empty: the attachment takes its device's new name
+    std::optional<Attachment> retired = {};  // gives way to this one, as its device is gone
 };
 
 bool is_pattern(const std::string& name) {
@@ -113,39 +117,56 @@ void set_name(fw_attachment& record, const std::string& name) {
     std::memcpy(record.name, name.data(), std::min(name.size(), sizeof(record.name) - 1));
 }
 
+// The mode that it had, so that a repair does not change it.
+void keep_mode(Work& work) {
+    const auto had = static_cast<kernel::XdpMode>(work.attachment.record.xdp_mode);
+    if (work.mode != WantedMode::kAuto || had == kernel::XdpMode::kNone) return;
+    work.mode = had == kernel::XdpMode::kNative ? WantedMode::kNative : WantedMode::kGeneric;
+}
+
+bool is_there_under_another_name(const Writing& writing, const Attachment& attachment) {
+    const Interface* now = net::find_interface(writing.interfaces, attachment.ifindex());
+    if (now == nullptr || now->name == attachment.name()) return false;
+    const auto still = has_any_hook(writing.store, attachment);
+    return still && *still;
+}
+
 // What is left to do for an interface that is attached already.
 Result<Work> plan_again(const Writing& writing, const AttachRequest& request, const Target& target,
                         const Attachment& there, const Choice& choice) {
-    const bool is_peer = target.peer_of != 0;
-    const bool was_peer = there.record.peer_of != 0;
-    if (!was_peer)
-        if (auto same = check_same(there, request, is_peer); !same) return tl::unexpected(same.error());
     Work work{target, there, AttachChange::kUnchanged, request.mode};
     fw_attachment& record = work.attachment.record;
-    record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
+    const bool was_peer = record.peer_of != 0;
+    const bool is_peer = target.peer_of != 0;
     if (was_peer && is_peer)
         record.peer_of = static_cast<std::uint32_t>(target.peer_of);  // of a bridge made anew
     if (was_peer && !is_peer) {  // now it is wanted for itself: with its way out, too
         record.peer_of = 0;
         record.hooks |= choice.hooks & FW_HOOK_TC_OUT;
     }
+    if (auto same = check_same(work.attachment, request, is_peer); !same) return tl::unexpected(same.error());
+    if (record.name != target.interface.name) {
+        set_name(record, target.interface.name);
+        work.renamed_from = there.name();
+        const Attachment* old = writing.state.find(target.interface.name);
+        if (old != nullptr && !is_there_under_another_name(writing, *old)) work.retired = *old;
+    }
     if (request.replace) record.flags |= FW_ATTACHMENT_REPLACES;
     auto hooks = inspect_hooks(writing.store, work.attachment);
     if (!hooks) return tl::unexpected(hooks.error());
-    if (!all_present(*hooks) || record.peer_of != there.record.peer_of)
+    const bool overtaken = std::any_of(hooks->begin(), hooks->end(),
+                                       [](const HookState& hook) { return hook.overtaken && hook.by_link; });
+    if (!all_present(*hooks) || overtaken || record.peer_of != there.record.peer_of)
         work.change = AttachChange::kRepaired;
     else if (record.build != kernel::build_id())
         work.change = AttachChange::kUpdated;
-    // The mode that it had, so that a repair does not change it.
-    if (record.xdp_mode != 0 && work.mode == WantedMode::kAuto)
-        work.mode = record.xdp_mode == static_cast<int>(kernel::XdpMode::kNative) ? WantedMode::kNative
-                                                                                  : WantedMode::kGeneric;
+    keep_mode(work);
     return work;
 }
 
-// The attachment of the interface: the one on it, whatever it was called then, or one of its name whose
-// device is gone.
-Result<const Attachment*> find_attachment(const Writing& writing, const Interface& interface) {
+// The attachment that is on the interface, whatever the interface was called then. Its program tells it from
+// one whose device is gone and whose index was given to another.
+Result<const Attachment*> attachment_on(const Writing& writing, const Interface& interface) {
     for (const Attachment& attachment : writing.state.attachments) {
         if (attachment.ifindex() != interface.ifindex) continue;
         if (attachment.name() == interface.name) return &attachment;
@@ -153,27 +174,36 @@ Result<const Attachment*> find_attachment(const Writing& writing, const Interfac
         if (!still) return tl::unexpected(still.error());
         if (*still) return &attachment;
     }
-    return writing.state.find(interface.name);
+    return nullptr;
 }
 
-// An attachment keeps its name when its device is renamed, and with it its rules; but when another device
-// under that name is attached, the name is that one's, and the attachment takes its device's.
-Status give_up_names(Writing& writing, const std::vector<Target>& targets) {
-    const auto all = net::list_interfaces();
-    if (!all) return tl::unexpected(all.error());
-    for (const Target& target : targets) {
-        for (Attachment& attachment : writing.state.attachments) {
-            const Interface* now = net::find_interface(*all, attachment.ifindex());
-            if (now == nullptr || now->ifindex == target.interface.ifindex) continue;
-            if (attachment.name() != target.interface.name) continue;
-            auto still = has_any_hook(writing.store, attachment);
-            if (!still) return tl::unexpected(still.error());
-            if (!*still) continue;
-            set_name(attachment.record, now->name);
-            writing.store.write_record(attachment);
-        }
+// A new attachment. One of the same name whose device is gone gives way to it, and hands on what was asked
+// for.
+Result<Work> plan_new(const Writing& writing, const Target& target, const Choice& choice,
+                      const AttachRequest& request, const std::vector<Work>& before) {
+    Work work{target, {}, AttachChange::kAttached, choice.mode};
+    auto slot = free_slot(writing, before);
+    if (!slot) return tl::unexpected(slot.error());
+    work.is_new = true;
+    work.attachment.slot = *slot;
+    fw_attachment& record = work.attachment.record;
+    record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
+    record.peer_of = static_cast<std::uint32_t>(target.peer_of);
+    record.flags = request.replace ? FW_ATTACHMENT_REPLACES : 0;
+    record.hooks = choice.hooks;
+    record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
+    record.build = kernel::build_id();
+    set_name(record, target.interface.name);
+    const Attachment* old = writing.state.find(target.interface.name);
+    if (old == nullptr || is_there_under_another_name(writing, *old)) return work;
+    work.change = AttachChange::kRepaired;
+    work.retired = *old;
+    if (old->record.link == record.link && request.hooks == 0 && request.mode == WantedMode::kAuto) {
+        record.hooks = old->record.hooks;
+        record.xdp_mode = old->record.xdp_mode;
+        keep_mode(work);
     }
-    return {};
+    return work;
 }
 
 // What there is to do for one interface: nothing, a repair or a new attachment. Nothing is touched yet.
@@ -181,23 +211,10 @@ Result<Work> plan(const Writing& writing, const AttachRequest& request, const Ta
                   const std::vector<Work>& before) {
     auto choice = choose(target.interface, {request.mode, request.hooks, target.peer_of != 0});
     if (!choice) return tl::unexpected(choice.error());
-    auto there = find_attachment(writing, target.interface);
+    auto there = attachment_on(writing, target.interface);
     if (!there) return tl::unexpected(there.error());
     if (*there != nullptr) return plan_again(writing, request, target, **there, *choice);
-
-    Work work{target, {}, AttachChange::kAttached, choice->mode};
-    auto slot = free_slot(writing, before);
-    if (!slot) return tl::unexpected(slot.error());
-    work.attachment.slot = *slot;
-    fw_attachment& record = work.attachment.record;
-    record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
-    record.peer_of = static_cast<std::uint32_t>(target.peer_of);
-    record.flags = request.replace ? FW_ATTACHMENT_REPLACES : 0;
-    record.hooks = choice->hooks;
-    record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
-    record.build = kernel::build_id();
-    set_name(record, target.interface.name);
-    return work;
+    return plan_new(writing, target, *choice, request, before);
 }
 
 bool replaces(const Work& work) {
@@ -222,7 +239,7 @@ Status prepare(const Writing& writing, Work& work) {
 void undo(const Writing& writing, const std::vector<Work>& done) {
     bool clean = true;
     for (const Work& work : done) {
-        if (work.change != AttachChange::kAttached) continue;
+        if (!work.is_new) continue;
         if (remove_hooks(writing.store, work.attachment))
             writing.store.erase_record(work.attachment.slot);
         else
@@ -231,15 +248,30 @@ void undo(const Writing& writing, const std::vector<Work>& done) {
     if (clean && writing.state.attachments.empty()) remove_state(writing.store.paths());
 }
 
-// The new attachments beside those that were there.
+// An attachment keeps its name, and with it its rules, when its device is renamed; when another takes the
+// name, it gets its device's.
+void give_up_name(const Writing& writing, State& next, const Work& work) {
+    for (Attachment& other : next.attachments) {
+        if (other.slot == work.attachment.slot || other.name() != work.attachment.name()) continue;
+        if (const Interface* now = net::find_interface(writing.interfaces, other.ifindex()); now != nullptr)
+            set_name(other.record, now->name);
+    }
+}
+
+// What is attached when all is done: no two under one name.
 State enabled_state(const Writing& writing, const std::vector<Work>& done) {
     State next = writing.state;
     for (const Work& work : done) {
-        std::erase_if(next.attachments,
-                      [&](const Attachment& attachment) { return attachment.slot == work.attachment.slot; });
+        std::erase_if(next.attachments, [&](const Attachment& attachment) {
+            return attachment.slot == work.attachment.slot ||
+                   (work.retired && attachment.slot == work.retired->slot);
+        });
         next.attachments.push_back(work.attachment);
         next.attachments.back().enabled = true;
     }
+    // Twice, as a name that is given up may be that of the next.
+    for (int round = 0; round < 2; ++round)
+        for (const Work& work : done) give_up_name(writing, next, work);
     return next;
 }
 
@@ -269,21 +301,37 @@ Status replace_all(const Writing& writing, std::vector<Work>& all) {
     return {};
 }
 
+// Records of attachments that got another name, and what has given way: only once the generation holds.
+Status settle(const Writing& writing, const State& next, const std::vector<Work>& all) {
+    for (const Attachment& attachment : next.attachments) writing.store.write_record(attachment);
+    for (const Work& work : all) {
+        if (!work.retired) continue;
+        if (auto gone = remove_hooks(writing.store, *work.retired); !gone) return gone;
+        writing.store.erase_record(work.retired->slot);
+    }
+    return {};
+}
+
 Status carry_out(const Writing& writing, std::vector<Work>& all) {
     for (Work& work : all)
         if (auto prepared = prepare(writing, work); !prepared)
             return context(work.target.interface.name, prepared.error());
-    const bool changed = std::any_of(
-        all.begin(), all.end(), [](const Work& work) { return work.change != AttachChange::kUnchanged; });
+    const bool changed = std::any_of(all.begin(), all.end(), [](const Work& work) {
+        return work.change != AttachChange::kUnchanged || !work.renamed_from.empty();
+    });
     if (!changed) return {};
     State next = enabled_state(writing, all);
     if (auto published = writing.store.publish(next); !published) return published;
-    auto replaced = replace_all(writing, all);
-    if (!replaced) {
+    if (auto replaced = replace_all(writing, all); !replaced) {
         State before = writing.state;
         if (auto back = writing.store.publish(before); !back) return back;
+        return replaced;
     }
-    return replaced;
+    // The records of the work are newer: they know the mode that XDP got.
+    for (Attachment& attachment : next.attachments)
+        for (const Work& work : all)
+            if (work.attachment.slot == attachment.slot) attachment.record = work.attachment.record;
+    return settle(writing, next, all);
 }
 
 }  // namespace
@@ -294,10 +342,6 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
     auto writing = create_to_write();
     if (!writing) return tl::unexpected(writing.error());
 
-    if (auto given_up = give_up_names(*writing, *targets); !given_up) {
-        undo(*writing, {});
-        return tl::unexpected(given_up.error());
-    }
     std::vector<Work> all;
     for (const Target& target : *targets) {
         auto work = plan(*writing, request, target, all);
@@ -312,7 +356,8 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
         return tl::unexpected(done.error());
     }
     std::vector<AttachOutcome> outcomes;
-    for (const Work& work : all) outcomes.push_back({work.target.interface.name, work.change});
+    for (const Work& work : all)
+        outcomes.push_back({work.target.interface.name, work.change, work.renamed_from});
     return outcomes;
 }
 

@@ -27,6 +27,7 @@ enum class AttachChange { kAttached, kUnchanged, kRepaired, kUpdated };
 struct AttachOutcome {
     std::string interface;
     AttachChange change = AttachChange::kAttached;
+    std::string renamed_from;  // not empty: the name that the attachment, and rules, knew it by until now
 };
 
 Result<std::vector<AttachOutcome>> attach(const AttachRequest& request);

@@ -44,10 +44,8 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<n
 Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
-    auto devices = net::list_interfaces();
-    if (!devices) return tl::unexpected(devices.error());
-    auto slots =
-        slots_of(writing->state, *devices, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
+    auto slots = slots_of(writing->state, writing->interfaces,
+                          interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
     if (!slots) return tl::unexpected(slots.error());
 
     DetachOutcome outcome;

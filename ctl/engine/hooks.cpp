@@ -70,10 +70,13 @@ Result<HookState> inspect_tc(const Store& store, const Attachment& attachment, f
     auto link = kernel::pinned_tcx(store.paths().link(attachment.slot, hook == FW_HOOK_TC_OUT));
     if (!link) return tl::unexpected(link.error());
     if (*link && (*link)->ifindex == attachment.ifindex()) {
-        state.by_link = true;
-        state.program_ids = {(*link)->program_id};
+        // An index means something in its own namespace alone: a device that was moved keeps the link, and
+        // ours may have its index.
         const auto order = kernel::query_tcx(attachment.ifindex(), direction_of(hook));
-        state.overtaken = !order.empty() && order.front() != (*link)->program_id;
+        const auto place = std::find(order.begin(), order.end(), (*link)->program_id);
+        state.by_link = true;
+        if (place != order.end()) state.program_ids = {*place};
+        state.overtaken = place != order.end() && place != order.begin();
         return state;
     }
     const auto filter = kernel::query_filter(attachment.ifindex(), direction_of(hook));
@@ -139,6 +142,22 @@ Status attach_tc(const Store& store, Attachment& attachment, fw_hook hook) {
     return attach_by_filter(store, attachment, hook, object->program_fd());
 }
 
+// Attaches once more, in front of all others, before the link that was overtaken goes.
+Status to_the_front(const Store& store, const Attachment& attachment, fw_hook hook) {
+    auto object = object_for(store, attachment, hook);
+    if (!object) return tl::unexpected(object.error());
+    if (auto loaded = object->load(); !loaded) return loaded;
+    const std::string pin = store.paths().link(attachment.slot, hook == FW_HOOK_TC_OUT);
+    auto linked =
+        kernel::attach_tcx(attachment.ifindex(), direction_of(hook), object->program_fd(), pin + "-new");
+    if (!linked) return tl::unexpected(linked.error());
+    if (auto gone = kernel::detach_tcx(pin); !gone) return gone;
+    std::error_code error;
+    std::filesystem::rename(pin + "-new", pin, error);
+    if (error) return fail(fmt::format("cannot rename the pin {}: {}", pin, error.message()));
+    return {};
+}
+
 std::string foreign_programs(const kernel::XdpState& state) {
     std::string names;
     for (const kernel::XdpProgram& program : state.programs)
@@ -188,6 +207,9 @@ Status attach_missing(const Store& store, Attachment& attachment, WantedMode mod
     auto hooks = inspect_hooks(store, attachment);
     if (!hooks) return tl::unexpected(hooks.error());
     for (const HookState& hook : *hooks) {
+        if (hook.overtaken && hook.by_link) {
+            if (auto first = to_the_front(store, attachment, hook.hook); !first) return first;
+        }
         if (hook.present()) continue;
         if (hook.hook != FW_HOOK_XDP) {
             if (auto attached = attach_tc(store, attachment, hook.hook); !attached) return attached;
@@ -270,8 +292,11 @@ Status update_programs(const Store& store, Attachment& attachment) {
 }
 
 Status remove_hooks(const Store& store, const Attachment& attachment) {
-    for (const bool egress : {false, true})
-        if (auto gone = kernel::detach_tcx(store.paths().link(attachment.slot, egress)); !gone) return gone;
+    for (const bool egress : {false, true}) {
+        const std::string pin = store.paths().link(attachment.slot, egress);
+        for (const std::string& one : {pin, pin + "-new"})
+            if (auto gone = kernel::detach_tcx(one); !gone) return gone;
+    }
 
     const auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());

@@ -28,7 +28,9 @@ Result<Writing> begin(Lock lock, Store store) {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     if (auto clean = clean_up(store, *state); !clean) return tl::unexpected(clean.error());
-    return Writing{std::move(lock), std::move(store), std::move(*state)};
+    auto interfaces = net::list_interfaces();
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    return Writing{std::move(lock), std::move(store), std::move(*state), std::move(*interfaces)};
 }
 
 }  // namespace
@@ -42,6 +44,7 @@ Result<kernel::StatePaths> current_paths() {
 Result<std::optional<Reading>> open_to_read() {
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
+    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
     auto lock = Lock::acquire_to_read(*paths);
     if (!lock) return tl::unexpected(lock.error());
     auto store = Store::open(*paths);
@@ -56,6 +59,7 @@ Result<Writing> open_to_write() {
     };
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
+    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
     if (!kernel::bpffs_mounted()) return nothing();
     auto lock = Lock::acquire(*paths);
     if (!lock) return tl::unexpected(lock.error());

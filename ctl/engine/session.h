@@ -3,11 +3,13 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/result.h"
 #include "engine/lock.h"
 #include "engine/store.h"
 #include "kernel/bpffs.h"
+#include "net/interface.h"
 
 namespace fwctl::engine {
 
@@ -28,6 +30,7 @@ struct Writing {
     Lock lock;
     Store store;
     State state;
+    std::vector<net::Interface> interfaces;  // of this network namespace, as they are now
 };
 
 // An error with Exit::kNotAttached when nothing is attached.

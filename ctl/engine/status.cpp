@@ -82,12 +82,15 @@ std::vector<std::string> warnings_of(const AttachmentStatus& status, const std::
         warnings.emplace_back("what comes in is not filtered");
     if (!has_hook(attachment, FW_HOOK_TC_OUT) && attachment.record.peer_of == 0)
         warnings.emplace_back("what goes out is not filtered");
-    for (const HookState& hook : status.hooks)
-        if (hook.overtaken)
-            warnings.push_back(fmt::format(
-                "another TC program is asked before ours at {0}, and what it lets pass for good is not "
-                "filtered; to be the first again: fwctl detach {1}; fwctl attach {1}",
-                hook_name(hook.hook), attachment.name()));
+    for (const HookState& hook : status.hooks) {
+        if (!hook.overtaken) continue;
+        const std::string remedy = hook.by_link ? "fwctl attach " + attachment.name()
+                                                : "give it a higher priority number (tc filter show)";
+        warnings.push_back(
+            fmt::format("another TC program is asked before ours at {}, and what it lets pass for good is "
+                        "not filtered; to be the first again: {}",
+                        hook_name(hook.hook), remedy));
+    }
     if (status.interface->kind == "bridge") warn_of_bridge(status, all, state, warnings);
     return warnings;
 }

@@ -58,12 +58,12 @@ Result<std::vector<CountedRule>> live_rules(const fw_generation& generation) {
     return rules;
 }
 
-// Free counters for the rules that have none, set to zero: nobody counts there, as two generations do not use
-// them.
-Status give_counters(State& state, const kernel::Map& counters) {
+// Free counters for the rules that have none, set to zero: the active generation does not count there.
+Status give_counters(State& state, const fw_generation& active, const kernel::Map& counters) {
     std::set<std::uint16_t> used;
     for (std::uint16_t i = 0; i < policy::builtin_rules().size(); ++i) used.insert(i);
     for (const CountedRule& rule : state.live) used.insert(rule.counter);
+    for (std::uint32_t i = 0; i < active.rule_count; ++i) used.insert(active.rules[i].counter);
     for (CountedRule& rule : state.live) {
         if (rule.counter != kNoCounter) continue;
         std::uint16_t free = 0;
@@ -162,7 +162,7 @@ Status Store::publish(State& state) const {
     const std::uint64_t next = load(control_) + 1;
     // The half that is about to be written may still be read by packets that came before the last switch.
     if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
-    if (auto given = give_counters(state, rule_counters_); !given) return given;
+    if (auto given = give_counters(state, *policy_.at((next - 1) & 1), rule_counters_); !given) return given;
     if (auto written = write_half(next, state); !written) return written;
     switch_to(control_, next);
     state.generation = next;

@@ -58,7 +58,7 @@ public:
 
     // Makes the live rules and the enabled attachments of `state` the running ones. Rules without counters
     // (kNoCounter) get some, which start at zero.
-    Status publish(State& state) const;
+    [[nodiscard]] Status publish(State& state) const;
 
     void write_record(const Attachment& attachment) const;
     void erase_record(std::uint32_t slot) const;
@@ -68,7 +68,7 @@ public:
 
 private:
     static Result<Store> open_pins(const kernel::StatePaths& paths);
-    Status write_half(std::uint64_t generation, const State& state) const;
+    [[nodiscard]] Status write_half(std::uint64_t generation, const State& state) const;
 
     kernel::StatePaths paths_;
     kernel::MappedArray<fw_control> control_;

@@ -30,13 +30,17 @@ bool mounts_last() {
 
 }  // namespace
 
+Status check_bpffs() {
+    if (bpffs_mounted() || mounts_last()) return {};
+    return fail(
+        fmt::format("there is no BPF file system at {} in this mount namespace, and one that is mounted here "
+                    "would end with it; instead of `ip netns exec NAME`: fwctl --netns NAME",
+                    kBpffs));
+}
+
 Status ensure_bpffs() {
     if (bpffs_mounted()) return {};
-    if (!mounts_last())
-        return fail(fmt::format(
-            "there is no BPF file system at {} in this mount namespace, and one that is mounted here "
-            "would end with it; instead of `ip netns exec NAME`: fwctl --netns NAME",
-            kBpffs));
+    if (auto lasting = check_bpffs(); !lasting) return lasting;
     if (mount("bpf", kBpffs, "bpf", 0, "mode=0700") != 0)
         return fail(fmt::format("cannot mount the BPF file system at {}: {}", kBpffs, strerror(errno)));
     return {};

@@ -19,6 +19,10 @@ inline constexpr const char* kBpffs = "/sys/fs/bpf";
 
 bool bpffs_mounted();
 
+// An error where pins cannot be seen and one that is mounted would not last: in the mount namespace of `ip
+// netns exec`.
+Status check_bpffs();
+
 // Mounts the bpffs where it is missing.
 Status ensure_bpffs();
 

@@ -25,11 +25,11 @@ public:
     [[nodiscard]] std::uint32_t id() const { return id_; }
 
     template <typename Key, typename Value>
-    Status update(const Key& key, const Value& value) const {
+    [[nodiscard]] Status update(const Key& key, const Value& value) const {
         return update_bytes(&key, &value);
     }
     template <typename Key>
-    Status erase(const Key& key) const {
+    [[nodiscard]] Status erase(const Key& key) const {
         return erase_bytes(&key);
     }
     // Every key of the map, as it is now.
@@ -51,7 +51,7 @@ public:
     }
     // Sets the element to zero on every CPU.
     template <typename Value>
-    Status clear_per_cpu(std::uint32_t index) const {
+    [[nodiscard]] Status clear_per_cpu(std::uint32_t index) const {
         const std::vector<Value> zero(cpu_count());
         return update_bytes(&index, zero.data());
     }

@@ -58,7 +58,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         auto* constants = reinterpret_cast<fwctl_xdp::fwctl_xdp__rodata*>(bytes.data());
         constants->fw_slot = config.slot;
         constants->fw_link = static_cast<std::uint8_t>(config.link);
-        constants->fw_tracing = config.tracing;
+        constants->fw_tracing = config.tracing ? 1 : 0;
         bpf_map__set_initial_value(map, bytes.data(), size);
     }
 }

@@ -68,8 +68,10 @@ Status exchange_bare(int ifindex, XdpMode mode, int old_fd, int new_fd) {
 }
 
 Result<ProgramPointer> libxdp_program(Object& object) {
-    DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = object.handle(),
-                        .prog_name = object.program_name());
+    xdp_program_opts options{};
+    options.sz = sizeof(options);
+    options.obj = object.handle();
+    options.prog_name = object.program_name();
     ProgramPointer program(xdp_program__create(&options));
     if (const long error = libxdp_get_error(program.get()); error != 0) {
         (void)program.release();

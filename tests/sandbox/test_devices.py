@@ -1,5 +1,7 @@
 """Devices that come, go, change their name or their namespace, and others who get in the way while fwctl is attached."""
 
+import fcntl
+import struct
 import subprocess
 import threading
 
@@ -191,3 +193,76 @@ def test_replace_is_said_once_and_not_remembered(testbed, passing):
     bed.check("b", "ip", "link", "set", "dev", "eth0", "xdpgeneric", "obj", passing, "sec", "xdp")
     assert "another XDP program is attached: others_xdp" in bed.fwctl("b", "attach", "eth0", expect=6).stderr
     assert "others_xdp" in bed.check("b", "bpftool", "prog", "show")
+
+
+def names(bed, role):
+    return sorted(one["interface"] for one in bed.json(role, "status")["attachments"])
+
+
+def test_attaching_a_renamed_device_by_its_new_name_takes_the_name(testbed):
+    bed = testbed("pair")
+    bed.fwctl("b", "attach", "eth0")
+    bed.fwctl("b", "deny", "icmp", "on", "wan0")
+    bed.check("b", "ip", "link", "set", "eth0", "name", "wan0")
+    assert "it was called eth0: rules on eth0 do not hold here any more" in bed.fwctl("b", "attach", "wan0").stderr
+    assert not bed.pings("a", "10.9.0.2")
+
+
+def test_two_attached_devices_that_swapped_their_names(testbed):
+    bed = testbed("pair")
+    for name, peer in (("v0", "w0"), ("x0", "y0")):
+        add_veth(bed, "b", name, peer)
+    bed.fwctl("b", "attach", "v0", "x0")
+    for old, new in (("v0", "tt"), ("x0", "v0"), ("tt", "x0")):
+        bed.check("b", "ip", "link", "set", old, "name", new)
+    bed.fwctl("b", "attach", "v0")
+    assert names(bed, "b") == ["v0", "x0"]
+    assert all(one["warnings"] == [] and one["broken"] is None for one in bed.json("b", "status")["attachments"])
+    bed.fwctl("b", "detach", "--all")
+    assert netns.leftovers(bed.name("b")) == []
+
+
+def test_a_device_that_takes_the_name_of_a_dead_one(testbed):
+    bed = testbed("pair")
+    for name, peer in (("v0", "w0"), ("x0", "y0")):
+        add_veth(bed, "b", name, peer)
+    bed.fwctl("b", "attach", "v0", "x0")
+    bed.check("b", "ip", "link", "del", "v0")
+    bed.check("b", "ip", "link", "set", "x0", "name", "v0")
+    bed.fwctl("b", "attach", "v0")
+    assert names(bed, "b") == ["v0"]
+    assert bed.status("b", "v0")["broken"] is None
+    bed.fwctl("b", "detach", "--all")
+    assert netns.leftovers(bed.name("b")) == []
+
+
+def test_another_kind_of_device_under_an_old_name_is_read_as_what_it_is(testbed):
+    bed = testbed("pair")
+    add_veth(bed, "b", "v0", "v1")
+    bed.fwctl("b", "attach", "v0")
+    bed.fwctl("b", "deny", "icmp", "out")
+    bed.check("b", "ip", "link", "del", "v0")
+    bed.check("b", "ip", "tuntap", "add", "v0", "mode", "tun")
+    bed.check("b", "ip", "addr", "add", "10.99.0.1/24", "dev", "v0")
+    bed.check("b", "ip", "link", "set", "v0", "up")
+    with open("/dev/net/tun", "rb+", buffering=0) as reader:  # gives the device a carrier
+        with netns.inside(bed.name("b")):
+            fcntl.ioctl(reader, 0x400454CA, struct.pack("16sH22x", b"v0", 0x1001))  # TUNSETIFF, IFF_TUN | IFF_NO_PI
+        assert bed.fwctl("b", "attach", "v0").stdout.startswith("v0: repaired")
+        bed.run("b", "ping", "-c", "1", "-W", "1", "10.99.0.2")
+        assert bed.counters("b", "v0")[("out", "rule-deny")] >= 1
+    bed.fwctl("b", "detach", "--all")
+    assert netns.leftovers(bed.name("b")) == []
+
+
+def test_a_device_with_the_index_of_one_that_was_moved_is_not_taken_for_it(testbed):
+    bed = testbed("pair")
+    bed.check("b", "ip", "link", "add", "v0", "index", "77", "type", "veth", "peer", "name", "v1")
+    bed.fwctl("b", "attach", "v0")
+    bed.check("b", "ip", "link", "set", "v0", "netns", bed.name("a"))
+    bed.check("b", "ip", "link", "add", "v0", "index", "77", "type", "veth", "peer", "name", "v2")
+    assert bed.status("b", "v0", expect=3)["broken"]
+    assert bed.fwctl("b", "attach", "v0").stdout.startswith("v0: repaired")
+    assert bed.status("b", "v0")["broken"] is None
+    bed.fwctl("b", "detach", "--all")
+    assert netns.leftovers(bed.name("b")) == []

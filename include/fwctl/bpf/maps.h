@@ -65,7 +65,7 @@ struct {
 
 const volatile __u32 fw_slot;	/* of this attachment in fw_generation.attachments */
 const volatile __u8 fw_link;	/* enum fw_link */
-const volatile bool fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
+const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
 
 struct fw_trace fw_last;
 
