@@ -52,7 +52,7 @@ Result<std::uint8_t> wanted_hooks(const std::string& words) {
         for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
             if (word == engine::hook_name(hook)) found = hook;
         if (found == 0)
-            return fail(fmt::format("--hook: \"{}\" is not a hook; xdp, tc-in and tc-out are", word),
+            return fail(fmt::format("--hook: {} not in {{xdp,tc-in,tc-out}}; see: fwctl attach --help", word),
                         Exit::kUsage);
         hooks |= found;
     }

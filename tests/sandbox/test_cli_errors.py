@@ -299,5 +299,13 @@ def test_attach_mounts_no_bpffs_that_would_not_last(host):
 
 @pytest.mark.parametrize("words", ["status", "deny icmp", "rule list", "counters", "detach --all"])
 def test_without_a_bpffs_nothing_is_attached(host, words):
-    done = without_bpffs(host, f'{{ "$@" {words}; code=$?; mountpoint -q /sys/fs/bpf && exit 99; exit $code; }}')
+    done = without_bpffs(host, f'{{ "$@" {words}; code=$?; mountpoint -q /sys/fs/bpf && exit 99; exit $code; }}',
+                         "--pid", "--fork", "--mount-proc")
     assert (done.returncode, done.stderr, done.stdout) == (NOT_ATTACHED, f"fwctl: {NOTHING_ATTACHED}\n", "")
+
+
+@pytest.mark.parametrize("words", ["status", "deny icmp", "rule list", "counters", "detach --all"])
+def test_where_pins_are_out_of_sight_nothing_is_said_of_them(host, words):
+    done = without_bpffs(host, f'exec "$@" {words}')
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert done.stderr.startswith("fwctl: there is no BPF file system at /sys/fs/bpf in this mount namespace")
