@@ -59,6 +59,10 @@ class Testbed:
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         subprocess.run([TESTBED, "up", topology, "--id", self.id, *options], check=True, stdout=subprocess.DEVNULL)
 
+    def __getstate__(self):
+        """For workers in processes of their own: the testbed stays this process's to remove."""
+        return {"id": self.id}
+
     def name(self, role):
         return f"fwt-{self.id}-{role}"
 
