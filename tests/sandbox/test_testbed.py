@@ -1,6 +1,5 @@
 """netns-testbed itself: side by side, torn down twice, killed halfway, called wrongly."""
 
-import os
 import pathlib
 import subprocess
 import uuid
@@ -163,16 +162,15 @@ def test_no_offload_plays_a_wire(name):
             assert f"\n{feature}: off" in features, feature
 
 
-def test_the_testbed_of_a_killed_test_is_removed(tmp_path):
-    script = tmp_path / "test_waits.py"
-    script.write_text("import time\ndef test_waits(testbed):\n    bed = testbed('pair')\n    bed.fwctl('b', 'attach', 'eth0')\n"
-                      "    print(bed.id, flush=True)\n    time.sleep(600)\n")
-    here = pathlib.Path(__file__).parent
-    with subprocess.Popen(["/usr/bin/python3", "-m", "pytest", "-q", "-s", "-p", "conftest", script], cwd=here, text=True,
-                          env=os.environ | {"PYTHONPATH": str(here)}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
-        name = next(line.strip() for line in run.stdout if line.startswith("p"))
-        cookie_pins = netns.pins(f"fwt-{name}-b")
-        assert cookie_pins
+def test_the_testbed_of_a_killed_test_is_removed():
+    script = ("import conftest, time; bed = conftest.Testbed('pair'); bed.fwctl('b', 'attach', 'eth0'); "
+              "print(bed.id, flush=True); time.sleep(600)")
+    with subprocess.Popen(["/usr/bin/python3", "-c", script], cwd=pathlib.Path(__file__).parent, text=True,
+                          stdout=subprocess.PIPE) as run:
+        name = run.stdout.readline().strip()
+        pins = netns.pins(f"fwt-{name}-b")
         run.kill()
-    until(lambda: f"fwt-{name}-" not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout)
-    assert not [pin for pin in cookie_pins if pathlib.Path(pin).exists()]
+    assert pins
+    until(lambda: f"fwt-{name}-" not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True,
+                                                       check=True).stdout)
+    assert not [pin for pin in pins if pathlib.Path(pin).exists()]
