@@ -135,7 +135,9 @@ Status attach_tc(const Store& store, Attachment& attachment, fw_hook hook) {
     if (!object) return tl::unexpected(object.error());
     if (auto loaded = object->load(); !loaded) return loaded;
     const std::string pin = store.paths().link(attachment.slot, hook == FW_HOOK_TC_OUT);
-    if (auto gone = kernel::detach_tcx(pin); !gone) return gone;  // of an interface that is gone
+    for (const std::string& old :
+         {pin, pin + "-new"})  // of an interface that is gone, of a command that was killed
+        if (auto gone = kernel::detach_tcx(old); !gone) return gone;
     auto linked = kernel::attach_tcx(attachment.ifindex(), direction_of(hook), object->program_fd(), pin);
     if (!linked) return tl::unexpected(linked.error());
     if (*linked) return {};
@@ -148,6 +150,7 @@ Status to_the_front(const Store& store, const Attachment& attachment, fw_hook ho
     if (!object) return tl::unexpected(object.error());
     if (auto loaded = object->load(); !loaded) return loaded;
     const std::string pin = store.paths().link(attachment.slot, hook == FW_HOOK_TC_OUT);
+    if (auto gone = kernel::detach_tcx(pin + "-new"); !gone) return gone;  // of a command that did not finish
     auto linked =
         kernel::attach_tcx(attachment.ifindex(), direction_of(hook), object->program_fd(), pin + "-new");
     if (!linked) return tl::unexpected(linked.error());

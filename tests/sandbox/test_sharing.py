@@ -61,6 +61,7 @@ char others_license[] SEC("license") = "GPL";
 BPF_SYSCALL = 321  # x86-64
 BPF_OBJ_GET, BPF_LINK_CREATE = 7, 28
 TCX_INGRESS = 46
+BPF_F_BEFORE = 1 << 3
 
 needs_tcx = pytest.mark.skipif(KERNEL < (6, 6), reason="this kernel has no TCX (Linux 6.6)")
 
@@ -385,3 +386,25 @@ def test_a_tcx_program_of_others_stays(testbed, pinned):
         seen = seen_by(theirs)
         assert bed.pings("a", "10.9.0.2")
         assert seen_by(theirs) > seen
+
+
+@needs_tcx
+def test_attach_takes_the_first_place_of_tcx_again(testbed, pinned):
+    path, theirs = pinned
+    bed = testbed("pair")
+    bed.fwctl("b", "attach", "eth0", "--hook", "tc-in,tc-out")
+    bed.fwctl("b", "deny", "icmp")
+    with netns.inside(bed.name("b")):
+        program = bpf(BPF_OBJ_GET, PinnedPath(path.encode()))
+        attributes = LinkCreate(program, socket.if_nametoindex("eth0"), TCX_INGRESS, BPF_F_BEFORE)
+        link = open(bpf(BPF_LINK_CREATE, attributes), "rb")
+    with open(program, "rb"), link:
+        (warning,) = bed.status("b", "eth0")["warnings"]
+        assert warning.endswith("to be the first again: fwctl attach eth0")
+        assert bed.fwctl("b", "attach", "eth0").stdout.startswith("eth0: repaired, ")
+        assert bed.status("b", "eth0")["warnings"] == []
+        ours = bed.program_ids("b", "eth0")["tc-in"]
+        assert ("eth0", "tcx-in", [ours, theirs]) in netns.hooked(bed.name("b"))
+        assert bed.ping_fails("a", "10.9.0.2"), "the rules are still there"
+        bed.fwctl("b", "detach", "eth0")
+        assert bed.pins("b") == []
