@@ -1,14 +1,19 @@
 // The policy as plain values: what a person wrote, understood, and nothing about how it is enforced.
 //
 // Promises: values only, compared with ==; a Rule's fields are canonical (see canonical() in rule.h), so that
-// two rules which say the same are equal but for their names. Numbers are in host byte order, addresses in
-// network byte order.
+// two rules which say the same are equal but for their names and places. Numbers are in host byte order,
+// addresses in network byte order.
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/diagnostic.h"
 
 namespace fwctl::policy {
 
@@ -20,6 +25,20 @@ struct Prefix {
     std::uint8_t length = 0;  // bits: 0 to 32 or 128
     std::array<std::uint8_t, 16> address{};
     auto operator<=>(const Prefix&) const = default;
+};
+
+// What `from` and `to` say. It holds when no part of `except` does and, where there is a part without
+// negation, one of those does. Only IP packets have addresses: what is not IP never matches, neither does
+// `!192.0.2.0/24`, which holds for all IPv6 addresses.
+struct Addresses {
+    std::vector<Prefix> prefixes;
+    std::vector<std::string> sets;  // "@admins" as "admins"
+    std::vector<Prefix> except;     // "!192.0.2.1"
+    std::vector<std::string> except_sets;
+    [[nodiscard]] bool empty() const {
+        return prefixes.empty() && sets.empty() && except.empty() && except_sets.empty();
+    }
+    auto operator<=>(const Addresses&) const = default;
 };
 
 // A closed range of numbers.
@@ -49,28 +68,179 @@ struct Service {
     auto operator<=>(const Service&) const = default;
 };
 
-enum class Action : std::uint8_t { kAllow, kDeny };
+// What else a rule can ask of a packet: one number of it, compared with intervals. The table in field.h says
+// how each is written and when a packet has it; a packet that lacks the field does not match.
+enum class Field : std::uint8_t {
+    kSourcePort,  // of TCP, UDP, SCTP; not in later fragments
+    kTcpFlags,    // byte 13 of the TCP header
+    kFragment,    // FragmentKind
+    kLength,      // bytes from the network header on
+    kTtl,         // IPv4 time to live, IPv6 hop limit
+    kDscp,        // 0 to 63
+    kVlan,        // id of the outermost tag; 4096: no tag
+    kMac,         // source address of the frame: 48 bits, the first byte on the wire highest
+    kEthertype,   // behind all VLAN tags
+};
+inline constexpr std::size_t kFields = 9;
+inline constexpr std::uint64_t kNoVlan = 4096;
+
+enum class FragmentKind : std::uint8_t { kNone = 0, kAtomic = 1, kFirst = 2, kLater = 3 };
+
+// A value matches when the bits of it that are in `mask` make a number from `first` to `last`.
+struct Interval {
+    std::uint64_t mask = ~std::uint64_t{0};
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    [[nodiscard]] bool contains(std::uint64_t value) const {
+        return first <= (value & mask) && (value & mask) <= last;
+    }
+    auto operator<=>(const Interval&) const = default;
+};
+
+// One of the intervals has to match.
+struct FieldMatch {
+    Field field = Field::kSourcePort;
+    std::vector<Interval> any_of;  // not empty
+    auto operator<=>(const FieldMatch&) const = default;
+};
+
+enum class Action : std::uint8_t {
+    kAllow,
+    kDeny,
+    kReject,    // dropped, and the sender is told
+    kRedirect,  // sent out of another interface
+    kCount,     // counted; the next rules are asked
+    kLog,       // counted and reported; the next rules are asked
+};
+
+// Whether the search goes on behind a rule with that action.
+constexpr bool goes_on(Action action) {
+    return action == Action::kCount || action == Action::kLog;
+}
+
+// What `reject` answers. kAuto: a TCP reset for TCP, port unreachable for the rest.
+enum class RejectWith : std::uint8_t {
+    kAuto,
+    kTcpReset,
+    kPortUnreachable,
+    kHostUnreachable,
+    kAdminProhibited
+};
+
+// Where `redirect` sends a packet: as it is out of `interface`, or to the neighbour `via` (out of
+// `interface`, or of the one that the route to `via` names), one less in its TTL.
+struct Redirect {
+    std::string interface;
+    std::optional<Prefix> via;  // a single address
+    auto operator<=>(const Redirect&) const = default;
+};
+
 enum class Direction : std::uint8_t { kBoth, kIn, kOut };
-enum class Origin : std::uint8_t { kBuiltin, kLive };
+enum class Origin : std::uint8_t { kBuiltin, kLive, kFile };
+
+// Where something was written. `file` is an index of Policy::files.
+struct Place {
+    std::size_t file = 0;
+    SourceSpan span;
+    // Where something was written is no part of what it says.
+    bool operator==(const Place&) const { return true; }
+};
 
 // An absent list matches everything: `from` empty is any source.
 struct Rule {
     std::string name;
+    std::string comment;
     Action action = Action::kDeny;
-    std::vector<Service> services;  // never empty: Kind::kAny stands for everything
-    std::vector<Prefix> from;
-    std::vector<Prefix> to;
-    std::vector<std::string> on;  // interface names; * and ? are wildcards
+    RejectWith reject_with = RejectWith::kAuto;  // kReject alone
+    std::optional<Redirect> redirect;            // kRedirect alone, and always there
+    std::uint32_t sample = 1;                    // kLog alone: one in so many is reported
+    std::vector<Service> services;               // never empty: Kind::kAny stands for everything
+    Addresses from;
+    Addresses to;
+    std::vector<FieldMatch> fields;  // sorted, each field once
+    std::vector<std::string> on;     // interface names or names of attachments; * and ? are wildcards
     Direction direction = Direction::kBoth;
     Origin origin = Origin::kLive;
     std::uint64_t expires = 0;  // nanoseconds of CLOCK_MONOTONIC; 0: never
+    Place place;
     bool operator==(const Rule&) const = default;
 };
 
-// The rules in the order in which they are asked; the first that matches decides.
+// A named list of address blocks.
+struct Set {
+    std::string name;
+    std::vector<Prefix> elements;     // sorted, none within another: inline ones and those of `file`
+    std::string file;                 // as written, relative to the policy's own folder; empty: none
+    bool dynamic = false;             // filled live; has neither `elements` nor `file`
+    std::chrono::seconds timeout{0};  // dynamic alone: how long a member stays; 0: for ever
+    std::uint32_t size = 65536;       // dynamic alone: how many members there may be
+    Place place;
+    bool operator==(const Set&) const = default;
+};
+
+enum class AttachMode : std::uint8_t { kAuto, kNative, kGeneric, kTc };
+
+// [attach.NAME]: an interface that the policy wants programs on.
+struct Attach {
+    std::string name;    // what `on` calls it
+    std::string device;  // a name or pattern; NAME when it is not written
+    AttachMode mode = AttachMode::kAuto;
+    std::vector<std::string> hooks;  // "xdp", "tc-in", "tc-out"; empty: what suits the device
+    bool isolate_peers = false;
+    Place place;
+    bool operator==(const Attach&) const = default;
+};
+
+// Asked before every other rule and never refused: the way in that no policy closes.
+struct Lockout {
+    Addresses from;
+    std::vector<Service> services;
+    bool operator==(const Lockout&) const = default;
+};
+
+enum class Forwarding : std::uint8_t { kStack, kTable, kFib };
+
+struct Defaults {
+    Action in = Action::kAllow;  // kAllow or kDeny
+    Action out = Action::kAllow;
+    std::optional<Lockout> lockout;
+    bool inner_tunnels = false;  // tunnel = "inner": rules are asked about what GRE, IPIP and VXLAN carry
+    Forwarding forward = Forwarding::kStack;  // which packets that are let in pass by the stack
+    bool operator==(const Defaults&) const = default;
+};
+
+// [[route]]: an entry of the forwarding table of `forward = "table"`.
+struct Route {
+    Prefix prefix;
+    Redirect next_hop;  // `via` is always there
+    Place place;
+    bool operator==(const Route&) const = default;
+};
+
+// [[test]]: what the policy promises of one packet.
+struct Test {
+    std::string packet;   // as `fwctl explain` reads it
+    std::string expect;   // "allow", "deny", "reject", "redirect"
+    std::string because;  // the name of the rule that is to decide, or a reason; empty: whichever
+    std::uint32_t repeat = 1;
+    Place place;
+    bool operator==(const Test&) const = default;
+};
+
+// One policy with everything that it includes. `rules` are those of the files, in the order in which they are
+// asked; what is asked before them (lockout, built-in, live) is put in front by effective_rules().
 struct Policy {
+    Defaults defaults;
+    std::vector<std::string> disabled_builtins;  // sorted
+    std::vector<Attach> attachments;             // by name
+    std::vector<Set> sets;                       // by name
     std::vector<Rule> rules;
+    std::vector<Route> routes;
+    std::vector<Test> tests;
+    std::vector<std::string> files;  // as named in diagnostics; the first is the policy itself
     bool operator==(const Policy&) const = default;
+
+    [[nodiscard]] const Set* find_set(const std::string& name) const;
 };
 
 }  // namespace fwctl::policy

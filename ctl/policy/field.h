@@ -1,0 +1,40 @@
+// The table of the numbers in a packet that a rule can ask for beside addresses and service: how each is
+// called, written, and which values it can have. Parser, printer, analysis, oracle, compiler and reference
+// page read it.
+//
+// Promises: parse_field(f, format_field(f, i)) == i for every interval that parse_field can give.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "policy/model.h"
+
+namespace fwctl::policy {
+
+struct FieldInfo {
+    Field field = Field::kSourcePort;
+    std::string_view key;       // of a [[rule]]: "sport"
+    std::string_view accepts;   // "22, 1024-65535"
+    std::string_view meaning;   // one line for the reference page
+    std::uint64_t largest = 0;  // the largest value that a packet can have
+};
+
+// In the order of enum Field.
+std::span<const FieldInfo> fields();
+const FieldInfo& info_of(Field field);
+
+// One word of the key's value:
+//   sport     22, 1024-65535                     ttl, length   64, 0-63
+//   flags     syn, !ack, syn+ack, syn+!ack       every flag named is set, or with ! not set; "none": no flag
+//   fragment  no, atomic, first, later, any      any: first or later; no: neither is it (whole or atomic)
+//   dscp      46, ef, af11, cs3, 0-7             vlan          10, 100-200, none
+//   mac       52:54:00:12:34:56, 52:54:00:00:00:00/24
+//   ethertype arp, ip, ip6, lldp, 0x88cc, 35020
+Result<Interval> parse_field(Field field, std::string_view word);
+std::string format_field(Field field, const Interval& interval);
+
+}  // namespace fwctl::policy
