@@ -56,8 +56,8 @@ struct Member {
 
 // What rules name. A set that is in neither is empty.
 struct Context {
-    const std::vector<Set>* sets = nullptr;              // the policy's
-    std::map<std::string, std::vector<Member>> members;  // by the set's name
+    const std::vector<Set>* sets = nullptr;                   // the policy's
+    std::map<std::string, std::vector<Member>> members = {};  // by the set's name
 };
 
 // The rules that the parser judges match nothing here.
@@ -66,8 +66,8 @@ bool matches(const Rule& rule, const PacketView& packet, const Context& context 
 // Indices of rules. `rule` is the first that matches and ends the search; nullopt: the default decides.
 // `counted` are those of `count` and `log` in front of it that match, in their order.
 struct Verdict {
-    std::optional<std::size_t> rule;
-    std::vector<std::size_t> counted;
+    std::optional<std::size_t> rule = std::nullopt;
+    std::vector<std::size_t> counted = {};
     bool operator==(const Verdict&) const = default;
 };
 Verdict evaluate(const std::vector<Rule>& rules, const PacketView& packet, const Context& context = {});
