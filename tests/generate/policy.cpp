@@ -55,8 +55,8 @@ std::vector<Set> draw_sets(Detail detail, Random& random) {
     if (random.percent(30)) sets.push_back(static_set("blocklist", random.between(2000, 20000), random));
     sets.push_back(static_set("countries", random.between(100, 2000), random));
     if (random.percent(20)) sets.push_back(static_set("empty", 0, random));
-    sets.push_back(static_set("partners", random.between(1, 60), random));
-    sets.push_back(static_set("staff", random.between(1, 8), random));
+    sets.push_back(static_set("partners", random.between(4, 60), random));
+    sets.push_back(static_set("staff", random.between(4, 8), random));
     if (detail == Detail::kFull) sets.push_back(dynamic_set("visitors", std::chrono::seconds(0)));
     return sets;
 }
@@ -141,7 +141,7 @@ Policy generate_policy(Mix mix, std::size_t count, std::uint64_t seed, Detail de
     for (const Set& set : policy.sets) set_names.push_back(set.name);
 
     const Networks networks(count / 3 + 8, habits_of(mix).hosts, random);
-    RuleMaker maker(mix, detail, networks, set_names, random);
+    RuleMaker maker(mix, detail, count, networks, set_names, random);
     policy.rules.reserve(count);
     while (policy.rules.size() < count) {
         const bool varies = !policy.rules.empty() && random.percent(kVariations);
@@ -158,10 +158,9 @@ policy::Context generate_context(const Policy& policy, std::uint64_t seed, std::
     context.sets = &policy.sets;
     for (const Set& set : policy.sets) {
         const std::uint64_t most = set.dynamic ? 40 : random.percent(20) ? 3 : 0;
-        auto prefixes =
-            generate_prefixes(PrefixKind::kFeed, Family::kIpv4, random.below(most + 1), random.bits());
-        const auto ipv6 =
-            generate_prefixes(PrefixKind::kFeed, Family::kIpv6, random.below(most + 1), random.bits());
+        const std::uint64_t count = random.below(most + 1);
+        auto prefixes = generate_prefixes(PrefixKind::kFeed, Family::kIpv4, count, random.bits());
+        const auto ipv6 = generate_prefixes(PrefixKind::kFeed, Family::kIpv6, count, random.bits());
         prefixes.insert(prefixes.end(), ipv6.begin(), ipv6.end());
         if (!prefixes.empty()) context.members[set.name] = draw_members(prefixes, now, random);
     }
