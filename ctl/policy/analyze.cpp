@@ -20,6 +20,9 @@ namespace {
 
 using namespace analysis;
 
+constexpr std::uint64_t kStepsForEasyRule = 20'000;
+constexpr std::uint64_t kStepsForRule = 4'000'000;
+
 std::vector<Rule> asked_builtin_rules(const Policy& policy) {
     std::vector<Rule> rules = builtin_rules();
     const auto& disabled = policy.disabled_builtins;
@@ -49,7 +52,7 @@ public:
 
 private:
     std::vector<AskedRule> translated(const std::vector<const Rule*>& rules);
-    void judge_rule(std::size_t rule);
+    void judge_rule(std::size_t rule, std::uint64_t steps);
     void say_never(std::size_t rule, const std::set<std::size_t>& because);
     void say_nothing_changes(std::size_t rule, const std::set<std::size_t>& because);
     void say_unused_sets();
@@ -80,7 +83,13 @@ std::vector<AskedRule> Analysis::translated(const std::vector<const Rule*>& rule
 std::vector<Finding> Analysis::run() {
     for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
         if (rules_[rule].rule->origin != Origin::kBuiltin) {
-            judge_rule(rule);
+            unjudged_.push_back(rule);
+        }
+    }
+    // A few hard rules shall not take the steps of many easy ones.
+    for (const std::uint64_t steps : {kStepsForEasyRule, kStepsForRule}) {
+        for (const std::size_t rule : std::exchange(unjudged_, {})) {
+            judge_rule(rule, steps);
         }
     }
     for (Finding& finding : missing_ipv6(rules_, policy_, addresses_, translator_, space_)) {
@@ -93,24 +102,21 @@ std::vector<Finding> Analysis::run() {
     return std::move(findings_);
 }
 
-void Analysis::judge_rule(std::size_t rule) {
-    if (work_.is_used_up()) {
-        unjudged_.push_back(rule);
-        return;
-    }
-    std::set<std::size_t> because;
-    Answer answer = judge_.never_matches(rule, because);
-    if (answer == Answer::kYes) {
-        say_never(rule, because);
-    } else if (answer == Answer::kNo && !goes_on(rules_[rule].rule->action)) {
-        because.clear();
-        answer = judge_.changes_nothing(rule, because);
-        if (answer == Answer::kYes) {
-            say_nothing_changes(rule, because);
-        }
-    }
-    if (answer == Answer::kUnknown) {
-        unjudged_.push_back(rule);
+void Analysis::judge_rule(std::size_t rule, std::uint64_t steps) {
+    const Judgement judgement =
+        work_.is_used_up() ? Judgement{Judgement::Kind::kUnknown, {}} : judge_.judge(rule, steps);
+    switch (judgement.kind) {
+        case Judgement::Kind::kNeverMatches:
+            say_never(rule, judgement.because);
+            break;
+        case Judgement::Kind::kChangesNothing:
+            say_nothing_changes(rule, judgement.because);
+            break;
+        case Judgement::Kind::kUnknown:
+            unjudged_.push_back(rule);
+            break;
+        case Judgement::Kind::kMatters:
+            break;
     }
 }
 

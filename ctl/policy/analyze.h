@@ -48,8 +48,8 @@ struct Finding {
     std::vector<std::size_t> others;
 };
 
-// Of a second's work or so; see Work in analyze_cover.h.
-inline constexpr std::uint64_t kAnalysisSteps = 1'000'000'000;
+// Some seconds of work; see Work in analyze_cover.h.
+inline constexpr std::uint64_t kAnalysisSteps = 400'000'000;
 
 // By rule, then by set; what was cut short comes last.
 std::vector<Finding> analyze(const Policy& policy, std::uint64_t steps = kAnalysisSteps);

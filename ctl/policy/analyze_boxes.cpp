@@ -173,12 +173,12 @@ void Translator::add_whole_protocols(const std::vector<Service>& services, Draft
     if (known_by_kind != 0) {
         drafts.push_back({known_by_kind, {}});
     }
-    std::map<const Ranges*, Kinds> by_protocols;
-    for (auto& [kind, spans] : protocols) {
-        by_protocols[space_.keep(Ranges(std::move(spans)))] |= kind;
+    std::map<std::vector<Span>, Kinds> by_protocols;
+    for (const auto& [kind, spans] : protocols) {
+        by_protocols[Ranges(spans).spans()] |= kind;
     }
-    for (const auto& [ranges, kinds] : by_protocols) {
-        add({}, kinds, kProtocol, *ranges, drafts);
+    for (const auto& [spans, kinds] : by_protocols) {
+        add({}, kinds, kProtocol, Ranges(spans), drafts);
     }
 }
 

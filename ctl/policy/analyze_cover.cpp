@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 1000;  // of the recursion
 constexpr std::size_t kMaxParts = 64;    // bits of Active::open
+constexpr std::size_t kTries = 2;
+constexpr std::size_t kStepsForBox = 4;  // to compare one with the target
 
 constexpr std::uint64_t bit(std::size_t part) {
     return std::uint64_t{1} << part;
@@ -19,19 +21,18 @@ constexpr std::uint64_t bit(std::size_t part) {
 
 Cover::Cover(const Space& space, const Box& target, const std::vector<RuleBox>& boxes, Work& work)
     : space_(space), box_(target), boxes_(boxes), work_(work) {
-    const auto collect = [this](const Box& box) {
-        for (const Part& part : box) {
-            if (part.dimension >= kKnownDimensions) {
-                unknown_.push_back(part.dimension);
-            }
-        }
-    };
-    collect(target);
+    collect_unknown(target);
     for (const RuleBox& box : boxes) {
-        collect(*box.box);
+        collect_unknown(*box.box);
     }
     std::sort(unknown_.begin(), unknown_.end());
     unknown_.erase(std::unique(unknown_.begin(), unknown_.end()), unknown_.end());
+}
+
+void Cover::collect_unknown(const Box& box) {
+    for (auto part = box.rbegin(); part != box.rend() && part->dimension >= kKnownDimensions; ++part) {
+        unknown_.push_back(part->dimension);
+    }
 }
 
 Cover::Slot Cover::slot_of(Dimension dimension) const {
@@ -53,20 +54,12 @@ Answer Cover::ask(std::set<std::size_t>& used) {
     for (const Part& part : box_) {
         region[slot_of(part.dimension)] = part.values;
     }
-    work_.spend(boxes_.size());
+    work_.spend(kStepsForBox * boxes_.size());
     Actives actives;
     for (const RuleBox& box : boxes_) {
-        if (box.box->size() > kMaxParts || !intersect(*box.box, box_)) {
-            continue;  // a box left out can but leave the question open
+        if (const auto open = open_parts(*box.box, region)) {
+            actives.push_back({&box, *open});
         }
-        Active active{&box, 0};
-        for (std::size_t part = 0; part < box.box->size(); ++part) {
-            const Part& wanted = (*box.box)[part];
-            if (!region[slot_of(wanted.dimension)]->within(*wanted.values)) {
-                active.open |= bit(part);
-            }
-        }
-        actives.push_back(active);
     }
     used_.clear();
     const Answer answer = cover(std::move(region), std::move(actives), 0);
@@ -74,6 +67,24 @@ Answer Cover::ask(std::set<std::size_t>& used) {
         used.insert(used_.begin(), used_.end());
     }
     return answer;
+}
+
+std::optional<std::uint64_t> Cover::open_parts(const Box& box, const Region& region) const {
+    if (box.size() > kMaxParts) {
+        return std::nullopt;  // without it the question can but be left open
+    }
+    std::uint64_t open = 0;
+    for (std::size_t part = 0; part < box.size(); ++part) {
+        const Ranges& there = *region[slot_of(box[part].dimension)];
+        if (there.within(*box[part].values)) {
+            continue;
+        }
+        if (there.disjoint(*box[part].values)) {
+            return std::nullopt;
+        }
+        open |= bit(part);
+    }
+    return open;
 }
 
 Answer Cover::cover(Region region, Actives actives, std::size_t depth) {
@@ -99,10 +110,11 @@ Cover::Step Cover::step(Region& region, Actives& actives, std::size_t depth) {
         used_.insert(whole->box->rule);
         return Step::kYes;
     }
-    if (!is_possible(region)) {
+    const auto packets = packets_in(region);
+    if (packets.empty()) {
         return Step::kYes;
     }
-    if (actives.empty()) {
+    if (actives.empty() || finds_one_outside(region, actives, packets)) {
         return Step::kNo;
     }
     Step taken = take_away(region, actives);
@@ -243,13 +255,49 @@ Ranges Cover::reach(const Region& region, const Actives& actives, Slot slot) {
     return Ranges(std::move(spans));
 }
 
-bool Cover::is_possible(const Region& region) const {
-    const auto& packets = space_.packets();
-    return std::any_of(packets.begin(), packets.end(), [&](const Box& box) {
-        return std::none_of(box.begin(), box.end(), [&](const Part& part) {
+std::vector<const Box*> Cover::packets_in(const Region& region) const {
+    std::vector<const Box*> possible;
+    for (const Box& box : space_.packets()) {
+        const bool meets = std::none_of(box.begin(), box.end(), [&](const Part& part) {
             return part.values->disjoint(*region[slot_of(part.dimension)]);
         });
-    });
+        if (meets) {
+            possible.push_back(&box);
+        }
+    }
+    return possible;
+}
+
+// Tries some packets: most regions that are not covered are not by far.
+bool Cover::finds_one_outside(const Region& region, const Actives& actives,
+                              const std::vector<const Box*>& packets) {
+    std::vector<Number> packet(region.size());
+    for (std::size_t tries = kTries; tries > 0; --tries) {
+        for (Slot slot = 0; slot < region.size(); ++slot) {
+            packet[slot] = any_of(*region[slot], dice_);
+        }
+        for (const Part& part : *packets[dice_() % packets.size()]) {
+            const Slot slot = slot_of(part.dimension);
+            packet[slot] = any_of(region[slot]->intersected(*part.values), dice_);
+        }
+        std::size_t looked_at = 0;
+        const auto holds_it = [&](const Active& active) {
+            ++looked_at;
+            for (std::uint64_t open = active.open; open != 0; open &= open - 1) {
+                const Part& part = (*active.box->box)[static_cast<std::size_t>(std::countr_zero(open))];
+                if (!part.values->contains(packet[slot_of(part.dimension)])) {
+                    return false;
+                }
+            }
+            return true;
+        };
+        const bool is_outside = std::none_of(actives.begin(), actives.end(), holds_it);
+        work_.spend(looked_at);
+        if (is_outside) {
+            return true;
+        }
+    }
+    return false;
 }
 
 const Ranges* Cover::open_values(const Active& active, Slot slot) const {

@@ -16,9 +16,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <set>
 #include <vector>
 
+#include "policy/analyze_sample.h"
 #include "policy/analyze_space.h"
 
 namespace fwctl::policy::analysis {
@@ -49,6 +51,7 @@ enum class Answer : std::uint8_t { kYes, kNo, kUnknown };
 struct RuleBox {
     const Box* box = nullptr;
     std::size_t rule = 0;
+    bool operator==(const RuleBox&) const = default;
 };
 
 class Cover {
@@ -72,6 +75,9 @@ private:
     using Actives = std::vector<Active>;
     enum class Step : std::uint8_t { kYes, kNo, kUnknown, kSmaller, kStuck };
 
+    void collect_unknown(const Box& box);
+    // nullopt: the box does not meet the region.
+    [[nodiscard]] std::optional<std::uint64_t> open_parts(const Box& box, const Region& region) const;
     Answer cover(Region region, Actives actives, std::size_t depth);
     Step step(Region& region, Actives& actives, std::size_t depth);
     Step take_away(Region& region, Actives& actives);
@@ -84,7 +90,9 @@ private:
     bool narrow(Region& region, Actives& actives, Slot slot, Ranges values);
     // What those boxes together reach in the slot, but for the ones that reach everything there.
     Ranges reach(const Region& region, const Actives& actives, Slot slot);
-    [[nodiscard]] bool is_possible(const Region& region) const;
+    [[nodiscard]] std::vector<const Box*> packets_in(const Region& region) const;
+    bool finds_one_outside(const Region& region, const Actives& actives,
+                           const std::vector<const Box*>& packets);
     [[nodiscard]] Slot slot_of(Dimension dimension) const;
     [[nodiscard]] const Ranges* open_values(const Active& active, Slot slot) const;
 
@@ -95,6 +103,7 @@ private:
     std::vector<Dimension> unknown_;  // the slots behind the known dimensions
     std::deque<Ranges> made_;
     std::set<std::size_t> used_;
+    Dice dice_;
 };
 
 }  // namespace fwctl::policy::analysis

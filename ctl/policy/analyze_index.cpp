@@ -1,34 +1,164 @@
 #include "policy/analyze_index.h"
 
 #include <algorithm>
+#include <map>
 
 namespace fwctl::policy::analysis {
 
 namespace {
 
 constexpr std::size_t kLeafRows = 8;
+constexpr std::size_t kPieces = 8;        // of a list of addresses
+constexpr std::size_t kUsersOfTree = 16;  // of a longer one
+
+const Ranges* values_in(const Box& box, Dimension dimension) {
+    const auto part = std::find_if(box.begin(), box.end(),
+                                   [dimension](const Part& known) { return known.dimension == dimension; });
+    return part == box.end() ? nullptr : part->values;
+}
+
+Kinds kinds_in(const Ranges& values) {
+    Kinds kinds = 0;
+    for (const Span& span : values.spans()) {
+        for (Number kind = span.first; kind <= span.last; ++kind) {
+            kinds |= 1U << static_cast<unsigned>(kind);
+        }
+    }
+    return kinds;
+}
 
 }  // namespace
 
-BoxIndex::BoxIndex(std::vector<Entry> entries, const Space& space) : space_(space) {
-    rows_.reserve(entries.size());
+BoxIndex::BoxIndex(const std::vector<Entry>& entries, Space& space) : space_(space), ends_(kKnownDimensions) {
+    collect_ends(entries);
+    add_rows(entries);
+    for (std::size_t first = 0, last = 0; first < rows_.size(); first = last) {
+        while (last < rows_.size() && rows_[last].lists == rows_[first].lists) {
+            ++last;
+        }
+        const Lists lists = rows_[first].lists;
+        trees_.push_back({lists, build(first, last)});
+    }
+    // The first rules first: who looks for the first that holds a packet may end early.
+    std::stable_sort(trees_.begin(), trees_.end(), [this](const Tree& one, const Tree& other) {
+        return nodes_[one.root].first_rule < nodes_[other.root].first_rule;
+    });
+}
+
+void BoxIndex::collect_ends(const std::vector<Entry>& entries) {
+    const auto add = [this](Dimension dimension, const Span& span) {
+        ends_[dimension].push_back(span.first);
+        if (span.last < space_.everything(dimension)->highest()) {
+            ends_[dimension].push_back(span.last + 1);
+        }
+    };
     for (const Entry& entry : entries) {
-        rows_.push_back({outline_of(*entry.box), entry});
+        for (const Part& part : *entry.box) {
+            if (part.dimension < kKnownDimensions) {
+                add(part.dimension, {part.values->lowest(), part.values->highest()});
+            }
+        }
     }
-    if (!rows_.empty()) {
-        build(0, rows_.size());
+    for (auto& ends : ends_) {
+        std::sort(ends.begin(), ends.end());
+        ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
     }
+}
+
+bool BoxIndex::may_meet(const Tree& tree, Dimension side, const Box& box) const {
+    const Ranges* list = tree.lists[side - kSource];
+    const Ranges* values = list == nullptr ? nullptr : values_in(box, side);
+    return values == nullptr || !space_.disjoint(list, values);
+}
+
+bool BoxIndex::may_meet(const Tree& tree, Dimension side, const Packet& packet) const {
+    const Ranges* list = tree.lists[side - kSource];
+    return list == nullptr || list->contains(packet[side]);
+}
+
+// Those of one tree together.
+void BoxIndex::add_rows(const std::vector<Entry>& entries) {
+    std::map<const Ranges*, std::size_t> users;
+    for (const Entry& entry : entries) {
+        for (const Dimension side : {kSource, kDestination}) {
+            if (const Ranges* values = values_in(*entry.box, side)) {
+                ++users[values];
+            }
+        }
+    }
+    std::map<Lists, std::size_t> trees;  // numbered as they come: addresses differ from run to run
+    std::vector<std::vector<Row>> rows;
+    for (const Entry& entry : entries) {
+        Lists lists{};
+        for (const Dimension side : {kSource, kDestination}) {
+            const Ranges* values = values_in(*entry.box, side);
+            if (values != nullptr && values->size() > kPieces && users.at(values) >= kUsersOfTree) {
+                lists[side - kSource] = values;
+            }
+        }
+        const std::size_t tree = trees.emplace(lists, trees.size()).first->second;
+        rows.resize(trees.size());
+        add_rows(entry, lists, rows[tree]);
+    }
+    for (const auto& of_tree : rows) {
+        rows_.insert(rows_.end(), of_tree.begin(), of_tree.end());
+    }
+}
+
+// A list of addresses that lie far apart is not one outline but several.
+void BoxIndex::add_rows(const Entry& entry, const Lists& lists, std::vector<Row>& rows) const {
+    std::vector<Outline> outlines = {outline_of(*entry.box)};
+    for (const Dimension side : {kSource, kDestination}) {
+        const Ranges* values = values_in(*entry.box, side);
+        if (values == nullptr || lists[side - kSource] != nullptr) {
+            continue;
+        }
+        const auto& spans = values->spans();
+        const std::size_t pieces = std::min(kPieces, spans.size());
+        std::vector<Outline> cut;
+        for (const Outline& outline : outlines) {
+            for (std::size_t piece = 0; piece < pieces; ++piece) {
+                cut.push_back(outline);
+                cut.back().first[side] = rank_of(side, spans[spans.size() * piece / pieces].first);
+                cut.back().last[side] = rank_of(side, spans[spans.size() * (piece + 1) / pieces - 1].last);
+            }
+        }
+        outlines = std::move(cut);
+    }
+    for (const Outline& outline : outlines) {
+        rows.push_back({outline, entry, lists});
+    }
+}
+
+BoxIndex::Rank BoxIndex::rank_of(Dimension dimension, Number value) const {
+    const auto& ends = ends_[dimension];
+    return static_cast<Rank>(std::upper_bound(ends.begin(), ends.end(), value) - ends.begin());
 }
 
 BoxIndex::Outline BoxIndex::outline_of(const Box& box) const {
     Outline outline;
-    for (std::size_t i = 0; i < kDimensions.size(); ++i) {
-        const auto part = std::find_if(box.begin(), box.end(), [&](const Part& candidate) {
-            return candidate.dimension == kDimensions[i];
-        });
-        const Ranges& values = part == box.end() ? *space_.everything(kDimensions[i]) : *part->values;
-        outline[i] = {values.lowest(), values.highest()};
+    for (Dimension dimension = 0; dimension < kKnownDimensions; ++dimension) {
+        outline.last[dimension] = static_cast<Rank>(ends_[dimension].size());
     }
+    for (const Part& part : box) {
+        if (part.dimension < kKnownDimensions) {
+            outline.first[part.dimension] = rank_of(part.dimension, part.values->lowest());
+            outline.last[part.dimension] = rank_of(part.dimension, part.values->highest());
+        }
+        if (part.dimension == kKind) {
+            outline.kinds = kinds_in(*part.values);
+        }
+    }
+    return outline;
+}
+
+BoxIndex::Outline BoxIndex::outline_of(const Packet& packet) const {
+    Outline outline;
+    for (Dimension dimension = 0; dimension < kKnownDimensions; ++dimension) {
+        outline.first[dimension] = rank_of(dimension, packet[dimension]);
+    }
+    outline.last = outline.first;
+    outline.kinds = kinds_in(Ranges(packet[kKind], packet[kKind]));
     return outline;
 }
 
@@ -38,25 +168,27 @@ BoxIndex::Cut BoxIndex::cut(std::size_t first, std::size_t last) {
     const std::size_t count = last - first;
     std::size_t best_size = count - count / 8;
     bool has_cut = false;
-    std::size_t best_dimension = 0;
-    Number best_value = 0;
-    std::vector<Number> middles(count);
-    for (std::size_t dimension = 0; dimension < kDimensions.size(); ++dimension) {
-        const auto span = [&](std::size_t row) -> const Span& { return rows_[row].outline[dimension]; };
+    std::size_t best = 0;
+    Rank best_value = 0;
+    std::vector<Rank> middles(count);
+    for (std::size_t dimension = 0; dimension < kKnownDimensions; ++dimension) {
         for (std::size_t row = first; row < last; ++row) {
-            middles[row - first] = span(row).first + (span(row).last - span(row).first) / 2;
+            const Outline& outline = rows_[row].outline;
+            middles[row - first] =
+                outline.first[dimension] + (outline.last[dimension] - outline.first[dimension]) / 2;
         }
         const auto median = middles.begin() + static_cast<std::ptrdiff_t>(count / 2);
         std::nth_element(middles.begin(), median, middles.end());
         std::array<std::size_t, 3> sizes{};
         for (std::size_t row = first; row < last; ++row) {
-            ++sizes[span(row).last < *median ? 0 : span(row).first > *median ? 2 : 1];
+            const Outline& outline = rows_[row].outline;
+            ++sizes[outline.last[dimension] < *median ? 0 : outline.first[dimension] > *median ? 2 : 1];
         }
         const std::size_t largest = *std::max_element(sizes.begin(), sizes.end());
         if (largest < best_size) {
             has_cut = true;
             best_size = largest;
-            best_dimension = dimension;
+            best = dimension;
             best_value = *median;
         }
     }
@@ -65,10 +197,10 @@ BoxIndex::Cut BoxIndex::cut(std::size_t first, std::size_t last) {
     }
     const auto begin = rows_.begin() + static_cast<std::ptrdiff_t>(first);
     const auto end = rows_.begin() + static_cast<std::ptrdiff_t>(last);
-    const auto across = std::partition(
-        begin, end, [&](const Row& row) { return row.outline[best_dimension].last < best_value; });
-    const auto above = std::partition(
-        across, end, [&](const Row& row) { return row.outline[best_dimension].first <= best_value; });
+    const auto across =
+        std::partition(begin, end, [&](const Row& row) { return row.outline.last[best] < best_value; });
+    const auto above =
+        std::partition(across, end, [&](const Row& row) { return row.outline.first[best] <= best_value; });
     return {static_cast<std::size_t>(across - rows_.begin()),
             static_cast<std::size_t>(above - rows_.begin())};
 }
@@ -76,12 +208,14 @@ BoxIndex::Cut BoxIndex::cut(std::size_t first, std::size_t last) {
 std::size_t BoxIndex::build(std::size_t first, std::size_t last) {
     Node node{rows_[first].outline, rows_[first].entry.rule, rows_[first].entry.rule, first, 0, {}, 0};
     for (std::size_t row = first; row < last; ++row) {
+        const Outline& outline = rows_[row].outline;
         node.first_rule = std::min(node.first_rule, rows_[row].entry.rule);
         node.last_rule = std::max(node.last_rule, rows_[row].entry.rule);
-        for (std::size_t i = 0; i < node.outline.size(); ++i) {
-            node.outline[i].first = std::min(node.outline[i].first, rows_[row].outline[i].first);
-            node.outline[i].last = std::max(node.outline[i].last, rows_[row].outline[i].last);
+        for (std::size_t i = 0; i < kKnownDimensions; ++i) {
+            node.outline.first[i] = std::min(node.outline.first[i], outline.first[i]);
+            node.outline.last[i] = std::max(node.outline.last[i], outline.last[i]);
         }
+        node.outline.kinds |= outline.kinds;
     }
     const std::size_t at = nodes_.size();
     nodes_.push_back(node);
@@ -97,6 +231,12 @@ std::size_t BoxIndex::build(std::size_t first, std::size_t last) {
             nodes_[at].children[nodes_[at].child_count++] = child;
         }
     }
+    // The first rules first: who looks for the first that holds a packet may end early.
+    const auto children = nodes_[at].children.begin();
+    std::sort(children, children + static_cast<std::ptrdiff_t>(nodes_[at].child_count),
+              [this](std::size_t one, std::size_t other) {
+                  return nodes_[one].first_rule < nodes_[other].first_rule;
+              });
     return at;
 }
 

@@ -1,17 +1,19 @@
-// Finds the boxes that may meet a box, among hundreds of thousands.
+// Finds the boxes that may meet a box, or hold a packet, among hundreds of thousands.
 //
-// A tree over the boxes' outlines (their lowest and highest values) in the dimensions that tell rules apart:
-// each node cuts at a value into what lies below, above and across it.
+// Trees over the boxes' outlines (their lowest and highest values in each known dimension): each node cuts at
+// a value into what lies below, above and across it. Values are kept as their ranks among all the ends of
+// boxes, which say as much about how two outlines lie. The outline of a long list of addresses says little:
+// boxes with the same long list, if there are some, have a tree of their own, and the list is asked first.
 //
-// Promises: visit() leaves no box out that meets the one asked for; it may give others.
+// Promises: visit() leaves no box out that meets what is asked for; it may give others.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
+#include "policy/analyze_sample.h"
 #include "policy/analyze_space.h"
 
 namespace fwctl::policy::analysis {
@@ -24,74 +26,120 @@ public:
         std::size_t rule = 0;
     };
 
-    // The boxes have to outlive it.
-    BoxIndex(std::vector<Entry> entries, const Space& space);
+    // All have to outlive it. The boxes' values are kept by the space.
+    BoxIndex(const std::vector<Entry>& entries, Space& space);
 
-    // Calls found(entry) for those of the rules first to last - 1. Gives how many places were looked at.
+    // Calls found(entry) for those of the rules first to last - 1, in any order, perhaps more than once. What
+    // that gives is the new `last`: 0 ends the visit. Gives how many places were looked at.
     template <typename Found>
     std::size_t visit(const Box& box, std::size_t first, std::size_t last, Found found) const {
-        return nodes_.empty() ? 0 : visit(0, outline_of(box), first, last, found);
+        return visit(box, outline_of(box), first, last, found);
+    }
+    template <typename Found>
+    std::size_t visit(const Packet& packet, std::size_t first, std::size_t last, Found found) const {
+        return visit(packet, outline_of(packet), first, last, found);
     }
 
 private:
-    static constexpr std::array kDimensions = {kKind,     kSource,    kDestination, kSelector,
-                                               kProtocol, kInterface, kVlan,        kMac};
-    using Outline = std::array<Span, kDimensions.size()>;
+    using Rank = std::int32_t;
+    struct Outline {
+        std::array<Rank, kKnownDimensions> first{};
+        std::array<Rank, kKnownDimensions> last{};
+        Kinds kinds = kAllKinds;
+    };
+    // The long lists that all boxes of a tree have; null: none in common.
+    using Lists = std::array<const Ranges*, 2>;  // of sources and destinations
     struct Row {
         Outline outline;
         Entry entry;
+        Lists lists{};
+    };
+    struct Tree {
+        Lists lists{};
+        std::size_t root = 0;
     };
     struct Node {
         Outline outline;
         std::size_t first_rule = 0;
         std::size_t last_rule = 0;
-        std::size_t first_row = 0;  // of a leaf
-        std::size_t rows = 0;       // 0: not a leaf
+        std::size_t first_row = 0;
+        std::size_t rows = 0;  // 0: not a leaf
         std::array<std::size_t, 3> children{};
         std::size_t child_count = 0;
     };
-
-    static bool meet(const Outline& one, const Outline& other) {
-        for (std::size_t i = 0; i < one.size(); ++i) {
-            if (one[i].last < other[i].first || other[i].last < one[i].first) {
-                return false;
-            }
-        }
-        return true;
-    }
-
     template <typename Found>
-    std::size_t visit(std::size_t at, const Outline& outline, std::size_t first, std::size_t last,
-                      Found& found) const {
-        const Node& node = nodes_[at];
-        if (node.last_rule < first || node.first_rule >= last || !meet(node.outline, outline)) {
-            return 1;
-        }
-        std::size_t looked_at = 1 + node.rows;
-        for (std::size_t row = node.first_row; row < node.first_row + node.rows; ++row) {
-            const Entry& entry = rows_[row].entry;
-            if (first <= entry.rule && entry.rule < last && meet(rows_[row].outline, outline)) {
-                found(entry);
-            }
-        }
-        for (std::size_t child = 0; child < node.child_count; ++child) {
-            looked_at += visit(node.children[child], outline, first, last, found);
-        }
-        return looked_at;
-    }
-
-    [[nodiscard]] Outline outline_of(const Box& box) const;
-    std::size_t build(std::size_t first, std::size_t last);
-    // How the rows are cut: where those across the cut begin, and those above it.
+    struct Visit {
+        Outline outline;
+        std::size_t first;
+        std::size_t last;
+        Found& found;
+        std::size_t looked_at;
+    };
+    // How rows are cut: where those across the cut begin, and those above it.
     struct Cut {
         std::size_t across = 0;
         std::size_t above = 0;
     };
+
+    // Without a branch, so that compilers compare several dimensions at once.
+    static bool meet(const Outline& one, const Outline& other) {
+        int apart = static_cast<int>((one.kinds & other.kinds) == 0);
+        for (std::size_t i = 0; i < kKnownDimensions; ++i) {
+            apart |= static_cast<int>(one.last[i] < other.first[i]) |
+                     static_cast<int>(other.last[i] < one.first[i]);
+        }
+        return apart == 0;
+    }
+
+    template <typename Asked, typename Found>
+    std::size_t visit(const Asked& asked, const Outline& outline, std::size_t first, std::size_t last,
+                      Found& found) const {
+        Visit<Found> visit{outline, first, last, found, trees_.size()};
+        for (const Tree& tree : trees_) {
+            if (may_meet(tree, kSource, asked) && may_meet(tree, kDestination, asked)) {
+                look(visit, nodes_[tree.root]);
+            }
+        }
+        return visit.looked_at;
+    }
+
+    template <typename Found>
+    void look(Visit<Found>& visit, const Node& node) const {
+        ++visit.looked_at;
+        if (node.last_rule < visit.first || node.first_rule >= visit.last ||
+            !meet(node.outline, visit.outline)) {
+            return;
+        }
+        visit.looked_at += node.rows;
+        for (std::size_t row = node.first_row; row < node.first_row + node.rows; ++row) {
+            const Entry& entry = rows_[row].entry;
+            const bool is_asked = visit.first <= entry.rule && entry.rule < visit.last;
+            if (is_asked && meet(rows_[row].outline, visit.outline)) {
+                visit.last = visit.found(entry, visit.last);
+            }
+        }
+        for (std::size_t child = 0; child < node.child_count; ++child) {
+            look(visit, nodes_[node.children[child]]);
+        }
+    }
+
+    [[nodiscard]] Rank rank_of(Dimension dimension, Number value) const;
+    [[nodiscard]] Outline outline_of(const Box& box) const;
+    [[nodiscard]] Outline outline_of(const Packet& packet) const;
+    [[nodiscard]] bool may_meet(const Tree& tree, Dimension side, const Box& box) const;
+    [[nodiscard]] bool may_meet(const Tree& tree, Dimension side, const Packet& packet) const;
+    void collect_ends(const std::vector<Entry>& entries);
+    void add_rows(const std::vector<Entry>& entries);
+    void add_rows(const Entry& entry, const Lists& lists, std::vector<Row>& rows) const;
+    std::size_t build(std::size_t first, std::size_t last);
     Cut cut(std::size_t first, std::size_t last);
 
-    const Space& space_;
+    Space& space_;
+    // By dimension: the lowest values of boxes and the values behind their highest, sorted.
+    std::vector<std::vector<Number>> ends_;
     std::vector<Row> rows_;
-    std::vector<Node> nodes_;  // the first is the root
+    std::vector<Node> nodes_;
+    std::vector<Tree> trees_;
 };
 
 }  // namespace fwctl::policy::analysis

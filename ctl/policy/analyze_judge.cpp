@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
+#include <iterator>
 #include <utility>
 
 namespace fwctl::policy::analysis {
 
 namespace {
 
-constexpr std::uint64_t kStepsForRule = 4'000'000;
+constexpr std::uint64_t kStepsToReduce = 1'000'000;
 constexpr std::uint64_t kStepsForRange = 16;  // in addition, for each range of the rule's sets
 constexpr std::size_t kFewEnoughToReduce = 32;
+constexpr std::size_t kTries = 16;       // for each box of a rule
+constexpr std::size_t kTriesOfPair = 4;  // and where it meets one of another rule
 
 std::vector<BoxIndex::Entry> entries_of(const std::vector<AskedRule>& rules) {
     std::vector<BoxIndex::Entry> entries;
@@ -20,6 +24,17 @@ std::vector<BoxIndex::Entry> entries_of(const std::vector<AskedRule>& rules) {
         }
     }
     return entries;
+}
+
+// Parts that are equal are one object.
+std::size_t hash_of(const std::vector<Box>& boxes) {
+    std::size_t hash = boxes.size();
+    for (const Box& box : boxes) {
+        for (const Part& part : box) {
+            hash = (hash + part.dimension) * 31 + std::hash<const Ranges*>()(part.values);
+        }
+    }
+    return hash;
 }
 
 // What is in both, which meet. `made` holds what had to be made for it.
@@ -87,50 +102,153 @@ std::vector<Direction> directions_by_default(const Rule& rule, const Defaults& d
 }
 
 Judge::Judge(const std::vector<AskedRule>& rules, const Defaults& defaults, Space& space, Work& work)
-    : rules_(rules), defaults_(defaults), space_(space), work_(work), index_(entries_of(rules), space) {}
+    : rules_(rules), defaults_(defaults), space_(space), work_(work), index_(entries_of(rules), space) {
+    for (std::size_t rule = 0; rule < rules.size(); ++rule) {
+        if (!goes_on(rules[rule].rule->action) && !rules[rule].boxes.empty()) {
+            alike_.emplace(hash_of(rules[rule].boxes), rule);
+        }
+    }
+}
 
-void Judge::allow_steps(std::size_t rule) {
+void Judge::allow_steps(std::size_t rule, std::uint64_t steps) {
     std::uint64_t ranges = 0;
     for (const Box& box : rules_[rule].boxes) {
         for (const Part& part : box) {
             ranges += part.values->size();
         }
     }
-    work_.allow(kStepsForRule + kStepsForRange * ranges);
+    work_.allow(steps + kStepsForRange * ranges);
 }
 
-std::vector<RuleBox> Judge::meeting(const Box& box, std::size_t first, std::size_t last, Which which) {
-    std::vector<RuleBox> boxes;
-    const std::size_t looked_at = index_.visit(box, first, last, [&](const BoxIndex::Entry& entry) {
+Judge::RuleBoxes Judge::meeting(const Box& box, std::size_t first, std::size_t last, Which which) {
+    RuleBoxes boxes;
+    const auto disjoint = [this](const Ranges* one, const Ranges* other) {
+        return space_.disjoint(one, other);
+    };
+    const auto looked_at = index_.visit(box, first, last, [&](const BoxIndex::Entry& entry, std::size_t end) {
         const bool counts = which == Which::kAll || !goes_on(rules_[entry.rule].rule->action);
-        if (counts && intersect(*entry.box, box)) {
+        if (counts && intersect(*entry.box, box, disjoint)) {
             boxes.push_back({entry.box, entry.rule});
         }
+        return end;
     });
-    work_.spend(looked_at);
+    work_.spend(1 + looked_at + boxes.size());
     std::sort(boxes.begin(), boxes.end(), [](const RuleBox& one, const RuleBox& other) {
         return std::pair(one.rule, one.box) < std::pair(other.rule, other.box);
     });
+    boxes.erase(std::unique(boxes.begin(), boxes.end()), boxes.end());
     return boxes;
 }
 
-Answer Judge::ask(const Box& target, const std::vector<RuleBox>& boxes, Chosen& because) {
+const Judge::RuleBoxes& Judge::before(std::size_t rule, std::size_t box) {
+    if (!before_[box]) {
+        before_[box] = meeting(rules_[rule].boxes[box], 0, rule, Which::kTerminal);
+    }
+    return *before_[box];
+}
+
+Answer Judge::ask(const Box& target, const RuleBoxes& boxes, Chosen& because) {
     return Cover(space_, target, boxes, work_).ask(because);
 }
 
-Answer Judge::never_matches(std::size_t rule, Chosen& because) {
-    allow_steps(rule);
-    const Answer answer = is_covered(rule, nullptr, because);
-    if (answer == Answer::kYes) {
-        reduce(because, [&](const Chosen& only, Chosen& found) { return is_covered(rule, &only, found); });
+bool Judge::finds_one_outside(const Box& target, const RuleBoxes& boxes) {
+    const Sampler sampler(space_, target);
+    for (std::size_t tries = sampler.has_packets() ? kTriesOfPair : 0; tries > 0; --tries) {
+        const Packet packet = sampler.draw(dice_);
+        const auto holder = std::find_if(boxes.begin(), boxes.end(),
+                                         [&](const RuleBox& box) { return holds(*box.box, packet); });
+        work_.spend(1 + static_cast<std::size_t>(holder - boxes.begin()));
+        if (holder == boxes.end()) {
+            return true;
+        }
     }
-    return answer;
+    return false;
+}
+
+Judgement Judge::judge(std::size_t rule, std::uint64_t steps) {
+    using Kind = Judgement::Kind;
+    allow_steps(rule, steps);
+    before_.assign(rules_[rule].boxes.size(), std::nullopt);
+    const Shown shown = try_packets(rule);
+    Chosen because;
+    if (!shown.reached) {
+        const Answer never = is_covered(rule, nullptr, because);
+        if (never == Answer::kYes) {
+            allow_steps(rule, kStepsToReduce);
+            reduce(because,
+                   [&](const Chosen& only, Chosen& found) { return is_covered(rule, &only, found); });
+            return {Kind::kNeverMatches, because};
+        }
+        if (never == Answer::kUnknown) {
+            return {Kind::kUnknown, {}};
+        }
+    }
+    if (shown.matters || goes_on(rules_[rule].rule->action)) {
+        return {};
+    }
+    because.clear();
+    const Answer followed = is_followed(rule, nullptr, because);
+    if (followed != Answer::kYes) {
+        return {followed == Answer::kNo ? Kind::kMatters : Kind::kUnknown, {}};
+    }
+    allow_steps(rule, kStepsToReduce);
+    reduce(because, [&](const Chosen& only, Chosen& found) { return is_followed(rule, &only, found); });
+    return {Kind::kChangesNothing, because};
+}
+
+Judge::Shown Judge::try_packets(std::size_t rule) {
+    Shown shown;
+    for (const Box& box : rules_[rule].boxes) {
+        const Shown of_box = try_packets(rule, box);
+        shown.reached |= of_box.reached;
+        shown.matters |= of_box.matters;
+        if (shown.matters) {
+            break;
+        }
+    }
+    return shown;
+}
+
+Judge::Shown Judge::try_packets(std::size_t rule, const Box& box) {
+    Shown shown;
+    const Sampler sampler(space_, box);
+    for (std::size_t tries = sampler.has_packets() ? kTries : 0; tries > 0 && !shown.matters; --tries) {
+        const Packet packet = sampler.draw(dice_);
+        if (!is_decided_before(packet, rule)) {
+            shown.reached = true;
+            shown.matters = goes_on(rules_[rule].rule->action) || !is_same_behind(packet, rule);
+        }
+    }
+    return shown;
+}
+
+bool Judge::is_decided_before(const Packet& packet, std::size_t rule) {
+    bool is_decided = false;
+    const auto looked_at = index_.visit(packet, 0, rule, [&](const BoxIndex::Entry& entry, std::size_t end) {
+        is_decided = !goes_on(rules_[entry.rule].rule->action) && holds(*entry.box, packet);
+        return is_decided ? 0 : end;
+    });
+    work_.spend(1 + looked_at);
+    return is_decided;
+}
+
+bool Judge::is_same_behind(const Packet& packet, std::size_t rule) {
+    std::size_t first = rules_.size();
+    const auto note_first = [&](const BoxIndex::Entry& entry, std::size_t end) {
+        first = holds(*entry.box, packet) ? entry.rule : first;
+        return std::min(first, end);
+    };
+    const auto looked_at = index_.visit(packet, rule + 1, rules_.size(), note_first);
+    work_.spend(1 + looked_at);
+    if (first < rules_.size()) {
+        return same_verdict(*rules_[first].rule, *rules_[rule].rule);
+    }
+    return rules_[rule].rule->action == (packet[kWay] == 0 ? defaults_.in : defaults_.out);
 }
 
 Answer Judge::is_covered(std::size_t rule, const Chosen* only, Chosen& because) {
-    for (const Box& box : rules_[rule].boxes) {
-        const auto before = chosen_of(meeting(box, 0, rule, Which::kTerminal), only);
-        const Answer answer = ask(box, before, because);
+    for (std::size_t box = 0; box < rules_[rule].boxes.size(); ++box) {
+        const Answer answer = ask(rules_[rule].boxes[box], chosen_of(before(rule, box), only), because);
         if (answer != Answer::kYes) {
             return answer;
         }
@@ -139,33 +257,22 @@ Answer Judge::is_covered(std::size_t rule, const Chosen* only, Chosen& because) 
 }
 
 std::size_t Judge::contradicted(std::size_t rule) const {
-    const auto& boxes = rules_[rule].boxes;
-    std::size_t first = rule;
-    if (boxes.empty() || goes_on(rules_[rule].rule->action)) {
-        return rule;
-    }
-    index_.visit(boxes.front(), 0, rule, [&](const BoxIndex::Entry& entry) {
-        const AskedRule& other = rules_[entry.rule];
-        if (entry.rule < first && other.boxes == boxes && !goes_on(other.rule->action) &&
-            !same_verdict(*other.rule, *rules_[rule].rule)) {
-            first = entry.rule;
+    const AskedRule& judged = rules_[rule];
+    const auto [first, last] = alike_.equal_range(hash_of(judged.boxes));
+    std::size_t found = rule;
+    for (auto other = first; other != last; ++other) {
+        const AskedRule& candidate = rules_[other->second];
+        if (other->second < found && candidate.boxes == judged.boxes &&
+            !same_verdict(*candidate.rule, *judged.rule)) {
+            found = other->second;
         }
-    });
-    return first;
-}
-
-Answer Judge::changes_nothing(std::size_t rule, Chosen& because) {
-    allow_steps(rule);
-    const Answer answer = is_followed(rule, nullptr, because);
-    if (answer == Answer::kYes) {
-        reduce(because, [&](const Chosen& only, Chosen& found) { return is_followed(rule, &only, found); });
     }
-    return answer;
+    return goes_on(judged.rule->action) ? rule : found;
 }
 
 Answer Judge::is_followed(std::size_t rule, const Chosen* only, Chosen& because) {
     Chosen used;
-    for (const Box& box : rules_[rule].boxes) {
+    for (std::size_t box = 0; box < rules_[rule].boxes.size(); ++box) {
         const Answer answer = box_is_followed(rule, box, only, used);
         if (answer != Answer::kYes) {
             return answer;
@@ -177,29 +284,33 @@ Answer Judge::is_followed(std::size_t rule, const Chosen* only, Chosen& because)
 
 // No packet that reaches the rule may meet one behind that does otherwise, unless it met one before that that
 // does the same; and so with the default.
-Answer Judge::box_is_followed(std::size_t rule, const Box& box, const Chosen* only, Chosen& because) {
-    std::vector<RuleBox> others;
-    std::vector<RuleBox> agreeing;
-    for (const RuleBox& behind : meeting(box, rule + 1, rules_.size(), Which::kAll)) {
-        const bool agrees = same_verdict(*rules_[behind.rule].rule, *rules_[rule].rule);
-        (agrees ? agreeing : others).push_back(behind);
-    }
-    std::vector<RuleBox> helping = meeting(box, 0, rule, Which::kTerminal);
-    agreeing = chosen_of(std::move(agreeing), only);
-    helping.insert(helping.end(), agreeing.begin(), agreeing.end());
+Answer Judge::box_is_followed(std::size_t rule, std::size_t at, const Chosen* only, Chosen& because) {
+    const Box& box = rules_[rule].boxes[at];
+    const RuleBoxes behind = meeting(box, rule + 1, rules_.size(), Which::kAll);
+    const auto agrees = [&](const RuleBox& other) {
+        return same_verdict(*rules_[other.rule].rule, *rules_[rule].rule);
+    };
+    RuleBoxes helping = before(rule, at);
+    std::copy_if(behind.begin(), behind.end(), std::back_inserter(helping), [&](const RuleBox& other) {
+        return agrees(other) && (only == nullptr || only->count(other.rule) != 0);
+    });
 
     Answer answer = default_is_harmless(rule, box, helping, because);
-    for (auto other = others.begin(); other != others.end() && answer == Answer::kYes; ++other) {
+    for (auto other = behind.begin(); other != behind.end() && answer == Answer::kYes; ++other) {
+        if (agrees(*other)) {
+            continue;
+        }
         const auto in_front = std::partition_point(
             helping.begin(), helping.end(), [&](const RuleBox& known) { return known.rule < other->rule; });
         std::deque<Ranges> made;
         const Box both = common(box, *other->box, made);
-        answer = ask(both, std::vector(helping.begin(), in_front), because);
+        const RuleBoxes boxes(helping.begin(), in_front);
+        answer = finds_one_outside(both, boxes) ? Answer::kNo : ask(both, boxes, because);
     }
     return answer;
 }
 
-Answer Judge::default_is_harmless(std::size_t rule, const Box& box, const std::vector<RuleBox>& helping,
+Answer Judge::default_is_harmless(std::size_t rule, const Box& box, const RuleBoxes& helping,
                                   Chosen& because) {
     for (const Direction direction : directions_by_default(*rules_[rule].rule, defaults_, false)) {
         Box one_way = box;

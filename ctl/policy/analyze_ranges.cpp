@@ -11,6 +11,10 @@ namespace {
 
 using Position = std::vector<Span>::const_iterator;
 
+bool ends_before(const Span& span, Number value) {
+    return span.last < value;
+}
+
 // The first span from `from` on that does not end before `value`: steps that double, then halving, so that a
 // walk along a large set costs little where it skips much (Bentley and Yao, 1976).
 Position seek(Position from, Position end, Number value) {
@@ -21,8 +25,7 @@ Position seek(Position from, Position end, Number value) {
         step *= 2;
     }
     const Position high = end - low > step ? low + step + 1 : end;
-    return std::lower_bound(low, high, value,
-                            [](const Span& span, Number wanted) { return span.last < wanted; });
+    return std::lower_bound(low, high, value, ends_before);
 }
 
 std::vector<Span> sorted_and_joined(std::vector<Span> spans) {
@@ -64,7 +67,7 @@ std::size_t hash_of(const Ranges& ranges) {
 Ranges::Ranges(std::vector<Span> spans) : spans_(sorted_and_joined(std::move(spans))) {}
 
 bool Ranges::contains(Number value) const {
-    const auto found = seek(spans_.begin(), spans_.end(), value);
+    const auto found = std::lower_bound(spans_.begin(), spans_.end(), value, ends_before);
     return found != spans_.end() && found->first <= value;
 }
 
@@ -164,6 +167,18 @@ const Ranges* RangePool::keep(Ranges ranges) {
     kept_.push_back(std::move(ranges));
     by_hash_.emplace(hash, &kept_.back());
     return &kept_.back();
+}
+
+bool RangePool::disjoint(const Ranges* one, const Ranges* other) {
+    constexpr std::size_t kLarge = 8;
+    if (one->size() < kLarge || other->size() < kLarge) {
+        return one->disjoint(*other);
+    }
+    const auto [row, is_new] = disjoint_.try_emplace(std::minmax(one, other));
+    if (is_new) {
+        row->second = one->disjoint(*other);
+    }
+    return row->second;
 }
 
 }  // namespace fwctl::policy::analysis

@@ -6,7 +6,9 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace fwctl::policy::analysis {
@@ -16,7 +18,7 @@ __extension__ using Number = unsigned __int128;  // an address of either family;
 struct Span {
     Number first = 0;
     Number last = 0;
-    bool operator==(const Span&) const = default;
+    auto operator<=>(const Span&) const = default;
 };
 
 class Ranges {
@@ -44,12 +46,22 @@ private:
     std::vector<Span> spans_;
 };
 
-// Keeps sets, one of each: two that are equal have the same address.
+// Keeps sets, one of each: two that are equal have the same address. Remembers which of the large ones are
+// disjoint.
 class RangePool {
 public:
     const Ranges* keep(Ranges ranges);
+    // Both of this pool.
+    bool disjoint(const Ranges* one, const Ranges* other);
 
 private:
+    struct PairHash {
+        std::size_t operator()(const std::pair<const Ranges*, const Ranges*>& pair) const {
+            const std::hash<const Ranges*> hash;
+            return hash(pair.first) * 31 + hash(pair.second);
+        }
+    };
+    std::unordered_map<std::pair<const Ranges*, const Ranges*>, bool, PairHash> disjoint_;
     std::deque<Ranges> kept_;
     std::unordered_multimap<std::size_t, const Ranges*> by_hash_;
 };

@@ -71,14 +71,8 @@ std::vector<Part>::iterator place_of(Box& box, Dimension dimension) {
 }  // namespace
 
 bool intersect(const Box& one, const Box& other) {
-    auto at = other.begin();
-    return std::all_of(one.begin(), one.end(), [&](const Part& part) {
-        while (at != other.end() && at->dimension < part.dimension) {
-            ++at;
-        }
-        return at == other.end() || at->dimension != part.dimension || at->values == part.values ||
-               !at->values->disjoint(*part.values);
-    });
+    return intersect(one, other,
+                     [](const Ranges* values, const Ranges* others) { return values->disjoint(*others); });
 }
 
 Kinds kind_of(Family family, Layer4 layer4) {

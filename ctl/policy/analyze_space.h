@@ -20,10 +20,12 @@
 // same wherever it has the same name, so that what is concluded holds however it turns out.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policy/analyze_ranges.h"
@@ -62,6 +64,18 @@ struct Part {
 // A part for each dimension that it narrows, by dimension.
 using Box = std::vector<Part>;
 
+// Whether they have something in common; `disjoint` compares two parts' values.
+template <typename Disjoint>
+bool intersect(const Box& one, const Box& other, Disjoint disjoint) {
+    auto at = other.begin();
+    return std::all_of(one.begin(), one.end(), [&](const Part& part) {
+        while (at != other.end() && at->dimension < part.dimension) {
+            ++at;
+        }
+        return at == other.end() || at->dimension != part.dimension || at->values == part.values ||
+               !disjoint(at->values, part.values);
+    });
+}
 bool intersect(const Box& one, const Box& other);
 
 // A set of kinds, a bit for each.
@@ -95,6 +109,8 @@ public:
     Dimension unknown(const std::string& name);
 
     const Ranges* keep(Ranges ranges) { return pool_.keep(std::move(ranges)); }
+    // Of two that are kept: compares large ones once.
+    bool disjoint(const Ranges* one, const Ranges* other) { return pool_.disjoint(one, other); }
     [[nodiscard]] const Ranges* kinds(Kinds kinds);
 
     // The part of the box with those values. False when there is none.

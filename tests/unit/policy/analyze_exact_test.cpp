@@ -119,14 +119,15 @@ public:
     // Every packet, as far as the topics go, for each state of the dynamic set.
     std::vector<PacketView> packets(const Policy& policy) {
         std::vector<PacketView> all = {PacketView{}};
-        vary(all, has(kMacs) || has(kVlans), {0, 1, 2, 0xffff00000000, 0xffff00000001, kAll}, [](auto& packet, auto value) {
-            if (value != kAll) packet.mac = value;
-        });
+        vary(all, has(kMacs) || has(kVlans), {0, 1, 2, 0x123400000000, 0xffff00000000, 0xffff00000001, kAll},
+             [](auto& packet, auto value) {
+                 if (value != kAll) packet.mac = value;
+             });
         if (!has(kMacs) && !has(kVlans)) {
             for (PacketView& packet : all) packet.mac = 1;
         }
         vary(all, has(kVlans), {0, 1, 2, 4095, 4096}, [](auto& packet, auto value) { packet.vlan = value; });
-        vary(all, has(kLengths), {0, 1, 20, 39, 40, 47, 48, 59, 60, 61, 67, 68, 65535, 65536},
+        vary(all, has(kLengths), {0, 1, 20, 39, 40, 41, 47, 48, 49, 59, 60, 61, 67, 68, 65535, 65536},
              [](auto& packet, auto value) { packet.length = value; });
         vary(all, has(kDirections), {1, 2},
              [](auto& packet, auto value) { packet.direction = static_cast<Direction>(value); });
@@ -134,7 +135,8 @@ public:
         vary(all, true, {0, 4, 6}, [](auto& packet, auto value) {
             if (value != 0) packet.family = static_cast<Family>(value);
         });
-        vary(all, true, {0, 0x0801, 0x0806, 0x0900, 0x9000, 0xffff}, [](auto& packet, auto value) { packet.ethertype = value; });
+        vary(all, true, {0, 1, 0x0801, 0x0806, 0x0900, 0x9000, 0xffff},
+             [](auto& packet, auto value) { packet.ethertype = value; });
         vary(all, has(kAddresses), {0, 1, 2, 3, 77}, [](auto& packet, auto value) {
             if (packet.family) packet.source = address(*packet.family, value);
         });
@@ -142,15 +144,16 @@ public:
             if (packet.family) packet.destination = address(*packet.family, value);
         });
         vary(all, has(kTtls), {0, 1, 2, 255}, [](auto& packet, auto value) { packet.ttl = value; });
-        vary(all, true, {0, 3, 1, 2}, [](auto& packet, auto value) {
-            packet.fragment = static_cast<FragmentKind>(value);
-        });
-        vary(all, true, {1, 6, 17, 47, 58, 99, 132}, [](auto& packet, auto value) { packet.protocol = value; });
+        vary(all, true, {0, 3, 1, 2},
+             [](auto& packet, auto value) { packet.fragment = static_cast<FragmentKind>(value); });
+        vary(all, true, {1, 6, 17, 47, 58, 99, 132},
+             [](auto& packet, auto value) { packet.protocol = value; });
         vary(all, has(kPorts), {0, 1, 2, 3, 4, 65535},
              [](auto& packet, auto value) { packet.selector = value; });
         vary(all, has(kSourcePorts), {0, 1, 2, 3, 4, 65535},
              [](auto& packet, auto value) { packet.source_port = value; });
-        vary(all, has(kFlags), {0, 1, 2, 3, 4, 5, 6, 7}, [](auto& packet, auto value) { packet.tcp_flags = value; });
+        vary(all, has(kFlags), {0, 1, 2, 3, 4, 5, 6, 7},
+             [](auto& packet, auto value) { packet.tcp_flags = value; });
         return all;
     }
 
@@ -221,8 +224,8 @@ private:
 
     Rule raw_rule() {
         Rule rule;
-        rule.action = random_.pick({Action::kAllow, Action::kAllow, Action::kDeny, Action::kDeny,
-                                    Action::kReject, Action::kCount});
+        rule.action = random_.pick(
+            {Action::kAllow, Action::kAllow, Action::kDeny, Action::kDeny, Action::kReject, Action::kCount});
         rule.origin = Origin::kFile;
         for (std::uint64_t i = random_.below(3); i > 0; --i) {
             rule.services.push_back(service());
@@ -417,13 +420,22 @@ std::vector<Context> contexts_of(const Policy& policy, bool is_dynamic) {
 
 // What print_policy() leaves out beside it.
 std::string described(const Policy& policy) {
-    std::string text = fmt::format("default in {}, out {}\n", policy.defaults.in == Action::kAllow ? "allow" : "deny", policy.defaults.out == Action::kAllow ? "allow" : "deny");
+    std::string text =
+        fmt::format("default in {}, out {}\n", policy.defaults.in == Action::kAllow ? "allow" : "deny",
+                    policy.defaults.out == Action::kAllow ? "allow" : "deny");
     for (const Attach& attach : policy.attachments) {
         text += fmt::format("{} is {}\n", attach.name, attach.device);
     }
     for (const Rule& rule : policy.rules) {
-        text += fmt::format("{}: action {} direction {} services {} from {}+{}-{}-{} to {}+{}-{}-{}, on {},", rule.name, int(rule.action), int(rule.direction), rule.services.size(), rule.from.prefixes.size(), rule.from.sets.size(), rule.from.except.size(), rule.from.except_sets.size(), rule.to.prefixes.size(), rule.to.sets.size(), rule.to.except.size(), rule.to.except_sets.size(), fmt::join(rule.on, " "));
-        for (auto& f : rule.fields) { text += fmt::format(" f{}", int(f.field)); for (auto& i : f.any_of) text += fmt::format(" {:x}/{}-{}", i.mask, i.first, i.last); }
+        text += fmt::format("{}: action {} direction {} services {} from {}+{}-{}-{} to {}+{}-{}-{}, on {},",
+                            rule.name, int(rule.action), int(rule.direction), rule.services.size(),
+                            rule.from.prefixes.size(), rule.from.sets.size(), rule.from.except.size(),
+                            rule.from.except_sets.size(), rule.to.prefixes.size(), rule.to.sets.size(),
+                            rule.to.except.size(), rule.to.except_sets.size(), fmt::join(rule.on, " "));
+        for (auto& f : rule.fields) {
+            text += fmt::format(" f{}", int(f.field));
+            for (auto& i : f.any_of) text += fmt::format(" {:x}/{}-{}", i.mask, i.first, i.last);
+        }
         text += "\n";
     }
     return text + print_policy(policy);

@@ -1,0 +1,433 @@
+#include "policy/analyze.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "policy/builtin.h"
+#include "policy/field.h"
+#include "policy/prefix.h"
+#include "policy/rule.h"
+#include "policy/service.h"
+
+namespace fwctl::policy {
+namespace {
+
+using Words = std::vector<std::string>;
+
+// "10.0.0.0/8", "!10.0.0.1", "@set", "!@set".
+Addresses addresses(const Words& words) {
+    Addresses addresses;
+    for (std::string word : words) {
+        const bool is_except = word.front() == '!';
+        word.erase(0, is_except ? 1 : 0);
+        if (word.front() == '@') {
+            (is_except ? addresses.except_sets : addresses.sets).push_back(word.substr(1));
+        } else {
+            (is_except ? addresses.except : addresses.prefixes).push_back(parse_prefix(word).value());
+        }
+    }
+    return addresses;
+}
+
+Rule rule(std::string name, Action action, const Words& services = {}, const Words& from = {},
+          const Words& to = {}) {
+    Rule rule;
+    rule.name = std::move(name);
+    rule.action = action;
+    rule.origin = Origin::kFile;
+    for (const std::string& service : services) {
+        rule.services.push_back(parse_service(service).value());
+    }
+    rule.from = addresses(from);
+    rule.to = addresses(to);
+    return canonical(std::move(rule));
+}
+
+Rule deny(std::string name, const Words& services = {}, const Words& from = {}, const Words& to = {}) {
+    return rule(std::move(name), Action::kDeny, services, from, to);
+}
+
+Rule allow(std::string name, const Words& services = {}, const Words& from = {}, const Words& to = {}) {
+    return rule(std::move(name), Action::kAllow, services, from, to);
+}
+
+Rule on(Rule rule, Words patterns) {
+    rule.on = std::move(patterns);
+    return rule;
+}
+
+Rule with(Rule rule, Field field, const char* word) {
+    rule.fields.push_back({field, {parse_field(field, word).value()}});
+    return rule;
+}
+
+Set set(std::string name, const Words& elements) {
+    Set set;
+    set.name = std::move(name);
+    set.elements = addresses(elements).prefixes;
+    std::sort(set.elements.begin(), set.elements.end());
+    return set;
+}
+
+Set dynamic_set(std::string name) {
+    Set made = set(std::move(name), {});
+    made.dynamic = true;
+    return made;
+}
+
+// Rules stand on lines 10, 20 and so on; the default is that no rule agrees with it: reject is of neither.
+Policy policy(std::vector<Rule> rules, std::vector<Set> sets = {}) {
+    Policy policy;
+    policy.files = {"policy.toml"};
+    policy.rules = std::move(rules);
+    policy.sets = std::move(sets);
+    for (std::size_t i = 0; i < policy.rules.size(); ++i) {
+        policy.rules[i].place.span.line = 10 * (i + 1);
+    }
+    return policy;
+}
+
+Words messages(const Policy& policy, std::uint64_t steps = kAnalysisSteps) {
+    Words messages;
+    for (const Finding& finding : analyze(policy, steps)) {
+        messages.push_back(finding.message);
+    }
+    return messages;
+}
+
+// What is said of rules that can never match.
+Words never(const std::vector<Rule>& rules, std::vector<Set> sets = {}) {
+    Words messages;
+    for (const Finding& finding : analyze(policy(rules, std::move(sets)))) {
+        if (finding.kind == Finding::Kind::kNeverMatches || finding.kind == Finding::Kind::kContradicts) {
+            messages.push_back(finding.message);
+        }
+    }
+    return messages;
+}
+
+Words nothing(const Policy& policy) {
+    Words messages;
+    for (const Finding& finding : analyze(policy)) {
+        if (finding.kind == Finding::Kind::kChangesNothing) {
+            messages.push_back(finding.message);
+        }
+    }
+    return messages;
+}
+
+Words ipv4_only(const Policy& policy) {
+    Words messages;
+    for (const Finding& finding : analyze(policy)) {
+        if (finding.kind == Finding::Kind::kIpv4Only) {
+            messages.push_back(finding.message);
+        }
+    }
+    return messages;
+}
+
+TEST(NeverMatches, BehindARuleThatCoversIt) {
+    EXPECT_EQ(never({deny("a", {"tcp"}), allow("b", {"tcp/22"}, {"10.0.0.0/8"})}),
+              Words{R"(rule "b" can never match: "a" (policy.toml:10) before it covers it)"});
+    EXPECT_EQ(never({deny("a", {"tcp/22"}), allow("b", {"tcp"})}), Words{});
+    EXPECT_EQ(never({deny("a", {"tcp"}), deny("b", {"tcp"})}),
+              Words{R"(rule "b" can never match: "a" (policy.toml:10) before it covers it)"});
+}
+
+TEST(NeverMatches, BehindRulesThatCoverItTogether) {
+    EXPECT_EQ(
+        never({deny("low", {}, {"10.0.0.0/9"}), allow("other", {}, {"192.0.2.0/24"}),
+               deny("high", {}, {"10.128.0.0/9"}), allow("both", {"udp"}, {"10.0.0.0/8"})}),
+        Words{R"(rule "both" can never match: "low" (policy.toml:10) and "high" (policy.toml:30) before it )"
+              "cover it"});
+    EXPECT_EQ(never({deny("low", {}, {"10.0.0.0/9"}), deny("all", {"tcp"}),
+                     deny("high", {}, {"10.128.0.0/9"}), allow("ssh", {"tcp/22"}, {"10.0.0.0/8"})}),
+              Words{R"(rule "ssh" can never match: "all" (policy.toml:20) before it covers it)"});
+}
+
+TEST(NeverMatches, NamesAFewOfMany) {
+    std::vector<Rule> rules;
+    for (int i = 0; i < 8; ++i) {
+        rules.push_back(deny(std::to_string(i), {}, {"10." + std::to_string(32 * i) + ".0.0/11"}));
+    }
+    rules.push_back(allow("all", {}, {"10.0.0.0/8"}));
+    EXPECT_EQ(never(rules),
+              Words{R"(rule "all" can never match: "0" (policy.toml:10), "1" (policy.toml:20), )"
+                    R"("2" (policy.toml:30) and 5 others before it cover it)"});
+}
+
+TEST(NeverMatches, LaterFragmentsHaveNoPorts) {
+    const std::vector<Rule> ports = {deny("low", {"tcp/0-100"}), deny("high", {"tcp/101-65535"})};
+    EXPECT_EQ(never({ports[0], ports[1], allow("tcp", {"tcp"})}), Words{});
+    EXPECT_EQ(never({ports[0], ports[1], allow("tcp", {"tcp/1-65535"})}).size(), 1U);
+    EXPECT_EQ(never({ports[0], ports[1], deny("later", {"tcp"}), allow("tcp", {"tcp"})}).size(), 1U);
+    EXPECT_EQ(
+        never({ports[0], ports[1], with(deny("later"), Field::kFragment, "later"), allow("tcp", {"tcp"})})
+            .size(),
+        1U);
+}
+
+TEST(NeverMatches, RulesThatOnlyCountCoverNothing) {
+    EXPECT_EQ(never({rule("count", Action::kCount), rule("log", Action::kLog), deny("a")}), Words{});
+    EXPECT_EQ(never({deny("a"), rule("count", Action::kCount)}),
+              Words{R"(rule "count" can never match: "a" (policy.toml:10) before it covers it)"});
+}
+
+TEST(NeverMatches, RulesThatExpireCoverNothing) {
+    Rule expires = deny("a");
+    expires.expires = 5;
+    EXPECT_EQ(never({expires, allow("b", {"tcp"})}), Words{});
+}
+
+TEST(NeverMatches, BehindBuiltInRules) {
+    const std::vector<Rule> rules = {deny("nd", {"icmp6/135"})};
+    EXPECT_EQ(
+        never(rules),
+        Words{R"(rule "nd" can never match: the built-in rule "neighbor-discovery" before it covers it)"});
+    Policy disabled = policy(rules);
+    disabled.disabled_builtins = {"neighbor-discovery"};
+    EXPECT_EQ(messages(disabled), Words{});
+}
+
+TEST(NeverMatches, WhereThereIsNoSuchPacket) {
+    const std::string none = R"(rule "a" can never match: there is no such packet)";
+    EXPECT_EQ(never({with(deny("a", {"udp"}), Field::kTcpFlags, "syn")}), Words{none});
+    EXPECT_EQ(never({with(deny("a", {}, {"10.0.0.1"}), Field::kFragment, "atomic")}), Words{none});
+    EXPECT_EQ(never({with(deny("a", {"tcp"}), Field::kEthertype, "arp")}), Words{none});
+    EXPECT_EQ(never({with(deny("a", {"tcp/22"}), Field::kLength, "0-39")}), Words{none});
+    EXPECT_EQ(never({deny("a", {}, {"@nobody"})}, {set("nobody", {})}), Words{none});
+    EXPECT_EQ(never({deny("a", {}, {"10.0.0.1", "!10.0.0.0/8"})}), Words{none});
+}
+
+TEST(NeverMatches, KnowsWhatIsInSets) {
+    const std::vector<Set> sets = {set("few", {"10.0.0.1", "2001:db8::1"}),
+                                   set("many", {"10.0.0.0/8", "2001:db8::/32"})};
+    EXPECT_EQ(never({deny("a", {}, {"@many"}), allow("b", {}, {"@few"})}, sets).size(), 1U);
+    EXPECT_EQ(never({deny("a", {}, {"@few"}), allow("b", {}, {"@many"})}, sets), Words{});
+    EXPECT_EQ(never({deny("a", {}, {"@many", "!@few"}), allow("b", {}, {"@few"})}, sets), Words{});
+    EXPECT_EQ(
+        never({deny("a", {}, {"@many", "!@few"}), deny("b", {}, {"@few"}), allow("c", {}, {"@many"})}, sets)
+            .size(),
+        1U);
+}
+
+TEST(NeverMatches, OfDynamicSetsOnlyThatTheyAreTheSame) {
+    const std::vector<Set> sets = {dynamic_set("banned"), dynamic_set("other")};
+    EXPECT_EQ(never({deny("a", {}, {"@banned"}), allow("b", {"tcp"}, {"@banned"})}, sets).size(), 1U);
+    EXPECT_EQ(never({deny("a", {}, {"@banned"}), allow("b", {"tcp"}, {"@other"})}, sets), Words{});
+    EXPECT_EQ(never({deny("a", {}, {"@banned"}), allow("b", {"tcp"}, {}, {"@banned"})}, sets), Words{});
+    EXPECT_EQ(
+        never({deny("a", {}, {"@banned"}), deny("b", {}, {"!@banned"}), allow("c", {"tcp"})}, sets).size(),
+        1U);
+    EXPECT_EQ(never({deny("a", {}, {"@banned", "10.0.0.0/8"}), allow("b", {}, {"10.0.0.1"})}, sets).size(),
+              1U);
+}
+
+TEST(NeverMatches, KnowsWhichNamesAPatternHas) {
+    EXPECT_EQ(never({on(deny("a"), {"eth*"}), on(allow("b"), {"eth0"})}).size(), 1U);
+    EXPECT_EQ(never({on(deny("a"), {"eth?"}), on(allow("b"), {"eth*"})}), Words{});
+    EXPECT_EQ(never({on(deny("a"), {"e*"}), on(allow("b"), {"eth?", "ens*"})}).size(), 1U);
+    EXPECT_EQ(never({on(deny("a"), {"*0"}), on(allow("b"), {"eth?"})}), Words{});
+}
+
+TEST(NeverMatches, PatternsThatAreTooEntangledCoverOnlyThemselves) {
+    std::vector<Rule> rules;
+    for (const char letter : std::string("abcdefghijklmn")) {
+        rules.push_back(on(deny(std::string(1, letter)), {std::string("*") + letter + "*"}));
+    }
+    rules.push_back(on(allow("same"), {"*c*"}));
+    rules.push_back(on(allow("within"), {"c*"}));
+    EXPECT_EQ(never(rules),
+              Words{R"(rule "same" contradicts "c" (policy.toml:30) before it, which matches the )"
+                    "same packets, and can never match"});
+}
+
+TEST(Contradicts, TheSamePacketsWithAnotherVerdict) {
+    const Words said = {
+        R"(rule "b" contradicts "a" (policy.toml:10) before it, which matches the same packets, )"
+        "and can never match"};
+    EXPECT_EQ(never({allow("a", {"tcp/22"}), deny("b", {"tcp/22"})}), said);
+    EXPECT_EQ(never({deny("a", {"tcp/22"}), rule("b", Action::kReject, {"tcp/22"})}), said);
+    Rule host = rule("a", Action::kReject, {"tcp/22"});
+    host.reject_with = RejectWith::kHostUnreachable;
+    EXPECT_EQ(never({host, rule("b", Action::kReject, {"tcp/22"})}), said);
+    EXPECT_EQ(analyze(policy({allow("a", {"tcp/22"}), deny("b", {"tcp/22"})})).back().kind,
+              Finding::Kind::kContradicts);
+}
+
+TEST(ChangesNothing, WhereTheDefaultDoesTheSame) {
+    EXPECT_EQ(nothing(policy({allow("web", {"tcp/80"})})),
+              Words{R"(rule "web" changes nothing: the default allows all that it matches)"});
+    EXPECT_EQ(nothing(policy({allow("web", {"tcp/80"}), deny("ten", {}, {"10.0.0.0/8"})})), Words{});
+    EXPECT_EQ(nothing(policy({allow("web", {"tcp/80"}, {"192.0.2.0/24"}), deny("ten", {}, {"10.0.0.0/8"})})),
+              Words{R"(rule "web" changes nothing: the default allows all that it matches)"});
+}
+
+TEST(ChangesNothing, WhereARuleBehindDoesTheSame) {
+    Policy denies = policy({allow("web", {"tcp/80"}), allow("tcp", {"tcp"})});
+    denies.defaults.in = Action::kDeny;
+    denies.defaults.out = Action::kDeny;
+    EXPECT_EQ(
+        nothing(denies),
+        Words{R"(rule "web" changes nothing: "tcp" (policy.toml:20) behind it allows all that it matches)"});
+    denies.defaults.out = Action::kAllow;
+    EXPECT_EQ(
+        nothing(denies),
+        Words{
+            R"(rule "web" changes nothing: the default and "tcp" (policy.toml:20) behind it allow all that )"
+            "it matches"});
+}
+
+TEST(ChangesNothing, NotWhereARuleBehindWouldCountIt) {
+    EXPECT_EQ(nothing(policy({allow("web", {"tcp/80"}), rule("count", Action::kCount, {"tcp"})})), Words{});
+    EXPECT_EQ(nothing(policy({allow("web", {"tcp/80"}), rule("log", Action::kLog, {"udp"})})).size(), 1U);
+}
+
+TEST(ChangesNothing, NotWhereTheVerdictIsAlike) {
+    Rule host = rule("host", Action::kReject, {"tcp/80"});
+    host.reject_with = RejectWith::kHostUnreachable;
+    EXPECT_EQ(nothing(policy({host, rule("all", Action::kReject)})), Words{});
+    Rule one = rule("one", Action::kRedirect, {"tcp/80"});
+    one.redirect = Redirect{"eth1", std::nullopt};
+    Rule other = rule("other", Action::kRedirect);
+    other.redirect = Redirect{"eth2", std::nullopt};
+    EXPECT_EQ(nothing(policy({one, other})), Words{});
+    other.redirect = one.redirect;
+    EXPECT_EQ(
+        nothing(policy({one, other})),
+        Words{
+            R"(rule "one" changes nothing: "other" (policy.toml:20) behind it redirects all that it matches)"});
+}
+
+// A packet of eth0 carries the attachment's name too.
+TEST(ChangesNothing, NotWhereAnotherNameOfTheDeviceIsDenied) {
+    Policy named = policy({on(allow("a"), {"wan"}), on(deny("b"), {"eth0"})});
+    EXPECT_EQ(nothing(named).size(), 1U);
+    named.attachments.resize(1);
+    named.attachments[0].name = "wan";
+    named.attachments[0].device = "eth*";
+    EXPECT_EQ(nothing(named), Words{});
+    named.attachments[0].device = "docker0";
+    EXPECT_EQ(nothing(named).size(), 1U);
+}
+
+TEST(UnusedSets, AreThoseThatNeitherARuleNorTheLockoutNames) {
+    Policy some = policy({deny("a", {}, {"!@except"}), deny("b", {}, {}, {"@to"})},
+                         {set("admins", {"10.0.0.1"}), set("except", {"10.0.0.1"}), set("to", {"10.0.0.1"}),
+                          dynamic_set("unused")});
+    some.defaults.lockout = Lockout{addresses({"@admins"}), {}};
+    some.sets[3].place.span.line = 7;
+    const auto findings = analyze(some);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].kind, Finding::Kind::kUnusedSet);
+    EXPECT_EQ(findings[0].index, 3U);
+    EXPECT_EQ(findings[0].place.span.line, 7U);
+    EXPECT_EQ(findings[0].message, R"(no rule uses the set "unused")");
+}
+
+TEST(Ipv4Only, IcmpWithoutIcmp6) {
+    const Words said = {R"(rule "ping" denies icmp, which is IPv4 alone, and no rule denies icmp6)"};
+    EXPECT_EQ(ipv4_only(policy({deny("ping", {"icmp/echo-request"})})), said);
+    EXPECT_EQ(ipv4_only(policy({deny("ping", {"icmp"}), deny("again", {"icmp"})})), said);
+    EXPECT_EQ(ipv4_only(policy({deny("ping", {"icmp"}), allow("six", {"icmp6"})})), said);
+    EXPECT_EQ(ipv4_only(policy({deny("ping", {"icmp", "icmp6/echo-request"})})), Words{});
+    EXPECT_EQ(ipv4_only(policy({deny("ping", {"icmp"}), rule("six", Action::kReject, {"icmp6"})})), Words{});
+    EXPECT_EQ(ipv4_only(policy({deny("ping", {"icmp"}, {"10.0.0.0/8"})})), Words{});
+    EXPECT_EQ(ipv4_only(policy({allow("ping", {"icmp"})})), Words{});
+    Policy closed = policy({allow("ping", {"icmp"})});
+    closed.defaults.in = Action::kDeny;
+    EXPECT_EQ(ipv4_only(closed),
+              Words{R"(rule "ping" allows icmp, which is IPv4 alone, and no rule allows icmp6)"});
+}
+
+TEST(Ipv4Only, AllOfIpv4) {
+    EXPECT_EQ(
+        ipv4_only(policy({deny("telnet", {"tcp/23"}, {"0.0.0.0/0"})})),
+        Words{R"(rule "telnet" denies from 0.0.0.0/0, which is IPv4 alone, and no rule denies it in IPv6)"});
+    EXPECT_EQ(
+        ipv4_only(policy({deny("telnet", {"tcp/23"}, {}, {"0.0.0.0/0"})})),
+        Words{R"(rule "telnet" denies to 0.0.0.0/0, which is IPv4 alone, and no rule denies it in IPv6)"});
+    EXPECT_EQ(
+        ipv4_only(policy({deny("telnet", {"tcp/23"}, {"0.0.0.0/0"}), deny("six", {"tcp/23"}, {"::/0"})})),
+        Words{});
+    EXPECT_EQ(ipv4_only(policy({deny("telnet", {"tcp/23"}, {"0.0.0.0/0", "::/0"})})), Words{});
+    EXPECT_EQ(ipv4_only(policy({deny("telnet", {"tcp/23"}, {"0.0.0.0/0"}, {"192.0.2.1"})})), Words{});
+    EXPECT_EQ(ipv4_only(policy({deny("telnet", {"tcp/23"}, {"10.0.0.0/8"})})), Words{});
+    EXPECT_EQ(ipv4_only(policy({allow("telnet", {"tcp/23"}, {"0.0.0.0/0"})})), Words{});
+}
+
+TEST(Ipv4Only, ASetThatTheOtherListLeavesOut) {
+    const std::vector<Set> sets = {set("bad", {"198.51.100.0/24", "2001:db8::/32"})};
+    EXPECT_EQ(
+        ipv4_only(policy({deny("bad", {}, {"@bad"}, {"192.0.2.1"})}, sets)),
+        Words{
+            R"(rule "bad" never matches the IPv6 addresses of @bad: its "to" is of IPv4 alone, and no rule )"
+            "denies them"});
+    EXPECT_EQ(ipv4_only(policy({deny("bad", {}, {"@bad"})}, sets)), Words{});
+    EXPECT_EQ(
+        ipv4_only(policy(
+            {deny("bad", {}, {"@bad"}, {"192.0.2.1"}), deny("six", {}, {"@bad"}, {"2001:db8::1"})}, sets)),
+        Words{});
+}
+
+TEST(CutShort, SaysHowManyRulesWereNotJudged) {
+    const auto findings = analyze(policy({deny("a", {"tcp"}), allow("b", {"tcp/22"})}), 0);
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].kind, Finding::Kind::kCutShort);
+    EXPECT_EQ(findings[0].message,
+              R"(the analysis was cut short: 2 of 2 rules could not be judged, "a" (policy.toml:10) first)");
+}
+
+TEST(CutShort, IsBetterThanBeingWrong) {
+    std::vector<Rule> rules;
+    for (int i = 0; i < 16; ++i) {
+        const std::string port = std::to_string(i);
+        rules.push_back(deny("from " + port, {"tcp/" + port}, {"10.0.0." + port}));
+        rules.push_back(deny("to " + port, {"tcp/" + port}, {}, {"10.0.0." + port}));
+    }
+    rules.push_back(allow("all", {"tcp/0-15"}, {"10.0.0.0/28"}, {"10.0.0.0/28"}));
+    const Words enough = messages(policy(rules));
+    for (std::uint64_t steps = 0; steps < 100000; steps += 5000) {
+        for (const std::string& message : messages(policy(rules), steps)) {
+            EXPECT_TRUE(message.find("cut short") != std::string::npos ||
+                        std::count(enough.begin(), enough.end(), message) == 1)
+                << message;
+        }
+    }
+}
+
+TEST(LargeSets, CoverThemselvesAtOnce) {
+    Set large = set("large", {});
+    for (std::uint32_t i = 0; i < 1'000'000; ++i) {
+        const std::uint32_t address = i * 4099;  // no two are neighbours
+        large.elements.push_back(
+            {Family::kIpv4,
+             32,
+             {static_cast<std::uint8_t>(address >> 24), static_cast<std::uint8_t>(address >> 16),
+              static_cast<std::uint8_t>(address >> 8), static_cast<std::uint8_t>(address)}});
+    }
+    std::sort(large.elements.begin(), large.elements.end());
+    EXPECT_EQ(
+        messages(policy({deny("all", {}, {"@large"}), allow("ssh", {"tcp/22"}, {"@large"}),
+                         deny("ten", {}, {"10.0.0.0/8"}), deny("rest", {"udp"}, {"@large", "11.0.0.0/8"})},
+                        {large})),
+        Words{R"(rule "ssh" can never match: "all" (policy.toml:10) before it covers it)"});
+}
+
+TEST(Findings, PointAtRulesInTheOrderAsked) {
+    const auto findings =
+        analyze(policy({deny("a", {"tcp"}), deny("b", {"udp"}), allow("c", {"tcp/22", "udp/53"})}));
+    const std::size_t builtin = builtin_rules().size() - kParserRules;
+    ASSERT_EQ(findings.size(), 1U);
+    EXPECT_EQ(findings[0].index, builtin + 2);
+    EXPECT_EQ(findings[0].place.span.line, 30U);
+    EXPECT_EQ(findings[0].others, (std::vector<std::size_t>{builtin, builtin + 1}));
+}
+
+}  // namespace
+}  // namespace fwctl::policy
