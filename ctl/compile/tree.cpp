@@ -1,0 +1,75 @@
+#include "compile/tree.h"
+
+#include <cstring>
+#include <limits>
+
+#include "fwctl/abi/image.h"
+
+namespace fwctl::compile {
+namespace {
+
+// Lays sorted keys out so that a walk in order of the tree meets them in their order.
+template <typename Key>
+class Filler {
+public:
+    Filler(Bank& bank, const fw_tree& tree, std::span<const Key> keys, std::span<const std::uint32_t> values)
+        : bank_(bank), tree_(tree), keys_(keys), values_(values) {}
+
+    void fill(std::size_t node) {
+        if (node >= tree_.nodes) return;
+        for (std::size_t i = 0; i < FW_TREE_KEYS; ++i) {
+            fill(node * (FW_TREE_KEYS + 1) + 1 + i);
+            put(node * FW_TREE_KEYS + i);
+        }
+        fill(node * (FW_TREE_KEYS + 1) + 1 + FW_TREE_KEYS);
+    }
+
+private:
+    void put(std::size_t place) {
+        const bool used = next_ < keys_.size();
+        const Key key = used ? keys_[next_] : std::numeric_limits<Key>::max();
+        put_key(place, key);
+        bank_[tree_.values + static_cast<Address>(place)] = used ? values_[next_] : values_.back();
+        if (used) ++next_;
+    }
+
+    void put_key(std::size_t place, Key key) {
+        auto* bytes = reinterpret_cast<unsigned char*>(&bank_[tree_.keys]);
+        std::memcpy(bytes + place * sizeof(Key), &key, sizeof(key));
+    }
+
+    Bank& bank_;
+    const fw_tree& tree_;
+    std::span<const Key> keys_;
+    std::span<const std::uint32_t> values_;
+    std::size_t next_ = 0;
+};
+
+template <typename Key>
+Address put_any(Bank& bank, std::uint32_t below, std::span<const Key> keys,
+                std::span<const std::uint32_t> values) {
+    constexpr std::size_t kNodeWords = FW_TREE_KEYS * sizeof(Key) / sizeof(std::uint32_t);
+    fw_tree tree{};
+    tree.below = below;
+    tree.nodes = static_cast<std::uint32_t>((keys.size() + FW_TREE_KEYS - 1) / FW_TREE_KEYS);
+    const Address address = bank.reserve(sizeof(tree) / sizeof(std::uint32_t), 4);
+    tree.keys = bank.reserve(tree.nodes * kNodeWords, kNodeWords);
+    tree.values = bank.reserve(tree.nodes * FW_TREE_KEYS, 1);
+    bank.set(address, tree);
+    Filler<Key>(bank, tree, keys, values).fill(0);
+    return address;
+}
+
+}  // namespace
+
+Address put_tree(Bank& bank, std::uint32_t below, std::span<const std::uint16_t> keys,
+                 std::span<const std::uint32_t> values) {
+    return put_any(bank, below, keys, values);
+}
+
+Address put_tree(Bank& bank, std::uint32_t below, std::span<const std::uint64_t> keys,
+                 std::span<const std::uint32_t> values) {
+    return put_any(bank, below, keys, values);
+}
+
+}  // namespace fwctl::compile
