@@ -34,7 +34,7 @@ void add(fw_match_set& set, const Rows& rows) {
 }
 
 const std::vector<Prefix>& prefixes_at(const Rule& rule, fw_side side) {
-    return side == FW_SOURCE ? rule.from : rule.to;
+    return (side == FW_SOURCE ? rule.from : rule.to).prefixes;
 }
 
 fw_match match_of(const Rule& rule, const Service& service, std::uint16_t counter) {

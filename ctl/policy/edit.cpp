@@ -14,9 +14,9 @@
 namespace fwctl::policy {
 namespace {
 
-using Place = std::vector<Rule>::iterator;
+using Position = std::vector<Rule>::iterator;
 
-Result<Place> find(std::vector<Rule>& rules, const std::string& name) {
+Result<Position> find(std::vector<Rule>& rules, const std::string& name) {
     const auto found =
         std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) { return rule.name == name; });
     if (found != rules.end()) return found;
@@ -55,10 +55,11 @@ bool has_service(const Rule& rule, std::uint8_t protocol) {
 void note_other_family(const Rule& rule, std::vector<std::string>& notes) {
     const bool v4 = has_service(rule, kProtocolIcmp);
     const bool v6 = has_service(rule, kProtocolIcmp6);
-    const auto all_v4 = [](const std::vector<Prefix>& prefixes) {
-        return !prefixes.empty() && std::all_of(prefixes.begin(), prefixes.end(), [](const Prefix& prefix) {
-            return prefix.family == Family::kIpv4;
-        });
+    const auto all_v4 = [](const Addresses& addresses) {
+        const std::vector<Prefix>& prefixes = addresses.prefixes;
+        return addresses.sets.empty() && !prefixes.empty() &&
+               std::all_of(prefixes.begin(), prefixes.end(),
+                           [](const Prefix& prefix) { return prefix.family == Family::kIpv4; });
     };
     const bool only_v4 = all_v4(rule.from) || all_v4(rule.to);
     const std::string verb = rule.action == Action::kDeny ? "deny" : "allow";

@@ -63,8 +63,8 @@ bool matches(const Rule& rule, const PacketView& packet) {
     const bool any_service =
         std::any_of(rule.services.begin(), rule.services.end(),
                     [&](const Service& service) { return matches_service(service, packet); });
-    return any_service && matches_address(rule.from, packet, packet.source) &&
-           matches_address(rule.to, packet, packet.destination) &&
+    return any_service && matches_address(rule.from.prefixes, packet, packet.source) &&
+           matches_address(rule.to.prefixes, packet, packet.destination) &&
            matches_interface(rule.on, packet.interface);
 }
 

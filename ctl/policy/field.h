@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "policy/model.h"
@@ -36,5 +37,13 @@ const FieldInfo& info_of(Field field);
 //   ethertype arp, ip, ip6, lldp, 0x88cc, 35020
 Result<Interval> parse_field(Field field, std::string_view word);
 std::string format_field(Field field, const Interval& interval);
+
+// The one form of intervals that say the same, but for masks: sorted, none within another, and neighbours
+// without a mask in one.
+std::vector<Interval> canonical_intervals(std::vector<Interval> intervals);
+
+// Words that parse_field() reads back to the canonical intervals of `match`. An interval may take several: no
+// one word says "atomic or first".
+std::vector<std::string> format_match(const FieldMatch& match);
 
 }  // namespace fwctl::policy

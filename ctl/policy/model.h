@@ -230,15 +230,16 @@ struct Test {
 // One policy with everything that it includes. `rules` are those of the files, in the order in which they are
 // asked; what is asked before them (lockout, built-in, live) is put in front by effective_rules().
 struct Policy {
-    Defaults defaults;
-    std::vector<std::string> disabled_builtins;  // sorted
-    std::vector<Attach> attachments;             // by name
-    std::vector<Set> sets;                       // by name
-    std::vector<Rule> rules;
-    std::vector<Route> routes;
-    std::vector<Test> tests;
-    std::vector<std::string> files;  // as named in diagnostics; the first is the policy itself
-    bool operator==(const Policy&) const = default;
+    Defaults defaults = {};
+    std::vector<std::string> disabled_builtins = {};  // sorted
+    std::vector<Attach> attachments = {};             // by name
+    std::vector<Set> sets = {};                       // by name
+    std::vector<Rule> rules = {};
+    std::vector<Route> routes = {};
+    std::vector<Test> tests = {};
+    std::vector<std::string> files = {};  // as named in diagnostics; the first is the policy itself
+    // `files`, as Place, is no part of what the policy says.
+    bool operator==(const Policy& other) const;
 
     [[nodiscard]] const Set* find_set(const std::string& name) const;
 };

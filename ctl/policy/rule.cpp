@@ -59,10 +59,10 @@ constexpr auto kCoversService = [](const Service& outer, const Service& inner) {
 };
 constexpr auto kCoversPrefix = [](const Prefix& outer, const Prefix& inner) { return covers(outer, inner); };
 
-bool admits(const std::vector<Prefix>& prefixes, Family family) {
-    return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), [family](const Prefix& prefix) {
-               return prefix.family == family;
-           });
+bool admits(const Addresses& addresses, Family family) {
+    const bool is_narrowed = !addresses.prefixes.empty() && addresses.sets.empty();
+    return !is_narrowed || std::any_of(addresses.prefixes.begin(), addresses.prefixes.end(),
+                                       [family](const Prefix& prefix) { return prefix.family == family; });
 }
 
 bool admits(const std::vector<Service>& services, Family family) {
@@ -93,8 +93,8 @@ Rule canonical(Rule rule) {
     if (rule.services.empty()) {
         rule.services.emplace_back();
     }
-    sort_and_reduce(rule.from, kCoversPrefix);
-    sort_and_reduce(rule.to, kCoversPrefix);
+    sort_and_reduce(rule.from.prefixes, kCoversPrefix);
+    sort_and_reduce(rule.to.prefixes, kCoversPrefix);
     sort_and_reduce(rule.on, pattern_covers);
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
@@ -204,8 +204,9 @@ bool covers(const Rule& outer, const Rule& inner) {
     const bool outlives = outer.expires == 0 || (inner.expires != 0 && inner.expires <= outer.expires);
     const bool same_way = outer.direction == Direction::kBoth || outer.direction == inner.direction;
     return outlives && same_way && all_covered(outer.services, inner.services, kCoversService) &&
-           covers_list(outer.from, inner.from, kCoversPrefix) &&
-           covers_list(outer.to, inner.to, kCoversPrefix) && covers_list(outer.on, inner.on, pattern_covers);
+           covers_list(outer.from.prefixes, inner.from.prefixes, kCoversPrefix) &&
+           covers_list(outer.to.prefixes, inner.to.prefixes, kCoversPrefix) &&
+           covers_list(outer.on, inner.on, pattern_covers);
 }
 
 }  // namespace fwctl::policy

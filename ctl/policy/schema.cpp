@@ -77,17 +77,17 @@ Words prefix_words(const std::vector<Prefix>& prefixes) {
 }
 
 Status add_from(Rule& rule, std::string_view word) {
-    return add_prefix(rule.from, word);
+    return add_prefix(rule.from.prefixes, word);
 }
 Words from_words(const Rule& rule) {
-    return prefix_words(rule.from);
+    return prefix_words(rule.from.prefixes);
 }
 
 Status add_to(Rule& rule, std::string_view word) {
-    return add_prefix(rule.to, word);
+    return add_prefix(rule.to.prefixes, word);
 }
 Words to_words(const Rule& rule) {
-    return prefix_words(rule.to);
+    return prefix_words(rule.to.prefixes);
 }
 
 Status add_on(Rule& rule, std::string_view word) {

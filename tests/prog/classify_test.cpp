@@ -109,7 +109,7 @@ TEST(ClassifyTest, AgreesWithTheEvaluator) {
         for (int round = 0; round < kPolicies; ++round) {
             const std::vector<Rule> live = random.policy().rules;
             ASSERT_TRUE(runner->set_rules(live));
-            policy::Policy all{policy::builtin_rules()};
+            policy::Policy all{.rules = policy::builtin_rules()};
             all.rules.insert(all.rules.end(), live.begin(), live.end());
             for (int i = 0; i < kPacketsPerPolicy; ++i) {
                 PacketView made_from = random.packet();

@@ -295,18 +295,18 @@ std::vector<policy::Prefix> prefixes(std::size_t count) {
 TEST(Compile, TakesAsManyPrefixesAsHalfTheTrieHas) {
     Rule many = rule("deny icmp");
     many.origin = policy::Origin::kBuiltin;  // not part of the text, whose limit is reached before
-    many.from = prefixes(FW_MAX_PREFIXES / 4);
+    many.from.prefixes = prefixes(FW_MAX_PREFIXES / 4);
     many.to = many.from;
     EXPECT_EQ(error_of(input_of({many})), "no error");
-    many.to = prefixes(FW_MAX_PREFIXES / 4 + 1);
+    many.to.prefixes = prefixes(FW_MAX_PREFIXES / 4 + 1);
     EXPECT_EQ(error_of(input_of({many})), "the rules name 8193 different prefixes, the limit is 8192");
 }
 
 TEST(Compile, TakesAsMuchTextAsThereIsRoomBeforeTheNul) {
     Rule long_one = rule("deny any");
     const auto size_with = [&](std::size_t count) {
-        long_one.from = prefixes(count);
-        return policy::print_policy({{long_one}}).size();
+        long_one.from.prefixes = prefixes(count);
+        return policy::print_policy({.rules = {long_one}}).size();
     };
     const std::size_t each = size_with(3) - size_with(2);
     const std::size_t count = 2 + (FW_POLICY_TEXT_SIZE - 1 - size_with(2)) / each;
@@ -428,7 +428,7 @@ TEST(Compile, AReaderOfTheImageFindsTheFirstMatch) {
     for (int i = 0; i < 1000; ++i) {
         const Input input = random_input(random);
         const Image image = compile(input).value();
-        const policy::Policy policy{input.rules};
+        const policy::Policy policy{.rules = input.rules};
         for (int j = 0; j < 200; ++j) {
             const policy::PacketView packet = random.packet();
             const auto expected = policy::first_match(policy, packet);

@@ -99,7 +99,7 @@ TEST(Matches, EndsWhenTheRuleExpires) {
 }
 
 TEST(FirstMatch, IsTheFirst) {
-    const Policy policy{{deny({"udp"}), deny({"tcp", "from", "10.0.0.0/8"}), deny({"tcp"})}};
+    const Policy policy{.rules = {deny({"udp"}), deny({"tcp", "from", "10.0.0.0/8"}), deny({"tcp"})}};
     EXPECT_EQ(first_match(policy, kSsh), 1U);
     EXPECT_EQ(first_match(policy, kSsh6), 2U);
     EXPECT_EQ(first_match(policy, kPing), std::nullopt);
@@ -107,7 +107,7 @@ TEST(FirstMatch, IsTheFirst) {
 }
 
 TEST(FirstMatch, FindsTheBuiltinRuleOfEachNecessity) {
-    const Policy policy{builtin_rules()};
+    const Policy policy{.rules = builtin_rules()};
     const auto rule_for = [&](const PacketView& packet) -> std::string {
         const auto index = first_match(policy, packet);
         return index ? policy.rules[*index].name : "none";
@@ -132,7 +132,7 @@ TEST(FirstMatch, FindsTheBuiltinRuleOfEachNecessity) {
 }
 
 TEST(FirstMatch, LetsDhcpAnswersInAndNothingLikeThem) {
-    const Policy policy{builtin_rules()};
+    const Policy policy{.rules = builtin_rules()};
     const auto is_dhcp = [&](const PacketView& packet) {
         const auto index = first_match(policy, packet);
         return index && policy.rules[*index].name == "dhcp-replies";

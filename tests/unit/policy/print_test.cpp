@@ -21,7 +21,7 @@ TEST(PrintPolicy, WithoutRulesIsItsVersion) {
 }
 
 TEST(PrintPolicy, LeavesOutWhatIsAbsent) {
-    EXPECT_EQ(print_policy(Policy{{deny({"any"}), deny({"icmp", "icmp6"})}}), R"(version = 1
+    EXPECT_EQ(print_policy(Policy{.rules = {deny({"any"}), deny({"icmp", "icmp6"})}}), R"(version = 1
 
 [[rule]]
 name = "deny-any"
@@ -38,7 +38,7 @@ TEST(PrintPolicy, WritesKeysInTheOrderOfTheSchema) {
     Rule rule =
         deny({"tcp/22", "on", "docker0", "in", "to", "192.0.2.1", "from", "10.0.0.0/8,2001:db8::/32"});
     rule.name = "ssh guessers";
-    EXPECT_EQ(print_policy(Policy{{rule}}), R"(version = 1
+    EXPECT_EQ(print_policy(Policy{.rules = {rule}}), R"(version = 1
 
 [[rule]]
 name = "ssh guessers"
@@ -52,7 +52,7 @@ direction = "in"
 }
 
 TEST(PrintPolicy, EscapesWhatTomlWouldTakeForItself) {
-    const Policy policy{{deny({"icmp", "on", "a\"b\\c"})}};
+    const Policy policy{.rules = {deny({"icmp", "on", "a\"b\\c"})}};
     EXPECT_NE(print_policy(policy).find(R"(on = "a\"b\\c")"), std::string::npos);
     EXPECT_EQ(parse_policy(print_policy(policy), "f").value(), policy);
 }

@@ -34,8 +34,8 @@ public:
         if (rule.services.empty()) {
             rule.services.emplace_back();
         }
-        rule.from = prefixes();
-        rule.to = prefixes();
+        rule.from.prefixes = prefixes();
+        rule.to.prefixes = prefixes();
         for (int i = chance(3) ? below(3) : 0; i > 0; --i) {
             rule.on.emplace_back(pick(kPatterns));
         }
