@@ -25,14 +25,14 @@ struct Location {
     std::uint32_t traits_mask = 0;
 };
 
-constexpr std::uint32_t kTcp = FW_TRAITS_L4 | IPPROTO_TCP;
+constexpr std::uint32_t kTcp = std::uint32_t{FW_TRAITS_L4} | IPPROTO_TCP;
 
 Location location_of(Field field) {
     switch (field) {
         case Field::kSourcePort:
             return {offsetof(fw_packet, source_port), 16, 0, FW_TRAITS_PORTS, FW_TRAITS_PORTS};
         case Field::kTcpFlags:
-            return {offsetof(fw_packet, tcp_flags), 8, 0, kTcp, FW_TRAITS_L4 | FW_TRAITS_PROTOCOL};
+            return {offsetof(fw_packet, tcp_flags), 8, 0, kTcp, std::uint32_t{FW_TRAITS_L4} | FW_TRAITS_PROTOCOL};
         case Field::kFragment:
             return {offsetof(fw_packet, fragment), 8, 0, FW_TRAITS_IP, FW_TRAITS_IP};
         case Field::kLength:
@@ -142,7 +142,8 @@ fw_row row_of(const policy::Rule& rule, const Service& service) {
     row.selector_last = 65535;
     row.reason = reason_of(rule.action);
     if (service.kind == Service::Kind::kProtocol)
-        require(row, FW_TRAITS_IP | service.protocol, FW_TRAITS_IP | FW_TRAITS_PROTOCOL);
+        require(row, std::uint32_t{FW_TRAITS_IP} | service.protocol,
+                std::uint32_t{FW_TRAITS_IP} | FW_TRAITS_PROTOCOL);
     if (service.family_bound)
         require(row, static_cast<std::uint32_t>(service.family) << 8, FW_TRAITS_FAMILY);
     if (service.has_selector) {

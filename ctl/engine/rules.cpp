@@ -17,7 +17,7 @@ Result<std::vector<std::string>> edit_rules(
     if (!writing) return tl::unexpected(writing.error());
     State& state = writing->state;
 
-    std::map<std::string, std::uint16_t> counters;
+    std::map<std::string, std::uint32_t> counters;
     std::vector<policy::Rule> rules;
     const std::uint64_t now = monotonic_now();
     for (const CountedRule& counted : state.live) {
@@ -51,14 +51,17 @@ Result<std::vector<RuleView>> list_rules() {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     const std::uint64_t now = monotonic_now();
+    std::vector<CountedRule> rules = state->front_rules();
+    std::erase_if(rules, [now](const CountedRule& counted) { return is_over(counted.rule, now); });
+    std::vector<std::uint32_t> counters;
+    for (const CountedRule& counted : rules) counters.push_back(counted.counter);
+    auto counts = store.rule_counts(counters);
+    if (!counts) return tl::unexpected(counts.error());
     std::vector<RuleView> views;
-    for (CountedRule& counted : state->all_rules()) {
-        if (is_over(counted.rule, now)) continue;
-        auto count = store.rule_count(counted.counter);
-        if (!count) return tl::unexpected(count.error());
+    for (CountedRule& counted : rules) {
         RuleView view;
         view.number = views.size() + 1;
-        view.count = *count;
+        view.count = (*counts)[views.size()];
         if (counted.rule.expires != 0) view.seconds_left = (counted.rule.expires - now) / 1'000'000'000;
         view.rule = std::move(counted.rule);
         views.push_back(std::move(view));

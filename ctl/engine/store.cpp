@@ -10,9 +10,7 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
-#include <set>
 
-#include "compile/compile.h"
 #include "kernel/grace.h"
 #include "kernel/object.h"
 #include "policy/builtin.h"
@@ -25,10 +23,6 @@ constexpr std::size_t kHalves = 2;
 
 std::uint64_t load(const kernel::MappedArray<fw_control>& control) {
     return std::atomic_ref<__u64>(control.at(0)->generation).load(std::memory_order_acquire);
-}
-
-void switch_to(const kernel::MappedArray<fw_control>& control, std::uint64_t generation) {
-    std::atomic_ref<__u64>(control.at(0)->generation).store(generation, std::memory_order_release);
 }
 
 // Another layout's state in this namespace: never read, never reset.
@@ -45,43 +39,44 @@ Status refuse_other_layouts(const kernel::StatePaths& paths) {
     return {};
 }
 
-Result<std::vector<CountedRule>> live_rules(const fw_generation& generation) {
-    if (generation.text_size == 0) return std::vector<CountedRule>{};
-    const auto parsed = policy::parse_policy({generation.text, generation.text_size}, "live rules");
+// The live rules, and what of the policy stands before them.
+Status read_front(const fw_generation& generation, State& state) {
+    if (generation.text_size == 0) return {};
+    auto parsed = policy::parse_policy({generation.text, generation.text_size}, "live rules");
     if (!parsed) return fail("the live rules in the kernel cannot be read:\n" + parsed.error().render());
-    std::vector<CountedRule> rules;
     for (std::size_t i = 0; i < parsed->rules.size(); ++i) {
-        CountedRule counted{parsed->rules[i], generation.rules[i].counter};
+        CountedRule counted{std::move(parsed->rules[i]), generation.rules[i].counter};
         counted.rule.expires = generation.rules[i].expires;
-        rules.push_back(std::move(counted));
+        counted.rule.origin = policy::Origin::kLive;
+        state.live.push_back(std::move(counted));
     }
-    return rules;
+    parsed->rules.clear();
+    state.front = std::move(*parsed);
+    return {};
 }
 
-// Free counters for the rules that have none, set to zero: the active generation does not count there.
-Status give_counters(State& state, const fw_generation& active, const kernel::Map& counters) {
-    std::set<std::uint16_t> used;
-    for (std::uint16_t i = 0; i < policy::builtin_rules().size(); ++i) used.insert(i);
-    for (const CountedRule& rule : state.live) used.insert(rule.counter);
-    for (std::uint32_t i = 0; i < active.rule_count; ++i) used.insert(active.rules[i].counter);
-    for (CountedRule& rule : state.live) {
-        if (rule.counter != kNoCounter) continue;
-        std::uint16_t free = 0;
-        while (used.contains(free)) ++free;
-        if (free >= FW_MAX_RULES) return fail(fmt::format("more rules than the limit of {}", +FW_MAX_RULES));
-        if (auto cleared = counters.clear_per_cpu<fw_count>(free); !cleared) return cleared;
-        rule.counter = free;
-        used.insert(free);
-    }
+Status read_main(const fw_generation& generation, const kernel::Banks& banks, MainTier& main) {
+    main.tier = generation.tiers[FW_MAIN];
+    main.snapshot = generation.snapshot;
+    for (const fw_set_state& set : generation.sets) main.dynamic_sets.emplace_back(set.name);
+    while (!main.dynamic_sets.empty() && main.dynamic_sets.back().empty()) main.dynamic_sets.pop_back();
+    if (main.tier.words == 0) return {};
+    auto words = banks.read(main.tier.bank, main.tier.places, (main.tier.places_size + 3) / 4);
+    if (!words) return tl::unexpected(words.error());
+    main.places = compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
     return {};
 }
 
 }  // namespace
 
-std::vector<CountedRule> State::all_rules() const {
+std::vector<CountedRule> State::front_rules() const {
     std::vector<CountedRule> all;
-    std::uint16_t counter = 0;
-    for (policy::Rule& rule : policy::builtin_rules()) all.push_back({std::move(rule), counter++});
+    std::uint32_t counter = 0;
+    for (policy::Rule& rule : policy::builtin_rules()) {
+        const auto& off = front.disabled_builtins;
+        if (std::find(off.begin(), off.end(), rule.name) == off.end()) all.push_back({std::move(rule), counter});
+        ++counter;
+    }
     all.insert(all.end(), live.begin(), live.end());
     return all;
 }
@@ -121,19 +116,26 @@ Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
     auto control = kernel::MappedArray<fw_control>::open(paths.map("control"), 1);
     auto policy = kernel::MappedArray<fw_generation>::open(paths.map("policy"), kHalves);
     auto records = kernel::MappedArray<fw_attachment>::open(paths.map("attachments"), FW_MAX_ATTACHMENTS);
-    auto prefixes = kernel::Map::open(paths.map("prefixes"));
+    auto pages = kernel::Map::open(paths.map("pages"));
+    auto members = kernel::Map::open(paths.map("members"));
     auto rule_counters = kernel::Map::open(paths.map("rule_counters"));
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
     if (!records) return tl::unexpected(records.error());
-    if (!prefixes) return tl::unexpected(prefixes.error());
+    if (!pages) return tl::unexpected(pages.error());
+    if (!members) return tl::unexpected(members.error());
     if (!rule_counters) return tl::unexpected(rule_counters.error());
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
-    store.prefixes_ = std::move(*prefixes);
-    store.rule_counters_ = std::move(*rule_counters);
+    store.banks_ = kernel::Banks(std::move(*pages));
+    store.members_ = std::move(*members);
+    store.rule_counters_ = kernel::CounterPages(std::move(*rule_counters));
     return store;
+}
+
+std::uint64_t Store::generation() const {
+    return load(control_);
 }
 
 Result<State> Store::read() const {
@@ -145,9 +147,8 @@ Result<State> Store::read() const {
         std::atomic_thread_fence(std::memory_order_acquire);
     } while (load(control_) != state.generation);
 
-    auto live = live_rules(*copy);
-    if (!live) return tl::unexpected(live.error());
-    state.live = std::move(*live);
+    if (auto rules = read_front(*copy, state); !rules) return tl::unexpected(rules.error());
+    if (auto main = read_main(*copy, banks_, state.main); !main) return tl::unexpected(main.error());
     for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot) {
         Attachment attachment;
         attachment.slot = slot;
@@ -156,40 +157,6 @@ Result<State> Store::read() const {
         if (attachment.record.ifindex != 0) state.attachments.push_back(attachment);
     }
     return state;
-}
-
-Status Store::publish(State& state) const {
-    const std::uint64_t next = load(control_) + 1;
-    // The half that is about to be written may still be read by packets that came before the last switch.
-    if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
-    if (auto given = give_counters(state, *policy_.at((next - 1) & 1), rule_counters_); !given) return given;
-    if (auto written = write_half(next, state); !written) return written;
-    switch_to(control_, next);
-    state.generation = next;
-    return {};
-}
-
-Status Store::write_half(std::uint64_t generation, const State& state) const {
-    compile::Input input;
-    for (CountedRule& counted : state.all_rules()) {
-        input.rules.push_back(std::move(counted.rule));
-        input.counters.push_back(counted.counter);
-    }
-    for (const Attachment& attachment : state.attachments)
-        if (attachment.enabled) input.attachments.push_back({attachment.slot, attachment.name()});
-    auto image = compile::compile(input);
-    if (!image) return tl::unexpected(image.error());
-
-    const auto half = static_cast<std::uint8_t>(generation & 1);
-    for (const auto& key : prefixes_.keys<fw_prefix_key>())
-        if (key.half == half)
-            if (auto erased = prefixes_.erase(key); !erased) return erased;
-    for (compile::PrefixEntry& entry : image->prefixes) {
-        entry.key.half = half;
-        if (auto added = prefixes_.update(entry.key, entry.matches); !added) return added;
-    }
-    std::memcpy(policy_.at(half), image->generation.get(), sizeof(fw_generation));
-    return {};
 }
 
 // The ifindex is what makes a record valid: written last, erased first. A record that is valid stays so while
@@ -208,15 +175,19 @@ void Store::erase_record(std::uint32_t slot) const {
     *record = fw_attachment{};
 }
 
-Result<fw_count> Store::rule_count(std::uint16_t counter) const {
-    auto values = rule_counters_.per_cpu<fw_count>(counter);
-    if (!values) return tl::unexpected(values.error());
-    fw_count sum{};
-    for (const fw_count& value : *values) {
-        sum.packets += value.packets;
-        sum.bytes += value.bytes;
-    }
-    return sum;
+Result<std::vector<fw_count>> Store::rule_counts(std::span<const std::uint32_t> counters) const {
+    return rule_counters_.sums(counters);
+}
+
+Status Store::start_counters(std::span<const std::uint32_t> counters) const {
+    if (counters.empty()) return {};
+    if (auto made = rule_counters_.make(*std::max_element(counters.begin(), counters.end()) + 1); !made)
+        return made;
+    return rule_counters_.clear(counters);
+}
+
+Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) const {
+    return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
 }
 
 Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {

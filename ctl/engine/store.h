@@ -7,14 +7,19 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "compile/places.h"
+#include "compile/tier.h"
 #include "fwctl/abi/policy.h"
+#include "fwctl/abi/reason.h"
 #include "fwctl/abi/state.h"
 #include "kernel/bpffs.h"
 #include "kernel/map.h"
+#include "kernel/pages.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
@@ -22,7 +27,7 @@ namespace fwctl::engine {
 // A rule and the index of its counters.
 struct CountedRule {
     policy::Rule rule;
-    std::uint16_t counter = 0;
+    std::uint32_t counter = 0;
 };
 
 struct Attachment {
@@ -33,13 +38,25 @@ struct Attachment {
     [[nodiscard]] int ifindex() const { return static_cast<int>(record.ifindex); }
 };
 
+// The policy that was applied, as far as the kernel holds it; its rules are in the snapshot.
+struct MainTier {
+    fw_tier tier{};  // words 0: no policy was applied
+    compile::Places places;
+    std::string snapshot;
+    std::vector<std::string> dynamic_sets;  // by their number; an empty name is a free one
+};
+
 struct State {
     std::uint64_t generation = 0;
+    // What is asked before the rules of the policy's file: `front` has the defaults, the built-in rules that
+    // are switched off, and the sets that the lock-out guard and live rules name, but no rules.
+    policy::Policy front;
     std::vector<CountedRule> live;
+    MainTier main;
     std::vector<Attachment> attachments;  // by slot
 
-    // The built-in rules, then the live ones.
-    [[nodiscard]] std::vector<CountedRule> all_rules() const;
+    // The rules of the front in the order in which they are asked: built-in ones, then live ones.
+    [[nodiscard]] std::vector<CountedRule> front_rules() const;
     [[nodiscard]] const Attachment* find(const std::string& name) const;
 };
 
@@ -56,32 +73,50 @@ public:
 
     [[nodiscard]] Result<State> read() const;
 
-    // Makes the live rules and the enabled attachments of `state` the running ones. Rules without counters
-    // (kNoCounter) get some, which start at zero.
+    // Writes the state as the next generation, which no packet sees yet. Rules without counters (kNoCounter)
+    // get some, which start at zero. `main`: a policy to take the place of state.main; its bank is written,
+    // and state.main is it from now on.
+    [[nodiscard]] Status prepare(State& state, compile::TierImage* main = nullptr) const;
+    // The one store that switches to what prepare() wrote. What the former generation alone used is given
+    // back.
+    [[nodiscard]] Status commit(State& state) const;
     [[nodiscard]] Status publish(State& state) const;
+
+    // The half of `policy` that prepare() writes.
+    [[nodiscard]] std::uint32_t next_half() const;
 
     void write_record(const Attachment& attachment) const;
     void erase_record(std::uint32_t slot) const;
 
-    [[nodiscard]] Result<fw_count> rule_count(std::uint16_t counter) const;
+    // Of each rule.
+    [[nodiscard]] Result<std::vector<fw_count>> rule_counts(std::span<const std::uint32_t> counters) const;
+    // Sets counters to zero, making them where they are not there.
+    [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
+    // Of the rules of the policy that was applied, in their order.
+    [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
 private:
     static Result<Store> open_pins(const kernel::StatePaths& paths);
-    [[nodiscard]] Status write_half(std::uint64_t generation, const State& state) const;
+    [[nodiscard]] std::uint64_t generation() const;
+    [[nodiscard]] Status give_counters(State& state) const;
+    [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;
     kernel::MappedArray<fw_control> control_;
     kernel::MappedArray<fw_generation> policy_;
     kernel::MappedArray<fw_attachment> records_;
-    kernel::Map prefixes_;
-    kernel::Map rule_counters_;
+    kernel::Banks banks_;
+    kernel::Map members_;
+    kernel::CounterPages rule_counters_;
 };
 
 // Removes every pin of a network namespace that has no attachment any more, and its directories.
 void remove_state(const kernel::StatePaths& paths);
 
-inline constexpr std::uint16_t kNoCounter = 0xffff;
+inline constexpr std::uint32_t kNoCounter = FW_NO_RULE;
+// Counters below are those of the built-in rules.
+inline constexpr std::uint32_t kFirstFreeCounter = 16;
 
 // CLOCK_MONOTONIC, against which rules expire.
 std::uint64_t monotonic_now();

@@ -21,7 +21,7 @@
 namespace fwctl::kernel {
 namespace {
 
-constexpr std::array kSharedMaps = {"control", "policy", "prefixes", "rule_counters", "attachments"};
+constexpr std::array kSharedMaps = {"control", "policy", "pages", "members", "rule_counters", "attachments"};
 
 std::string_view elf_of(ProgramKind kind) {
     std::size_t size = 0;
@@ -58,6 +58,8 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         auto* constants = reinterpret_cast<fwctl_xdp::fwctl_xdp__rodata*>(bytes.data());
         constants->fw_slot = config.slot;
         constants->fw_link = static_cast<std::uint8_t>(config.link);
+        constants->fw_half = config.half ? static_cast<std::uint8_t>(*config.half + 1) : 0;
+        constants->fw_silent = config.silent ? 1 : 0;
         constants->fw_tracing = config.tracing ? 1 : 0;
         bpf_map__set_initial_value(map, bytes.data(), size);
     }
@@ -67,6 +69,10 @@ static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_slot) ==
               offsetof(fwctl_tc::fwctl_tc__rodata, fw_slot));
 static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_link) ==
               offsetof(fwctl_tc::fwctl_tc__rodata, fw_link));
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_half) ==
+              offsetof(fwctl_tc::fwctl_tc__rodata, fw_half));
+static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_silent) ==
+              offsetof(fwctl_tc::fwctl_tc__rodata, fw_silent));
 static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_tracing) ==
               offsetof(fwctl_tc::fwctl_tc__rodata, fw_tracing));
 

@@ -9,7 +9,7 @@
 
 enum {
 	FW_MAX_ATTACHMENTS = 1024, /* interfaces that carry our programs, per network namespace */
-	FW_POLICY_TEXT_SIZE = 65536, /* bytes of the live rules as TOML, the terminating NUL among them */
+	FW_POLICY_TEXT_SIZE = 1 << 20, /* bytes of the live rules and their sets as TOML, with a NUL */
 	FW_MAX_LIVE_RULES = 256,
 	FW_INTERFACE_NAME_SIZE = 16, /* IFNAMSIZ */
 	FW_SNAPSHOT_NAME_SIZE = 72,  /* of the policy that was applied; a hash in hexadecimal and a NUL */
