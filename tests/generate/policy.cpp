@@ -1,0 +1,171 @@
+#include "generate/policy.h"
+
+#include <algorithm>
+#include <chrono>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "generate/address.h"
+#include "generate/networks.h"
+#include "generate/prefixes.h"
+#include "generate/random.h"
+#include "generate/rule_maker.h"
+#include "policy/prefix.h"
+
+namespace fwctl::generate {
+
+using policy::Family;
+using policy::Policy;
+using policy::Prefix;
+using policy::Rule;
+using policy::Service;
+using policy::Set;
+
+namespace {
+
+constexpr unsigned kVariations = 6;  // percent
+
+Set static_set(std::string name, std::size_t count, Random& random) {
+    Set set;
+    set.name = std::move(name);
+    set.elements = generate_prefixes(PrefixKind::kFeed, Family::kIpv4, count - count / 4, random.bits());
+    const auto ipv6 = generate_prefixes(PrefixKind::kFeed, Family::kIpv6, count / 4, random.bits());
+    set.elements.insert(set.elements.end(), ipv6.begin(), ipv6.end());
+    set.elements = without_nested(std::move(set.elements));
+    return set;
+}
+
+Set dynamic_set(std::string name, std::chrono::seconds timeout) {
+    Set set;
+    set.name = std::move(name);
+    set.dynamic = true;
+    set.timeout = timeout;
+    set.size = 1024;
+    return set;
+}
+
+// By name.
+std::vector<Set> draw_sets(Detail detail, Random& random) {
+    std::vector<Set> sets;
+    if (detail == Detail::kFiveTuple) return sets;
+    if (detail == Detail::kFull) sets.push_back(dynamic_set("banned", std::chrono::minutes(10)));
+    if (random.percent(30)) sets.push_back(static_set("blocklist", random.between(2000, 20000), random));
+    sets.push_back(static_set("countries", random.between(100, 2000), random));
+    if (random.percent(20)) sets.push_back(static_set("empty", 0, random));
+    sets.push_back(static_set("partners", random.between(1, 60), random));
+    sets.push_back(static_set("staff", random.between(1, 8), random));
+    if (detail == Detail::kFull) sets.push_back(dynamic_set("visitors", std::chrono::seconds(0)));
+    return sets;
+}
+
+std::vector<policy::Attach> attachments() {
+    std::vector<policy::Attach> list(4);
+    constexpr std::pair<const char*, const char*> kNames[] = {
+        {"docker", "docker0"}, {"guests", "veth*"}, {"lan", "eth1"}, {"wan", "eth0"}};
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        list[i].name = kNames[i].first;
+        list[i].device = kNames[i].second;
+    }
+    return list;
+}
+
+// How much of the world a rule speaks of, as the logarithm of a number of packets, and very roughly.
+
+unsigned breadth(const policy::Addresses& addresses) {
+    constexpr unsigned kAll = 34;
+    if (addresses.prefixes.empty()) return addresses.sets.empty() ? kAll : 20;
+    unsigned most = 0;
+    for (const Prefix& prefix : addresses.prefixes) {
+        const unsigned bits = policy::address_bits(prefix.family);
+        most = std::max(most, (bits - prefix.length) * 32 / bits);
+    }
+    return most;
+}
+
+unsigned breadth(const std::vector<Service>& services) {
+    unsigned most = 0;
+    for (const Service& service : services) {
+        if (service.kind == Service::Kind::kAny) return 24;
+        unsigned bits = service.has_selector ? 0 : 16;
+        if (service.has_selector)
+            while (bits < 16 && service.selector.last - service.selector.first >= 1 << bits) ++bits;
+        most = std::max(most, bits);
+    }
+    return most;
+}
+
+std::uint64_t breadth(const Rule& rule) {
+    const std::uint64_t addresses = breadth(rule.from) + breadth(rule.to);
+    const std::size_t narrowed = std::min<std::size_t>(4 * rule.fields.size() + 2 * rule.on.size(), 12);
+    return addresses + breadth(rule.services) + 12 - narrowed;
+}
+
+// Narrow rules first, but not strictly; those that only count stand anywhere in front of where they would.
+void order(std::vector<Rule>& rules, Random& random) {
+    std::vector<std::pair<std::uint64_t, std::size_t>> places;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        std::uint64_t place = breadth(rules[i]) + random.below(14);
+        if (policy::goes_on(rules[i].action)) place = random.below(place + 1);
+        places.emplace_back(place, i);
+    }
+    std::sort(places.begin(), places.end());
+    std::vector<Rule> ordered;
+    ordered.reserve(rules.size());
+    for (const auto& [place, index] : places) ordered.push_back(std::move(rules[index]));
+    rules = std::move(ordered);
+}
+
+std::vector<policy::Member> draw_members(const std::vector<Prefix>& prefixes, std::uint64_t now,
+                                         Random& random) {
+    std::vector<policy::Member> members;
+    for (const Prefix& prefix : prefixes) {
+        policy::Member member{prefix};
+        constexpr std::uint64_t kHour = 3'600'000'000'000;
+        if (random.percent(50)) member.expires = random.percent(30) ? now : now + kHour;
+        members.push_back(member);
+    }
+    return members;
+}
+
+}  // namespace
+
+Policy generate_policy(Mix mix, std::size_t count, std::uint64_t seed, Detail detail) {
+    Random random(seed);
+    Policy policy;
+    policy.attachments = attachments();
+    policy.sets = draw_sets(detail, random);
+    std::vector<std::string> set_names;
+    for (const Set& set : policy.sets) set_names.push_back(set.name);
+
+    const Networks networks(count / 3 + 8, habits_of(mix).hosts, random);
+    RuleMaker maker(mix, detail, networks, set_names, random);
+    policy.rules.reserve(count);
+    while (policy.rules.size() < count) {
+        const bool varies = !policy.rules.empty() && random.percent(kVariations);
+        policy.rules.push_back(varies ? maker.vary(random.pick(policy.rules)) : maker.make());
+    }
+    order(policy.rules, random);
+    for (std::size_t i = 0; i < count; ++i) policy.rules[i].name = fmt::format("rule {}", i + 1);
+    return policy;
+}
+
+policy::Context generate_context(const Policy& policy, std::uint64_t seed, std::uint64_t now) {
+    Random random(seed);
+    policy::Context context;
+    context.sets = &policy.sets;
+    for (const Set& set : policy.sets) {
+        const std::uint64_t most = set.dynamic ? 40 : random.percent(20) ? 3 : 0;
+        auto prefixes =
+            generate_prefixes(PrefixKind::kFeed, Family::kIpv4, random.below(most + 1), random.bits());
+        const auto ipv6 =
+            generate_prefixes(PrefixKind::kFeed, Family::kIpv6, random.below(most + 1), random.bits());
+        prefixes.insert(prefixes.end(), ipv6.begin(), ipv6.end());
+        if (!prefixes.empty()) context.members[set.name] = draw_members(prefixes, now, random);
+    }
+    return context;
+}
+
+}  // namespace fwctl::generate
