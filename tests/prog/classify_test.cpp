@@ -78,7 +78,8 @@ PacketView view_of(const OracleResult& parsed, const PacketView& made_from) {
     view.source_port = parsed.packet.source_port;
     view.selector = parsed.packet.selector;
     view.direction = made_from.direction;
-    view.interface = made_from.interface;
+    view.interfaces = made_from.interfaces;
+    view.mac = parsed.packet.source_mac;
     view.now = engine::monotonic_now();
     return view;
 }
@@ -109,22 +110,22 @@ TEST(ClassifyTest, AgreesWithTheEvaluator) {
         for (int round = 0; round < kPolicies; ++round) {
             const std::vector<Rule> live = random.policy().rules;
             ASSERT_TRUE(runner->set_rules(live));
-            policy::Policy all{.rules = policy::builtin_rules()};
-            all.rules.insert(all.rules.end(), live.begin(), live.end());
+            std::vector<Rule> all = policy::builtin_rules();
+            all.insert(all.end(), live.begin(), live.end());
             for (int i = 0; i < kPacketsPerPolicy; ++i) {
                 PacketView made_from = random.packet();
                 made_from.direction = attachment.direction;
-                made_from.interface = attachment.interface;
+                made_from.interfaces = {attachment.interface};
                 const Bytes frame = frame_of(made_from);
                 const OracleResult parsed = oracle_parse(frame, FW_LINK_ETHERNET);
                 ASSERT_FALSE(parsed.reason);
                 const auto expected = policy::first_match(all, view_of(parsed, made_from));
                 const auto actual = runner->run(frame);
                 ASSERT_TRUE(actual) << actual.error().message;
-                const auto name = expected ? std::optional(all.rules[*expected].name) : std::nullopt;
+                const auto name = expected ? std::optional(all[*expected].name) : std::nullopt;
                 ASSERT_EQ(runner->rule_name(actual->trace), name)
                     << "seed " << seed << ", policy " << round << ", packet " << i << listing(live);
-                const bool denied = expected && all.rules[*expected].action == policy::Action::kDeny;
+                const bool denied = expected && all[*expected].action == policy::Action::kDeny;
                 const bool dropped = actual->action == (attachment.hook == Hook::kXdp ? 1 : 2);
                 ASSERT_EQ(dropped, denied);
                 by_live_rules += expected && *expected >= policy::builtin_rules().size() ? 1 : 0;

@@ -63,7 +63,7 @@ public:
     PacketView packet() {
         PacketView packet;
         packet.direction = chance(2) ? Direction::kIn : Direction::kOut;
-        packet.interface = pick(kInterfaces);
+        packet.interfaces = {pick(kInterfaces)};
         packet.now = static_cast<std::uint64_t>(below(4));
         packet.ethertype = 0x0806;
         if (chance(8)) {
