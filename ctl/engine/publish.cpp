@@ -138,7 +138,7 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     const auto generation = std::make_unique<fw_generation>();
     std::vector<compile::Attachment> attachments;
     for (const Attachment& attachment : state.attachments)
-        if (attachment.enabled) attachments.push_back({attachment.slot, {attachment.name()}});
+        if (attachment.enabled) attachments.push_back({attachment.slot, attachment.names()});
     compile::put_attachments(front->bank, attachments, front->places, state.main.places, *generation);
     if (auto text = put_text(state, *generation); !text) return text;
     if (auto written = banks_.write(front_bank(half), front->bank.words()); !written) return written;

@@ -81,6 +81,10 @@ std::vector<CountedRule> State::front_rules() const {
     return all;
 }
 
+std::vector<std::string> Attachment::names() const {
+    return label().empty() || label() == name() ? std::vector{name()} : std::vector{label(), name()};
+}
+
 const Attachment* State::find(const std::string& name) const {
     const auto found = std::find_if(attachments.begin(), attachments.end(),
                                     [&](const Attachment& attachment) { return attachment.name() == name; });

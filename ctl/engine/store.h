@@ -35,6 +35,9 @@ struct Attachment {
     fw_attachment record{};
     bool enabled = false;  // false: left behind by a command that did not finish
     [[nodiscard]] std::string name() const { return record.name; }
+    [[nodiscard]] std::string label() const { return record.label; }
+    // What `on` may call it.
+    [[nodiscard]] std::vector<std::string> names() const;
     [[nodiscard]] int ifindex() const { return static_cast<int>(record.ifindex); }
 };
 
