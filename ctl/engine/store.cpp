@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "kernel/grace.h"
@@ -70,14 +71,22 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
 }  // namespace
 
 std::vector<CountedRule> State::front_rules() const {
-    std::vector<CountedRule> all;
-    std::uint32_t counter = 0;
-    for (policy::Rule& rule : policy::builtin_rules()) {
-        const auto& off = front.disabled_builtins;
-        if (std::find(off.begin(), off.end(), rule.name) == off.end()) all.push_back({std::move(rule), counter});
-        ++counter;
+    std::vector<policy::Rule> rules;
+    std::map<std::string, std::uint32_t> counters;
+    for (const CountedRule& counted : live) {
+        rules.push_back(counted.rule);
+        counters[counted.rule.name] = counted.counter;
     }
-    all.insert(all.end(), live.begin(), live.end());
+    std::uint32_t next = 0;
+    for (const policy::Rule& rule : policy::builtin_rules()) counters[rule.name] = next++;
+    counters["lockout"] = next++;
+    counters["lockout-replies"] = next++;
+
+    std::vector<CountedRule> all;
+    for (policy::Rule& rule : policy::effective_rules(front, rules)) {
+        const std::uint32_t counter = counters.at(rule.name);
+        all.push_back({std::move(rule), counter});
+    }
     return all;
 }
 
