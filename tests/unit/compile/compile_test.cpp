@@ -15,8 +15,8 @@
 
 #include <fmt/format.h>
 
-#include "../policy/random_policy.h"
 #include "fwctl/abi/reason.h"
+#include "generate/small_world.h"
 #include "policy/builtin.h"
 #include "policy/command.h"
 #include "policy/evaluate.h"
@@ -346,10 +346,10 @@ unsigned seed() {
 }
 
 // Built-in rules in front, some with an end, and every interface that packets come by.
-Input random_input(policy::RandomPolicy& random) {
+Input random_input(generate::SmallWorld& random) {
     std::vector<Rule> rules = policy::builtin_rules();
     for (Rule& rule : random.policy().rules) {
-        rule.expires = random.chance(4) ? static_cast<std::uint64_t>(random.below(4)) : 0;
+        rule.expires = random.chance(4) ? random.below(4) : 0;
         rules.push_back(std::move(rule));
     }
     return input_of(std::move(rules), {{3, "eth0"},
@@ -361,7 +361,7 @@ Input random_input(policy::RandomPolicy& random) {
 }
 
 TEST(Compile, TheSameInputGivesTheSameBytes) {
-    policy::RandomPolicy random(seed());
+    generate::SmallWorld random(seed(), generate::Vocabulary::kLive);
     for (int i = 0; i < 50; ++i) {
         const Input input = random_input(random);
         const Image one = compile(input).value();
@@ -409,8 +409,9 @@ bool holds(const fw_match& match, const policy::PacketView& packet) {
 
 // The rule that a reader of the image finds: the lowest bit in all three sets whose match holds.
 std::optional<std::size_t> look_up(const Image& image, const Input& input, const policy::PacketView& packet) {
-    const auto attachment = std::find_if(input.attachments.begin(), input.attachments.end(),
-                                         [&](const Attachment& one) { return one.name == packet.interface; });
+    const auto attachment =
+        std::find_if(input.attachments.begin(), input.attachments.end(),
+                     [&](const Attachment& one) { return one.name == packet.interfaces.back(); });
     const auto& here = image.generation->attachments[attachment->slot];
     const fw_match_set& from = matches_at(image, FW_SOURCE, packet);
     const fw_match_set& to = matches_at(image, FW_DESTINATION, packet);
@@ -422,7 +423,7 @@ std::optional<std::size_t> look_up(const Image& image, const Input& input, const
 }
 
 TEST(Compile, AReaderOfTheImageFindsTheFirstMatch) {
-    policy::RandomPolicy random(seed());
+    generate::SmallWorld random(seed(), generate::Vocabulary::kLive);
     std::size_t by_live_rules = 0;
     std::size_t by_default = 0;
     for (int i = 0; i < 1000; ++i) {
@@ -431,7 +432,7 @@ TEST(Compile, AReaderOfTheImageFindsTheFirstMatch) {
         const policy::Policy policy{.rules = input.rules};
         for (int j = 0; j < 200; ++j) {
             const policy::PacketView packet = random.packet();
-            const auto expected = policy::first_match(policy, packet);
+            const auto expected = policy::first_match(policy.rules, packet);
             ASSERT_EQ(look_up(image, input, packet), expected) << "seed " << seed() << "\n"
                                                                << policy::print_policy(policy);
             by_default += expected ? 0 : 1;
