@@ -8,12 +8,12 @@
 
 #include <fmt/format.h>
 
-#include "generate/address.h"
 #include "generate/networks.h"
 #include "generate/prefixes.h"
 #include "generate/random.h"
 #include "generate/rule_maker.h"
 #include "policy/prefix.h"
+#include "policy/prefix_list.h"
 
 namespace fwctl::generate {
 
@@ -35,7 +35,7 @@ Set static_set(std::string name, std::size_t count, Random& random) {
     set.elements = generate_prefixes(PrefixKind::kFeed, Family::kIpv4, count - count / 4, random.bits());
     const auto ipv6 = generate_prefixes(PrefixKind::kFeed, Family::kIpv6, count / 4, random.bits());
     set.elements.insert(set.elements.end(), ipv6.begin(), ipv6.end());
-    set.elements = without_nested(std::move(set.elements));
+    policy::reduce(set.elements);
     return set;
 }
 

@@ -36,12 +36,6 @@ std::uint64_t monotonic_now() {
     return static_cast<std::uint64_t>(std::chrono::nanoseconds(now).count());
 }
 
-std::vector<Rule> effective(const Policy& policy) {
-    std::vector<Rule> rules = policy::builtin_rules();
-    rules.insert(rules.end(), policy.rules.begin(), policy.rules.end());
-    return rules;
-}
-
 // The evaluator's word, in a judge's.
 struct Expected {
     policy::Verdict verdict;
@@ -71,7 +65,7 @@ void count(const std::vector<Rule>& rules, const policy::Verdict& verdict,
 class OracleJudge : public Judge {
 public:
     Status load(const Policy& policy, const policy::Context& context) override {
-        rules_ = effective(policy);
+        rules_ = policy::effective_rules(policy, {});
         defaults_ = policy.defaults;
         context_ = context;
         counters_.clear();
@@ -192,7 +186,7 @@ private:
     }
 
     void run_policy(const Policy& policy, std::size_t packets) {
-        const std::vector<Rule> rules = effective(policy);
+        const std::vector<Rule> rules = policy::effective_rules(policy, {});
         const auto context = generate::generate_context(policy, random_.bits(), monotonic_now());
         const Status loaded = judge_.load(policy, context);
         ASSERT_TRUE(loaded) << loaded.error().message;
