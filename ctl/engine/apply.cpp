@@ -33,7 +33,8 @@ WantedMode mode_of(policy::AttachMode mode) {
 }
 
 std::uint8_t hooks_of(const policy::Attach& attach) {
-    if (attach.hooks.empty()) return attach.mode == policy::AttachMode::kTc ? FW_HOOK_TC_IN | FW_HOOK_TC_OUT : 0;
+    if (attach.hooks.empty())
+        return attach.mode == policy::AttachMode::kTc ? FW_HOOK_TC_IN | FW_HOOK_TC_OUT : 0;
     unsigned hooks = 0;
     for (const std::string& name : attach.hooks)
         for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
@@ -83,6 +84,7 @@ private:
     std::optional<Attaching> attaching_;
     State next_;
     bool prepared_ = false;
+    bool holds_already_ = false;
     ApplyReport report_;
 };
 
@@ -111,16 +113,22 @@ Status Application::attach() {
 }
 
 Status Application::switch_over() {
-    auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
-    if (!candidate) return tl::unexpected(candidate.error());
     auto snapshot = library_.keep(loaded_.sources);
     if (!snapshot) return context("the policy's text cannot be kept, so it is not applied", snapshot.error());
-    next_.main.snapshot = *snapshot;
     report_.rules = policy_.rules.size();
+    holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
+                     report_.live.absorbed.empty() && report_.live.discarded.empty() &&
+                     report_.detached.empty() && !attaching_->changes_anything() && !request_.trial;
+    if (holds_already_) return {};
+    auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
+    if (!candidate) return tl::unexpected(candidate.error());
+    next_.main.snapshot = *snapshot;
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
     prepared_ = true;
-    return writing_.store.commit(next_, request_.trial);
+    if (auto switched = writing_.store.commit(next_, request_.trial); !switched) return switched;
+    report_.generation = next_.generation;
+    return {};
 }
 
 // The switch is done: what fails from here on is told, and the next command goes on with it.
@@ -128,8 +136,9 @@ Status Application::finish() {
     if (auto finished = attaching_->finish(next_); !finished) return finished;
     if (!request_.trial) {
         for (const Attachment& attachment : writing_.state.attachments) {
-            const bool stays = std::any_of(next_.attachments.begin(), next_.attachments.end(),
-                                           [&](const Attachment& one) { return one.slot == attachment.slot; });
+            const bool stays =
+                std::any_of(next_.attachments.begin(), next_.attachments.end(),
+                            [&](const Attachment& one) { return one.slot == attachment.slot; });
             if (stays) continue;
             if (auto removed = remove_hooks(writing_.store, attachment); !removed) return removed;
             writing_.store.erase_record(attachment.slot);
@@ -170,6 +179,7 @@ Result<ApplyReport> Application::run() {
     report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live);
     if (auto switched = step(switch_over()); !switched) return tl::unexpected(switched.error());
     report_.attached = attaching_->outcomes();
+    if (holds_already_) return std::move(report_);
     if (auto finished = finish(); !finished)
         return context("the policy holds, but not all is tidy", finished.error());
     return std::move(report_);

@@ -60,7 +60,8 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
     if (main.tier.words == 0) return {};
     auto words = banks.read(main.tier.bank, main.tier.places, (main.tier.places_size + 3) / 4);
     if (!words) return tl::unexpected(words.error());
-    main.places = compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
+    main.places =
+        compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
     return {};
 }
 
@@ -206,6 +207,15 @@ Status Store::start_counters(std::span<const std::uint32_t> counters) const {
 
 Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) const {
     return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
+}
+
+Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name) const {
+    if (main.tier.words == 0) return false;
+    auto words = banks_.read(main.tier.bank, main.tier.names, std::size_t{main.tier.rule_count} * 2);
+    if (!words) return tl::unexpected(words.error());
+    std::vector<std::uint64_t> hashes(main.tier.rule_count);
+    std::memcpy(hashes.data(), words->data(), hashes.size() * sizeof(std::uint64_t));
+    return std::binary_search(hashes.begin(), hashes.end(), compile::name_hash(name));
 }
 
 Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {

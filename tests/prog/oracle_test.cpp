@@ -135,7 +135,8 @@ struct Coverage {
 };
 
 std::string hex(const Bytes& frame) {
-    const Bytes head(frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(frame.size(), 128)));
+    const Bytes head(frame.begin(),
+                     frame.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(frame.size(), 128)));
     return fmt::format("{:02x} ({} bytes)", fmt::join(head, ""), frame.size());
 }
 

@@ -23,8 +23,8 @@ private:
 
     std::unique_ptr<engine::Store> store_;
     engine::State state_;
-    std::vector<kernel::Object> programs_;           // of each attachment
-    std::map<std::uint32_t, std::string> rules_;     // by counter
+    std::vector<kernel::Object> programs_;        // of each attachment
+    std::map<std::uint32_t, std::string> rules_;  // by counter
 };
 
 }  // namespace fwctl::testing

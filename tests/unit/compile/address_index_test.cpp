@@ -103,9 +103,9 @@ TEST_P(AddressIndexTest, EveryAddressIsInTheClassOfTheConstraintsThatHoldForIt) 
             ASSERT_GE(value, 4U);
             const auto& members = classes.members()[value / 4 - 1];
             for (std::size_t k = 0; k < all.size(); ++k)
-                ASSERT_EQ(numbers[k] == 0 ||
-                              std::find(members.begin(), members.end(), numbers[k]) != members.end(),
-                          holds(all[k], family, address))
+                ASSERT_EQ(
+                    numbers[k] == 0 || std::find(members.begin(), members.end(), numbers[k]) != members.end(),
+                    holds(all[k], family, address))
                     << "round " << round << ", "
                     << policy::format_prefix({family, policy::address_bits(family), address});
         }

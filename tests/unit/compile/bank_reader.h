@@ -17,7 +17,8 @@ class BankReader {
 public:
     explicit BankReader(const Bank& bank) : bank_(bank) {}
 
-    // The value of the last key, in ascending order, that is not above the sought one: every key is looked at.
+    // The value of the last key, in ascending order, that is not above the sought one: every key is looked
+    // at.
     template <typename Key>
     std::uint32_t find(Address address, Key sought) const {
         const auto tree = bank_.get<fw_tree>(address);

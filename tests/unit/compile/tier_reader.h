@@ -20,8 +20,8 @@ public:
     TierReader(const TierImage& image, const policy::PacketView& packet, const policy::Context& context,
                const std::vector<std::string>& dynamic_sets)
         : image_(image), bank_(image.bank), packet_(packet), context_(context), dynamic_sets_(dynamic_sets) {
-        where_ = image.places.bits(packet.interfaces,
-                                   packet.direction == policy::Direction::kIn ? FW_IN : FW_OUT);
+        where_ =
+            image.places.bits(packet.interfaces, packet.direction == policy::Direction::kIn ? FW_IN : FW_OUT);
         ends_ = {end(FW_SOURCE, packet.source), end(FW_DESTINATION, packet.destination)};
     }
 
@@ -41,8 +41,9 @@ public:
 
 private:
     static std::vector<fw_row> sorted(std::vector<fw_row> rows) {
-        std::stable_sort(rows.begin(), rows.end(),
-                         [](const fw_row& one, const fw_row& other) { return one.priority < other.priority; });
+        std::stable_sort(rows.begin(), rows.end(), [](const fw_row& one, const fw_row& other) {
+            return one.priority < other.priority;
+        });
         return rows;
     }
 

@@ -55,7 +55,8 @@ TEST_P(TierTest, HasTheRuleThatTheEvaluatorFinds) {
             const policy::Verdict expected = policy::evaluate(policy.rules, packet, context);
             const TierReader reader(result->image, packet, context, result->dynamic_sets);
             const auto rows = reader.deciding();
-            ASSERT_EQ(rows.empty() ? std::nullopt : std::optional<std::size_t>(rows.front().rule), expected.rule)
+            ASSERT_EQ(rows.empty() ? std::nullopt : std::optional<std::size_t>(rows.front().rule),
+                      expected.rule)
                 << "seed " << seed << ", packet " << i
                 << (expected.rule ? policy::describe(policy.rules[*expected.rule]) : "");
             std::vector<std::size_t> counted;
