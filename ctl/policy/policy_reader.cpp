@@ -245,14 +245,17 @@ private:
         }
         reader_.read(table, set_keys(), set, "a set");
         reduce(set.elements);
-        check_set(set, table);
+        if (!check_set(set, table)) {
+            set.file.clear();
+        }
         if (!set.file.empty()) {
             draft_.set_files.push_back({set.name, reader_.place(table.get("file")->source())});
         }
         policy_.sets.push_back(std::move(set));
     }
 
-    void check_set(const Set& set, const toml::table& table) {
+    bool check_set(const Set& set, const toml::table& table) {
+        const std::size_t mistakes_before = draft_.diagnostics.errors();
         const auto refuse = [&](std::string_view key, std::string message) {
             if (const toml::node* node = table.get(key)) {
                 reader_.error(node->source(), std::move(message));
@@ -269,12 +272,13 @@ private:
             refuse("file", "a set has \"elements\" or a \"file\"; a rule may name two sets");
         }
         if (!set.dynamic && !table.contains("elements") && !table.contains("file")) {
-            reader_.error(table.source(), fmt::format("the set \"{}\" is of nothing", set.name),
-                          "give it elements = [\"192.0.2.1\"], file = \"list.txt\" or dynamic = true");
+            reader_.error(table.source(), fmt::format("the set \"{}\" does not say what is in it", set.name),
+                          "write elements = [\"192.0.2.1\"], file = \"list.txt\" or dynamic = true");
         }
         if (draft_.origin == Origin::kLive) {
             refuse("file", "only a policy's own files name others");
         }
+        return draft_.diagnostics.errors() == mistakes_before;
     }
 
     void read_rule(const toml::table& table) {
