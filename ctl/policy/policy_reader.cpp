@@ -131,8 +131,9 @@ private:
                 reader_.table_of(element, fmt::format("\"{}.{}\"", name, key.str()), heading);
             if (table != nullptr) {
                 const std::string what = fmt::format("[{}.{}]", name, key.str());
-                claim(what, table->source(), fmt::format("{} is there already", what));
-                (this->*read_one)(key, *table);
+                if (claim(what, table->source(), fmt::format("{} is there already", what))) {
+                    (this->*read_one)(key, *table);
+                }
             }
         }
     }
@@ -337,17 +338,18 @@ private:
         }
     }
 
-    // Reports `message` when `what` was there before, with its place.
-    void claim(std::string what, const toml::source_region& region, std::string message) {
+    // Whether `what` is there for the first time; else reports `message` with the place of the first.
+    bool claim(std::string what, const toml::source_region& region, std::string message) {
         const auto [first, is_new] = draft_.claims.emplace(std::move(what), reader_.place(region));
         if (is_new) {
-            return;
+            return true;
         }
         const Place& place = first->second;
         message += place.file == reader_.file()
                        ? fmt::format(", in line {}", place.span.line)
                        : fmt::format(", in {}:{}", draft_.diagnostics.file_name(place.file), place.span.line);
         reader_.error(region, std::move(message));
+        return false;
     }
 
     // Remembers the sets that `from` and `to` of a table name.
