@@ -14,6 +14,7 @@ build=(
 	libcli11-dev nlohmann-json3-dev libfmt-dev # the command line
 	libtomlplusplus-dev          # policies
 	libexpected-dev              # Result<T>
+	libxxhash-dev                # the names of kept policies
 	libgtest-dev
 	clang-format-14 clang-format clang-tidy
 )

@@ -101,8 +101,14 @@ void require(fw_row& row, std::uint32_t traits, std::uint32_t mask) {
 
 }  // namespace
 
-Result<Address> Conditions::put(const policy::Rule& rule, const std::vector<Membership>& memberships) {
+Result<Address> Conditions::put(const policy::Rule& rule, const Service& service,
+                                const std::vector<Membership>& memberships) {
     std::vector<fw_condition> list;
+    if (service.source_port != policy::Range{}) {
+        list.push_back(condition_of(Field::kSourcePort,
+                                    {.first = service.source_port.first, .last = service.source_port.last}));
+        end_group(list);
+    }
     for (const policy::FieldMatch& match : rule.fields) {
         for (const policy::Interval& interval : match.any_of)
             list.push_back(condition_of(match.field, interval));
@@ -151,6 +157,7 @@ fw_row row_of(const policy::Rule& rule, const Service& service) {
         row.selector_first = service.selector.first;
         row.selector_last = service.selector.last;
     }
+    if (service.source_port != policy::Range{}) require(row, FW_TRAITS_PORTS, FW_TRAITS_PORTS);
     for (const policy::FieldMatch& match : rule.fields) {
         const Location location = location_of(match.field);
         require(row, location.traits, location.traits_mask);

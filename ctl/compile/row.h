@@ -28,7 +28,8 @@ public:
     explicit Conditions(Bank& bank) : bank_(bank) {}
 
     // 0: the rule asks nothing of the kind.
-    Result<Address> put(const policy::Rule& rule, const std::vector<Membership>& memberships);
+    Result<Address> put(const policy::Rule& rule, const policy::Service& service,
+                        const std::vector<Membership>& memberships);
 
 private:
     Bank& bank_;

@@ -123,8 +123,6 @@ std::vector<Way> Builder::ways_of_clauses() const {
 Status Builder::make_rows(Checks& checks) {
     for (std::size_t i = 0; i < clauses_.size(); ++i) {
         const Clause& clause = clauses_[i];
-        const auto conditions = conditions_.put(*clause.rule, clause.memberships);
-        if (!conditions) return tl::unexpected(conditions.error());
         const std::uint32_t where = image_.places.number_of(clause.rule->direction, clause.rule->on);
         const std::uint32_t source =
             found_by(ways_[i], FW_SOURCE) ? 0 : checks.number_of(FW_SOURCE, clause.ends.source);
@@ -137,6 +135,8 @@ Status Builder::make_rows(Checks& checks) {
                 clause.rule->name, std::numeric_limits<std::uint16_t>::max()));
         std::vector<RowNumber> rows;
         for (const policy::Service& service : clause.rule->services) {
+            const auto conditions = conditions_.put(*clause.rule, service, clause.memberships);
+            if (!conditions) return tl::unexpected(conditions.error());
             fw_row row = row_of(*clause.rule, service);
             row.priority = clause.priority;
             row.rule = clause.counter;

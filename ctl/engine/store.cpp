@@ -9,6 +9,7 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
 
 #include "kernel/grace.h"
@@ -20,10 +21,6 @@ namespace fwctl::engine {
 namespace {
 
 constexpr std::size_t kHalves = 2;
-
-std::uint64_t load(const kernel::MappedArray<fw_control>& control) {
-    return std::atomic_ref<__u64>(control.at(0)->generation).load(std::memory_order_acquire);
-}
 
 // Another layout's state in this namespace: never read, never reset.
 Status refuse_other_layouts(const kernel::StatePaths& paths) {
@@ -70,15 +67,27 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
 }  // namespace
 
 std::vector<CountedRule> State::front_rules() const {
-    std::vector<CountedRule> all;
-    std::uint32_t counter = 0;
-    for (policy::Rule& rule : policy::builtin_rules()) {
-        const auto& off = front.disabled_builtins;
-        if (std::find(off.begin(), off.end(), rule.name) == off.end()) all.push_back({std::move(rule), counter});
-        ++counter;
+    std::vector<policy::Rule> rules;
+    std::map<std::string, std::uint32_t> counters;
+    for (const CountedRule& counted : live) {
+        rules.push_back(counted.rule);
+        counters[counted.rule.name] = counted.counter;
     }
-    all.insert(all.end(), live.begin(), live.end());
+    std::uint32_t next = 0;
+    for (const policy::Rule& rule : policy::builtin_rules()) counters[rule.name] = next++;
+    counters["lockout"] = next++;
+    counters["lockout-replies"] = next++;
+
+    std::vector<CountedRule> all;
+    for (policy::Rule& rule : policy::effective_rules(front, rules)) {
+        const std::uint32_t counter = counters.at(rule.name);
+        all.push_back({std::move(rule), counter});
+    }
     return all;
+}
+
+std::vector<std::string> Attachment::names() const {
+    return label().empty() || label() == name() ? std::vector{name()} : std::vector{label(), name()};
 }
 
 const Attachment* State::find(const std::string& name) const {
@@ -134,19 +143,28 @@ Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
     return store;
 }
 
-std::uint64_t Store::generation() const {
-    return load(control_);
+std::uint64_t Store::word() const {
+    return std::atomic_ref<__u64>(control_.at(0)->word).load(std::memory_order_acquire);
+}
+
+void Store::set_word(std::uint64_t word) const {
+    std::atomic_ref<__u64>(control_.at(0)->word).store(word, std::memory_order_release);
+}
+
+std::uint32_t Store::active_half() const {
+    return fw_half_of(word(), monotonic_now());
 }
 
 Result<State> Store::read() const {
     const auto copy = std::make_unique<fw_generation>();
     State state;
+    std::uint64_t seen = 0;
     do {  // the half that holds is never written: when the word has not moved, the copy is whole
-        state.generation = load(control_);
-        std::memcpy(copy.get(), policy_.at(state.generation & 1), sizeof(*copy));
+        seen = word();
+        std::memcpy(copy.get(), policy_.at(active_half()), sizeof(*copy));
         std::atomic_thread_fence(std::memory_order_acquire);
-    } while (load(control_) != state.generation);
-
+    } while (word() != seen);
+    state.generation = static_cast<std::uint32_t>(seen);
     if (auto rules = read_front(*copy, state); !rules) return tl::unexpected(rules.error());
     if (auto main = read_main(*copy, banks_, state.main); !main) return tl::unexpected(main.error());
     for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,8 @@ namespace {
 constexpr std::uint16_t kEthertypeArp = 0x0806;
 constexpr std::uint16_t kEthertypeIpv4 = 0x0800;
 constexpr std::uint16_t kEthertypeIpv6 = 0x86dd;
+constexpr std::string_view kLockout = "lockout";
+constexpr std::string_view kLockoutReplies = "lockout-replies";
 
 struct Builtin {
     std::string_view name;
@@ -51,6 +54,8 @@ constexpr std::array kBuiltins = {
             "The host keeps its own IPv4 address: answers of DHCP servers (RFC 2131)."},
     Builtin{"dhcpv6-replies", "",
             "The host keeps its own IPv6 address: answers of DHCPv6 servers (RFC 8415)."},
+    Builtin{kLockout, "", "The way in that the policy keeps open whatever its rules say."},
+    Builtin{kLockoutReplies, "", "The answers to those whom the lockout guard lets in."},
 };
 
 Service icmp_message(Family family, Range selector) {
@@ -100,6 +105,30 @@ Rule dhcp(std::string_view name, std::uint16_t ethertype, std::uint16_t from_por
     return rule;
 }
 
+// What the service sends back: to any port from its own; of ICMP any message.
+Service reply_of(Service service) {
+    if (service.family_bound)
+        service.has_selector = false;
+    else
+        service.source_port = service.selector;
+    service.selector = Range{};
+    return service;
+}
+
+void append_lockout(const Lockout& lockout, std::vector<Rule>& rules) {
+    Rule way_in = rule_of(kLockout, Action::kAllow, lockout.services);
+    way_in.direction = Direction::kIn;
+    way_in.from = lockout.from;
+    rules.push_back(canonical(std::move(way_in)));
+
+    std::vector<Service> replies;
+    std::transform(lockout.services.begin(), lockout.services.end(), std::back_inserter(replies), reply_of);
+    Rule way_out = rule_of(kLockoutReplies, Action::kAllow, std::move(replies));
+    way_out.direction = Direction::kOut;
+    way_out.to = lockout.from;
+    rules.push_back(canonical(std::move(way_out)));
+}
+
 const Builtin* find_builtin(std::string_view name) {
     const auto* row = std::find_if(kBuiltins.begin(), kBuiltins.end(),
                                    [name](const Builtin& known) { return known.name == name; });
@@ -122,6 +151,22 @@ std::vector<Rule> builtin_rules() {
         dhcp("dhcp-replies", kEthertypeIpv4, 67, 68),
         dhcp("dhcpv6-replies", kEthertypeIpv6, 547, 546),
     };
+}
+
+std::vector<Rule> effective_rules(const Policy& policy, const std::vector<Rule>& live) {
+    std::vector<Rule> rules;
+    if (policy.defaults.lockout) {
+        append_lockout(*policy.defaults.lockout, rules);
+    }
+    const auto& disabled = policy.disabled_builtins;
+    for (Rule& rule : builtin_rules()) {
+        if (!std::binary_search(disabled.begin(), disabled.end(), rule.name)) {
+            rules.push_back(std::move(rule));
+        }
+    }
+    rules.insert(rules.end(), live.begin(), live.end());
+    rules.insert(rules.end(), policy.rules.begin(), policy.rules.end());
+    return rules;
 }
 
 std::optional<std::string_view> describe_builtin(std::string_view name) {

@@ -27,7 +27,7 @@ LIBRARIES = {
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
     r"CLI/": ["ctl/cli"],
-    r"nlohmann/": ["ctl/cli"],
+    r"nlohmann/": ["ctl/cli", "ctl/engine"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 

@@ -12,6 +12,7 @@ enum {
 	FW_POLICY_TEXT_SIZE = 1 << 20, /* bytes of the live rules and their sets as TOML, with a NUL */
 	FW_MAX_LIVE_RULES = 256,
 	FW_INTERFACE_NAME_SIZE = 16, /* IFNAMSIZ */
+	FW_LABEL_SIZE = 32,
 	FW_SNAPSHOT_NAME_SIZE = 72,  /* of the policy that was applied; a hash in hexadecimal and a NUL */
 
 	/* Rules are counted in pages that are made as rules come: 1,048,576 rules. */

@@ -69,16 +69,19 @@ TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
               "p.toml:3:1: error: unknown key \"colour\"\n"
               "   3 | colour = 2\n"
               "     | ^~~~~~\n"
-              "  hint: the keys of a policy are version, rule\n");
-    EXPECT_EQ(errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),
-              "p.toml:5:1: error: unknown key \"form\"\n"
-              "   5 | form = \"x\"\n"
-              "     | ^~~~\n"
-              "  hint: did you mean \"from\"?\n"
-              "p.toml:6:1: error: unknown key \"colour\"\n"
-              "   6 | colour = 2\n"
-              "     | ^~~~~~\n"
-              "  hint: the keys of a rule are name, action, service, from, to, on, direction\n");
+              "  hint: the keys of a policy are version, include, defaults, builtin, attach, set, route, "
+              "rule, test\n");
+    EXPECT_EQ(
+        errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),
+        "p.toml:5:1: error: unknown key \"form\"\n"
+        "   5 | form = \"x\"\n"
+        "     | ^~~~\n"
+        "  hint: did you mean \"from\"?\n"
+        "p.toml:6:1: error: unknown key \"colour\"\n"
+        "   6 | colour = 2\n"
+        "     | ^~~~~~\n"
+        "  hint: the keys of a rule are name, comment, action, reject, redirect, sample, service, from, to, "
+        "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, on, direction\n");
 }
 
 TEST(ParsePolicy, WantsRulesAsAListOfTables) {
@@ -102,7 +105,7 @@ name = "arp"
 action = "drop"
 service = ["tcp/22", 5, "any", "tpc"]
 from = []
-to = ["10.0.0.1/8", "@admins"]
+to = ["10.0.0.1/8", "@Admins"]
 on = "a/b"
 direction = "both"
 
@@ -113,7 +116,7 @@ service = 2020-01-01
               R"(p.toml:4:8: error: "arp" is the name of a built-in rule
    4 | name = "arp"
      |        ^~~~~
-p.toml:5:10: error: "drop" is not an action; write allow or deny
+p.toml:5:10: error: "drop" is not an action; write allow, deny, reject, redirect, count or log
    5 | action = "drop"
      |          ^~~~~~
 p.toml:6:22: error: "service" takes strings, not an integer
@@ -131,10 +134,10 @@ p.toml:7:8: error: "from" lists nothing and would match nothing
      |        ^~
   hint: leave from out to match everything
 p.toml:8:7: error: 10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8 or 10.0.0.1?
-   8 | to = ["10.0.0.1/8", "@admins"]
+   8 | to = ["10.0.0.1/8", "@Admins"]
      |       ^~~~~~~~~~~~
-p.toml:8:21: error: sets such as @admins are not supported yet
-   8 | to = ["10.0.0.1/8", "@admins"]
+p.toml:8:21: error: "Admins" is not a set's name: 1 to 63 of a-z 0-9 _ -
+   8 | to = ["10.0.0.1/8", "@Admins"]
      |                     ^~~~~~~~~
 p.toml:9:6: error: "a/b" is not an interface's name or pattern (eth0, veth*), of at most 15 letters
    9 | on = "a/b"
@@ -149,7 +152,7 @@ p.toml:12:1: error: a rule needs the key "name"
 p.toml:13:10: error: "action" takes a string, not an integer
   13 | action = 3
      |          ^
-  hint: action takes allow or deny
+  hint: action takes allow, deny, reject, redirect, count or log
 p.toml:14:11: error: "service" takes a string or an array of strings, not a date or time
   14 | service = 2020-01-01
      |           ^~~~~~~~~~
