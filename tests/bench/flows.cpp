@@ -126,25 +126,25 @@ Maker listed(const std::vector<Prefix>& prefixes) {
 
 Maker unlisted(const std::vector<Prefix>& prefixes) {
     return [&prefixes](Random& random) {
-        const Prefix& near = random.pick(prefixes);
-        Flow flow = tcp_to_any(near.family, random);
+        const Family family = prefixes.front().family;
+        Flow flow = tcp_to_any(family, random);
         do {
+            const Prefix& near = random.pick(prefixes);
             const auto length = std::min<std::uint8_t>(near.length, 32);
             flow.source =
-                near.family == Family::kIpv4
-                    ? public_address(near.family, random)
-                    : generate::any_of(generate::block_around(near.family, near.address, length), random);
-        } while (contains(prefixes, near.family, flow.source));
+                family == Family::kIpv4
+                    ? public_address(family, random)
+                    : generate::any_of(generate::block_around(family, near.address, length), random);
+        } while (contains(prefixes, family, flow.source));
         return flow;
     };
 }
 
-Maker aimed(const policy::Policy& policy, const policy::Context& context) {
-    return [&policy, &context](Random& random) {
+Maker aimed(const policy::Policy& policy, const policy::Context& context, Family family) {
+    return [&policy, &context, family](Random& random) {
         PacketView view = generate::aimed_packet(policy.rules, context, random);
-        while (!view.family) view = generate::aimed_packet(policy.rules, context, random);
-        return Flow{*view.family,  view.source,      view.destination,
-                    view.protocol, view.source_port, view.selector};
+        while (view.family != family) view = generate::aimed_packet(policy.rules, context, random);
+        return Flow{family, view.source, view.destination, view.protocol, view.source_port, view.selector};
     };
 }
 

@@ -39,7 +39,7 @@ Maker listed(const std::vector<policy::Prefix>& prefixes);
 // The source is in none of them. IPv4: any public address. IPv6: one of a /32 that the list names, as those
 // are that are used.
 Maker unlisted(const std::vector<policy::Prefix>& prefixes);
-// At the rules' edges; `policy` and `context` have to outlive the maker.
-Maker aimed(const policy::Policy& policy, const policy::Context& context);
+// Packets of that family at the rules' edges; `policy` and `context` have to outlive the maker.
+Maker aimed(const policy::Policy& policy, const policy::Context& context, policy::Family family);
 
 }  // namespace fwctl::bench

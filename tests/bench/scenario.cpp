@@ -73,12 +73,15 @@ Scenario listed_prefixes(Family family, std::size_t count, bool hit, const Targe
             }};
 }
 
-Scenario rules(Mix mix, std::size_t count, Detail detail, const Targets& targets, bool quick) {
+// The rules are of both families, and so would be the packets; apart, they can be compared with others'
+// figures.
+Scenario rules(Mix mix, std::size_t count, Detail detail, Family family, const Targets& targets, bool quick) {
     const char* like = mix == Mix::kAcl ? "ACL-like" : "firewall-like";
     const char* words = detail == Detail::kFull ? ", all fields" : "";
-    return {fmt::format("{} {} rules{}", short_number(count), like, words), targets, quick, [=] {
+    const char* packets = family == Family::kIpv4 ? "" : ": v6";
+    return {fmt::format("{} {} rules{}{}", short_number(count), like, words, packets), targets, quick, [=] {
                 auto world = with(generate::generate_policy(mix, count, kSeed, detail));
-                world->flows = aimed(world->policy, world->context);
+                world->flows = aimed(world->policy, world->context, family);
                 return world;
             }};
 }
@@ -92,7 +95,7 @@ Scenario rules_and_list(std::size_t count, std::size_t prefixes, const Targets& 
                 policy.rules.insert(policy.rules.begin(), list.rules.front());
                 policy.sets = std::move(list.sets);
                 auto world = with(std::move(policy));
-                world->flows = aimed(world->policy, world->context);
+                world->flows = aimed(world->policy, world->context, Family::kIpv4);
                 return world;
             }};
 }
@@ -140,16 +143,17 @@ std::vector<Scenario> scenarios() {
         listed_prefixes(kIpv6, 200'000, false, kNone, false),
         listed_prefixes(kIpv6, 1'000'000, true, {30, 101, 450, 453}, false),
         listed_prefixes(kIpv6, 1'000'000, false, kNone, false),
-        rules(Mix::kAcl, 100, kFive, {13, 17, 20, 22}, false),
-        rules(Mix::kAcl, 1'000, kFive, {36, 62, 76, 76}, true),
-        rules(Mix::kAcl, 10'000, kFive, {65, 96, 121, 121}, true),
-        rules(Mix::kAcl, 100'000, kFive, {98, 157, 314, 341}, false),
-        rules(Mix::kFirewall, 100, kFive, {32, 47, 58, 58}, false),
-        rules(Mix::kFirewall, 1'000, kFive, {59, 94, 106, 106}, true),
-        rules(Mix::kFirewall, 10'000, kFive, {125, 180, 221, 221}, false),
-        rules(Mix::kFirewall, 100'000, kFive, kNone, false),
-        rules(Mix::kAcl, 1'000, kAll, kNone, false),
-        rules(Mix::kAcl, 10'000, kAll, kNone, false),
+        rules(Mix::kAcl, 100, kFive, kIpv4, {13, 17, 20, 22}, false),
+        rules(Mix::kAcl, 1'000, kFive, kIpv4, {36, 62, 76, 76}, true),
+        rules(Mix::kAcl, 10'000, kFive, kIpv4, {65, 96, 121, 121}, true),
+        rules(Mix::kAcl, 10'000, kFive, kIpv6, kNone, true),
+        rules(Mix::kAcl, 100'000, kFive, kIpv4, {98, 157, 314, 341}, false),
+        rules(Mix::kFirewall, 100, kFive, kIpv4, {32, 47, 58, 58}, false),
+        rules(Mix::kFirewall, 1'000, kFive, kIpv4, {59, 94, 106, 106}, true),
+        rules(Mix::kFirewall, 10'000, kFive, kIpv4, {125, 180, 221, 221}, false),
+        rules(Mix::kFirewall, 100'000, kFive, kIpv4, kNone, false),
+        rules(Mix::kAcl, 1'000, kAll, kIpv4, kNone, false),
+        rules(Mix::kAcl, 10'000, kAll, kIpv4, kNone, false),
         rules_and_list(10'000, 1'000'000, {115, std::nullopt, 170, 170}),
     };
 }
