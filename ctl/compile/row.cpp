@@ -1,8 +1,10 @@
 #include "compile/row.h"
 
 #include <fmt/format.h>
+#include <linux/if_ether.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -32,7 +34,8 @@ Location location_of(Field field) {
         case Field::kSourcePort:
             return {offsetof(fw_packet, source_port), 16, 0, FW_TRAITS_PORTS, FW_TRAITS_PORTS};
         case Field::kTcpFlags:
-            return {offsetof(fw_packet, tcp_flags), 8, 0, kTcp, std::uint32_t{FW_TRAITS_L4} | FW_TRAITS_PROTOCOL};
+            return {offsetof(fw_packet, tcp_flags), 8, 0, kTcp,
+                    std::uint32_t{FW_TRAITS_L4} | FW_TRAITS_PROTOCOL};
         case Field::kFragment:
             return {offsetof(fw_packet, fragment), 8, 0, FW_TRAITS_IP, FW_TRAITS_IP};
         case Field::kLength:
@@ -99,6 +102,24 @@ void require(fw_row& row, std::uint32_t traits, std::uint32_t mask) {
     row.traits_mask |= mask;
 }
 
+bool matches(const policy::FieldMatch& match, std::uint64_t value) {
+    return std::any_of(match.any_of.begin(), match.any_of.end(),
+                       [value](const policy::Interval& interval) { return interval.contains(value); });
+}
+
+// A rule for ARP is asked by no IP packet, and one for frames of one IP version by that one alone.
+void require_family(fw_row& row, const policy::FieldMatch& ethertypes) {
+    if ((row.traits_mask & FW_TRAITS_FAMILY) != 0) return;
+    const bool ipv4 = matches(ethertypes, ETH_P_IP);
+    const bool ipv6 = matches(ethertypes, ETH_P_IPV6);
+    if (!ipv4 && !ipv6) require(row, FW_FAMILY_NONE << 8, FW_TRAITS_FAMILY);
+    const policy::Interval& first = ethertypes.any_of.front();
+    const bool is_one =
+        ethertypes.any_of.size() == 1 && first.mask == ~std::uint64_t{0} && first.first == first.last;
+    if (is_one && ipv4) require(row, FW_FAMILY_IPV4 << 8, FW_TRAITS_FAMILY);
+    if (is_one && ipv6) require(row, FW_FAMILY_IPV6 << 8, FW_TRAITS_FAMILY);
+}
+
 }  // namespace
 
 Result<Address> Conditions::put(const policy::Rule& rule, const Service& service,
@@ -150,8 +171,7 @@ fw_row row_of(const policy::Rule& rule, const Service& service) {
     if (service.kind == Service::Kind::kProtocol)
         require(row, std::uint32_t{FW_TRAITS_IP} | service.protocol,
                 std::uint32_t{FW_TRAITS_IP} | FW_TRAITS_PROTOCOL);
-    if (service.family_bound)
-        require(row, static_cast<std::uint32_t>(service.family) << 8, FW_TRAITS_FAMILY);
+    if (service.family_bound) require(row, static_cast<std::uint32_t>(service.family) << 8, FW_TRAITS_FAMILY);
     if (service.has_selector) {
         require(row, FW_TRAITS_L4, FW_TRAITS_L4);
         row.selector_first = service.selector.first;
@@ -161,6 +181,7 @@ fw_row row_of(const policy::Rule& rule, const Service& service) {
     for (const policy::FieldMatch& match : rule.fields) {
         const Location location = location_of(match.field);
         require(row, location.traits, location.traits_mask);
+        if (match.field == Field::kEthertype) require_family(row, match);
     }
     return row;
 }
