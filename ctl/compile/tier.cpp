@@ -130,9 +130,9 @@ Status Builder::make_rows(Checks& checks) {
                                               ? 0
                                               : checks.number_of(FW_DESTINATION, clause.ends.destination);
         if (std::max({where, source, destination}) > std::numeric_limits<std::uint16_t>::max())
-            return fail(fmt::format(
-                "rule \"{}\": more than {} different lists of wide address blocks or interfaces",
-                clause.rule->name, std::numeric_limits<std::uint16_t>::max()));
+            return fail(
+                fmt::format("rule \"{}\": more than {} different lists of wide address blocks or interfaces",
+                            clause.rule->name, std::numeric_limits<std::uint16_t>::max()));
         std::vector<RowNumber> rows;
         for (const policy::Service& service : clause.rule->services) {
             const auto conditions = conditions_.put(*clause.rule, service, clause.memberships);

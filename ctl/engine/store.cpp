@@ -64,7 +64,8 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
     if (main.tier.words == 0) return {};
     auto words = banks.read(main.tier.bank, main.tier.places, (main.tier.places_size + 3) / 4);
     if (!words) return tl::unexpected(words.error());
-    main.places = compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
+    main.places =
+        compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
     return {};
 }
 

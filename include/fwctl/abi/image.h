@@ -86,7 +86,7 @@ enum {
 	FW_PAIR_PROBES = 8,
 };
 struct fw_pair {
-	__u32 source;	   /* fw_class.pair; 0: free */
+	__u32 source; /* fw_class.pair; 0: free */
 	__u32 destination;
 	__u32 leaf; /* entry */
 };
@@ -136,14 +136,14 @@ struct fw_row {
 	__u32 priority; /* place of the rule in the order: smaller is asked first */
 	__u32 rule;	/* index of its counters */
 	__u32 traits;
-	__u32 traits_mask;	/* the bits of `traits` that must be equal */
-	__u16 selector_first;	/* of fw_packet.selector, both ends, host byte order */
-	__u16 selector_last;	/* 0 to 65535 where it does not matter */
-	__u32 conditions;	/* address of struct fw_condition; 0: none */
-	__u16 checks[2];	/* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
-	__u16 where;		/* the bit of the attachment's `where`; 0: holds everywhere */
-	__u8 reason;		/* enum fw_reason: gives the verdict */
-	__u8 last;		/* not 0: no row of this leaf follows */
+	__u32 traits_mask;    /* the bits of `traits` that must be equal */
+	__u16 selector_first; /* of fw_packet.selector, both ends, host byte order */
+	__u16 selector_last;  /* 0 to 65535 where it does not matter */
+	__u32 conditions;     /* address of struct fw_condition; 0: none */
+	__u16 checks[2];      /* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
+	__u16 where;	      /* the bit of the attachment's `where`; 0: holds everywhere */
+	__u8 reason;	      /* enum fw_reason: gives the verdict */
+	__u8 last;	      /* not 0: no row of this leaf follows */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
 

@@ -8,12 +8,12 @@
 #define FWCTL_ABI_LIMITS_H
 
 enum {
-	FW_MAX_ATTACHMENTS = 1024, /* interfaces that carry our programs, per network namespace */
+	FW_MAX_ATTACHMENTS = 1024,     /* interfaces that carry our programs, per network namespace */
 	FW_POLICY_TEXT_SIZE = 1 << 20, /* bytes of the live rules and their sets as TOML, with a NUL */
 	FW_MAX_LIVE_RULES = 256,
 	FW_INTERFACE_NAME_SIZE = 16, /* IFNAMSIZ */
 	FW_LABEL_SIZE = 32,
-	FW_SNAPSHOT_NAME_SIZE = 72,  /* of the policy that was applied; a hash in hexadecimal and a NUL */
+	FW_SNAPSHOT_NAME_SIZE = 72, /* of the policy that was applied; a hash in hexadecimal and a NUL */
 
 	/* Rules are counted in pages that are made as rules come: 1,048,576 rules. */
 	FW_COUNTER_PAGE_SIZE = 1024,

@@ -59,8 +59,9 @@ enum fw_tier_number {
 
 /* How an attachment takes part in a generation. */
 struct fw_attachment_policy {
-	__u32 where[FW_TIERS][FW_DIRECTIONS]; /* address, in the bank of the front, of the bits of fw_row.where */
-	__u8 enabled;			      /* 0: the programs pass every packet, uncounted */
+	__u32 where[FW_TIERS]
+		   [FW_DIRECTIONS]; /* address, in the bank of the front, of the bits of fw_row.where */
+	__u8 enabled;		    /* 0: the programs pass every packet, uncounted */
 	__u8 unused[3];
 };
 FW_ASSERT_SIZE(struct fw_attachment_policy, 20);

@@ -56,7 +56,7 @@ enum fw_parser_rule {
 	FW_RULE_VLAN_DEPTH = 1,
 	FW_RULE_HEADER_CHAIN = 2,
 	FW_PARSER_RULES = 3,
-	};
+};
 #define FW_NO_RULE 0xffffffffu /* the default decided */
 
 #endif

@@ -32,7 +32,8 @@ struct {
 	__type(value, struct fw_generation);
 } policy SEC(".maps");
 
-/* Inner maps say sizes rather than types: clang 14 leaves types that stand behind a pointer out of the BTF. */
+/* Inner maps say sizes rather than types: clang 14 leaves types that stand behind a pointer out of the BTF.
+ */
 
 /* The banks: FW_BANK_PAGES for each. Pages that are not needed are not there. */
 struct {
