@@ -22,10 +22,6 @@ namespace {
 
 constexpr std::size_t kHalves = 2;
 
-std::uint64_t load(const kernel::MappedArray<fw_control>& control) {
-    return std::atomic_ref<__u64>(control.at(0)->generation).load(std::memory_order_acquire);
-}
-
 // Another layout's state in this namespace: never read, never reset.
 Status refuse_other_layouts(const kernel::StatePaths& paths) {
     for (const std::string& name : kernel::list_directory(paths.network)) {
@@ -148,19 +144,28 @@ Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
     return store;
 }
 
-std::uint64_t Store::generation() const {
-    return load(control_);
+std::uint64_t Store::word() const {
+    return std::atomic_ref<__u64>(control_.at(0)->word).load(std::memory_order_acquire);
+}
+
+void Store::set_word(std::uint64_t word) const {
+    std::atomic_ref<__u64>(control_.at(0)->word).store(word, std::memory_order_release);
+}
+
+std::uint32_t Store::active_half() const {
+    return fw_half_of(word(), monotonic_now());
 }
 
 Result<State> Store::read() const {
     const auto copy = std::make_unique<fw_generation>();
     State state;
+    std::uint64_t seen = 0;
     do {  // the half that holds is never written: when the word has not moved, the copy is whole
-        state.generation = load(control_);
-        std::memcpy(copy.get(), policy_.at(state.generation & 1), sizeof(*copy));
+        seen = word();
+        std::memcpy(copy.get(), policy_.at(active_half()), sizeof(*copy));
         std::atomic_thread_fence(std::memory_order_acquire);
-    } while (load(control_) != state.generation);
-
+    } while (word() != seen);
+    state.generation = static_cast<std::uint32_t>(seen);
     if (auto rules = read_front(*copy, state); !rules) return tl::unexpected(rules.error());
     if (auto main = read_main(*copy, banks_, state.main); !main) return tl::unexpected(main.error());
     for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot) {

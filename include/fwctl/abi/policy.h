@@ -96,10 +96,22 @@ struct fw_generation {
 	char text[FW_POLICY_TEXT_SIZE];
 };
 
-/* The one word that switches: its lowest bit is the half of `policy` that holds. */
+/*
+ * The one word that switches. Its lower half is the generation's number, whose lowest bit is the half of
+ * `policy` that holds. Its upper half, when it is not zero, is a deadline: a policy on trial. From then on,
+ * in units of 2^30 nanoseconds of CLOCK_MONOTONIC, the other half holds, whoever is there to notice.
+ */
 struct fw_control {
-	__u64 generation;
+	__u64 word;
 };
+enum { FW_DEADLINE_SHIFT = 30 };
+
+static inline __u32 fw_half_of(__u64 word, __u64 now)
+{
+	__u64 deadline = word >> 32;
+
+	return (__u32)(word & 1) ^ (deadline != 0 && now >> FW_DEADLINE_SHIFT >= deadline);
+}
 
 /*
  * Key of the members of dynamic sets. The trie compares bits from `set` on, so the four bytes before the

@@ -25,12 +25,14 @@ static __always_inline const struct fw_generation *fw_current_generation(void)
 {
 	const struct fw_control *now;
 	__u32 zero = 0, half;
+	__u64 word;
 
 	now = bpf_map_lookup_elem(&control, &zero);
 	if (!now)
 		return NULL;
 	/* Read once: the packet belongs to this generation. */
-	half = *(const volatile __u64 *)&now->generation & 1;
+	word = *(const volatile __u64 *)&now->word;
+	half = fw_half_of(word, word >> 32 ? bpf_ktime_get_coarse_ns() : 0);
 	if (fw_half)
 		half = (fw_half - 1) & 1;
 	return bpf_map_lookup_elem(&policy, &half);
