@@ -19,6 +19,7 @@ enum class Exit : int {
     kNotAttached = 3,
     kNoPrivilege = 4,
     kConflict = 6,
+    kTestFailed = 11,
 };
 
 struct Error {

@@ -108,6 +108,8 @@ int run(int argc, char** argv) {
     add_rule_edits(app, command);
     add_rule(app, command);
     add_counters(app, command);
+    add_explain(app, command);
+    add_test(app, command);
     add_doctor(app, command);
     add_completion(app, command);
 

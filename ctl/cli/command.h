@@ -37,6 +37,8 @@ void add_status(CLI::App& app, Command& command);
 void add_rule_edits(CLI::App& app, Command& command);  // allow, deny
 void add_rule(CLI::App& app, Command& command);        // rule list, show, remove, move
 void add_counters(CLI::App& app, Command& command);
+void add_explain(CLI::App& app, Command& command);
+void add_test(CLI::App& app, Command& command);
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);
 

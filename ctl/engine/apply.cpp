@@ -36,7 +36,8 @@ WantedMode mode_of(policy::AttachMode mode) {
 }
 
 std::uint8_t hooks_of(const policy::Attach& attach) {
-    if (attach.hooks.empty()) return attach.mode == policy::AttachMode::kTc ? FW_HOOK_TC_IN | FW_HOOK_TC_OUT : 0;
+    if (attach.hooks.empty())
+        return attach.mode == policy::AttachMode::kTc ? FW_HOOK_TC_IN | FW_HOOK_TC_OUT : 0;
     unsigned hooks = 0;
     for (const std::string& name : attach.hooks)
         for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
@@ -198,8 +199,9 @@ Status Application::finish() {
     if (auto finished = attaching_->finish(next_); !finished) return finished;
     if (!request_.trial) {
         for (const Attachment& attachment : writing_.state.attachments) {
-            const bool stays = std::any_of(next_.attachments.begin(), next_.attachments.end(),
-                                           [&](const Attachment& one) { return one.slot == attachment.slot; });
+            const bool stays =
+                std::any_of(next_.attachments.begin(), next_.attachments.end(),
+                            [&](const Attachment& one) { return one.slot == attachment.slot; });
             if (stays) continue;
             if (auto removed = remove_hooks(writing_.store, attachment); !removed) return removed;
             writing_.store.erase_record(attachment.slot);

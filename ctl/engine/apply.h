@@ -20,13 +20,13 @@ namespace fwctl::engine {
 struct ApplyRequest {
     std::string what = "apply";  // for the history
     bool discard_live = false;
-    bool force = false;         // cut the session that the command runs in, fail its own tests
-    std::string plan;           // the id of the plan that was looked at; empty: none was
+    bool force = false;  // cut the session that the command runs in, fail its own tests
+    std::string plan;    // the id of the plan that was looked at; empty: none was
     std::optional<std::chrono::seconds> trial;
 };
 
 struct ApplyReport {
-    std::vector<std::string> changes;        // as policy::difference() says them
+    std::vector<std::string> changes;  // as policy::difference() says them
     std::vector<AttachOutcome> attached;
     std::vector<std::string> detached;
     SettledLive live;

@@ -31,8 +31,7 @@ Result<policy::Loaded> load_snapshot(const Library& library, const std::string& 
     const std::string path = sources->front().path;
     const policy::SnapshotReader reader(std::move(*sources));
     auto loaded = policy::load_policy(path, reader);
-    if (!loaded)
-        return fail("the kept policy can no longer be read:\n" + loaded.error().render());
+    if (!loaded) return fail("the kept policy can no longer be read:\n" + loaded.error().render());
     return std::move(*loaded);
 }
 

@@ -225,6 +225,10 @@ Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) co
     return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
 }
 
+std::optional<fw_member> Store::find_member(const fw_member_key& key) const {
+    return members_.find<fw_member>(key);
+}
+
 Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {
     auto map = kernel::Map::open(paths_.counters(slot));
     if (!map) return tl::unexpected(map.error());

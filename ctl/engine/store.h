@@ -115,6 +115,8 @@ public:
     [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
     // Of the rules of the policy that was applied, in their order.
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
+    // The longest prefix in the trie that has the key's bits; nullopt: none has.
+    [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
 private:
