@@ -9,6 +9,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/policy_file.h"
 #include "engine/capture_file.h"
 #include "policy/parse.h"
 #include "policy/prefix.h"
@@ -128,16 +129,6 @@ void print_text(const Explanation& explanation, const Globals& globals) {
                    policy::format_prefix(match.prefix));
 }
 
-Result<Exit> explain_words(engine::Explainer& explainer, const policy::PacketText& packet,
-                           const Options& options, const Globals& globals) {
-    auto explanation = explainer.explain(packet);
-    if (!explanation) return tl::unexpected(explanation.error());
-    globals.json ? print_as_json(*explanation) : print_text(*explanation, globals);
-    if (options.expect.empty() || explanation->judgement.verdict == options.expect) return Exit::kDone;
-    print_note(fmt::format("expected {}", options.expect), globals);
-    return Exit::kTestFailed;
-}
-
 // What becomes of the packets of a capture, line by line.
 class Report {
 public:
@@ -191,58 +182,72 @@ private:
     Json packets_ = Json::array();
 };
 
-Result<Exit> explain_capture(engine::Explainer& explainer, const policy::PacketPlace& place,
-                             const Options& options, const Globals& globals) {
-    auto file = engine::CaptureFile::open(options.capture);
-    if (!file) return tl::unexpected(file.error());
+Status judge_all(engine::Explainer& explainer, const policy::PacketPlace& place, engine::CaptureFile& file,
+                 const std::string& name, Report& report) {
     auto attachment = explainer.find(place.interface);
     if (!attachment) return tl::unexpected(attachment.error());
-    if (file->link() != (*attachment)->record.link)
-        return fail(fmt::format("{} has {}, the packets of {} {}", options.capture,
-                                file->link() == FW_LINK_IP ? "no Ethernet headers" : "Ethernet headers",
-                                (*attachment)->name(), file->link() == FW_LINK_IP ? "do" : "have none"),
+    const bool is_bare = file.link() == FW_LINK_IP;
+    if (file.link() != (*attachment)->record.link)
+        return fail(fmt::format("{} has {}, the packets of {} {}", name,
+                                is_bare ? "no Ethernet headers" : "Ethernet headers", (*attachment)->name(),
+                                is_bare ? "do" : "have none"),
                     Exit::kUsage);
     const fw_direction direction = place.direction == policy::Direction::kOut ? FW_OUT : FW_IN;
-    Report report(globals);
     for (;;) {
-        auto frame = file->next();
+        auto frame = file.next();
         if (!frame) return tl::unexpected(frame.error());
-        if (!*frame) break;
+        if (!*frame) return {};
         auto explanation = explainer.explain(**attachment, direction, **frame);
-        if (explanation)
-            report.add(*explanation);
-        else if (explanation.error().exit == Exit::kNotAttached)
+        if (!explanation && explanation.error().exit == Exit::kNotAttached)
             return tl::unexpected(explanation.error());
-        else
-            report.add_unjudged(explanation.error().message);
+        explanation ? report.add(*explanation) : report.add_unjudged(explanation.error().message);
     }
+}
+
+// Of the policy that is asked about; nullptr: what is running.
+Result<engine::Explainer> explainer_of(const policy::Loaded* loaded, const std::string& interface) {
+    if (loaded == nullptr) return engine::Explainer::of_running();
+    std::vector<std::string> interfaces;
+    if (!interface.empty()) interfaces.push_back(interface);
+    return engine::Explainer::of_policy(loaded->policy, interfaces);
+}
+
+Result<Exit> explain_words(const policy::Loaded* loaded, const Options& options, const Globals& globals) {
+    const auto packet = policy::parse_packet(text_of(options.words));
+    if (!packet) return refuse(packet.error());
+    auto explainer = explainer_of(loaded, packet->place.interface);
+    if (!explainer) return tl::unexpected(explainer.error());
+    auto explanation = explainer->explain(*packet);
+    if (!explanation) return tl::unexpected(explanation.error());
+    globals.json ? print_as_json(*explanation) : print_text(*explanation, globals);
+    if (options.expect.empty() || explanation->judgement.verdict == options.expect) return Exit::kDone;
+    print_note(fmt::format("expected {}", options.expect), globals);
+    return Exit::kTestFailed;
+}
+
+Result<Exit> explain_capture(const policy::Loaded* loaded, const Options& options, const Globals& globals) {
+    const auto place = policy::parse_packet_place(text_of(options.words));
+    if (!place) return refuse(place.error());
+    auto explainer = explainer_of(loaded, place->interface);
+    if (!explainer) return tl::unexpected(explainer.error());
+    auto file = engine::CaptureFile::open(options.capture);
+    if (!file) return tl::unexpected(file.error());
+    Report report(globals);
+    if (auto judged = judge_all(*explainer, *place, *file, options.capture, report); !judged)
+        return tl::unexpected(judged.error());
     report.print_summary();
     return options.expect.empty() || report.all_are(options.expect) ? Exit::kDone : Exit::kTestFailed;
 }
 
-Result<engine::Explainer> explainer_for(const Options& options, const std::string& interface,
-                                        const Globals& globals) {
-    if (options.policy.empty()) return engine::Explainer::of_running();
-    auto loaded = policy::load_policy(options.policy, policy::DiskReader());
-    if (!loaded) return refuse(loaded.error());
-    if (!loaded->warnings.empty()) print_note(loaded->warnings.render(), globals);
-    return engine::Explainer::of_policy(
-        loaded->policy, interface.empty() ? std::vector<std::string>{} : std::vector{interface});
-}
-
 Result<Exit> run(const Options& options, const Globals& globals) {
-    if (options.capture.empty()) {
-        auto packet = policy::parse_packet(text_of(options.words));
-        if (!packet) return refuse(packet.error());
-        auto explainer = explainer_for(options, packet->place.interface, globals);
-        if (!explainer) return tl::unexpected(explainer.error());
-        return explain_words(*explainer, *packet, options, globals);
+    std::optional<policy::Loaded> loaded;
+    if (!options.policy.empty()) {
+        loaded = load_policy_file(options.policy, globals);
+        if (!loaded) return Exit::kUsage;
     }
-    auto place = policy::parse_packet_place(text_of(options.words));
-    if (!place) return refuse(place.error());
-    auto explainer = explainer_for(options, place->interface, globals);
-    if (!explainer) return tl::unexpected(explainer.error());
-    return explain_capture(*explainer, *place, options, globals);
+    const policy::Loaded* asked = loaded ? &*loaded : nullptr;
+    return options.capture.empty() ? explain_words(asked, options, globals)
+                                   : explain_capture(asked, options, globals);
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/policy_file.h"
 #include "engine/policy_test.h"
-#include "policy/parse.h"
 
 namespace fwctl::cli {
 namespace {
@@ -142,9 +142,8 @@ Status print(const std::vector<Suite>& suites, const Options& options, const Glo
 Result<Exit> run(const Options& options, const Globals& globals) {
     std::vector<Suite> suites;
     for (const std::string& file : options.files) {
-        auto loaded = policy::load_policy(file, policy::DiskReader());
-        if (!loaded) return fail(loaded.error().render(), Exit::kUsage);
-        if (!loaded->warnings.empty()) print_note(loaded->warnings.render(), globals);
+        const auto loaded = load_policy_file(file, globals);
+        if (!loaded) return Exit::kUsage;
         auto outcomes = engine::run_tests(loaded->policy);
         if (!outcomes) return context(file, outcomes.error());
         if (outcomes->empty()) print_note(fmt::format("{} has no [[test]]", file), globals);

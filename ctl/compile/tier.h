@@ -9,6 +9,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "compile/bank.h"
@@ -31,6 +32,9 @@ struct TierImage {
     Bank bank;
     Places places;
 };
+
+// What a tier keeps of its rules' names, sorted: enough to see that a name is taken, or is not.
+std::uint64_t name_hash(std::string_view name);
 
 Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets);
 

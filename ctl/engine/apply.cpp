@@ -7,7 +7,7 @@
 #include <set>
 #include <utility>
 
-#include "compile/tier.h"
+#include "engine/candidate.h"
 #include "engine/hooks.h"
 #include "engine/plan.h"
 #include "engine/running.h"
@@ -18,9 +18,6 @@ namespace {
 
 using policy::Loaded;
 using policy::Policy;
-
-// All rules of the policy are asked after those in front of it.
-constexpr std::uint32_t kMainPriority = 1 << 20;
 
 WantedMode mode_of(policy::AttachMode mode) {
     switch (mode) {
@@ -74,9 +71,6 @@ public:
 private:
     Status read_running();
     Status attach();
-    void number_sets();
-    Result<compile::TierImage> compile();
-    Result<std::vector<std::uint32_t>> choose_counters() const;
     Status switch_over();
     Status finish();
     void undo();
@@ -90,6 +84,7 @@ private:
     std::optional<Attaching> attaching_;
     State next_;
     bool prepared_ = false;
+    bool holds_already_ = false;
     ApplyReport report_;
 };
 
@@ -117,81 +112,23 @@ Status Application::attach() {
     return {};
 }
 
-// A set keeps its number, and with it its members, as long as it is there. The numbers of those that go stay
-// taken until the generation that uses them is over.
-void Application::number_sets() {
-    std::vector<std::string> numbers = writing_.state.main.dynamic_sets;
-    const std::set<std::string> old(numbers.begin(), numbers.end());
-    const auto is_wanted = [&](const std::string& name) {
-        const policy::Set* set = policy_.find_set(name);
-        return set != nullptr && set->dynamic;
-    };
-    std::vector<bool> taken(numbers.size(), false);
-    for (std::size_t i = 0; i < numbers.size(); ++i) {
-        taken[i] = !numbers[i].empty();
-        if (!is_wanted(numbers[i])) numbers[i].clear();
-    }
-    for (const policy::Set& set : policy_.sets) {
-        if (!set.dynamic || old.contains(set.name)) continue;
-        const auto free = std::find(taken.begin(), taken.end(), false);
-        if (free == taken.end()) {
-            numbers.push_back(set.name);
-            taken.push_back(true);
-        } else {
-            *free = true;
-            numbers[static_cast<std::size_t>(free - taken.begin())] = set.name;
-        }
-    }
-    next_.main.dynamic_sets = std::move(numbers);
-}
-
-Result<std::vector<std::uint32_t>> Application::choose_counters() const {
-    std::map<std::string, std::uint32_t> old;
-    if (auto by_name = counters_by_name(writing_.store, writing_.state.main, running_.policy))
-        old = std::move(*by_name);
-    std::set<std::uint32_t> taken;
-    for (const CountedRule& counted : writing_.state.live) taken.insert(counted.counter);
-    for (const auto& [name, counter] : old) taken.insert(counter);
-
-    std::vector<std::uint32_t> counters;
-    std::vector<std::uint32_t> fresh;
-    std::uint32_t next = kFirstFreeCounter;
-    for (const policy::Rule& rule : policy_.rules) {
-        if (const auto known = old.find(rule.name); known != old.end()) {
-            counters.push_back(known->second);
-            continue;
-        }
-        while (taken.contains(next)) ++next;
-        counters.push_back(next);
-        fresh.push_back(next++);
-    }
-    if (auto started = writing_.store.start_counters(fresh); !started) return tl::unexpected(started.error());
-    return counters;
-}
-
-Result<compile::TierImage> Application::compile() {
-    auto counters = choose_counters();
-    if (!counters) return tl::unexpected(counters.error());
-    std::map<std::string, std::uint32_t> numbers;
-    for (std::uint32_t i = 0; i < next_.main.dynamic_sets.size(); ++i)
-        if (!next_.main.dynamic_sets[i].empty()) numbers[next_.main.dynamic_sets[i]] = i;
-    if (next_.main.dynamic_sets.size() > FW_MAX_SETS)
-        return fail(fmt::format("more dynamic sets than the limit of {}", +FW_MAX_SETS));
-    compile::SetBlocks sets(policy_.sets);
-    return compile::compile_tier({policy_.rules, *counters, kMainPriority, &numbers}, sets);
-}
-
 Status Application::switch_over() {
-    auto image = compile();
-    if (!image) return tl::unexpected(image.error());
     auto snapshot = library_.keep(loaded_.sources);
     if (!snapshot) return context("the policy's text cannot be kept, so it is not applied", snapshot.error());
-    next_.main.snapshot = *snapshot;
     report_.rules = policy_.rules.size();
-    report_.bytes = image->bank.size() * sizeof(std::uint32_t);
-    if (auto prepared = writing_.store.prepare(next_, &*image); !prepared) return prepared;
+    holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
+                     report_.live.absorbed.empty() && report_.live.discarded.empty() &&
+                     report_.detached.empty() && !attaching_->changes_anything() && !request_.trial;
+    if (holds_already_) return {};
+    auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
+    if (!candidate) return tl::unexpected(candidate.error());
+    next_.main.snapshot = *snapshot;
+    report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
+    if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
     prepared_ = true;
-    return writing_.store.commit(next_, request_.trial);
+    if (auto switched = writing_.store.commit(next_, request_.trial); !switched) return switched;
+    report_.generation = next_.generation;
+    return {};
 }
 
 // The switch is done: what fails from here on is told, and the next command goes on with it.
@@ -239,10 +176,10 @@ Result<ApplyReport> Application::run() {
         return tl::unexpected(live.error());
     }
     report_.live = std::move(*live);
-    number_sets();
     report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live);
     if (auto switched = step(switch_over()); !switched) return tl::unexpected(switched.error());
     report_.attached = attaching_->outcomes();
+    if (holds_already_) return std::move(report_);
     if (auto finished = finish(); !finished)
         return context("the policy holds, but not all is tidy", finished.error());
     return std::move(report_);

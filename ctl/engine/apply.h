@@ -30,6 +30,7 @@ struct ApplyReport {
     std::vector<AttachOutcome> attached;
     std::vector<std::string> detached;
     SettledLive live;
+    std::uint32_t generation = 0;
     std::size_t rules = 0;
     std::size_t bytes = 0;  // of the kernel's memory that the compiled policy takes
 };

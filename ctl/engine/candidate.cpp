@@ -1,120 +1,85 @@
 #include "engine/candidate.h"
 
-#include <algorithm>
-#include <cstring>
-#include <map>
-#include <numeric>
-#include <utility>
+#include <fmt/format.h>
 
-#include "compile/tier.h"
-#include "engine/hooks.h"
+#include <algorithm>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "engine/running.h"
-#include "net/interface.h"
-#include "policy/rule.h"
 
 namespace fwctl::engine {
 namespace {
 
 using policy::Policy;
 
-constexpr std::uint8_t kBothWays = FW_HOOK_XDP | FW_HOOK_TC_OUT;
+// All rules of the policy are asked after those in front of it.
+constexpr std::uint32_t kMainPriority = 1 << 20;
 
-std::uint8_t hooks_of(const policy::Attach& attach) {
-    unsigned hooks = 0;
-    for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
-        if (std::find(attach.hooks.begin(), attach.hooks.end(), hook_name(hook)) != attach.hooks.end())
-            hooks |= hook;
-    if (hooks != 0) return static_cast<std::uint8_t>(hooks);
-    return attach.mode == policy::AttachMode::kTc ? FW_HOOK_TC_IN | FW_HOOK_TC_OUT : kBothWays;
-}
-
-template <std::size_t kSize>
-void set_name(char (&to)[kSize], const std::string& name) {
-    std::strncpy(to, name.c_str(), kSize - 1);
-}
-
-bool is_pattern(const std::string& name) {
-    return name.find_first_of("*?") != std::string::npos;
-}
-
-class Attachments {
-public:
-    Attachments(const Policy& policy, std::vector<net::Interface> here)
-        : policy_(policy), here_(std::move(here)) {}
-
-    void add(const std::string& interface) {
-        if (policy_.attachments.empty()) {
-            add(interface, {}, kBothWays);
-            return;
-        }
-        for (const policy::Attach& attach : policy_.attachments) {
-            if (attach.name == interface && is_pattern(attach.device))
-                add(interface, {}, hooks_of(attach));
-            else if (attach.name == interface || policy::interface_matches(attach.device, interface))
-                add(attach.name == interface ? attach.device : interface, attach.name, hooks_of(attach));
-            else
-                continue;
-            return;
-        }
+// The numbers of sets that go stay free until the next policy: the generation that uses them is not over.
+std::vector<std::string> number_sets(const std::vector<std::string>& before, const Policy& policy) {
+    std::vector<std::string> numbers = before;
+    std::vector<bool> taken;
+    for (std::string& name : numbers) {
+        taken.push_back(!name.empty());
+        const policy::Set* set = policy.find_set(name);
+        if (set == nullptr || !set->dynamic) name.clear();
     }
-
-    std::vector<Attachment> take() { return std::move(all_); }
-
-private:
-    void add(const std::string& name, const std::string& label, std::uint8_t hooks) {
-        const bool is_there =
-            std::any_of(all_.begin(), all_.end(), [&](const Attachment& one) { return one.name() == name; });
-        if (is_there || all_.size() == FW_MAX_ATTACHMENTS) return;
-        Attachment attachment;
-        attachment.slot = static_cast<std::uint32_t>(all_.size());
-        attachment.enabled = true;
-        attachment.record.hooks = hooks;
-        const net::Interface* found = net::find_interface(here_, name);
-        attachment.record.link =
-            found != nullptr && found->link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
-        set_name(attachment.record.name, name);
-        set_name(attachment.record.label, label);
-        all_.push_back(attachment);
-    }
-
-    const Policy& policy_;
-    std::vector<net::Interface> here_;
-    std::vector<Attachment> all_;
-};
-
-Result<compile::TierImage> compile_rules(const Policy& policy, State& state) {
-    std::vector<std::uint32_t> counters(policy.rules.size());
-    std::iota(counters.begin(), counters.end(), kFirstFreeCounter);
-    std::map<std::string, std::uint32_t> numbers;
     for (const policy::Set& set : policy.sets) {
-        if (!set.dynamic) continue;
-        numbers[set.name] = static_cast<std::uint32_t>(state.main.dynamic_sets.size());
-        state.main.dynamic_sets.push_back(set.name);
+        if (!set.dynamic || std::find(numbers.begin(), numbers.end(), set.name) != numbers.end()) continue;
+        const auto free = std::find(taken.begin(), taken.end(), false);
+        if (free == taken.end()) {
+            numbers.push_back(set.name);
+            taken.push_back(true);
+        } else {
+            *free = true;
+            numbers[static_cast<std::size_t>(free - taken.begin())] = set.name;
+        }
     }
-    compile::SetBlocks sets(policy.sets);
-    return compile::compile_tier({policy.rules, counters, 0, &numbers}, sets);
+    return numbers;
+}
+
+Result<std::vector<std::uint32_t>> choose_counters(const Store& store, const State& now,
+                                                   const Policy& running, const Policy& policy) {
+    std::map<std::string, std::uint32_t> old;
+    if (auto by_name = counters_by_name(store, now.main, running)) old = std::move(*by_name);
+    std::set<std::uint32_t> taken;
+    for (const CountedRule& counted : now.live) taken.insert(counted.counter);
+    for (const auto& [name, counter] : old) taken.insert(counter);
+
+    std::vector<std::uint32_t> counters;
+    std::vector<std::uint32_t> fresh;
+    std::uint32_t next = kFirstFreeCounter;
+    for (const policy::Rule& rule : policy.rules) {
+        if (const auto known = old.find(rule.name); known != old.end()) {
+            counters.push_back(known->second);
+            continue;
+        }
+        while (taken.contains(next)) ++next;
+        counters.push_back(next);
+        fresh.push_back(next++);
+    }
+    if (auto started = store.start_counters(fresh); !started) return tl::unexpected(started.error());
+    return counters;
 }
 
 }  // namespace
 
-Result<Candidate> make_candidate(const Policy& policy, const std::vector<std::string>& interfaces) {
-    auto here = net::list_interfaces();
-    if (!here) return tl::unexpected(here.error());
-    Attachments attachments(policy, std::move(*here));
-    for (const policy::Attach& attach : policy.attachments) attachments.add(attach.name);
-    for (const std::string& interface : interfaces) attachments.add(interface);
-
-    State state;
-    state.attachments = attachments.take();
-    state.front.defaults = policy.defaults;
-    state.front.disabled_builtins = policy.disabled_builtins;
-    if (auto chosen = choose_front_sets(state, policy); !chosen) return tl::unexpected(chosen.error());
-    auto image = compile_rules(policy, state);
-    if (!image) return tl::unexpected(image.error());
-    auto store = Store::create_private();
-    if (!store) return tl::unexpected(store.error());
-    if (auto prepared = store->prepare(state, &*image); !prepared) return tl::unexpected(prepared.error());
-    return Candidate{std::move(*store), std::move(state)};
+Result<compile::TierImage> compile_candidate(const Store& store, const State& now, const Policy& running,
+                                             const Policy& policy, State& next) {
+    auto counters = choose_counters(store, now, running, policy);
+    if (!counters) return tl::unexpected(counters.error());
+    next.main.dynamic_sets = number_sets(now.main.dynamic_sets, policy);
+    if (next.main.dynamic_sets.size() > FW_MAX_SETS)
+        return fail(fmt::format("more dynamic sets than the limit of {}", +FW_MAX_SETS));
+    std::map<std::string, std::uint32_t> numbers;
+    for (std::uint32_t i = 0; i < next.main.dynamic_sets.size(); ++i)
+        if (!next.main.dynamic_sets[i].empty()) numbers[next.main.dynamic_sets[i]] = i;
+    compile::SetBlocks sets(policy.sets);
+    return compile::compile_tier({policy.rules, *counters, kMainPriority, &numbers}, sets);
 }
 
 }  // namespace fwctl::engine

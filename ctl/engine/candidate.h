@@ -1,25 +1,19 @@
-// A policy as it would hold, in a store of its own: for questions about it before it is applied.
+// A policy compiled for the state that it is to take the place of.
 //
-// Promises: nothing of what runs is touched or needed; nothing is left behind, however the process ends.
+// Promises: rules that keep their names keep their counters, and new ones start at zero; a dynamic set that
+// stays keeps its number, and with it its members. Nothing that runs is changed.
 #pragma once
 
-#include <string>
-#include <vector>
-
 #include "base/result.h"
+#include "compile/tier.h"
 #include "engine/store.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
 
-struct Candidate {
-    Store store;
-    State state;
-};
-
-// The attachments are those of the policy, and for each of `interfaces` one: the policy's whose name or
-// device it is; in a policy that attaches nothing, one of that name. Interfaces that are neither are left
-// out. Interfaces that exist here have their own link layer, others are Ethernet.
-Result<Candidate> make_candidate(const policy::Policy& policy, const std::vector<std::string>& interfaces);
+// `now` and `running`: what holds. Sets next.main.dynamic_sets; the result is for Store::prepare().
+Result<compile::TierImage> compile_candidate(const Store& store, const State& now,
+                                             const policy::Policy& running, const policy::Policy& policy,
+                                             State& next);
 
 }  // namespace fwctl::engine

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/candidate.h"
+#include "engine/rehearsal.h"
 #include "engine/frame.h"
 #include "engine/library.h"
 #include "engine/running.h"
@@ -79,11 +79,11 @@ Result<Explainer> Explainer::of_running() {
 
 Result<Explainer> Explainer::of_policy(const policy::Policy& policy,
                                        const std::vector<std::string>& interfaces) {
-    auto candidate = make_candidate(policy, interfaces);
-    if (!candidate) return tl::unexpected(candidate.error());
-    auto store = std::make_shared<const Store>(std::move(candidate->store));
+    auto rehearsal = rehearse(policy, interfaces);
+    if (!rehearsal) return tl::unexpected(rehearsal.error());
+    auto store = std::make_shared<const Store>(std::move(rehearsal->store));
     const std::uint32_t half = store->next_half();
-    return of(std::move(store), std::move(candidate->state), half, policy);
+    return of(std::move(store), std::move(rehearsal->state), half, policy);
 }
 
 Result<Explainer> Explainer::of_half(const Store& store, State state, std::uint32_t half,

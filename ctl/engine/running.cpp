@@ -35,6 +35,25 @@ Result<policy::Loaded> load_snapshot(const Library& library, const std::string& 
     return std::move(*loaded);
 }
 
+Result<policy::Loaded> load_applied(const Library& library, std::uint64_t number) {
+    auto history = library.history();
+    if (!history) return tl::unexpected(history.error());
+    if (number == 0) {
+        if (history->size() < 2) return fail("there is no policy before the present one", Exit::kUsage);
+        return load_snapshot(library, (*history)[history->size() - 2].snapshot);
+    }
+    for (const Applied& entry : *history)
+        if (entry.number == number) return load_snapshot(library, entry.snapshot);
+    return fail(fmt::format("the history has no policy {}; see: fwctl history", number), Exit::kUsage);
+}
+
+Result<policy::Loaded> load_last_applied(const Library& library) {
+    auto history = library.history();
+    if (!history) return tl::unexpected(history.error());
+    if (history->empty()) return fail("no policy was ever applied here", Exit::kFailed);
+    return load_snapshot(library, history->back().snapshot);
+}
+
 Result<policy::Loaded> load_running(const Library& library, const MainTier& main) {
     if (main.snapshot.empty()) return policy::Loaded{};
     return load_snapshot(library, main.snapshot);

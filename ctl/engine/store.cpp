@@ -229,6 +229,15 @@ std::optional<fw_member> Store::find_member(const fw_member_key& key) const {
     return members_.find<fw_member>(key);
 }
 
+Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name) const {
+    if (main.tier.words == 0) return false;
+    auto words = banks_.read(main.tier.bank, main.tier.names, std::size_t{main.tier.rule_count} * 2);
+    if (!words) return tl::unexpected(words.error());
+    std::vector<std::uint64_t> hashes(main.tier.rule_count);
+    std::memcpy(hashes.data(), words->data(), hashes.size() * sizeof(std::uint64_t));
+    return std::binary_search(hashes.begin(), hashes.end(), compile::name_hash(name));
+}
+
 Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {
     auto map = kernel::Map::open(paths_.counters(slot));
     if (!map) return tl::unexpected(map.error());

@@ -117,6 +117,7 @@ public:
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
     // The longest prefix in the trie that has the key's bits; nullopt: none has.
     [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
+    [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
 private:

@@ -11,6 +11,17 @@ Result<std::optional<std::chrono::seconds>> trial_left() {
     return (*reading)->store.trial_left();
 }
 
+Result<TrialState> trial_state(std::uint32_t generation) {
+    auto reading = open_to_read();
+    if (!reading) return tl::unexpected(reading.error());
+    if (!*reading) return TrialState::kOver;
+    const Store& store = (*reading)->store;
+    auto state = store.read();
+    if (!state) return tl::unexpected(state.error());
+    if (state->generation != generation || store.trial_lapsed()) return TrialState::kOver;
+    return store.trial_left() ? TrialState::kUnderWay : TrialState::kConfirmed;
+}
+
 Status confirm_trial() {
     {
         auto writing = open_during_trial();

@@ -2,12 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 
 #include "base/result.h"
 
 namespace fwctl::engine {
 
+// How the trial of a generation stands.
+enum class TrialState { kUnderWay, kConfirmed, kOver };
+Result<TrialState> trial_state(std::uint32_t generation);
 // nullopt: no policy is on trial.
 Result<std::optional<std::chrono::seconds>> trial_left();
 

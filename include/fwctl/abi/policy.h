@@ -43,10 +43,11 @@ struct fw_tier {
 	__u32 pair_mask; /* buckets - 1 */
 	__u32 rest;	 /* entry: the rules that neither end finds */
 	__u32 going_on;	 /* entry: rules that count or log; all that match in front of the verdict hold */
-	/* What the programs do not read: see ctl/compile/image.h. */
+	/* What the programs do not read: see ctl/compile/tier.h. */
 	__u32 words; /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
 	__u32 counters; /* address: for each rule the index of its counters */
+	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */
 	__u32 places;	/* address and bytes of the text that says what each bit of `where` means */
 	__u32 places_size;
 };

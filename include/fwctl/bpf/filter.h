@@ -47,6 +47,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	if (!generation || !generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled)
 		return FW_ACTION_PASS;
 
+	if (fw_tracing)
+		fw_last.row_count = 0;
 	decision.reason = fw_parse(ctx, &packet);
 	if (decision.reason != FW_UNDECIDED) {
 		decision.rule = fw_parser_rule(decision.reason);
