@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <set>
 
-#include "engine/rehearsal.h"
 #include "engine/frame.h"
 #include "engine/library.h"
+#include "engine/rehearsal.h"
 #include "engine/running.h"
 #include "engine/session.h"
 #include "engine/set_lookup.h"
