@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "engine/candidate.h"
+#include "engine/guard.h"
 #include "engine/hooks.h"
 #include "engine/plan.h"
+#include "engine/policy_test.h"
 #include "engine/running.h"
 #include "engine/session.h"
 
@@ -126,6 +128,9 @@ Status Application::switch_over() {
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
     prepared_ = true;
+    if (!request_.force)
+        if (auto safe = check_sessions(writing_.store, next_, writing_.store.next_half(), policy_); !safe)
+            return safe;
     if (auto switched = writing_.store.commit(next_, request_.trial); !switched) return switched;
     report_.generation = next_.generation;
     return {};
@@ -190,6 +195,8 @@ Result<ApplyReport> Application::run() {
 Result<ApplyReport> apply(const Loaded& loaded, const ApplyRequest& request) {
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
+    if (!request.force)
+        if (auto passed = check_tests(loaded.policy); !passed) return tl::unexpected(passed.error());
     auto writing = loaded.policy.attachments.empty() ? open_to_write() : create_to_write();
     if (!writing) return tl::unexpected(writing.error());
     return Application(loaded, request, std::move(*writing), std::move(*library)).run();

@@ -26,6 +26,7 @@ LIBRARIES = {
     r"bpf/(lib)?bpf\.h|xdp/libxdp\.h": ["ctl/kernel"],
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
+    r"pcap/": ["ctl/engine"],
     r"CLI/": ["ctl/cli"],
     r"nlohmann/": ["ctl/cli", "ctl/engine"],
 }
