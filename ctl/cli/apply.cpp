@@ -132,12 +132,16 @@ Exit say_how_it_ended(engine::TrialState state, const Globals& globals) {
     return kept ? Exit::kDone : Exit::kRolledBack;
 }
 
-// The programs themselves keep the deadline: whatever becomes of this process, it ends.
-Result<Exit> wait_for_end(const engine::ApplyReport& report, const Globals& globals) {
+// Before the policy holds: whoever ends the command from then on ends the trial.
+void end_trial_when_interrupted() {
     struct sigaction action {};
     action.sa_handler = [](int) { g_interrupted = 1; };
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+}
+
+// The programs themselves keep the deadline: whatever becomes of this process, it ends.
+Result<Exit> wait_for_end(const engine::ApplyReport& report, const Globals& globals) {
     while (true) {
         auto state = engine::trial_state(report.generation, report.snapshot);
         if (!state) return tl::unexpected(state.error());
@@ -160,6 +164,7 @@ Result<Exit> try_policy(const Options& options, const Globals& globals) {
     request.discard_live = options.discard_live;
     request.force = options.force;
     request.trial = *lasts;
+    end_trial_when_interrupted();
     auto report = engine::apply(*loaded, request);
     if (!report) return tl::unexpected(report.error());
     if (!globals.json) {

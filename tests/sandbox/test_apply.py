@@ -7,14 +7,13 @@ trial in test_trial.py.
 import os
 import random
 import re
-import subprocess
 import time
 
 import pytest
 
 import netns
 from conftest import until
-from firewall import ATTACH, allow, deny, firewall
+from firewall import ATTACH, add_member, allow, deny, firewall
 from random_policy import random_policy
 
 FAILED, USAGE, NOT_ATTACHED, CONFLICT, DIFFERENCES = 1, 2, 3, 6, 10
@@ -131,15 +130,6 @@ def test_a_new_dynamic_set_has_no_members_of_one_that_went(fw):
     for name in ("second", "third"):  # numbers are used again after the next policy
         fw.apply(policy(name))
         assert fw.passes(9), name
-
-
-def add_member(fw, number, address):
-    """A member of the dynamic set with that number, as struct fw_member_key and fw_member of abi/policy.h have it."""
-    key = (32 + 32).to_bytes(4, "little") + number.to_bytes(2, "little") + bytes([4, 0])
-    key += bytes(map(int, address.split("."))) + bytes(12)
-    value = bytes(8) + (32).to_bytes(4, "little") + bytes(4)
-    subprocess.run(["bpftool", "map", "update", "pinned", fw.map("members"), "key", *map(str, key), "value", *map(str, value)],
-                   check=True, timeout=60)
 
 
 # --- live rules ----------------------------------------------------------------------------------
