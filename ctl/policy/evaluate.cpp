@@ -95,9 +95,8 @@ bool in_set(const std::string& name, const PacketView& packet, const Address& ad
 
 bool in_any(const std::vector<Prefix>& prefixes, const std::vector<std::string>& sets,
             const PacketView& packet, const Address& address, const Context& context) {
-    return std::any_of(
-               prefixes.begin(), prefixes.end(),
-               [&](const Prefix& prefix) { return contains(prefix, *packet.family, address); }) ||
+    return std::any_of(prefixes.begin(), prefixes.end(),
+                       [&](const Prefix& prefix) { return contains(prefix, *packet.family, address); }) ||
            std::any_of(sets.begin(), sets.end(),
                        [&](const std::string& name) { return in_set(name, packet, address, context); });
 }

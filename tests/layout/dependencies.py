@@ -16,6 +16,7 @@ ALLOWED = {
     "ctl/base": [],
     "ctl/policy": ["ctl/base"],
     "ctl/compile": ["ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/import": ["ctl/policy", "ctl/base"],
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
@@ -27,7 +28,7 @@ LIBRARIES = {
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
     r"CLI/": ["ctl/cli"],
-    r"nlohmann/": ["ctl/cli"],
+    r"nlohmann/": ["ctl/cli", "ctl/import"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 
