@@ -21,6 +21,9 @@ using policy::Direction;
 // How many rules are looked at, those of a chain once for each way to it.
 constexpr std::size_t kMostSteps = 1'000'000;
 
+// How deep chains ask each other at most. The kernel's own limit is 16 for nftables.
+constexpr std::size_t kDeepest = 100;
+
 // Interfaces all of whose packets of a kind have got their verdict further up.
 struct Decided {
     Direction direction;
@@ -67,6 +70,7 @@ private:
     void comment(const SourceRule* rule, std::string text, Direction direction);
     void leave_out(const SourceRule& rule, std::string reason, const Base& base);
     void outside();
+    void add_asked(const SourceRule& rule, std::set<std::string>& asked) const;
     [[nodiscard]] std::pair<bool, bool> reaches(const SourceRule& rule, const Base& base);
 
     const Ruleset& ruleset_;
@@ -116,7 +120,8 @@ std::pair<bool, bool> Flattener::reaches(const SourceRule& rule, const Base& bas
         case Verdict::kGoto:
             break;
     }
-    const bool comes_here = std::find(path_.begin(), path_.end(), rule.target) != path_.end();
+    const bool comes_here =
+        path_.size() >= kDeepest || std::find(path_.begin(), path_.end(), rule.target) != path_.end();
     std::pair<bool, bool> result =
         rule.verdict == Verdict::kGoto ? std::pair(!drops, drops) : std::pair(false, false);
     const auto chain = ruleset_.chains.find(rule.target);
@@ -205,9 +210,10 @@ void Flattener::skip_rest(const SourceRule& rule, Frame& frame, const Base& base
 }
 
 void Flattener::ask(const SourceRule& rule, Frame& frame, const Base& base) {
-    const bool loops = std::find(path_.begin(), path_.end(), rule.target) != path_.end();
+    const bool loops =
+        path_.size() >= kDeepest || std::find(path_.begin(), path_.end(), rule.target) != path_.end();
     if (loops || !ruleset_.chains.contains(rule.target)) {
-        leave_out(rule, loops ? "the chain asks itself" : "there is no such chain", base);
+        leave_out(rule, loops ? "the chains ask each other without end" : "there is no such chain", base);
         return;
     }
     const std::size_t before = accepted_.size();
@@ -318,6 +324,7 @@ void Flattener::end_base(const Base& base) {
                 direction);
         flat_.entries.back().left_out = true;
         flat_.entries.back().denies = true;
+        ++flat_.left_out;
         return;
     }
     for (Entry& entry : entries) {
@@ -373,22 +380,43 @@ void Flattener::direction(Direction direction) {
     }
 }
 
+// Adds the chains that the rule asks, and those that these ask.
+void Flattener::add_asked(const SourceRule& rule, std::set<std::string>& asked) const {
+    std::vector<std::string> open = {rule.target};
+    while (!open.empty()) {
+        const auto chain = ruleset_.chains.find(open.back());
+        open.pop_back();
+        if (chain == ruleset_.chains.end() || !asked.insert(chain->first).second) {
+            continue;
+        }
+        for (const SourceRule& next : chain->second.rules) {
+            open.push_back(next.target);
+        }
+    }
+}
+
 // What stands in chains that nobody here asks.
 void Flattener::outside() {
     static const BaseChain kNowhere;
+    std::set<std::string> asked;
     for (const OutsideRule& rule : ruleset_.outside) {
         BaseChain chain = kNowhere;
         chain.direction = rule.direction.value_or(Direction::kBoth);
         leave_out(rule.rule, rule.rule.reason, {chain, kAlways, true});
         flat_.entries.back().allows = flat_.entries.back().allows && rule.direction;
         flat_.entries.back().denies = flat_.entries.back().denies && rule.direction;
+        add_asked(rule.rule, asked);
     }
     for (const auto& [key, chain] : ruleset_.chains) {
+        const bool is_asked = asked.contains(key);
         for (const SourceRule& rule : chain.rules) {
-            if (!visited_.contains(&rule) && !left_out_.contains(&rule)) {
-                comment(&rule, "no chain that is translated asks it", Direction::kBoth);
-                flat_.entries.back().left_out = true;
-                left_out_.insert(&rule);
+            if (!visited_.contains(&rule)) {
+                comment(&rule, is_asked ? "only chains that are left out ask it" : "no chain asks it",
+                        Direction::kBoth);
+                flat_.entries.back().left_out = is_asked;
+                if (is_asked) {
+                    left_out_.insert(&rule);
+                }
             }
         }
     }
@@ -401,7 +429,7 @@ Result<Flat> Flattener::run() {
     if (steps_ > kMostSteps) {
         return fail(fmt::format("the chains ask each other in more than {} ways", kMostSteps), Exit::kUsage);
     }
-    flat_.left_out = left_out_.size();
+    flat_.left_out += left_out_.size();
     flat_.translated = static_cast<std::size_t>(std::count_if(
         visited_.begin(), visited_.end(), [&](const SourceRule* rule) { return !left_out_.contains(rule); }));
     return std::move(flat_);

@@ -24,14 +24,14 @@ struct Imported {
 };
 
 struct Options {
-    // Of the rules of iptables. Absent: what wrote the file tells, by its first line or by its addresses.
+    // Of the rules. Absent: what wrote the file tells, by its first line or by its addresses.
     std::optional<policy::Family> family;
 };
 
 // `file_name` is what the text is called in comments and errors. An error when the text is of another kind,
 // as "FILE:LINE:COLUMN: …".
 Result<Imported> import_iptables(std::string_view text, std::string_view file_name, const Options& options);
-Result<Imported> import_nft(std::string_view text, std::string_view file_name, const Options& options);
-Result<Imported> import_ipset(std::string_view text, std::string_view file_name, const Options& options);
+Result<Imported> import_nft(std::string_view text, std::string_view file_name);
+Result<Imported> import_ipset(std::string_view text, std::string_view file_name);
 
 }  // namespace fwctl::importer

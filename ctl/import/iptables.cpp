@@ -12,6 +12,7 @@
 #include "import/flatten.h"
 #include "import/iptables_lines.h"
 #include "import/iptables_rule.h"
+#include "import/notes.h"
 
 namespace fwctl::importer {
 
@@ -127,28 +128,10 @@ private:
     }
 
     void add_notes() {
-        auto& notes = result_.report.notes;
-        notes.emplace_back(
-            "INPUT is about what this host receives itself, OUTPUT about what it sends itself. fwctl asks "
-            "these rules of all that comes in or goes out by an interface that it is attached to, also of "
-            "what is only forwarded.");
-        if (forwards_) {
-            notes.emplace_back(
-                "FORWARD is left out, with its policy: what is forwarded meets the rules of INPUT where it "
-                "comes in and those of OUTPUT where it goes out.");
-        }
-        notes.emplace_back(
-            "INPUT and OUTPUT see datagrams whole. fwctl sees their fragments, and those behind the first "
-            "match no rule on ports, flags or ICMP types.");
-        notes.emplace_back(
-            "fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and "
-            "answers of DHCP servers pass, malformed packets do not.");
-        if (!has(Family::kIpv4) || !has(Family::kIpv6)) {
-            notes.push_back(fmt::format(
-                "This is about IPv{} alone; IPv{} passes until the rules of {} are translated too.",
-                has(Family::kIpv4) ? 4 : 6, has(Family::kIpv4) ? 6 : 4,
-                has(Family::kIpv4) ? "ip6tables-save" : "iptables-save"));
-        }
+        Differences differences{true, forwards_, true, has(Family::kIpv4), has(Family::kIpv6), ""};
+        differences.other_version = fmt::format(" until the rules of {} are translated too",
+                                                has(Family::kIpv4) ? "ip6tables-save" : "iptables-save");
+        result_.report.notes = notes_on(differences);
     }
 
     void add_sets() {
@@ -163,7 +146,8 @@ private:
             result_.report.sets.push_back(std::move(set));
         }
         if (!sets_.all().empty()) {
-            result_.report.notes.emplace_back(
+            result_.report.notes.insert(
+                result_.report.notes.begin(),
                 "WARNING: rules ask for sets of ipset, whose members are not in this file: see the sets "
                 "below, which match nothing yet.");
         }

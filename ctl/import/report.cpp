@@ -153,8 +153,17 @@ std::string write_head(const Report& report, const Flat& flat) {
         write_comment(fmt::format("Translated by fwctl from {} as {} has it: {} rules, and {} left out.",
                                   report.source, report.file_name, flat.translated, flat.left_out));
     out += Effects(flat).write();
-    out += report.notes.empty() ? "" : "#\n";
-    for (const std::string& note : report.notes) {
+    std::vector<std::string> notes = report.notes;
+    if (flat.in == Action::kDeny || flat.out == Action::kDeny) {
+        notes.emplace_back(
+            "What is neither IP nor ARP, which the original does not judge, is denied with the rest.");
+    }
+    if (flat.loses_port_zero) {
+        notes.emplace_back(
+            "Ranges that begin with port 0 begin with port 1 here: no policy can name port 0.");
+    }
+    out += notes.empty() ? "" : "#\n";
+    for (const std::string& note : notes) {
         out += write_comment(note);
     }
     return out;
