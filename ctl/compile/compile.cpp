@@ -67,6 +67,16 @@ fw_match match_of(const Rule& rule, const Service& service, std::uint16_t counte
     return match;
 }
 
+// Whether the rule says what the matches cannot hold.
+bool is_beyond(const Rule& rule) {
+    const auto is_beyond_prefixes = [](const policy::Addresses& addresses) {
+        return !addresses.sets.empty() || !addresses.except.empty() || !addresses.except_sets.empty();
+    };
+    const bool is_verdict = rule.action == policy::Action::kAllow || rule.action == policy::Action::kDeny;
+    return !is_verdict || !rule.fields.empty() || is_beyond_prefixes(rule.from) ||
+           is_beyond_prefixes(rule.to);
+}
+
 // Lays out the rows; the rules that the parser enforces have none.
 Result<std::vector<Rows>> lay_out(const Input& input, fw_generation& generation) {
     std::vector<Rows> all;
@@ -74,6 +84,9 @@ Result<std::vector<Rows>> lay_out(const Input& input, fw_generation& generation)
     for (std::size_t i = 0; i < input.rules.size(); ++i) {
         const Rule& rule = input.rules[i];
         if (policy::judged_by_parser(rule)) continue;
+        if (is_beyond(rule))
+            return fail(fmt::format("\"{}\": the programs know allow and deny, services and prefixes alone",
+                                    rule.name));
         const Rows rows{&rule, next, next + rule.services.size()};
         if (rows.last > FW_MAX_MATCHES)
             return fail(fmt::format(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -15,6 +16,8 @@ namespace fwctl::policy {
 namespace {
 
 constexpr std::uint16_t kEthertypeArp = 0x0806;
+constexpr std::string_view kLockout = "lockout";
+constexpr std::string_view kLockoutReplies = "lockout-replies";
 
 struct Builtin {
     std::string_view name;
@@ -47,6 +50,8 @@ constexpr std::array kBuiltins = {
             "8201, RFC 4890)."},
     Builtin{"dhcp-replies", "",
             "The host keeps its own address: answers of DHCP servers (RFC 2131, RFC 8415)."},
+    Builtin{kLockout, "", "The way in that the policy keeps open whatever its rules say."},
+    Builtin{kLockoutReplies, "", "The answers to those whom the lockout guard lets in."},
 };
 
 Service icmp_message(Family family, Range selector) {
@@ -94,6 +99,24 @@ Rule rule_of(std::string_view name, Action action, std::vector<Service> services
     return canonical(std::move(rule));
 }
 
+// What the service sends back.
+Service reply_of(Service service) {
+    std::swap(service.selector, service.source_port);
+    return service;
+}
+
+void append_lockout(const Lockout& lockout, std::vector<Rule>& rules) {
+    Rule way_in = rule_of(kLockout, Action::kAllow, lockout.services, Direction::kIn);
+    way_in.from = lockout.from;
+    rules.push_back(canonical(std::move(way_in)));
+
+    std::vector<Service> replies;
+    std::transform(lockout.services.begin(), lockout.services.end(), std::back_inserter(replies), reply_of);
+    Rule way_out = rule_of(kLockoutReplies, Action::kAllow, std::move(replies), Direction::kOut);
+    way_out.to = lockout.from;
+    rules.push_back(canonical(std::move(way_out)));
+}
+
 const Builtin* find_builtin(std::string_view name) {
     const auto* row = std::find_if(kBuiltins.begin(), kBuiltins.end(),
                                    [name](const Builtin& known) { return known.name == name; });
@@ -116,6 +139,22 @@ std::vector<Rule> builtin_rules() {
         rule_of("dhcp-replies", Action::kAllow, {udp(Family::kIpv4, 67, 68), udp(Family::kIpv6, 547, 546)},
                 Direction::kIn),
     };
+}
+
+std::vector<Rule> effective_rules(const Policy& policy, const std::vector<Rule>& live) {
+    std::vector<Rule> rules;
+    if (policy.defaults.lockout) {
+        append_lockout(*policy.defaults.lockout, rules);
+    }
+    const auto& disabled = policy.disabled_builtins;
+    for (Rule& rule : builtin_rules()) {
+        if (!std::binary_search(disabled.begin(), disabled.end(), rule.name)) {
+            rules.push_back(std::move(rule));
+        }
+    }
+    rules.insert(rules.end(), live.begin(), live.end());
+    rules.insert(rules.end(), policy.rules.begin(), policy.rules.end());
+    return rules;
 }
 
 std::optional<std::string_view> describe_builtin(std::string_view name) {
