@@ -10,6 +10,7 @@
 #include "import/conditions.h"
 #include "import/rule_names.h"
 #include "import/rule_of.h"
+#include "policy/rule.h"
 
 namespace fwctl::importer {
 
@@ -186,6 +187,11 @@ bool Flattener::emit(const SourceRule& rule, const Condition& condition, Action 
         said->action = action;
         said->direction = base.chain.direction;
         said->reject_with = action == Action::kReject ? rule.reject_with : policy::RejectWith::kAuto;
+        const Status valid = policy::check_rule(*said);
+        if (!valid) {
+            leave_out(rule, valid.error().message, base);
+            return false;
+        }
         entries.push_back({base.chain.direction, std::move(*said), &rule, rule.note});
     }
     for (std::size_t i = 0; i < entries.size(); ++i) {

@@ -81,9 +81,8 @@ void NftSets::add(const Json& json) {
     if (!set.is_filled_live) {
         imported.set.elements = *found;
     } else if (set.elements != nullptr) {
-        imported.comments.push_back(
-            fmt::format("The {} members that {} had are not here: `fwctl set add` puts them in.",
-                        set.elements->size(), key));
+        imported.comments.push_back(fmt::format(
+            "The members of {} ({}) are not here: `fwctl set add` puts them in.", key, set.elements->size()));
     }
     if (timeout != nullptr && timeout->is_number_unsigned()) {
         imported.set.timeout = std::chrono::seconds(timeout->get<std::uint32_t>());
