@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "import/conditions.h"
+#include "import/printable.h"
+#include "import/reach.h"
 #include "import/rule_names.h"
 #include "import/rule_of.h"
 #include "policy/rule.h"
@@ -20,7 +21,7 @@ using policy::Action;
 using policy::Direction;
 
 // How many rules are looked at, those of a chain once for each way to it.
-constexpr std::size_t kMostSteps = 1'000'000;
+constexpr std::size_t kMostSteps = 200'000;
 
 // How deep chains ask each other at most. The kernel's own limit is 16 for nftables.
 constexpr std::size_t kDeepest = 100;
@@ -71,8 +72,6 @@ private:
     void comment(const SourceRule* rule, std::string text, Direction direction);
     void leave_out(const SourceRule& rule, std::string reason, const Base& base);
     void outside();
-    void add_asked(const SourceRule& rule, std::set<std::string>& asked) const;
-    [[nodiscard]] std::pair<bool, bool> reaches(const SourceRule& rule, const Base& base);
 
     const Ruleset& ruleset_;
     Flat flat_;
@@ -102,49 +101,12 @@ void Flattener::comment(const SourceRule* rule, std::string text, Direction dire
     flat_.entries.push_back(std::move(entry));
 }
 
-// Which verdicts the rule could have led to: allow, deny.
-std::pair<bool, bool> Flattener::reaches(const SourceRule& rule, const Base& base) {
-    const bool drops = base.chain.policy == Verdict::kDrop;
-    switch (rule.verdict) {
-        case Verdict::kNone:
-            return {false, false};
-        case Verdict::kAccept:
-            return {true, false};
-        case Verdict::kDrop:
-        case Verdict::kReject:
-            return {false, true};
-        case Verdict::kReturn:
-            return path_.size() == 1 ? std::pair(!drops, drops) : std::pair(false, false);
-        case Verdict::kElsewhere:
-            return {true, true};
-        case Verdict::kJump:
-        case Verdict::kGoto:
-            break;
-    }
-    const bool comes_here =
-        path_.size() >= kDeepest || std::find(path_.begin(), path_.end(), rule.target) != path_.end();
-    std::pair<bool, bool> result =
-        rule.verdict == Verdict::kGoto ? std::pair(!drops, drops) : std::pair(false, false);
-    const auto chain = ruleset_.chains.find(rule.target);
-    if (comes_here || chain == ruleset_.chains.end()) {
-        return result;
-    }
-    path_.push_back(rule.target);
-    for (const SourceRule& next : chain->second.rules) {
-        if (++steps_ > kMostSteps || (result.first && result.second)) {
-            break;
-        }
-        const auto more = reaches(next, base);
-        result = {result.first || more.first, result.second || more.second};
-    }
-    path_.pop_back();
-    return result;
-}
-
 void Flattener::leave_out(const SourceRule& rule, std::string reason, const Base& base) {
     comment(&rule, std::move(reason), base.chain.direction);
     flat_.entries.back().left_out = true;
-    std::tie(flat_.entries.back().allows, flat_.entries.back().denies) = reaches(rule, base);
+    const Reach reach = reach_of(ruleset_, rule, path_.size() == 1, base.chain.policy);
+    flat_.entries.back().allows = reach.allows;
+    flat_.entries.back().denies = reach.denies;
     left_out_.insert(&rule);
 }
 
@@ -196,8 +158,9 @@ bool Flattener::emit(const SourceRule& rule, const Condition& condition, Action 
     }
     for (std::size_t i = 0; i < entries.size(); ++i) {
         policy::Rule& said = *entries[i].rule;
-        said.name = names_.take(rule.comment, chain.label, name);
-        said.comment = said.name == rule.comment ? "" : rule.comment;
+        const std::string comment = printable(rule.comment);
+        said.name = names_.take(comment, chain.label, name);
+        said.comment = said.name == comment ? "" : comment;
         remember((*parts)[i], action, base);
         flat_.entries.push_back(std::move(entries[i]));
     }
@@ -386,21 +349,6 @@ void Flattener::direction(Direction direction) {
     }
 }
 
-// Adds the chains that the rule asks, and those that these ask.
-void Flattener::add_asked(const SourceRule& rule, std::set<std::string>& asked) const {
-    std::vector<std::string> open = {rule.target};
-    while (!open.empty()) {
-        const auto chain = ruleset_.chains.find(open.back());
-        open.pop_back();
-        if (chain == ruleset_.chains.end() || !asked.insert(chain->first).second) {
-            continue;
-        }
-        for (const SourceRule& next : chain->second.rules) {
-            open.push_back(next.target);
-        }
-    }
-}
-
 // What stands in chains that nobody here asks.
 void Flattener::outside() {
     static const BaseChain kNowhere;
@@ -411,7 +359,7 @@ void Flattener::outside() {
         leave_out(rule.rule, rule.rule.reason, {chain, kAlways, true});
         flat_.entries.back().allows = flat_.entries.back().allows && rule.direction;
         flat_.entries.back().denies = flat_.entries.back().denies && rule.direction;
-        add_asked(rule.rule, asked);
+        add_asked(ruleset_, rule.rule, asked);
     }
     for (const auto& [key, chain] : ruleset_.chains) {
         const bool is_asked = asked.contains(key);

@@ -192,10 +192,9 @@ private:
             finish(set, imported);
             body += write_set(set.result);
         }
-        imported.toml =
-            write_comment(fmt::format("Translated by fwctl from ipset save as {} has it: {} lines, "
-                                      "and {} left out.",
-                                      file_name_, imported.translated, imported.left_out));
+        imported.toml = write_comment(fmt::format(
+            "Translated by fwctl from ipset save as {} has it; lines translated: {}, left out: {}.",
+            file_name_, imported.translated, imported.left_out));
         if (imported.left_out != 0) {
             imported.toml += "#\n" + write_comment(
                                          "WARNING: rules that ask for what is left out match less than they "
@@ -225,7 +224,7 @@ private:
             imported.translated += set.lines;
         } else if (set.lines != 0) {
             comments.push_back(
-                fmt::format("{}-{}: the {} members of {}: those of a set with timeouts are added live, by "
+                fmt::format("{}-{}: the members of {} ({}): those of a set with timeouts are added live, by "
                             "`fwctl set add`",
                             place, set.last_line, set.original, set.lines));
             imported.left_out += set.lines;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -99,6 +100,7 @@ private:
         }
         tables_.push_back({std::string(name), Family::kIpv4, {}, {}});
         is_open_ = true;
+        chains_.clear();
         return {};
     }
 
@@ -112,6 +114,9 @@ private:
         if (policy != "ACCEPT" && policy != "DROP" && policy != "-") {
             return refuse(fmt::format("\"{}\" is not a chain's policy; these are ACCEPT, DROP and -", policy),
                           words->front().size() + 3);
+        }
+        if (!chains_.insert(words->front()).second) {
+            return refuse(fmt::format("the chain {} stands here for the second time", words->front()), 2);
         }
         tables_.back().chains.push_back(
             {words->front(), policy == "-" ? std::nullopt : std::optional(policy == "DROP")});
@@ -131,9 +136,7 @@ private:
         }
         IptablesTable& table = tables_.back();
         const std::string chain = (*words)[1];
-        const bool is_known = std::any_of(table.chains.begin(), table.chains.end(),
-                                          [&](const IptablesChain& known) { return known.name == chain; });
-        if (!is_known) {
+        if (!chains_.contains(chain)) {
             return refuse(fmt::format("the chain {} is not one of the table {}", chain, table.name), 4);
         }
         words->erase(words->begin(), words->begin() + 2);
@@ -163,6 +166,7 @@ private:
     std::optional<Family> family_;
     std::optional<Family> written_;
     std::vector<IptablesTable> tables_;
+    std::set<std::string> chains_;  // of the last table
     std::size_t line_ = 0;
     bool is_open_ = false;
 };

@@ -11,6 +11,7 @@
 #include "import/conditions.h"
 #include "import/nft_addresses.h"
 #include "import/nft_names.h"
+#include "import/nft_numbers.h"
 #include "policy/icmp.h"
 #include "policy/rule.h"
 #include "policy/service.h"
@@ -22,103 +23,14 @@ namespace {
 using policy::Direction;
 using policy::Family;
 
-// One match, its right side being numbers from 0 to `largest` where they are compared.
-struct Question {
-    const Json& match;
-    const NftTable& table;
-    const NftSets& sets;
-    std::string op;
-
-    [[nodiscard]] const Json& left() const { return match.at("left"); }
-    [[nodiscard]] const Json& right() const { return match.at("right"); }
-};
-
-// The elements of a set without a name, or of a named one that is not of addresses; else the value itself.
-Result<std::vector<Json>> values_of(const Question& question) {
-    const Json& right = question.right();
-    const Json* list = member(right, "set");
-    const std::string word = right.is_string() ? right.get<std::string>() : "";
-    if (word.substr(0, 1) == "@") {
-        const NftSet* set = question.sets.find(question.table.family, question.table.name, word.substr(1));
-        if (set == nullptr || set->is_filled_live) {
-            return fail(
-                fmt::format("the set {} is not one of addresses, and is filled live", word.substr(1)));
-        }
-        list = set->elements;
-    }
-    if (list == nullptr || !list->is_array()) {
-        return std::vector<Json>{right};
-    }
-    std::vector<Json> values;
-    for (const Json& element : *list) {
-        values.push_back(nft_element(element));
-    }
-    return values;
-}
-
-Result<Numbers> span_of(const Json& value, NftType type) {
-    const Json* range = member(value, "range");
-    const bool is_range = range != nullptr && range->is_array() && range->size() == 2;
-    const auto first = word_of(is_range ? (*range)[0] : value);
-    const auto last = word_of(is_range ? (*range)[1] : value);
-    if (!first || !last) {
-        return fail(fmt::format("`{}` is not understood", dump(value)));
-    }
-    const auto from = nft_value(type, *first);
-    const auto to = nft_value(type, *last);
-    if (!from || !to) {
-        return tl::unexpected<Error>(from ? to.error() : from.error());
-    }
-    return *from <= *to ? Numbers::between(*from, *to) : Numbers();
-}
-
-// The numbers for which the comparison holds.
-Result<Numbers> compare(const std::string& op, const Numbers& values, Number largest) {
-    if (op == "==" || op == "in") {
-        return values.both(Numbers::between(0, largest));
-    }
-    if (op == "!=") {
-        return values.outside(largest);
-    }
-    if (values.spans().size() != 1) {
-        return fail(fmt::format("the comparison `{}` is not understood", op));
-    }
-    const Number value = values.spans().front().first;
-    const Numbers below = value == 0 ? Numbers() : Numbers::between(0, value - 1);
-    if (op == "<" || op == ">=") {
-        return op == "<" ? below.both(Numbers::between(0, largest)) : below.outside(largest);
-    }
-    if (op == "<=" || op == ">") {
-        const Numbers upto = Numbers::between(0, value);
-        return op == "<=" ? upto.both(Numbers::between(0, largest)) : upto.outside(largest);
-    }
-    return fail(fmt::format("the comparison `{}` is not understood", op));
-}
-
-Result<Numbers> numbers_of(const Question& question, NftType type, Number largest) {
-    const auto values = values_of(question);
-    if (!values) {
-        return tl::unexpected<Error>(values.error());
-    }
-    Numbers numbers;
-    for (const Json& value : *values) {
-        const auto span = span_of(value, type);
-        if (!span) {
-            return span;
-        }
-        numbers = numbers.either(*span);
-    }
-    return compare(question.op, numbers, largest);
-}
-
 // Turns numbers into what a packet must be; nothing is asked of them before.
 template <typename Make>
-Result<Condition> with_numbers(const Question& question, NftType type, Number largest, Make make) {
-    const auto numbers = numbers_of(question, type, largest);
+Result<Condition> with_numbers(const NftQuestion& question, NftType type, Number largest, Make make) {
+    const auto numbers = nft_numbers(question, type, largest);
     return numbers ? Result<Condition>(Condition{make(*numbers)}) : tl::unexpected<Error>(numbers.error());
 }
 
-Result<Condition> read_address(const Question& question, Axis side, Family family) {
+Result<Condition> read_address(const NftQuestion& question, Axis side, Family family) {
     const Json& right = question.right();
     const std::string word = right.is_string() ? right.get<std::string>() : "";
     if (word.substr(0, 1) == "@") {
@@ -129,7 +41,7 @@ Result<Condition> read_address(const Question& question, Axis side, Family famil
         return both(Condition{of_family(family)},
                     Condition{in_set(side, set->policy_name, question.op == "==")});
     }
-    const auto values = values_of(question);
+    const auto values = nft_values(question);
     if (!values) {
         return tl::unexpected<Error>(values.error());
     }
@@ -141,13 +53,13 @@ Result<Condition> read_address(const Question& question, Axis side, Family famil
         }
         addresses = addresses.either(*block);
     }
-    return compare(question.op, addresses, largest_address(family)).map([&](const Numbers& numbers) {
+    return nft_compare(question.op, addresses, largest_address(family)).map([&](const Numbers& numbers) {
         return Condition{of_address(side, family, numbers)};
     });
 }
 
-Result<Condition> read_interface(const Question& question, Direction direction) {
-    const auto values = values_of(question);
+Result<Condition> read_interface(const NftQuestion& question, Direction direction) {
+    const auto values = nft_values(question);
     if (!values) {
         return tl::unexpected<Error>(values.error());
     }
@@ -188,8 +100,8 @@ std::optional<std::uint8_t> flag_bits(const Json& value) {
     return static_cast<std::uint8_t>(bits);
 }
 
-Result<Condition> read_flags(const Question& question, const Json* mask) {
-    const auto values = values_of(question);
+Result<Condition> read_flags(const NftQuestion& question, const Json* mask) {
+    const auto values = nft_values(question);
     const auto masked = mask == nullptr ? std::optional<std::uint8_t>(255) : flag_bits(*mask);
     if (!values || !masked) {
         return values ? fail("the mask is not understood") : tl::unexpected<Error>(values.error());
@@ -209,7 +121,7 @@ Result<Condition> read_flags(const Question& question, const Json* mask) {
 }
 
 // `ip frag-off & 0x1fff != 0` is for later fragments, with 0x3fff for all of them.
-Result<Condition> read_fragment_offset(const Question& question, const Json* mask) {
+Result<Condition> read_fragment_offset(const NftQuestion& question, const Json* mask) {
     const auto masked = mask == nullptr ? std::nullopt : word_of(*mask);
     const auto bits = masked ? nft_value(NftType::kNumber, *masked) : fail("");
     const auto right = word_of(question.right());
@@ -225,7 +137,7 @@ Result<Condition> read_fragment_offset(const Question& question, const Json* mas
     return both(Condition{of_family(Family::kIpv4)}, Condition{of_ip_number(Axis::kFragment, kinds)});
 }
 
-Result<Condition> read_fragment_header(const Question& question) {
+Result<Condition> read_fragment_header(const NftQuestion& question) {
     const bool exists = question.right() == true && question.op == "==";
     const Numbers whole = Numbers::one(static_cast<Number>(policy::FragmentKind::kNone));
     const Numbers kinds = exists ? whole.outside(largest_of(Axis::kFragment)) : whole;
@@ -235,12 +147,12 @@ Result<Condition> read_fragment_header(const Question& question) {
 constexpr std::uint16_t kEthertypeVlan = 0x8100;
 
 // The type in the Ethernet header, which is that of a tag when there is one.
-Result<Condition> read_link_type(const Question& question) {
+Result<Condition> read_link_type(const NftQuestion& question) {
     if (question.table.family != "netdev") {
         return fail("a link header is read in tables of the family netdev alone");
     }
-    const Question equal{question.match, question.table, question.sets, "=="};
-    const auto types = numbers_of(equal, NftType::kEthertype, largest_of(Axis::kEthertype));
+    const NftQuestion equal{question.match, question.table, question.sets, "=="};
+    const auto types = nft_numbers(equal, NftType::kEthertype, largest_of(Axis::kEthertype));
     if (!types || (question.op != "==" && question.op != "!=")) {
         return types ? fail("the comparison is not understood") : tl::unexpected<Error>(types.error());
     }
@@ -256,7 +168,7 @@ Result<Condition> read_link_type(const Question& question) {
     return question.op == "==" ? Result<Condition>(condition) : but_not(kAlways, condition);
 }
 
-Result<Condition> read_vlan(const Question& question) {
+Result<Condition> read_vlan(const NftQuestion& question) {
     if (question.table.family != "netdev") {
         return fail("a link header is read in tables of the family netdev alone");
     }
@@ -267,7 +179,7 @@ Result<Condition> read_vlan(const Question& question) {
     });
 }
 
-Result<Condition> read_mac(const Question& question) {
+Result<Condition> read_mac(const NftQuestion& question) {
     const bool is_link = question.table.family == "netdev";
     return with_numbers(question, NftType::kMac, largest_of(Axis::kMac), [&](const Numbers& addresses) {
         Match match = from_mac(addresses);
@@ -278,7 +190,7 @@ Result<Condition> read_mac(const Question& question) {
     });
 }
 
-Result<Condition> read_icmp(const Question& question, Family family, bool is_code) {
+Result<Condition> read_icmp(const NftQuestion& question, Family family, bool is_code) {
     const bool is_ip = family == Family::kIpv4;
     const NftType type = is_code ? (is_ip ? NftType::kIcmpCode : NftType::kIcmp6Code)
                                  : (is_ip ? NftType::kIcmpType : NftType::kIcmp6Type);
@@ -297,7 +209,7 @@ Result<Condition> read_icmp(const Question& question, Family family, bool is_cod
 }
 
 // The length field of IPv6 counts from behind the header.
-Result<Condition> read_ip6_length(const Question& question) {
+Result<Condition> read_ip6_length(const NftQuestion& question) {
     constexpr Number kHeader = 40;
     return with_numbers(question, NftType::kNumber, 65535, [](const Numbers& lengths) {
         std::vector<Span> spans;
@@ -311,7 +223,7 @@ Result<Condition> read_ip6_length(const Question& question) {
     });
 }
 
-Result<Condition> read_ip_number(const Question& question, Axis axis, NftType type, Family family) {
+Result<Condition> read_ip_number(const NftQuestion& question, Axis axis, NftType type, Family family) {
     return with_numbers(question, type, largest_of(axis), [&](const Numbers& values) {
         Match match = of_family(family);
         match[axis] = values;
@@ -319,7 +231,7 @@ Result<Condition> read_ip_number(const Question& question, Axis axis, NftType ty
     });
 }
 
-Result<Condition> read_port(const Question& question, const std::string& protocol, Axis side) {
+Result<Condition> read_port(const NftQuestion& question, const std::string& protocol, Axis side) {
     Condition of_protocol = kAlways;
     if (protocol != "th") {
         const auto number = nft_value(NftType::kProtocol, protocol);
@@ -333,11 +245,11 @@ Result<Condition> read_port(const Question& question, const std::string& protoco
     return ports ? Result<Condition>(both(of_protocol, *ports)) : ports;
 }
 
-Result<Condition> read_protocol(const Question& question) {
+Result<Condition> read_protocol(const NftQuestion& question) {
     return with_numbers(question, NftType::kProtocol, 255, of_protocols);
 }
 
-Result<Condition> read_ethertype(const Question& question) {
+Result<Condition> read_ethertype(const NftQuestion& question) {
     return with_numbers(question, NftType::kEthertype, largest_of(Axis::kEthertype),
                         [](const Numbers& types) {
                             Match match;
@@ -346,7 +258,7 @@ Result<Condition> read_ethertype(const Question& question) {
                         });
 }
 
-Result<Condition> read_nfproto(const Question& question) {
+Result<Condition> read_nfproto(const NftQuestion& question) {
     const auto word = word_of(question.right());
     if (!word || (*word != "ipv4" && *word != "ipv6") || (question.op != "==" && question.op != "!=")) {
         return fail("`meta nfproto` is ipv4 or ipv6");
@@ -355,48 +267,50 @@ Result<Condition> read_nfproto(const Question& question) {
     return Condition{of_family(is_ip ? Family::kIpv4 : Family::kIpv6)};
 }
 
-Result<Condition> read_meta_length(const Question& question) {
+Result<Condition> read_meta_length(const NftQuestion& question) {
     return with_numbers(question, NftType::kNumber, largest_of(Axis::kLength),
                         [](const Numbers& lengths) { return of_ip_number(Axis::kLength, lengths); });
 }
 
 struct Row {
     std::string_view name;
-    Result<Condition> (*read)(const Question& question);
+    Result<Condition> (*read)(const NftQuestion& question);
 };
 
 constexpr std::array kRows = {
-    Row{"ip saddr", [](const Question& q) { return read_address(q, Axis::kSource, Family::kIpv4); }},
-    Row{"ip daddr", [](const Question& q) { return read_address(q, Axis::kDestination, Family::kIpv4); }},
-    Row{"ip6 saddr", [](const Question& q) { return read_address(q, Axis::kSource, Family::kIpv6); }},
-    Row{"ip6 daddr", [](const Question& q) { return read_address(q, Axis::kDestination, Family::kIpv6); }},
+    Row{"ip saddr", [](const NftQuestion& q) { return read_address(q, Axis::kSource, Family::kIpv4); }},
+    Row{"ip daddr", [](const NftQuestion& q) { return read_address(q, Axis::kDestination, Family::kIpv4); }},
+    Row{"ip6 saddr", [](const NftQuestion& q) { return read_address(q, Axis::kSource, Family::kIpv6); }},
+    Row{"ip6 daddr", [](const NftQuestion& q) { return read_address(q, Axis::kDestination, Family::kIpv6); }},
     Row{"ip protocol",
-        [](const Question& q) {
+        [](const NftQuestion& q) {
             return read_protocol(q).map([](const Condition& protocol) {
                 return both(Condition{of_family(Family::kIpv4)}, protocol);
             });
         }},
     Row{"ip6 nexthdr",
-        [](const Question& q) {
+        [](const NftQuestion& q) {
             return read_protocol(q).map([](const Condition& protocol) {
                 return both(Condition{of_family(Family::kIpv6)}, protocol);
             });
         }},
     Row{"ip ttl",
-        [](const Question& q) { return read_ip_number(q, Axis::kTtl, NftType::kNumber, Family::kIpv4); }},
+        [](const NftQuestion& q) { return read_ip_number(q, Axis::kTtl, NftType::kNumber, Family::kIpv4); }},
     Row{"ip6 hoplimit",
-        [](const Question& q) { return read_ip_number(q, Axis::kTtl, NftType::kNumber, Family::kIpv6); }},
+        [](const NftQuestion& q) { return read_ip_number(q, Axis::kTtl, NftType::kNumber, Family::kIpv6); }},
     Row{"ip dscp",
-        [](const Question& q) { return read_ip_number(q, Axis::kDscp, NftType::kDscp, Family::kIpv4); }},
+        [](const NftQuestion& q) { return read_ip_number(q, Axis::kDscp, NftType::kDscp, Family::kIpv4); }},
     Row{"ip6 dscp",
-        [](const Question& q) { return read_ip_number(q, Axis::kDscp, NftType::kDscp, Family::kIpv6); }},
+        [](const NftQuestion& q) { return read_ip_number(q, Axis::kDscp, NftType::kDscp, Family::kIpv6); }},
     Row{"ip length",
-        [](const Question& q) { return read_ip_number(q, Axis::kLength, NftType::kNumber, Family::kIpv4); }},
+        [](const NftQuestion& q) {
+            return read_ip_number(q, Axis::kLength, NftType::kNumber, Family::kIpv4);
+        }},
     Row{"ip6 length", read_ip6_length},
-    Row{"icmp type", [](const Question& q) { return read_icmp(q, Family::kIpv4, false); }},
-    Row{"icmp code", [](const Question& q) { return read_icmp(q, Family::kIpv4, true); }},
-    Row{"icmpv6 type", [](const Question& q) { return read_icmp(q, Family::kIpv6, false); }},
-    Row{"icmpv6 code", [](const Question& q) { return read_icmp(q, Family::kIpv6, true); }},
+    Row{"icmp type", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv4, false); }},
+    Row{"icmp code", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv4, true); }},
+    Row{"icmpv6 type", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv6, false); }},
+    Row{"icmpv6 code", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv6, true); }},
     Row{"ether saddr", read_mac},
     Row{"ether type", read_link_type},
     Row{"vlan id", read_vlan},
@@ -404,10 +318,10 @@ constexpr std::array kRows = {
     Row{"meta protocol", read_ethertype},
     Row{"meta nfproto", read_nfproto},
     Row{"meta length", read_meta_length},
-    Row{"meta iif", [](const Question& q) { return read_interface(q, Direction::kIn); }},
-    Row{"meta iifname", [](const Question& q) { return read_interface(q, Direction::kIn); }},
-    Row{"meta oif", [](const Question& q) { return read_interface(q, Direction::kOut); }},
-    Row{"meta oifname", [](const Question& q) { return read_interface(q, Direction::kOut); }},
+    Row{"meta iif", [](const NftQuestion& q) { return read_interface(q, Direction::kIn); }},
+    Row{"meta iifname", [](const NftQuestion& q) { return read_interface(q, Direction::kIn); }},
+    Row{"meta oif", [](const NftQuestion& q) { return read_interface(q, Direction::kOut); }},
+    Row{"meta oifname", [](const NftQuestion& q) { return read_interface(q, Direction::kOut); }},
     Row{"exthdr frag", read_fragment_header},
 };
 
@@ -449,7 +363,7 @@ Result<Condition> nft_condition(const Json& match, const NftTable& table, const 
     if (only_key(*left) == "ct") {
         return fail("needs flow state, not supported yet");
     }
-    const Question question{match, table, sets, text_of(match, "op")};
+    const NftQuestion question{match, table, sets, text_of(match, "op")};
     const Json* masked = member(*left, "&");
     const Json* mask =
         masked != nullptr && masked->is_array() && masked->size() == 2 ? &(*masked)[1] : nullptr;

@@ -87,6 +87,10 @@ void NftSets::add(const Json& json) {
     if (timeout != nullptr && timeout->is_number_unsigned()) {
         imported.set.timeout = std::chrono::seconds(timeout->get<std::uint32_t>());
     }
+    const Json* size = member(json, "size");
+    if (set.is_filled_live && size != nullptr && size->is_number_unsigned() && *size > 0) {
+        imported.set.size = size->get<std::uint32_t>();
+    }
     imported_.push_back(std::move(imported));
     sets_[key] = std::move(set);
 }

@@ -193,6 +193,8 @@ private:
         } else if (words[0].is("timeout")) {
             const auto timeout = parse_duration(words[1].text);
             body["timeout"] = timeout ? static_cast<unsigned>(timeout->count()) : 0U;
+        } else if (words[0].is("size")) {
+            body["size"] = parse_number(words[1].text, 1U << 31).value_or(0);
         } else if (words[0].is("elements") && words.size() > 3) {
             body["elem"] = nft_elements_to_json(words.subspan(3, words.size() - 4));
         }

@@ -53,10 +53,6 @@ std::vector<Tokens> split(Tokens tokens, std::string_view mark) {
     return parts;
 }
 
-bool has(Tokens tokens, std::string_view word) {
-    return std::any_of(tokens.begin(), tokens.end(), [&](const NftToken& token) { return token.is(word); });
-}
-
 // "80-90" and "192.0.2.5-192.0.2.9", but not "echo-request".
 Json word_to_json(const NftToken& token) {
     const std::size_t dash = token.is_quoted ? std::string::npos : token.text.find('-');
@@ -224,7 +220,7 @@ private:
             const Tokens inside = words.subspan(1, words.size() - 2);
             return is_set ? Json{{"set", nft_elements_to_json(inside)}} : nft_value_to_json(inside);
         }
-        return has(words, ",") ? words_to_json(words, ",") : nft_value_to_json(words);
+        return split(words, ",").size() > 1 ? words_to_json(words, ",") : nft_value_to_json(words);
     }
 
     void refuse(std::string_view what) {
@@ -290,10 +286,10 @@ Json nft_value_to_json(Tokens tokens) {
     if (tokens.empty()) {
         return "";
     }
-    if (has(tokens, "|")) {
+    if (split(tokens, "|").size() > 1) {
         return {{"|", words_to_json(tokens, "|")}};
     }
-    if (has(tokens, ".")) {
+    if (split(tokens, ".").size() > 1) {
         return {{"concat", words_to_json(tokens, ".")}};
     }
     // What follows an element of a set is its timeout, counter or comment.

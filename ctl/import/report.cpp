@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "import/printable.h"
 #include "policy/print.h"
 
 namespace fwctl::importer {
@@ -16,35 +17,6 @@ using policy::Direction;
 
 constexpr std::size_t kPageWidth = 110;
 constexpr std::size_t kMostListed = 20;
-
-// The bytes of the letter that `text` begins with; 0: it begins with none (RFC 3629 section 4).
-std::size_t letter_size(std::string_view text) {
-    const auto byte = [&](std::size_t i) {
-        return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-    };
-    const unsigned lead = byte(0);
-    if (lead < 0x80) {
-        return 1;
-    }
-    const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    const unsigned first = lead == 0xe0 ? 0xa0 : lead == 0xf0 ? 0x90 : 0x80;
-    const unsigned last = lead == 0xed ? 0x9f : lead == 0xf4 ? 0x8f : 0xbf;
-    const bool begins = lead >= 0xc2 && lead <= 0xf4 && byte(1) >= first && byte(1) <= last;
-    const auto follows = [&](std::size_t i) { return i >= size || (byte(i) & 0xc0) == 0x80; };
-    return begins && follows(2) && follows(3) ? size : 0;
-}
-
-// TOML takes no control characters and nothing but UTF-8, and a comment ends with its line.
-std::string printable(std::string_view text) {
-    std::string out;
-    while (!text.empty()) {
-        const std::size_t size = letter_size(text);
-        const bool is_control = (text[0] >= 0 && text[0] < ' ') || text[0] == 0x7f;
-        out += size == 0 || is_control ? "?" : text.substr(0, size);
-        text.remove_prefix(std::max<std::size_t>(size, 1));
-    }
-    return out;
-}
 
 // What print_policy() writes behind the version.
 std::string body_of(const policy::Policy& policy) {
@@ -149,9 +121,9 @@ std::string write_entry(const Entry& entry) {
 }
 
 std::string write_head(const Report& report, const Flat& flat) {
-    std::string out =
-        write_comment(fmt::format("Translated by fwctl from {} as {} has it: {} rules, and {} left out.",
-                                  report.source, report.file_name, flat.translated, flat.left_out));
+    std::string out = write_comment(
+        fmt::format("Translated by fwctl from {} as {} has it; rules translated: {}, left out: {}.",
+                    report.source, report.file_name, flat.translated, flat.left_out));
     out += Effects(flat).write();
     std::vector<std::string> notes = report.notes;
     if (flat.in == Action::kDeny || flat.out == Action::kDeny) {

@@ -37,8 +37,9 @@ std::string RuleNames::take(std::string_view wanted, std::string_view chain, std
     }
     const std::string plain = fmt::format("{} {}", valid_part(chain), what);
     std::string name = plain;
-    for (int number = 2; !taken_.insert(name).second; ++number) {
-        name = fmt::format("{}/{}", plain, number);
+    while (!taken_.insert(name).second) {
+        int& number = last_number_.try_emplace(plain, 1).first->second;
+        name = fmt::format("{}/{}", plain, ++number);
     }
     return name;
 }

@@ -3,7 +3,7 @@
 // Promises: every name is valid, and no two are the same nor that of a built-in rule.
 #pragma once
 
-#include <cstddef>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
@@ -19,6 +19,7 @@ public:
 
 private:
     std::set<std::string> taken_;
+    std::map<std::string, int> last_number_;  // behind a name that is taken
 };
 
 }  // namespace fwctl::importer

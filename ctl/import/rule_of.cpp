@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <bitset>
 #include <utility>
 
 #include <fmt/format.h>
@@ -138,21 +139,36 @@ Result<policy::Addresses> addresses_of(const Match& match, Axis side) {
     return addresses;
 }
 
+// The bytes whose bits in `mask` are `value`.
+std::bitset<256> cube(unsigned mask, unsigned value) {
+    std::bitset<256> bytes;
+    const unsigned free = ~mask & 0xff;
+    for (unsigned bits = free;; bits = (bits - 1) & free) {
+        bytes.set(value | bits);
+        if (bits == 0) {
+            return bytes;
+        }
+    }
+}
+
 // The fewest tests of bits, as far as a greedy choice finds them, that hold for these values together.
 std::vector<Interval> flag_tests(const Numbers& flags) {
+    std::bitset<256> wanted;
+    for (unsigned byte = 0; byte < 256; ++byte) {
+        wanted.set(byte, flags.contains(byte));
+    }
     std::vector<Interval> tests;
-    Numbers left = flags;
-    for (int bits = 0; bits <= 8 && !left.empty(); ++bits) {
+    std::bitset<256> left = wanted;
+    for (int bits = 0; bits <= 8 && left.any(); ++bits) {
         for (unsigned mask = 0; mask < 256; ++mask) {
-            for (unsigned value = 0; value < 256 && std::popcount(mask) == bits; ++value) {
-                if ((value & ~mask) != 0) {
-                    continue;
-                }
-                const Numbers values =
-                    masked_byte(static_cast<std::uint8_t>(mask), static_cast<std::uint8_t>(value));
-                if (flags.covers(values) && !values.both(left).empty()) {
+            for (unsigned value = mask; std::popcount(mask) == bits; value = (value - 1) & mask) {
+                const std::bitset<256> bytes = cube(mask, value);
+                if ((bytes & ~wanted).none() && (bytes & left).any()) {
                     tests.push_back({mask, value, value});
-                    left = left.both(values.outside(255));
+                    left &= ~bytes;
+                }
+                if (value == 0) {
+                    break;
                 }
             }
         }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -65,6 +66,11 @@ struct OracleResult {
     int logged = 0;
     bool operator==(const OracleResult&) const = default;
 };
+
+inline void PrintTo(const OracleResult& result, std::ostream* out) {
+    *out << (result.verdict == OracleVerdict::kAccept ? "accept" : "drop") << ", " << result.logged
+         << " logged";
+}
 
 class IptablesOracle {
 public:
