@@ -24,7 +24,17 @@ constexpr std::array<std::string_view, 13> kHeaders = {
 // Keys of meta that nft prints without that word.
 constexpr std::array<std::string_view, 10> kMetaKeys = {"iif",   "iifname", "oif",     "oifname", "mark",
                                                         "skuid", "skgid",   "pkttype", "cpu",     "cgroup"};
-constexpr std::array<std::string_view, 7> kOperators = {"==", "!=", "<", ">", "<=", ">=", "!"};
+
+// Some have two forms; nft prints the words in rules of iptables.
+struct Operator {
+    std::string_view written;
+    std::string_view meant;
+};
+constexpr std::array kOperators = {Operator{"==", "=="}, Operator{"!=", "!="}, Operator{"<", "<"},
+                                   Operator{">", ">"},   Operator{"<=", "<="}, Operator{">=", ">="},
+                                   Operator{"!", "!"},   Operator{"lt", "<"},  Operator{"gt", ">"},
+                                   Operator{"le", "<="}, Operator{"ge", ">="}, Operator{"eq", "=="},
+                                   Operator{"ne", "!="}};
 constexpr std::array<std::string_view, 4> kBareVerdicts = {"accept", "drop", "return", "continue"};
 // Where a statement begins whose beginning can be told from the words of others.
 constexpr std::array<std::string_view, 11> kBeginnings = {
@@ -246,7 +256,7 @@ private:
             ++at_;
             left = {{"&", Json::array({left, to_json(value())})}};
         }
-        std::string op = at_ < tokens_.size() && is_one_of(kOperators, tokens_[at_]) ? take() : "";
+        const std::string op = take_operator();
         if (at_ >= tokens_.size()) {
             return refuse(fmt::format("`{}` without a value has", nft_name(left)));
         }
@@ -258,6 +268,17 @@ private:
         }
         const bool is_bits = !is_masked && !right.contains("set") && is_bitmask(left);
         add("match", {{"op", !op.empty() ? op : is_bits ? "in" : "=="}, {"left", left}, {"right", right}});
+    }
+
+    // Empty: there is none.
+    std::string take_operator() {
+        for (const Operator& known : kOperators) {
+            if (is_at(known.written)) {
+                ++at_;
+                return std::string(known.meant);
+            }
+        }
+        return "";
     }
 
     static bool is_bitmask(const Json& left) {

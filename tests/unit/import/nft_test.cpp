@@ -304,6 +304,7 @@ TEST(Nft, MatchesAreSaidInWordsOfTheLanguage) {
         {"tcp flags != syn / fin,syn drop", "deny tcp flags fin, !syn in"},
         {"tcp flags & (syn | ack) == 0x0 drop", "deny tcp flags !syn+!ack in"},
         {"ip ttl < 5 drop", "deny any ttl 0-4 ethertype ip in"},
+        {"ip ttl gt 64 drop", "deny any ttl 65-255 ethertype ip in"},
         {"ip6 hoplimit != 255 drop", "deny any ttl 0-254 ethertype ip6 in"},
         {"ip dscp { ef, cs1, 0x03 } drop", "deny any dscp 3, cs1, ef ethertype ip in"},
         {"ip length 0-100 drop", "deny any length 0-100 ethertype ip in"},
