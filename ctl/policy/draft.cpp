@@ -30,7 +30,7 @@ void report_unknown_sets(const Draft& draft) {
         known.insert(set.name);
     }
     for (const Mention& mention : draft.used_sets) {
-        if (known.count(mention.word) == 0) {
+        if (!known.contains(mention.word)) {
             draft.diagnostics.error(mention.place.file, mention.place.span,
                                     fmt::format("there is no set \"{}\"", mention.word),
                                     set_hint(mention.word, draft.policy.sets));

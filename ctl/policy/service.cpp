@@ -95,7 +95,7 @@ Service service_of(const Protocol& protocol) {
 // hundred thousand of them.
 const std::map<std::string, std::uint16_t, std::less<>>& ports_by_name(std::string_view protocol) {
     using Ports = std::map<std::string, std::uint16_t, std::less<>>;
-    static const std::map<std::string, Ports, std::less<>> kAll = [] {
+    static const std::map<std::string, Ports, std::less<>> by_protocol = [] {
         std::map<std::string, Ports, std::less<>> all;
         setservent(1);
         while (const servent* entry = getservent()) {
@@ -109,9 +109,9 @@ const std::map<std::string, std::uint16_t, std::less<>>& ports_by_name(std::stri
         endservent();
         return all;
     }();
-    static const Ports kNone;
-    const auto found = kAll.find(protocol);
-    return found == kAll.end() ? kNone : found->second;
+    static const Ports none;
+    const auto found = by_protocol.find(protocol);
+    return found == by_protocol.end() ? none : found->second;
 }
 
 std::optional<std::uint16_t> port_by_name(std::string_view name, std::string_view protocol) {

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "policy/addresses.h"
 #include "policy/print.h"
+#include "whole_policy.h"
 
 namespace fwctl::policy {
 namespace {
@@ -407,6 +410,39 @@ TEST(LoadPolicy, ReadsAListOnceForAllItsSets) {
     EXPECT_EQ(loaded->sources.size(), 2U);
     EXPECT_EQ(loaded->policy.find_set("a")->elements, loaded->policy.find_set("b")->elements);
     EXPECT_EQ(loaded->policy.find_set("b")->elements.size(), 1U);
+}
+
+// Texts that are nearly policies: each is one, or has mistakes that can be shown.
+TEST(LoadPolicy, SurvivesMutations) {
+    WholePolicy whole(8);
+    std::mt19937 random(8);
+    constexpr std::string_view kBytes = "[]{}\"'=,.#!@-_\n \t\\0a1\xc3\x00";
+    int read = 0;
+    for (int turn = 0; turn < 1500; ++turn) {
+        std::string text = print_policy(whole.policy());
+        for (auto left = random() % 4; left > 0; --left) {
+            const std::size_t at = random() % text.size();
+            switch (random() % 3) {
+                case 0:
+                    text[at] = kBytes[random() % kBytes.size()];
+                    break;
+                case 1:
+                    text.erase(at, random() % 20);
+                    break;
+                default:
+                    text.insert(at, text.substr(random() % text.size(), random() % 30));
+            }
+        }
+        const LoadResult loaded = load({{"etc/p.toml", text}});
+        if (loaded) {
+            ++read;
+            EXPECT_EQ(parse_policy(print_policy(loaded->policy), "again").value().rules.size(),
+                      loaded->policy.rules.size());
+        } else {
+            EXPECT_FALSE(loaded.error().render().empty());
+        }
+    }
+    EXPECT_GT(read, 300);
 }
 
 TEST(HasComments, LooksOutsideOfStrings) {
