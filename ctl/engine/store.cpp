@@ -41,9 +41,11 @@ Status read_front(const fw_generation& generation, State& state) {
     if (generation.text_size == 0) return {};
     auto parsed = policy::parse_policy({generation.text, generation.text_size}, "live rules");
     if (!parsed) return fail("the live rules in the kernel cannot be read:\n" + parsed.error().render());
+    const std::uint64_t now = monotonic_now();
     for (std::size_t i = 0; i < parsed->rules.size(); ++i) {
         CountedRule counted{std::move(parsed->rules[i]), generation.rules[i].counter};
         counted.rule.expires = generation.rules[i].expires;
+        if (is_over(counted.rule, now)) continue;
         counted.rule.origin = policy::Origin::kLive;
         state.live.push_back(std::move(counted));
     }
@@ -250,6 +252,14 @@ Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) 
             sum.by_reason[reason].bytes += value.by_reason[reason].bytes;
         }
     return sum;
+}
+
+Status Store::forget_members(const std::set<std::uint32_t>& sets) const {
+    if (sets.empty()) return {};
+    for (const auto& key : members_.keys<fw_member_key>())
+        if (sets.contains(key.set))
+            if (auto erased = members_.erase(key); !erased) return erased;
+    return {};
 }
 
 void remove_state(const kernel::StatePaths& paths) {

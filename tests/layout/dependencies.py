@@ -16,6 +16,7 @@ ALLOWED = {
     "ctl/base": [],
     "ctl/policy": ["ctl/base"],
     "ctl/compile": ["ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/import": ["ctl/policy", "ctl/base"],
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
@@ -28,7 +29,7 @@ LIBRARIES = {
     r"toml\+\+/": ["ctl/policy"],
     r"pcap/": ["ctl/engine"],
     r"CLI/": ["ctl/cli"],
-    r"nlohmann/": ["ctl/cli", "ctl/engine"],
+    r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 
