@@ -11,7 +11,9 @@ from conftest import FWCTL, Testbed
 FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
 
 VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["rule"], ["rule", "list"], ["rule", "show"],
-         ["rule", "remove"], ["rule", "move"], ["counters"], ["doctor"], ["completion"]]
+         ["rule", "remove"], ["rule", "move"], ["check"], ["fmt"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
+         ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"],
+         ["counters"], ["explain"], ["test"], ["doctor"], ["completion"]]
 
 AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--inh-caps=-all"]
 
@@ -161,7 +163,7 @@ def test_with_nothing_attached(host, command, status, line):
      "::ffff:192.0.2.1 is an IPv4 address written as IPv6; write 192.0.2.1"),
     ("deny icmp from 2001:db8::1", USAGE,
      "the rule can never match: its services and addresses are of different IP versions"),
-    ("deny icmp from @admins", USAGE, "sets such as @admins are not supported yet"),
+    ("deny icmp from @admins", USAGE, 'live rule "deny-icmp-from-@admins": there is no set @admins in the policy'),
     ("deny @set", USAGE, '"@set" is an address: write from @set or to @set'),
     # Services.
     ("deny tcp/0", USAGE, '"0" in "tcp/0" is not a port (1 to 65535)'),
