@@ -9,8 +9,10 @@
 
 #include "engine/attach_plan.h"
 #include "engine/candidate.h"
+#include "engine/guard.h"
 #include "engine/hooks.h"
 #include "engine/plan.h"
+#include "engine/policy_test.h"
 #include "engine/running.h"
 #include "engine/session.h"
 
@@ -137,7 +139,10 @@ Status Application::prepare() {
     next_.main.snapshot = *snapshot;
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     prepared_ = true;  // in part, should it fail
-    return writing_.store.prepare(next_, &*candidate);
+    if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
+    return request_.force
+               ? Status{}
+               : check_sessions(writing_.store, next_, writing_.store.next_half(), policy_);
 }
 
 // The switch is done: what fails from here on is told, and the next command goes on with it.
@@ -231,6 +236,8 @@ Result<ApplyReport> Application::run() {
 Result<ApplyReport> apply(const Loaded& loaded, const ApplyRequest& request) {
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
+    if (!request.force)
+        if (auto passed = check_tests(loaded.policy); !passed) return tl::unexpected(passed.error());
     auto writing = loaded.policy.attachments.empty() ? open_to_write() : create_to_write();
     if (!writing) return tl::unexpected(writing.error());
     return Application(loaded, request, std::move(*writing), std::move(*library)).run();

@@ -22,6 +22,7 @@
 #include "kernel/bpffs.h"
 #include "kernel/map.h"
 #include "kernel/pages.h"
+#include "kernel/shared_maps.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
@@ -71,6 +72,11 @@ public:
     // version of fwctl keeps state of another layout here.
     static Result<std::optional<Store>> open(const kernel::StatePaths& paths);
     static Result<Store> create(const kernel::StatePaths& paths);
+    // Of nobody else, without paths: gone with the process, however it ends.
+    static Result<Store> create_private();
+
+    // What programs that are loaded for this store alone use, see kernel::Object.
+    [[nodiscard]] kernel::SharedMaps::Descriptors maps() const;
 
     [[nodiscard]] const kernel::StatePaths& paths() const { return paths_; }
     // The map that tells our programs from those of others.
@@ -110,6 +116,8 @@ public:
     [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
     // Of the rules of the policy that was applied, in their order.
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
+    // The longest prefix in the trie that has the key's bits; nullopt: none has.
+    [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
     [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
@@ -117,6 +125,7 @@ public:
     [[nodiscard]] Status forget_members(const std::set<std::uint32_t>& sets) const;
 
 private:
+    static Result<Store> of(kernel::SharedMaps maps);
     static Result<Store> open_pins(const kernel::StatePaths& paths);
     [[nodiscard]] std::uint64_t word() const;
     void set_word(std::uint64_t word) const;
