@@ -25,6 +25,7 @@ struct Location {
     std::uint32_t traits_mask = 0;
 };
 
+constexpr std::uint64_t kLongest = 65535;
 constexpr std::uint32_t kTcp = std::uint32_t{FW_TRAITS_L4} | IPPROTO_TCP;
 
 Location location_of(Field field) {
@@ -65,6 +66,8 @@ fw_condition condition_of(Field field, const policy::Interval& interval) {
     condition.mask = interval.mask & (all >> location.shift);
     condition.first = interval.first;
     condition.last = interval.last;
+    // The language says of longer packets (GRO, jumbograms) that they are of the largest length.
+    if (field == Field::kLength && interval.last == kLongest) condition.last = all;
     return condition;
 }
 

@@ -73,7 +73,11 @@ void TableReader::refuse_key(const toml::key& key, std::span<const std::string_v
     if (std::find(later.begin(), later.end(), key.str()) != later.end()) {
         error(key.source(), fmt::format("\"{}\" is not supported yet", key.str()));
     } else {
-        error(key.source(), fmt::format("unknown key \"{}\"", key.str()), key_hint(key, known, of));
+        // TOML gives a key behind a heading to the table of that heading.
+        const bool is_of_the_top = key == "version" || key == "include";
+        error(key.source(), fmt::format("unknown key \"{}\"", key.str()),
+              is_of_the_top ? fmt::format("{} stands before the first [table] of the file", key.str())
+                            : key_hint(key, known, of));
     }
 }
 
