@@ -139,7 +139,7 @@ fw_address_index put_end(Bank& bank, const Classes& classes, const Narrow& narro
                          const std::vector<std::uint32_t>& pair_numbers, const Checks& checks, fw_side side,
                          Leaves& leaves) {
     CheckBits bits(bank, checks, side);
-    std::map<std::tuple<std::uint32_t, Entry, Address>, Address> known;
+    std::map<std::tuple<std::uint32_t, Entry, Address>, Address> known = {{{0, 0, 0}, 0}};
     std::vector<Address> values;
     for (std::size_t i = 0; i < classes.members().size(); ++i) {
         const auto& members = classes.members()[i];

@@ -53,9 +53,7 @@ Result<std::vector<std::string>> edit_rules(
 
     std::map<std::string, std::uint32_t> counters;
     std::vector<policy::Rule> rules;
-    const std::uint64_t now = monotonic_now();
     for (const CountedRule& counted : state.live) {
-        if (is_over(counted.rule, now)) continue;
         counters[counted.rule.name] = counted.counter;
         rules.push_back(counted.rule);
     }

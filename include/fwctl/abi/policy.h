@@ -41,8 +41,9 @@ struct fw_tier {
 	struct fw_address_index addresses[FW_SIDES];
 	__u32 pairs;	 /* address of struct fw_bucket[pair_mask + 1]; 0: no rule names both ends narrowly */
 	__u32 pair_mask; /* buckets - 1 */
-	__u32 rest;	 /* entry: the rules that neither end finds */
-	__u32 going_on;	 /* entry: rules that count or log; all that match in front of the verdict hold */
+	__u32 by_address;     /* not 0: an end finds rules */
+	struct fw_kinds rest; /* the rules that neither end finds */
+	__u32 going_on; /* entry: rules that count or log; all that match in front of the verdict hold */
 	/* What the programs do not read: see ctl/compile/tier.h. */
 	__u32 words; /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
