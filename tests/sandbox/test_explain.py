@@ -181,11 +181,10 @@ tcp 10.9.0.1:40000 > 10.9.0.2:80 syn on eth0
 allow, rule-allow: a rule with action allow matched
 by rule "web" ({policy}:18): allow tcp/80, tcp/8000-8100 from @friends
 looked at before:
-  "arp" (built-in): its ethertype is arp, the packet has ip
   "count tcp" ({policy}:6): counted, and the next rules were asked
   "tagged" ({policy}:10): its vlan is 7-20, the packet has none
   "dying" ({policy}:14): its ttl is 0-3, the packet has 64
-  not compared, as for other addresses or services: 6 rules
+  not compared, as for other addresses or services: 7 rules
 source is in @friends by 10.9.0.0/25
 destination is in @friends by 10.9.0.0/25
 """
@@ -406,6 +405,8 @@ def test_scapy_builds_the_same_frames(tmp_path):
             if layer := packet.getlayer(kind):
                 kinds[kind] += 1
                 if size := SIZES.get(kind):
+                    if kind is ICMP:  # scapy has headers of its own for timestamps and masks
+                        size = {13: 20, 14: 20, 17: 12, 18: 12}.get(layer.type, size)
                     body = layer.original[size:]
                     layer.remove_payload()
                     layer.add_payload(Raw(body))
