@@ -231,7 +231,7 @@ def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document):
 
 def test_the_apply_page_shows_every_verb_of_policies():
     text = (ROOT / "docs" / "apply.md").read_text()
-    for verb in ("check", "plan", "apply", "try", "confirm", "rollback", "history", "save", "export", "panic"):
+    for verb in ("check", "test", "plan", "apply", "try", "confirm", "rollback", "history", "save", "export", "panic"):
         assert f"\n# fwctl {verb}" in text, verb
 
 
