@@ -140,9 +140,8 @@ Status Application::prepare() {
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     prepared_ = true;  // in part, should it fail
     if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
-    return request_.force
-               ? Status{}
-               : check_sessions(writing_.store, next_, writing_.store.next_half(), policy_);
+    return request_.force ? Status{}
+                          : check_sessions(writing_.store, next_, writing_.store.next_half(), policy_);
 }
 
 // The switch is done: what fails from here on is told, and the next command goes on with it.
