@@ -155,6 +155,7 @@ Result<Exit> wait_for_end(const engine::ApplyReport& report, const Globals& glob
 }
 
 Result<Exit> try_policy(const Options& options, const Globals& globals) {
+    if (globals.dry_run) return fail("--dry-run is for live edits; see: fwctl plan", Exit::kUsage);
     auto lasts = parse_duration(options.lasts);
     if (!lasts) return fail("--for: " + lasts.error().message, Exit::kUsage);
     const auto loaded = load_policy_file(options.file, globals);
@@ -177,11 +178,13 @@ Result<Exit> try_policy(const Options& options, const Globals& globals) {
 }
 
 Result<Exit> confirm(const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     if (auto confirmed = engine::confirm_trial(); !confirmed) return tl::unexpected(confirmed.error());
     return say_how_it_ended(engine::TrialState::kConfirmed, globals);
 }
 
 Result<Exit> rollback(const Options& options, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto trial = engine::trial_left();
     if (!trial) return tl::unexpected(trial.error());
     if (*trial && options.number == 0) {

@@ -58,6 +58,7 @@ Result<Exit> export_running(const Globals& globals) {
 }
 
 Result<Exit> save(const std::string& path, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());
     policy::Policy live;

@@ -66,10 +66,25 @@ Result<std::vector<std::uint32_t>> choose_counters(const Store& store, const Sta
     return counters;
 }
 
+// What the language says and the programs do not do yet is refused, never left out.
+Status refuse_unsupported(const Policy& policy) {
+    const auto refuse = [](const std::string& what) {
+        return fail(what + " is not supported yet", Exit::kUsage);
+    };
+    if (policy.defaults.inner_tunnels) return refuse("[defaults] tunnel = \"inner\"");
+    if (policy.defaults.forward != policy::Forwarding::kStack || !policy.routes.empty())
+        return refuse("[defaults] forward");
+    for (const policy::Rule& rule : policy.rules)
+        if (rule.action == policy::Action::kRedirect)
+            return refuse(fmt::format("rule \"{}\": action redirect", rule.name));
+    return {};
+}
+
 }  // namespace
 
 Result<compile::TierImage> compile_candidate(const Store& store, const State& now, const Policy& running,
                                              const Policy& policy, State& next) {
+    if (auto supported = refuse_unsupported(policy); !supported) return tl::unexpected(supported.error());
     auto counters = choose_counters(store, now, running, policy);
     if (!counters) return tl::unexpected(counters.error());
     next.main.dynamic_sets = number_sets(now.main.dynamic_sets, policy);

@@ -142,6 +142,14 @@ Result<std::vector<Source>> Library::read(const std::string& snapshot) const {
     return sources;
 }
 
+Result<std::string> Library::path_of(const std::string& snapshot) const {
+    auto list = read_file(fmt::format("{}/snapshots/{}", directory_, snapshot));
+    if (!list) return tl::unexpected(list.error());
+    const Json first = Json::parse(list->substr(0, list->find('\n')), nullptr, false);
+    return first.is_discarded() ? fail("the list of the snapshot is damaged")
+                                : Result<std::string>(first.value("path", ""));
+}
+
 Result<std::vector<Applied>> Library::history() const {
     std::vector<Applied> entries;
     const std::string path = directory_ + "/history";

@@ -40,6 +40,9 @@ public:
     // The files, the policy's own first.
     [[nodiscard]] Result<std::vector<Source>> read(const std::string& snapshot) const;
 
+    // Where the policy of a snapshot was read from.
+    [[nodiscard]] Result<std::string> path_of(const std::string& snapshot) const;
+
     // Oldest first.
     [[nodiscard]] Result<std::vector<Applied>> history() const;
     // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.

@@ -166,7 +166,7 @@ Condition on_interfaces(policy::Direction direction, std::vector<std::string> na
     Match other_way;
     other_way[Axis::kDirection] = match[Axis::kDirection].outside(largest_of(Axis::kDirection));
     if (is_any || names.empty()) {
-        return is_any == negated ? Condition() : kAlways;
+        return is_any == negated ? Condition() : always();
     }
     (negated ? match.not_on : match.on) = std::move(names);
     return negated ? Condition{match, other_way} : Condition{match};

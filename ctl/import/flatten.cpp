@@ -351,12 +351,11 @@ void Flattener::direction(Direction direction) {
 
 // What stands in chains that nobody here asks.
 void Flattener::outside() {
-    static const BaseChain kNowhere;
     std::set<std::string> asked;
     for (const OutsideRule& rule : ruleset_.outside) {
-        BaseChain chain = kNowhere;
+        BaseChain chain;
         chain.direction = rule.direction.value_or(Direction::kBoth);
-        leave_out(rule.rule, rule.rule.reason, {chain, kAlways, true});
+        leave_out(rule.rule, rule.rule.reason, {chain, always(), true});
         flat_.entries.back().allows = flat_.entries.back().allows && rule.direction;
         flat_.entries.back().denies = flat_.entries.back().denies && rule.direction;
         add_asked(ruleset_, rule.rule, asked);

@@ -81,7 +81,7 @@ Result<Numbers> port_span(std::string_view text) {
 Result<Numbers> port_list(std::string_view list) {
     Numbers ports;
     for (const std::string_view part : split(list)) {
-        const auto span = port_span(part);
+        auto span = port_span(part);
         if (!span) {
             return span;
         }
@@ -159,7 +159,7 @@ Result<Condition> destination_range(const Option& option) {
 
 Result<Condition> protocol(const Option& option) {
     if (option.values[0] == "all" || option.values[0] == "0") {
-        return kAlways;
+        return always();
     }
     const auto number_of_it = parse_protocol(option.values[0]);
     if (!number_of_it) {

@@ -77,7 +77,7 @@ public:
         if (!condition && rule_.reason.empty()) {
             rule_.reason = condition.error().message;
         }
-        rule_.condition = condition ? *condition : kAlways;
+        rule_.condition = condition ? *condition : always();
         if (is_log_ && rule_.reason.empty()) {
             rule_.logs = rule_.condition;
         }

@@ -266,7 +266,7 @@ Result<Condition> but_not(const Condition& what, const Condition& hole) {
 Result<Condition> disjoint(const Condition& condition) {
     Condition result;
     for (const Match& match : condition) {
-        const auto rest = but_not({match}, result);
+        auto rest = but_not({match}, result);
         if (!rest) {
             return rest;
         }

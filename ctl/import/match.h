@@ -73,7 +73,10 @@ struct Match {
 
 using Condition = std::vector<Match>;
 
-inline const Condition kAlways = {Match()};
+// Of every packet.
+inline Condition always() {
+    return {Match()};
+}
 
 // nullopt: no packet is both.
 std::optional<Match> both(const Match& one, const Match& other);

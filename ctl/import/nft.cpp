@@ -64,7 +64,7 @@ std::vector<std::string> devices(const Json& chain) {
 
 Condition scope_of(const NftTable& table) {
     if (table.family == "netdev") {
-        return kAlways;
+        return always();
     }
     return {table.family == "inet" ? of_ip()
                                    : of_family(table.family == "ip" ? Family::kIpv4 : Family::kIpv6)};
@@ -143,7 +143,7 @@ private:
         return "";
     }
 
-    std::vector<SourceRule> rules_of(const ChainSource& chain) const {
+    [[nodiscard]] std::vector<SourceRule> rules_of(const ChainSource& chain) const {
         std::vector<SourceRule> rules;
         for (const Json* json : chain.rules) {
             SourceRule rule = read_nft_rule(*json, chain.table, sets_);

@@ -165,7 +165,7 @@ Result<Condition> read_link_type(const NftQuestion& question) {
         tagged[Axis::kVlan] = Numbers::between(0, policy::kNoVlan - 1);
         condition.push_back(tagged);
     }
-    return question.op == "==" ? Result<Condition>(condition) : but_not(kAlways, condition);
+    return question.op == "==" ? Result<Condition>(condition) : but_not(always(), condition);
 }
 
 Result<Condition> read_vlan(const NftQuestion& question) {
@@ -232,7 +232,7 @@ Result<Condition> read_ip_number(const NftQuestion& question, Axis axis, NftType
 }
 
 Result<Condition> read_port(const NftQuestion& question, const std::string& protocol, Axis side) {
-    Condition of_protocol = kAlways;
+    Condition of_protocol = always();
     if (protocol != "th") {
         const auto number = nft_value(NftType::kProtocol, protocol);
         if (!number) {
@@ -338,7 +338,7 @@ std::optional<Axis> port_side(std::string_view field) {
 std::string nft_name(const Json& expression) {
     if (const Json* payload = member(expression, "payload")) {
         const std::string protocol = text_of(*payload, "protocol");
-        return protocol.empty() ? "raw payload" : protocol + " " + text_of(*payload, "field");
+        return protocol.empty() ? "raw payload" : fmt::format("{} {}", protocol, text_of(*payload, "field"));
     }
     const std::string key = only_key(expression);
     const Json& inner = key.empty() ? expression : expression.at(key);
@@ -348,7 +348,7 @@ std::string nft_name(const Json& expression) {
     for (const std::string_view detail : {"key", "name"}) {
         const std::string word = text_of(inner, detail);
         if (!word.empty() && (key == "meta" || key == "ct" || key == "exthdr" || key == "tcp option")) {
-            return key + " " + word;
+            return fmt::format("{} {}", key, word);
         }
     }
     return key.empty() ? "expression" : key;

@@ -75,7 +75,7 @@ Result<Numbers> nft_numbers(const NftQuestion& question, NftType type, Number la
     }
     Numbers numbers;
     for (const Json& value : *values) {
-        const auto span = span_of(value, type);
+        auto span = span_of(value, type);
         if (!span) {
             return span;
         }

@@ -136,7 +136,7 @@ private:
     const NftTable& table_;
     const NftSets& sets_;
     SourceRule rule_;
-    Condition condition_ = kAlways;
+    Condition condition_ = always();
     std::string log_prefix_;
     bool has_counter_ = false;
     bool has_replies_ = false;

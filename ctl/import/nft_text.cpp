@@ -172,7 +172,7 @@ private:
 
     Status set(const std::string& name) {
         Json body = {{"family", family_}, {"table", table_}, {"name", name}, {"elem", Json::array()}};
-        const Status status = block([&] {
+        Status status = block([&] {
             set_statement(statement(), body);
             return Status();
         });

@@ -8,7 +8,7 @@
 namespace fwctl::importer {
 
 // Wide enough for an IPv6 address.
-__extension__ typedef unsigned __int128 Number;
+__extension__ typedef unsigned __int128 Number;  // NOLINT(modernize-use-using): no other form is extensible
 
 struct Span {
     Number first = 0;

@@ -20,8 +20,8 @@ constexpr std::size_t kMostListed = 20;
 
 // What print_policy() writes behind the version.
 std::string body_of(const policy::Policy& policy) {
-    static const std::string kHead = policy::print_policy({});
-    return policy::print_policy(policy).substr(kHead.size());
+    static const std::string head = policy::print_policy({});
+    return policy::print_policy(policy).substr(head.size());
 }
 
 bool is_denial(const Entry& entry) {

@@ -29,7 +29,7 @@ struct SourceRule {
     std::string reason;   // why it cannot be translated; empty: it can
     std::string note;     // what is a little different in the translation; empty: nothing
 
-    Condition condition = kAlways;
+    Condition condition = always();
     std::optional<Condition> logs;  // which packets it reports
     bool counts = false;            // its counter is all that it is for
     Verdict verdict = Verdict::kNone;
@@ -49,7 +49,7 @@ struct BaseChain {
     policy::Direction direction = policy::Direction::kIn;
     int stage = 0;  // of the packet's way, before the priority
     int priority = 0;
-    Condition scope = kAlways;          // of which packets it is asked
+    Condition scope = always();         // of which packets it is asked
     Verdict policy = Verdict::kAccept;  // or kDrop
 };
 

@@ -7,6 +7,7 @@
 #include "engine/store.h"
 #include "generate/policy.h"
 #include "generate/prefixes.h"
+#include "policy/prefix_list.h"
 #include "policy/rule.h"
 #include "policy/service.h"
 
@@ -112,8 +113,8 @@ Policy blocklist(Family family, std::size_t count) {
     Policy policy;
     policy::Set set;
     set.name = "listed";
-    set.elements = generate::without_nested(
-        generate::generate_prefixes(generate::PrefixKind::kFeed, family, count, kSeed));
+    set.elements = generate::generate_prefixes(generate::PrefixKind::kFeed, family, count, kSeed);
+    policy::reduce(set.elements);
     policy.sets = {std::move(set)};
     Rule rule;
     rule.name = "listed";

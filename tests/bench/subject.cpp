@@ -68,7 +68,8 @@ Status Subject::publish(const policy::Policy& policy, compile::TierImage* image,
     main_words_ = image == nullptr ? 0 : image->bank.size();
     if (auto started = store_->start_counters(counters); !started) return started;
     if (auto prepared = store_->prepare(state_, image); !prepared) return prepared;
-    return store_->commit(state_);
+    store_->commit(state_);
+    return {};
 }
 
 Status Subject::fill_sets(const policy::Context& context) const {

@@ -48,6 +48,7 @@ class Firewall:
         self.netns = self.bed.name("b")
         self.folder = folder
         self.count = 0
+        self.prefix = []  # in front of fwctl
         with netns.inside(self.bed.name("a")):
             self.sender = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_UDP)
         with netns.inside(self.netns):
@@ -68,7 +69,7 @@ class Firewall:
         return path
 
     def command(self, *words):
-        return [FWCTL, *map(str, words), "--netns", self.netns]
+        return [*self.prefix, FWCTL, *map(str, words), "--netns", self.netns]
 
     def run(self, *words, expect=0, stdin=None, **options):
         done = subprocess.run(self.command(*words), capture_output=True, text=True, input=stdin, timeout=60, **options)

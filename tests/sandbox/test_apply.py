@@ -90,6 +90,20 @@ def test_from_the_standard_input(fw):
     assert fw.plan(policy) == []
 
 
+def test_many_at_once(fw):
+    """Each takes effect whole, one after the other; live edits between them stay."""
+    fw.apply(ATTACH)
+    files = [fw.file(ATTACH + deny(f"p{i}", f"udp/{100 + i}") + deny("all", f"udp/{200 + i}"), f"{i}.toml") for i in range(8)]
+    running = [fw.start("apply", path) for path in files] + [fw.start("deny", f"udp/{300 + i}") for i in range(4)]
+    assert [process.wait(60) for process in running] == [0] * 12
+    history = fw.history()
+    assert sorted(entry["file"] for entry in history[1:]) == sorted(map(str, files))
+    last = files.index(fw.folder / history[-1]["file"])
+    assert fw.rules("policy") == [f"p{last}", "all"]
+    assert fw.passing(*range(100, 108), *range(200, 208), *range(300, 304)) == \
+        {*range(100, 108), *range(200, 208)} - {100 + last, 200 + last}
+
+
 # --- what goes on --------------------------------------------------------------------------------
 
 

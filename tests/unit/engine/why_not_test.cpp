@@ -68,7 +68,7 @@ TEST(WhyNotTest, OfThePlace) {
 TEST(WhyNotTest, OfTheConditions) {
     const std::string packet = "tcp 192.0.2.1 > 192.0.2.2:80 syn ack";
     EXPECT_EQ(why("service = \"tcp\"\nflags = \"syn+!ack\"", FW_ROW_CONDITIONS, packet),
-              "its flags is syn+!ack, the packet has syn+ack+!fin+!rst+!psh+!urg+!ece+!cwr");
+              "its flags is syn+!ack, the packet has !fin+syn+!rst+!psh+ack+!urg+!ece+!cwr");
     EXPECT_EQ(why("vlan = \"7\"", FW_ROW_CONDITIONS, packet), "its vlan is 7, the packet has none");
     policy::Rule over = rule_of("ttl = \"64\"");
     over.expires = 5;

@@ -204,7 +204,7 @@ TEST(Conditions, OfManyAlternativesAreRefused) {
         match[Axis::kDscp] = Numbers::one(i % 60);
         hole.push_back(match);
     }
-    const auto rest = but_not(kAlways, hole);
+    const auto rest = but_not(always(), hole);
     ASSERT_FALSE(rest.has_value());
     EXPECT_EQ(rest.error().message, "more than 64 rules would be needed in its place");
 }
