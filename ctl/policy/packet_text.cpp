@@ -13,6 +13,7 @@
 #include "policy/field.h"
 #include "policy/icmp.h"
 #include "policy/packet_defaults.h"
+#include "policy/packet_sentence.h"
 #include "policy/prefix.h"
 #include "policy/rule.h"
 #include "policy/service.h"
@@ -21,38 +22,6 @@
 namespace fwctl::policy {
 
 namespace {
-
-struct Word {
-    std::string_view text;
-    std::size_t column = 1;  // in code points
-};
-
-std::size_t code_points(std::string_view text) {
-    return static_cast<std::size_t>(
-        std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xc0) != 0x80; }));
-}
-
-std::vector<Word> split(std::string_view text) {
-    constexpr std::string_view kBlanks = " \t\r\n";
-    std::vector<Word> words;
-    std::size_t place = text.find_first_not_of(kBlanks);
-    while (place != std::string_view::npos) {
-        const std::size_t end = std::min(text.find_first_of(kBlanks, place), text.size());
-        words.push_back({text.substr(place, end - place), code_points(text.substr(0, place)) + 1});
-        place = text.find_first_not_of(kBlanks, end);
-    }
-    return words;
-}
-
-// Byte 13 of the TCP header that a word sets; nullopt: it is no flag.
-std::optional<std::uint8_t> flag_of(std::string_view word) {
-    if (word == "none") {
-        return std::uint8_t{0};
-    }
-    const auto interval = parse_field(Field::kTcpFlags, word);
-    const bool is_one = interval && word.find_first_of("!+0123456789") == std::string_view::npos;
-    return is_one ? std::optional(static_cast<std::uint8_t>(interval->mask & interval->first)) : std::nullopt;
-}
 
 constexpr std::array kFieldClauses = {Field::kVlan, Field::kTtl,      Field::kLength,
                                       Field::kDscp, Field::kFragment, Field::kMac};
@@ -75,86 +44,28 @@ std::vector<std::string_view> all_words() {
     return words;
 }
 
-class Sentence {
-public:
-    Sentence(std::string_view text, std::string_view name)
-        : diagnostics_({{std::string(name), std::string(text)}}), text_(text), words_(split(text)) {}
+}  // namespace
 
-    tl::expected<PacketText, Diagnostics> read_packet() {
-        if (words_.empty()) {
-            error_at_end("a packet is missing", "write for example: tcp 192.0.2.1 > 192.0.2.2:443 on eth0");
-            return tl::unexpected(std::move(diagnostics_));
-        }
-        read_protocol();
-        if (diagnostics_.empty()) {
-            read_addresses();
-        }
-        if (diagnostics_.empty()) {
-            read_clauses();
-        }
-        if (diagnostics_.empty()) {
-            complete();
-        }
-        if (!diagnostics_.empty()) {
-            return tl::unexpected(std::move(diagnostics_));
-        }
-        return result_;
+std::vector<Word> split_words(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    std::vector<Word> words;
+    std::size_t place = text.find_first_not_of(kBlanks);
+    while (place != std::string_view::npos) {
+        const std::size_t end = std::min(text.find_first_of(kBlanks, place), text.size());
+        words.push_back({text.substr(place, end - place), code_points(text.substr(0, place)) + 1});
+        place = text.find_first_not_of(kBlanks, end);
     }
+    return words;
+}
 
-    tl::expected<PacketPlace, Diagnostics> read_place() {
-        place_alone_ = true;
-        read_clauses();
-        if (!diagnostics_.empty()) {
-            return tl::unexpected(std::move(diagnostics_));
-        }
-        return result_.place;
+std::optional<std::uint8_t> flag_of(std::string_view word) {
+    if (word == "none") {
+        return std::uint8_t{0};
     }
-
-private:
-    // An address, and the port behind it.
-    struct End {
-        Prefix address;
-        std::optional<std::uint16_t> port;
-        Word port_word;
-    };
-
-    void read_protocol();
-    void read_icmp_type(const Word& word, std::string_view name, std::string_view type);
-    void read_addresses();
-    std::optional<End> read_end(const Word& word);
-    std::optional<std::uint16_t> read_port(const Word& word, std::string_view port);
-    void read_clauses();
-    void read_clause(const Word& word);
-    void read_field(const FieldInfo& info, const Word& value);
-    void set_field(Field field, const Word& value, std::uint64_t number);
-    void read_place_word(const Word& word);
-    void complete();
-    void complete_layer4();
-    void check_fields_of_other_frames();
-
-    [[nodiscard]] bool done() const { return next_ == words_.size(); }
-    [[nodiscard]] PacketView& packet() { return result_.packet; }
-
-    void error(const Word& word, std::string message, std::string hint = {}) {
-        diagnostics_.error(0, {1, word.column, code_points(word.text)}, std::move(message), std::move(hint));
-    }
-    void error_at_end(std::string message, std::string hint = {}) {
-        diagnostics_.error(0, {1, code_points(text_) + 1, 0}, std::move(message), std::move(hint));
-    }
-
-    Diagnostics diagnostics_;
-    std::string_view text_;
-    std::vector<Word> words_;
-    std::size_t next_ = 0;
-    bool place_alone_ = false;
-    PacketText result_;
-    std::optional<std::uint16_t> icmp_selector_;
-    std::optional<End> source_;
-    std::optional<End> destination_;
-    std::optional<std::uint8_t> flags_;
-    Word flags_word_;
-    std::vector<Word> clauses_;  // that were read, by their first word
-};
+    const auto interval = parse_field(Field::kTcpFlags, word);
+    const bool is_one = interval && word.find_first_of("!+0123456789") == std::string_view::npos;
+    return is_one ? std::optional(static_cast<std::uint8_t>(interval->mask & interval->first)) : std::nullopt;
+}
 
 void Sentence::read_protocol() {
     const Word& word = words_[next_++];
@@ -374,107 +285,6 @@ void Sentence::set_field(Field field, const Word& value, std::uint64_t number) {
             }
     }
 }
-
-// What can be said when all words are read, and what was left out.
-void Sentence::complete() {
-    const auto has = [this](std::string_view word) {
-        return std::any_of(clauses_.begin(), clauses_.end(),
-                           [word](const Word& clause) { return clause.text == word; });
-    };
-    packet().direction = result_.place.direction;
-    if (packet().family) {
-        packet().family = source_->address.family;
-        packet().ethertype = ethertype_of(*packet().family);
-        packet().source = source_->address.address;
-        packet().destination = destination_->address.address;
-        if (!has("ttl")) {
-            packet().ttl = kDefaultTtl;
-        }
-        complete_layer4();
-    } else {
-        check_fields_of_other_frames();
-    }
-    if (!diagnostics_.empty()) {
-        return;
-    }
-    const std::uint32_t shortest = shortest_length(packet());
-    if (!has("length")) {
-        packet().length = default_length(packet());
-    } else if (packet().length < shortest) {
-        const auto clause = std::find_if(clauses_.begin(), clauses_.end(),
-                                         [](const Word& word) { return word.text == "length"; });
-        error(*clause, fmt::format("the headers of this packet are {} bytes: it is no shorter", shortest));
-    }
-}
-
-void Sentence::complete_layer4() {
-    PacketView& view = packet();
-    const Family family = *view.family;
-    const bool is_later = view.fragment == FragmentKind::kLater;
-    const bool by_name = !is_digits(words_[0].text) && words_[0].text.substr(0, 6) != "proto/";
-    const bool is_icmp = view.protocol == icmp_protocol(family);
-    if (by_name && view.protocol == icmp_protocol(other_family(family))) {
-        error(words_[0], family == Family::kIpv4 ? "icmp6 is of IPv6; over IPv4 it is icmp"
-                                                 : "icmp is of IPv4; over IPv6 it is icmp6");
-        return;
-    }
-    if (!is_later && family == Family::kIpv6 && is_extension(view.protocol)) {
-        error(words_[0],
-              fmt::format("{} is a header of IPv6 that is stepped over, not a protocol", words_[0].text));
-        return;
-    }
-    view.has_l4 = !is_later;
-    const bool with_ports = view.has_ports();
-    view.has_l4 = with_ports || (is_icmp && !is_later);
-    for (const auto& end : {source_, destination_}) {
-        if (end->port && !with_ports) {
-            error(end->port_word, is_later ? "later fragments have no ports"
-                                           : fmt::format("{} has no ports", words_[0].text));
-        }
-    }
-    if (flags_ && (!with_ports || view.protocol != kProtocolTcp)) {
-        error(flags_word_, is_later ? "later fragments have no TCP flags"
-                                    : fmt::format("{} has no TCP flags", words_[0].text));
-    }
-    if (icmp_selector_ && is_later) {
-        error(words_[0], "later fragments have no ICMP type");
-    }
-    if (is_icmp && !is_later && !icmp_selector_) {
-        error(words_[0], "which type? write for example icmp/echo-request or icmp6/128");
-    }
-    if (with_ports && !destination_->port) {
-        error(destination_->port_word, "the destination port is missing",
-              fmt::format("write {}:443", family == Family::kIpv4
-                                              ? std::string(destination_->port_word.text)
-                                              : fmt::format("[{}]", destination_->port_word.text)));
-    }
-    if (!diagnostics_.empty()) {
-        return;
-    }
-    if (with_ports) {
-        view.source_port = source_->port.value_or(kDefaultSourcePort);
-        view.selector = *destination_->port;
-    }
-    if (with_ports && view.protocol == kProtocolTcp) {
-        view.tcp_flags = flags_.value_or(kDefaultTcpFlags);
-    }
-    if (is_icmp && !is_later) {
-        view.selector = *icmp_selector_;
-    }
-}
-
-void Sentence::check_fields_of_other_frames() {
-    for (const Word& clause : clauses_) {
-        const bool is_of_frame = clause.text == "on" || clause.text == "in" || clause.text == "out" ||
-                                 clause.text == "vlan" || clause.text == "mac" || clause.text == "length";
-        if (!is_of_frame) {
-            error(clause, fmt::format("{} has no {}", words_[0].text,
-                                      flag_of(clause.text) ? "TCP flags" : clause.text));
-        }
-    }
-}
-
-}  // namespace
 
 tl::expected<PacketText, Diagnostics> parse_packet(std::string_view text, std::string_view name) {
     return Sentence(text, name).read_packet();

@@ -10,6 +10,7 @@
 #include "policy/addresses.h"
 #include "policy/builtin.h"
 #include "policy/check.h"
+#include "policy/packet_text.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
 #include "policy/rule.h"
@@ -326,7 +327,28 @@ private:
         Test test;
         test.place = reader_.place(table.source());
         reader_.read(table, test_keys(), test, "a test");
+        if (const toml::node* packet = table.get("packet"); packet != nullptr && !test.packet.empty()) {
+            check_packet(test.packet, span_of(packet->source()));
+        }
         policy_.tests.push_back(std::move(test));
+    }
+
+    // Its mistakes, at their places in the string where that stands as it reads.
+    void check_packet(const std::string& packet, const SourceSpan& value) {
+        const auto parsed = parse_packet(packet);
+        if (parsed) {
+            return;
+        }
+        const std::string_view line = draft_.diagnostics.line(reader_.file(), value.line);
+        const std::size_t place = line.find(packet);
+        for (const Diagnostic& mistake : parsed.error().all()) {
+            SourceSpan span = value;
+            if (place != std::string_view::npos) {
+                span.column = code_points(line.substr(0, place)) + mistake.span.column;
+                span.length = mistake.span.length;
+            }
+            draft_.diagnostics.error(reader_.file(), span, mistake.message, mistake.hint);
+        }
     }
 
     void claim_name(const std::string& name, const toml::source_region& region) {
