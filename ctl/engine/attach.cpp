@@ -3,219 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
-#include <set>
 #include <utility>
 
+#include "engine/attach_plan.h"
 #include "engine/hooks.h"
 #include "engine/session.h"
-#include "kernel/object.h"
 #include "net/interface.h"
-#include "policy/rule.h"
 
 namespace fwctl::engine {
 namespace {
 
 using net::Interface;
-
-struct Target {
-    Interface interface;
-    int peer_of = 0;  // ifindex of the bridge
-};
-
-// One interface that this command works on.
-struct Work {
-    Target target;
-    Attachment attachment;
-    AttachChange change = AttachChange::kAttached;
-    WantedMode mode = WantedMode::kAuto;
-    bool is_new = false;                     // undone when another interface fails
-    std::string renamed_from = {};           // not empty: the attachment takes its device's new name
-    std::optional<Attachment> retired = {};  // gives way to this one, as its device is gone
-};
-
-bool is_pattern(const std::string& name) {
-    return name.find_first_of("*?") != std::string::npos;
-}
-
-// The interfaces of a pattern, or the one of that name. A pattern leaves loopback out: it has to be named.
-Status add_matching(const std::vector<Interface>& all, const std::string& wanted,
-                    std::vector<Target>& targets) {
-    const std::size_t before = targets.size();
-    for (const Interface& interface : all)
-        if (is_pattern(wanted) ? !interface.loopback && policy::interface_matches(wanted, interface.name)
-                               : interface.name == wanted)
-            targets.push_back({interface, 0});
-    if (targets.size() > before) return {};
-    if (is_pattern(wanted)) return fail(fmt::format("no interface matches \"{}\"", wanted));
-    return fail(fmt::format("there is no interface \"{}\"", wanted));
-}
-
-// The ports of the bridges among the targets, in front of them.
-Status add_peers(const std::vector<Interface>& all, std::vector<Target>& targets) {
-    std::vector<Target> peers;
-    for (const Target& bridge : targets) {
-        if (bridge.interface.kind != "bridge")
-            return fail(fmt::format("--isolate-peers is for bridges, and {} is none", bridge.interface.name),
-                        Exit::kUsage);
-        for (const Interface& interface : all)
-            if (interface.master == bridge.interface.ifindex)
-                peers.push_back({interface, bridge.interface.ifindex});
-    }
-    targets.insert(targets.begin(), peers.begin(), peers.end());
-    return {};
-}
-
-Result<std::vector<Target>> find_targets(const AttachRequest& request) {
-    auto all = net::list_interfaces();
-    if (!all) return tl::unexpected(all.error());
-    std::vector<Target> targets;
-    for (const std::string& wanted : request.interfaces)
-        if (auto found = add_matching(*all, wanted, targets); !found) return tl::unexpected(found.error());
-    if (request.isolate_peers)
-        if (auto peers = add_peers(*all, targets); !peers) return tl::unexpected(peers.error());
-    std::set<int> seen;
-    std::erase_if(targets,
-                  [&](const Target& target) { return !seen.insert(target.interface.ifindex).second; });
-    return targets;
-}
-
-// A slot without a record may still be that of a program: on a device that was moved to another network
-// namespace.
-Result<std::uint32_t> free_slot(const Writing& writing, const std::vector<Work>& work) {
-    std::set<std::uint32_t> used = slots_in_use(writing.store);
-    for (const Attachment& attachment : writing.state.attachments) used.insert(attachment.slot);
-    for (const Work& one : work) used.insert(one.attachment.slot);
-    for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot)
-        if (!used.contains(slot)) return slot;
-    return fail(fmt::format("the limit of {} attachments is reached", +FW_MAX_ATTACHMENTS));
-}
-
-// What is asked for must be what is there; anything else is a detach and an attach, with an instant between
-// that the user must want.
-Status check_same(const Attachment& there, const AttachRequest& request, bool is_peer) {
-    const auto conflict = [&](const std::string& what) {
-        return fail(fmt::format("{} is attached {}; to change that: fwctl detach {}", there.name(), what,
-                                there.name()),
-                    Exit::kConflict);
-    };
-    if (is_peer) return {};
-    if (request.hooks != 0 && request.hooks != there.record.hooks)
-        return conflict("at " + hook_list(there.record.hooks));
-    if ((there.record.flags & FW_ATTACHMENT_REPLACES) != 0) return {};  // did not get to its mode
-    const auto mode = static_cast<kernel::XdpMode>(there.record.xdp_mode);
-    if (request.mode == WantedMode::kNative && mode != kernel::XdpMode::kNative)
-        return conflict(mode == kernel::XdpMode::kNone ? "without XDP" : "in generic mode");
-    if (request.mode == WantedMode::kGeneric && mode != kernel::XdpMode::kGeneric)
-        return conflict(mode == kernel::XdpMode::kNone ? "without XDP" : "in native mode");
-    return {};
-}
-
-void set_name(fw_attachment& record, const std::string& name) {
-    std::memset(record.name, 0, sizeof(record.name));
-    std::memcpy(record.name, name.data(), std::min(name.size(), sizeof(record.name) - 1));
-}
-
-// The mode that it had, so that a repair does not change it.
-void keep_mode(Work& work) {
-    const auto had = static_cast<kernel::XdpMode>(work.attachment.record.xdp_mode);
-    if (work.mode != WantedMode::kAuto || had == kernel::XdpMode::kNone) return;
-    work.mode = had == kernel::XdpMode::kNative ? WantedMode::kNative : WantedMode::kGeneric;
-}
-
-bool is_there_under_another_name(const Writing& writing, const Attachment& attachment) {
-    const Interface* now = net::find_interface(writing.interfaces, attachment.ifindex());
-    if (now == nullptr || now->name == attachment.name()) return false;
-    const auto still = has_any_hook(writing.store, attachment);
-    return still && *still;
-}
-
-// What is left to do for an interface that is attached already.
-Result<Work> plan_again(const Writing& writing, const AttachRequest& request, const Target& target,
-                        const Attachment& there, const Choice& choice) {
-    Work work{target, there, AttachChange::kUnchanged, request.mode};
-    fw_attachment& record = work.attachment.record;
-    const bool was_peer = record.peer_of != 0;
-    const bool is_peer = target.peer_of != 0;
-    if (was_peer && is_peer)
-        record.peer_of = static_cast<std::uint32_t>(target.peer_of);  // of a bridge made anew
-    if (was_peer && !is_peer) {  // now it is wanted for itself: with its way out, too
-        record.peer_of = 0;
-        record.hooks |= choice.hooks & FW_HOOK_TC_OUT;
-    }
-    if (auto same = check_same(work.attachment, request, is_peer); !same) return tl::unexpected(same.error());
-    if (record.name != target.interface.name) {
-        set_name(record, target.interface.name);
-        work.renamed_from = there.name();
-        const Attachment* old = writing.state.find(target.interface.name);
-        if (old != nullptr && !is_there_under_another_name(writing, *old)) work.retired = *old;
-    }
-    if (request.replace) record.flags |= FW_ATTACHMENT_REPLACES;
-    auto hooks = inspect_hooks(writing.store, work.attachment);
-    if (!hooks) return tl::unexpected(hooks.error());
-    const bool overtaken = std::any_of(hooks->begin(), hooks->end(),
-                                       [](const HookState& hook) { return hook.overtaken && hook.by_link; });
-    if (!all_present(*hooks) || overtaken || record.peer_of != there.record.peer_of)
-        work.change = AttachChange::kRepaired;
-    else if (record.build != kernel::build_id())
-        work.change = AttachChange::kUpdated;
-    keep_mode(work);
-    return work;
-}
-
-// The attachment that is on the interface, whatever the interface was called then. Its program tells it from
-// one whose device is gone and whose index was given to another.
-Result<const Attachment*> attachment_on(const Writing& writing, const Interface& interface) {
-    for (const Attachment& attachment : writing.state.attachments) {
-        if (attachment.ifindex() != interface.ifindex) continue;
-        if (attachment.name() == interface.name) return &attachment;
-        auto still = has_any_hook(writing.store, attachment);
-        if (!still) return tl::unexpected(still.error());
-        if (*still) return &attachment;
-    }
-    return nullptr;
-}
-
-// A new attachment. One of the same name whose device is gone gives way to it, and hands on what was asked
-// for.
-Result<Work> plan_new(const Writing& writing, const Target& target, const Choice& choice,
-                      const AttachRequest& request, const std::vector<Work>& before) {
-    Work work{target, {}, AttachChange::kAttached, choice.mode};
-    auto slot = free_slot(writing, before);
-    if (!slot) return tl::unexpected(slot.error());
-    work.is_new = true;
-    work.attachment.slot = *slot;
-    fw_attachment& record = work.attachment.record;
-    record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
-    record.peer_of = static_cast<std::uint32_t>(target.peer_of);
-    record.flags = request.replace ? FW_ATTACHMENT_REPLACES : 0;
-    record.hooks = choice.hooks;
-    record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
-    record.build = kernel::build_id();
-    set_name(record, target.interface.name);
-    const Attachment* old = writing.state.find(target.interface.name);
-    if (old == nullptr || is_there_under_another_name(writing, *old)) return work;
-    work.change = AttachChange::kRepaired;
-    work.retired = *old;
-    if (old->record.link == record.link && request.hooks == 0 && request.mode == WantedMode::kAuto) {
-        record.hooks = old->record.hooks;
-        record.xdp_mode = old->record.xdp_mode;
-        keep_mode(work);
-    }
-    return work;
-}
-
-// What there is to do for one interface: nothing, a repair or a new attachment. Nothing is touched yet.
-Result<Work> plan(const Writing& writing, const AttachRequest& request, const Target& target,
-                  const std::vector<Work>& before) {
-    auto choice = choose(target.interface, {request.mode, request.hooks, target.peer_of != 0});
-    if (!choice) return tl::unexpected(choice.error());
-    auto there = attachment_on(writing, target.interface);
-    if (!there) return tl::unexpected(there.error());
-    if (*there != nullptr) return plan_again(writing, request, target, **there, *choice);
-    return plan_new(writing, target, *choice, request, before);
-}
 
 bool replaces(const Work& work) {
     return (work.attachment.record.flags & FW_ATTACHMENT_REPLACES) != 0;
@@ -312,53 +110,121 @@ Status settle(const Writing& writing, const State& next, const std::vector<Work>
     return {};
 }
 
-Status carry_out(const Writing& writing, std::vector<Work>& all) {
-    for (Work& work : all)
-        if (auto prepared = prepare(writing, work); !prepared)
-            return context(work.target.interface.name, prepared.error());
-    const bool changed = std::any_of(all.begin(), all.end(), [](const Work& work) {
-        return work.change != AttachChange::kUnchanged || !work.renamed_from.empty();
-    });
-    if (!changed) return {};
-    State next = enabled_state(writing, all);
-    if (auto published = writing.store.publish(next); !published) return published;
-    if (auto replaced = replace_all(writing, all); !replaced) {
-        State before = writing.state;
-        if (auto back = writing.store.publish(before); !back) return back;
-        return replaced;
-    }
-    // The records of the work are newer: they know the mode that XDP got.
-    for (Attachment& attachment : next.attachments)
-        for (const Work& work : all)
-            if (work.attachment.slot == attachment.slot) attachment.record = work.attachment.record;
-    return settle(writing, next, all);
+// Two tables of a policy may name the same interface, by its name and by a pattern.
+Status check_once(const std::vector<Work>& before, const Target& target, const std::string& label) {
+    for (const Work& work : before)
+        if (work.target.interface.ifindex == target.interface.ifindex)
+            return fail(fmt::format("{} belongs to [attach.{}] and to [attach.{}]; name it in one of them",
+                                    target.interface.name, work.attachment.label(), label),
+                        Exit::kUsage);
+    return {};
+}
+
+bool changes(const Work& work, const Writing& writing) {
+    const auto before = std::find_if(writing.state.attachments.begin(), writing.state.attachments.end(),
+                                     [&](const Attachment& one) { return one.slot == work.attachment.slot; });
+    const bool relabelled =
+        before != writing.state.attachments.end() &&
+        (before->label() != work.attachment.label() || before->record.flags != work.attachment.record.flags);
+    return work.change != AttachChange::kUnchanged || !work.renamed_from.empty() || relabelled;
 }
 
 }  // namespace
 
+struct Attaching::Plan {
+    std::vector<Work> works;
+};
+
+Attaching::Attaching(const Writing& writing) : writing_(&writing), plan_(std::make_unique<Plan>()) {}
+Attaching::Attaching(Attaching&&) noexcept = default;
+Attaching& Attaching::operator=(Attaching&&) noexcept = default;
+Attaching::~Attaching() = default;
+
+Result<Attaching> Attaching::start(const Writing& writing, std::span<const AttachRequest> requests) {
+    Attaching attaching(writing);
+    std::vector<Work>& works = attaching.plan_->works;
+    for (const AttachRequest& request : requests) {
+        auto targets = find_targets(writing.interfaces, request);
+        if (!targets) return tl::unexpected(targets.error());
+        for (const Target& target : *targets) {
+            if (auto once = check_once(works, target, request.label); !once)
+                return tl::unexpected(once.error());
+            auto work = plan(writing, request, target, works);
+            if (!work) return tl::unexpected(work.error());
+            works.push_back(std::move(*work));
+        }
+    }
+    for (Work& work : works) {
+        auto prepared = prepare(writing, work);
+        if (prepared) continue;
+        attaching.undo();
+        return context(work.target.interface.name, prepared.error());
+    }
+    return attaching;
+}
+
+bool Attaching::changes_anything() const {
+    return std::any_of(plan_->works.begin(), plan_->works.end(),
+                       [&](const Work& work) { return changes(work, *writing_); });
+}
+
+State Attaching::next() const {
+    return enabled_state(*writing_, plan_->works);
+}
+
+Status Attaching::finish(const State& published) {
+    if (auto replaced = replace_all(*writing_, plan_->works); !replaced) return replaced;
+    // The records of the work are newer: they know the mode that XDP got.
+    State next = published;
+    for (Attachment& attachment : next.attachments)
+        for (const Work& work : plan_->works)
+            if (work.attachment.slot == attachment.slot) attachment.record = work.attachment.record;
+    return settle(*writing_, next, plan_->works);
+}
+
+void Attaching::undo() {
+    engine::undo(*writing_, plan_->works);
+}
+
+std::vector<AttachOutcome> Attaching::outcomes() const {
+    std::vector<AttachOutcome> outcomes;
+    for (const Work& work : plan_->works)
+        outcomes.push_back({work.target.interface.name, work.change, work.renamed_from});
+    return outcomes;
+}
+
+std::set<std::uint32_t> Attaching::slots() const {
+    std::set<std::uint32_t> slots;
+    for (const Work& work : plan_->works) slots.insert(work.attachment.slot);
+    return slots;
+}
+
 Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
-    auto targets = find_targets(request);
-    if (!targets) return tl::unexpected(targets.error());
+    // Names that are wrong are told before anything is made.
+    auto interfaces = net::list_interfaces();
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    if (auto targets = find_targets(*interfaces, request); !targets) return tl::unexpected(targets.error());
     auto writing = create_to_write();
     if (!writing) return tl::unexpected(writing.error());
 
-    std::vector<Work> all;
-    for (const Target& target : *targets) {
-        auto work = plan(*writing, request, target, all);
-        if (!work) {
-            undo(*writing, {});
-            return tl::unexpected(work.error());
-        }
-        all.push_back(std::move(*work));
+    auto attaching = Attaching::start(*writing, {&request, 1});
+    if (!attaching) {
+        undo(*writing, {});
+        return tl::unexpected(attaching.error());
     }
-    if (auto done = carry_out(*writing, all); !done) {
-        undo(*writing, all);
-        return tl::unexpected(done.error());
+    if (!attaching->changes_anything()) return attaching->outcomes();
+    State next = attaching->next();
+    if (auto published = writing->store.publish(next); !published) {
+        attaching->undo();
+        return tl::unexpected(published.error());
     }
-    std::vector<AttachOutcome> outcomes;
-    for (const Work& work : all)
-        outcomes.push_back({work.target.interface.name, work.change, work.renamed_from});
-    return outcomes;
+    if (auto finished = attaching->finish(next); !finished) {
+        State before = writing->state;
+        if (auto back = writing->store.publish(before); !back) return tl::unexpected(back.error());
+        attaching->undo();
+        return tl::unexpected(finished.error());
+    }
+    return attaching->outcomes();
 }
 
 }  // namespace fwctl::engine

@@ -5,6 +5,9 @@
 // took off) is put back.
 #pragma once
 
+#include <memory>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +23,7 @@ struct AttachRequest {
     std::uint8_t hooks = 0;  // enum fw_hook; 0: what suits each interface
     bool replace = false;    // put ours in the place of another's XDP program
     bool isolate_peers = false;
+    std::string label = {};  // the policy's name for it; empty: attached by hand
 };
 
 enum class AttachChange { kAttached, kUnchanged, kRepaired, kUpdated };
@@ -28,6 +32,36 @@ struct AttachOutcome {
     std::string interface;
     AttachChange change = AttachChange::kAttached;
     std::string renamed_from;  // not empty: the name that the attachment, and rules, knew it by until now
+};
+
+struct Writing;
+
+// Attaching in steps, for a command that switches to more than new attachments: what start() attaches judges
+// nothing until the caller publishes next(). A start() that fails has undone what it did.
+class Attaching {
+public:
+    static Result<Attaching> start(const Writing& writing, std::span<const AttachRequest> requests);
+    Attaching(Attaching&&) noexcept;
+    Attaching& operator=(Attaching&&) noexcept;
+    ~Attaching();
+
+    [[nodiscard]] bool changes_anything() const;
+    // The state with these attachments enabled.
+    [[nodiscard]] State next() const;
+    // After next(), or a state made of it, has been published.
+    [[nodiscard]] Status finish(const State& published);
+    // Instead: takes off what start() attached.
+    void undo();
+
+    [[nodiscard]] std::vector<AttachOutcome> outcomes() const;
+    [[nodiscard]] std::set<std::uint32_t> slots() const;
+
+private:
+    struct Plan;
+    explicit Attaching(const Writing& writing);
+
+    const Writing* writing_;
+    std::unique_ptr<Plan> plan_;
 };
 
 Result<std::vector<AttachOutcome>> attach(const AttachRequest& request);

@@ -26,23 +26,11 @@ TcDirection direction_of(fw_hook hook) {
     return hook == FW_HOOK_TC_IN ? TcDirection::kIngress : TcDirection::kEgress;
 }
 
-ProgramKind kind_of(fw_hook hook) {
-    switch (hook) {
-        case FW_HOOK_XDP:
-            return ProgramKind::kXdp;
-        case FW_HOOK_TC_IN:
-            return ProgramKind::kTcIn;
-        case FW_HOOK_TC_OUT:
-            break;
-    }
-    return ProgramKind::kTcOut;
-}
-
 Result<kernel::Object> object_for(const Store& store, const Attachment& attachment, fw_hook hook) {
     kernel::ProgramConfig config;
     config.slot = attachment.slot;
     config.link = static_cast<fw_link>(attachment.record.link);
-    return kernel::Object::open(kind_of(hook), config, store.paths());
+    return kernel::Object::open(program_kind(hook), config, store.paths());
 }
 
 bool is_ours(const Store& store, const Attachment& attachment, std::uint32_t program_id) {
@@ -331,6 +319,18 @@ std::set<std::uint32_t> slots_in_use(const Store& store) {
     for (const kernel::ProgramInfo& program : kernel::programs_using(store.control_id()))
         if (const auto slot = kernel::slot_of(program)) slots.insert(*slot);
     return slots;
+}
+
+kernel::ProgramKind program_kind(fw_hook hook) {
+    switch (hook) {
+        case FW_HOOK_XDP:
+            return ProgramKind::kXdp;
+        case FW_HOOK_TC_IN:
+            return ProgramKind::kTcIn;
+        case FW_HOOK_TC_OUT:
+            break;
+    }
+    return ProgramKind::kTcOut;
 }
 
 const char* hook_name(fw_hook hook) {

@@ -5,7 +5,11 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/text.h"
 #include "engine/hooks.h"
+#include "engine/library.h"
 #include "net/namespace.h"
 
 namespace fwctl::engine {
@@ -24,13 +28,56 @@ Status clean_up(const Store& store, State& state) {
     return {};
 }
 
-Result<Writing> begin(Lock lock, Store store) {
+Result<Writing> look(Lock lock, Store store) {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
-    if (auto clean = clean_up(store, *state); !clean) return tl::unexpected(clean.error());
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     return Writing{std::move(lock), std::move(store), std::move(*state), std::move(*interfaces)};
+}
+
+// Behind a trial that has run out the word is put straight first: the other half holds, and stays so.
+Result<Writing> begin(Lock lock, Store store) {
+    if (const auto left = store.trial_left())
+        return fail(fmt::format("a policy is on trial for another {}: fwctl confirm keeps it, fwctl rollback "
+                                "ends it",
+                                format_duration(*left)),
+                    Exit::kConflict);
+    if (store.trial_lapsed()) store.end_trial();
+    auto writing = look(std::move(lock), std::move(store));
+    if (!writing) return writing;
+    if (auto clean = clean_up(writing->store, writing->state); !clean) return tl::unexpected(clean.error());
+    return writing;
+}
+
+// What the first command of a namespace left, which was killed, or undone as a trial.
+void forget(const kernel::StatePaths& paths) {
+    remove_state(paths);
+    if (auto library = Library::open()) library->forget();
+}
+
+Result<Writing> open_existing(Result<Writing> (*start)(Lock, Store)) {
+    const auto nothing = [] {
+        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    };
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
+    if (!kernel::bpffs_mounted()) return nothing();
+    auto lock = Lock::acquire(*paths);
+    if (!lock) return tl::unexpected(lock.error());
+    auto store = Store::open(*paths);
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) {
+        forget(*paths);
+        return nothing();
+    }
+    auto writing = start(std::move(*lock), std::move(**store));
+    if (writing && writing->state.attachments.empty()) {
+        forget(*paths);
+        return nothing();
+    }
+    return writing;
 }
 
 }  // namespace
@@ -54,27 +101,11 @@ Result<std::optional<Reading>> open_to_read() {
 }
 
 Result<Writing> open_to_write() {
-    const auto nothing = [] {
-        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-    };
-    auto paths = current_paths();
-    if (!paths) return tl::unexpected(paths.error());
-    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
-    if (!kernel::bpffs_mounted()) return nothing();
-    auto lock = Lock::acquire(*paths);
-    if (!lock) return tl::unexpected(lock.error());
-    auto store = Store::open(*paths);
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) {
-        remove_state(*paths);
-        return nothing();
-    }
-    auto writing = begin(std::move(*lock), std::move(**store));
-    if (writing && writing->state.attachments.empty()) {
-        remove_state(*paths);
-        return nothing();
-    }
-    return writing;
+    return open_existing(begin);
+}
+
+Result<Writing> open_during_trial() {
+    return open_existing(look);
 }
 
 Result<Writing> create_to_write() {

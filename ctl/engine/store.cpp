@@ -9,10 +9,9 @@
 #include <cstring>
 #include <ctime>
 #include <filesystem>
+#include <map>
 #include <memory>
-#include <set>
 
-#include "compile/compile.h"
 #include "kernel/grace.h"
 #include "kernel/object.h"
 #include "policy/builtin.h"
@@ -22,14 +21,6 @@ namespace fwctl::engine {
 namespace {
 
 constexpr std::size_t kHalves = 2;
-
-std::uint64_t load(const kernel::MappedArray<fw_control>& control) {
-    return std::atomic_ref<__u64>(control.at(0)->generation).load(std::memory_order_acquire);
-}
-
-void switch_to(const kernel::MappedArray<fw_control>& control, std::uint64_t generation) {
-    std::atomic_ref<__u64>(control.at(0)->generation).store(generation, std::memory_order_release);
-}
 
 // Another layout's state in this namespace: never read, never reset.
 Status refuse_other_layouts(const kernel::StatePaths& paths) {
@@ -45,45 +36,61 @@ Status refuse_other_layouts(const kernel::StatePaths& paths) {
     return {};
 }
 
-Result<std::vector<CountedRule>> live_rules(const fw_generation& generation) {
-    if (generation.text_size == 0) return std::vector<CountedRule>{};
-    const auto parsed = policy::parse_policy({generation.text, generation.text_size}, "live rules");
+// The live rules, and what of the policy stands before them.
+Status read_front(const fw_generation& generation, State& state) {
+    if (generation.text_size == 0) return {};
+    auto parsed = policy::parse_policy({generation.text, generation.text_size}, "live rules");
     if (!parsed) return fail("the live rules in the kernel cannot be read:\n" + parsed.error().render());
-    std::vector<CountedRule> rules;
+    const std::uint64_t now = monotonic_now();
     for (std::size_t i = 0; i < parsed->rules.size(); ++i) {
-        CountedRule counted{parsed->rules[i], generation.rules[i].counter};
+        CountedRule counted{std::move(parsed->rules[i]), generation.rules[i].counter};
         counted.rule.expires = generation.rules[i].expires;
-        rules.push_back(std::move(counted));
+        if (is_over(counted.rule, now)) continue;
+        counted.rule.origin = policy::Origin::kLive;
+        state.live.push_back(std::move(counted));
     }
-    return rules;
+    parsed->rules.clear();
+    state.front = std::move(*parsed);
+    return {};
 }
 
-// Free counters for the rules that have none, set to zero: the active generation does not count there.
-Status give_counters(State& state, const fw_generation& active, const kernel::Map& counters) {
-    std::set<std::uint16_t> used;
-    for (std::uint16_t i = 0; i < policy::builtin_rules().size(); ++i) used.insert(i);
-    for (const CountedRule& rule : state.live) used.insert(rule.counter);
-    for (std::uint32_t i = 0; i < active.rule_count; ++i) used.insert(active.rules[i].counter);
-    for (CountedRule& rule : state.live) {
-        if (rule.counter != kNoCounter) continue;
-        std::uint16_t free = 0;
-        while (used.contains(free)) ++free;
-        if (free >= FW_MAX_RULES) return fail(fmt::format("more rules than the limit of {}", +FW_MAX_RULES));
-        if (auto cleared = counters.clear_per_cpu<fw_count>(free); !cleared) return cleared;
-        rule.counter = free;
-        used.insert(free);
-    }
+Status read_main(const fw_generation& generation, const kernel::Banks& banks, MainTier& main) {
+    main.tier = generation.tiers[FW_MAIN];
+    main.snapshot = generation.snapshot;
+    for (const fw_set_state& set : generation.sets) main.dynamic_sets.emplace_back(set.name);
+    while (!main.dynamic_sets.empty() && main.dynamic_sets.back().empty()) main.dynamic_sets.pop_back();
+    if (main.tier.words == 0) return {};
+    auto words = banks.read(main.tier.bank, main.tier.places, (main.tier.places_size + 3) / 4);
+    if (!words) return tl::unexpected(words.error());
+    main.places =
+        compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
     return {};
 }
 
 }  // namespace
 
-std::vector<CountedRule> State::all_rules() const {
+std::vector<CountedRule> State::front_rules() const {
+    std::vector<policy::Rule> rules;
+    std::map<std::string, std::uint32_t> counters;
+    for (const CountedRule& counted : live) {
+        rules.push_back(counted.rule);
+        counters[counted.rule.name] = counted.counter;
+    }
+    std::uint32_t next = 0;
+    for (const policy::Rule& rule : policy::builtin_rules()) counters[rule.name] = next++;
+    counters["lockout"] = next++;
+    counters["lockout-replies"] = next++;
+
     std::vector<CountedRule> all;
-    std::uint16_t counter = 0;
-    for (policy::Rule& rule : policy::builtin_rules()) all.push_back({std::move(rule), counter++});
-    all.insert(all.end(), live.begin(), live.end());
+    for (policy::Rule& rule : policy::effective_rules(front, rules)) {
+        const std::uint32_t counter = counters.at(rule.name);
+        all.push_back({std::move(rule), counter});
+    }
     return all;
+}
+
+std::vector<std::string> Attachment::names() const {
+    return label().empty() || label() == name() ? std::vector{name()} : std::vector{label(), name()};
 }
 
 const Attachment* State::find(const std::string& name) const {
@@ -115,39 +122,70 @@ Result<Store> Store::create(const kernel::StatePaths& paths) {
     return open_pins(paths);
 }
 
+Result<Store> Store::create_private() {
+    auto maps = kernel::SharedMaps::make();
+    if (!maps) return tl::unexpected(maps.error());
+    return of(std::move(*maps));
+}
+
 Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
-    Store store;
-    store.paths_ = paths;
-    auto control = kernel::MappedArray<fw_control>::open(paths.map("control"), 1);
-    auto policy = kernel::MappedArray<fw_generation>::open(paths.map("policy"), kHalves);
-    auto records = kernel::MappedArray<fw_attachment>::open(paths.map("attachments"), FW_MAX_ATTACHMENTS);
-    auto prefixes = kernel::Map::open(paths.map("prefixes"));
-    auto rule_counters = kernel::Map::open(paths.map("rule_counters"));
+    auto maps = kernel::SharedMaps::open(paths);
+    if (!maps) return tl::unexpected(maps.error());
+    auto store = of(std::move(*maps));
+    if (store) store->paths_ = paths;
+    return store;
+}
+
+Result<Store> Store::of(kernel::SharedMaps maps) {
+    auto control = kernel::MappedArray<fw_control>::of(std::move(maps.control), 1);
+    auto policy = kernel::MappedArray<fw_generation>::of(std::move(maps.policy), kHalves);
+    auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
     if (!records) return tl::unexpected(records.error());
-    if (!prefixes) return tl::unexpected(prefixes.error());
-    if (!rule_counters) return tl::unexpected(rule_counters.error());
+    Store store;
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
-    store.prefixes_ = std::move(*prefixes);
-    store.rule_counters_ = std::move(*rule_counters);
+    store.banks_ = kernel::Banks(std::move(maps.pages));
+    store.members_ = std::move(maps.members);
+    store.rule_counters_ = kernel::CounterPages(std::move(maps.rule_counters));
     return store;
+}
+
+kernel::SharedMaps::Descriptors Store::maps() const {
+    return {{{"control", control_.map().fd()},
+             {"policy", policy_.map().fd()},
+             {"pages", banks_.map().fd()},
+             {"members", members_.fd()},
+             {"rule_counters", rule_counters_.map().fd()},
+             {"attachments", records_.map().fd()}}};
+}
+
+std::uint64_t Store::word() const {
+    return std::atomic_ref<__u64>(control_.at(0)->word).load(std::memory_order_acquire);
+}
+
+void Store::set_word(std::uint64_t word) const {
+    std::atomic_ref<__u64>(control_.at(0)->word).store(word, std::memory_order_release);
+}
+
+std::uint32_t Store::active_half() const {
+    return fw_half_of(word(), monotonic_now());
 }
 
 Result<State> Store::read() const {
     const auto copy = std::make_unique<fw_generation>();
     State state;
+    std::uint64_t seen = 0;
     do {  // the half that holds is never written: when the word has not moved, the copy is whole
-        state.generation = load(control_);
-        std::memcpy(copy.get(), policy_.at(state.generation & 1), sizeof(*copy));
+        seen = word();
+        std::memcpy(copy.get(), policy_.at(active_half()), sizeof(*copy));
         std::atomic_thread_fence(std::memory_order_acquire);
-    } while (load(control_) != state.generation);
-
-    auto live = live_rules(*copy);
-    if (!live) return tl::unexpected(live.error());
-    state.live = std::move(*live);
+    } while (word() != seen);
+    state.generation = static_cast<std::uint32_t>(seen);
+    if (auto rules = read_front(*copy, state); !rules) return tl::unexpected(rules.error());
+    if (auto main = read_main(*copy, banks_, state.main); !main) return tl::unexpected(main.error());
     for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot) {
         Attachment attachment;
         attachment.slot = slot;
@@ -156,40 +194,6 @@ Result<State> Store::read() const {
         if (attachment.record.ifindex != 0) state.attachments.push_back(attachment);
     }
     return state;
-}
-
-Status Store::publish(State& state) const {
-    const std::uint64_t next = load(control_) + 1;
-    // The half that is about to be written may still be read by packets that came before the last switch.
-    if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
-    if (auto given = give_counters(state, *policy_.at((next - 1) & 1), rule_counters_); !given) return given;
-    if (auto written = write_half(next, state); !written) return written;
-    switch_to(control_, next);
-    state.generation = next;
-    return {};
-}
-
-Status Store::write_half(std::uint64_t generation, const State& state) const {
-    compile::Input input;
-    for (CountedRule& counted : state.all_rules()) {
-        input.rules.push_back(std::move(counted.rule));
-        input.counters.push_back(counted.counter);
-    }
-    for (const Attachment& attachment : state.attachments)
-        if (attachment.enabled) input.attachments.push_back({attachment.slot, attachment.name()});
-    auto image = compile::compile(input);
-    if (!image) return tl::unexpected(image.error());
-
-    const auto half = static_cast<std::uint8_t>(generation & 1);
-    for (const auto& key : prefixes_.keys<fw_prefix_key>())
-        if (key.half == half)
-            if (auto erased = prefixes_.erase(key); !erased) return erased;
-    for (compile::PrefixEntry& entry : image->prefixes) {
-        entry.key.half = half;
-        if (auto added = prefixes_.update(entry.key, entry.matches); !added) return added;
-    }
-    std::memcpy(policy_.at(half), image->generation.get(), sizeof(fw_generation));
-    return {};
 }
 
 // The ifindex is what makes a record valid: written last, erased first. A record that is valid stays so while
@@ -208,15 +212,32 @@ void Store::erase_record(std::uint32_t slot) const {
     *record = fw_attachment{};
 }
 
-Result<fw_count> Store::rule_count(std::uint16_t counter) const {
-    auto values = rule_counters_.per_cpu<fw_count>(counter);
-    if (!values) return tl::unexpected(values.error());
-    fw_count sum{};
-    for (const fw_count& value : *values) {
-        sum.packets += value.packets;
-        sum.bytes += value.bytes;
-    }
-    return sum;
+Result<std::vector<fw_count>> Store::rule_counts(std::span<const std::uint32_t> counters) const {
+    return rule_counters_.sums(counters);
+}
+
+Status Store::start_counters(std::span<const std::uint32_t> counters) const {
+    if (counters.empty()) return {};
+    if (auto made = rule_counters_.make(*std::max_element(counters.begin(), counters.end()) + 1); !made)
+        return made;
+    return rule_counters_.clear(counters);
+}
+
+Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) const {
+    return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
+}
+
+std::optional<fw_member> Store::find_member(const fw_member_key& key) const {
+    return members_.find<fw_member>(key);
+}
+
+Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name) const {
+    if (main.tier.words == 0) return false;
+    auto words = banks_.read(main.tier.bank, main.tier.names, std::size_t{main.tier.rule_count} * 2);
+    if (!words) return tl::unexpected(words.error());
+    std::vector<std::uint64_t> hashes(main.tier.rule_count);
+    std::memcpy(hashes.data(), words->data(), hashes.size() * sizeof(std::uint64_t));
+    return std::binary_search(hashes.begin(), hashes.end(), compile::name_hash(name));
 }
 
 Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {
@@ -231,6 +252,14 @@ Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) 
             sum.by_reason[reason].bytes += value.by_reason[reason].bytes;
         }
     return sum;
+}
+
+Status Store::forget_members(const std::set<std::uint32_t>& sets) const {
+    if (sets.empty()) return {};
+    for (const auto& key : members_.keys<fw_member_key>())
+        if (sets.contains(key.set))
+            if (auto erased = members_.erase(key); !erased) return erased;
+    return {};
 }
 
 void remove_state(const kernel::StatePaths& paths) {

@@ -5,16 +5,24 @@
 // Lock may publish or write records.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "compile/places.h"
+#include "compile/tier.h"
 #include "fwctl/abi/policy.h"
+#include "fwctl/abi/reason.h"
 #include "fwctl/abi/state.h"
 #include "kernel/bpffs.h"
 #include "kernel/map.h"
+#include "kernel/pages.h"
+#include "kernel/shared_maps.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
@@ -22,7 +30,7 @@ namespace fwctl::engine {
 // A rule and the index of its counters.
 struct CountedRule {
     policy::Rule rule;
-    std::uint16_t counter = 0;
+    std::uint32_t counter = 0;
 };
 
 struct Attachment {
@@ -30,16 +38,31 @@ struct Attachment {
     fw_attachment record{};
     bool enabled = false;  // false: left behind by a command that did not finish
     [[nodiscard]] std::string name() const { return record.name; }
+    [[nodiscard]] std::string label() const { return record.label; }
+    // What `on` may call it.
+    [[nodiscard]] std::vector<std::string> names() const;
     [[nodiscard]] int ifindex() const { return static_cast<int>(record.ifindex); }
 };
 
+// The policy that was applied, as far as the kernel holds it; its rules are in the snapshot.
+struct MainTier {
+    fw_tier tier{};  // words 0: no policy was applied
+    compile::Places places;
+    std::string snapshot;
+    std::vector<std::string> dynamic_sets;  // by their number; an empty name is a free one
+};
+
 struct State {
-    std::uint64_t generation = 0;
-    std::vector<CountedRule> live;
+    std::uint32_t generation = 0;
+    // What is asked before the rules of the policy's file: `front` has the defaults, the built-in rules that
+    // are switched off, and the sets that the lock-out guard and live rules name, but no rules.
+    policy::Policy front;
+    std::vector<CountedRule> live;  // but for those whose time is over
+    MainTier main;
     std::vector<Attachment> attachments;  // by slot
 
-    // The built-in rules, then the live ones.
-    [[nodiscard]] std::vector<CountedRule> all_rules() const;
+    // The rules of the front in the order in which they are asked: built-in ones, then live ones.
+    [[nodiscard]] std::vector<CountedRule> front_rules() const;
     [[nodiscard]] const Attachment* find(const std::string& name) const;
 };
 
@@ -49,6 +72,11 @@ public:
     // version of fwctl keeps state of another layout here.
     static Result<std::optional<Store>> open(const kernel::StatePaths& paths);
     static Result<Store> create(const kernel::StatePaths& paths);
+    // Of nobody else, without paths: gone with the process, however it ends.
+    static Result<Store> create_private();
+
+    // What programs that are loaded for this store alone use, see kernel::Object.
+    [[nodiscard]] kernel::SharedMaps::Descriptors maps() const;
 
     [[nodiscard]] const kernel::StatePaths& paths() const { return paths_; }
     // The map that tells our programs from those of others.
@@ -56,32 +84,71 @@ public:
 
     [[nodiscard]] Result<State> read() const;
 
-    // Makes the live rules and the enabled attachments of `state` the running ones. Rules without counters
-    // (kNoCounter) get some, which start at zero.
+    // Writes the state as the next generation, which no packet sees yet. Rules without counters (kNoCounter)
+    // get some, which start at zero. `main`: a policy to take the place of state.main; its bank is written,
+    // and state.main is it from now on.
+    [[nodiscard]] Status prepare(State& state, compile::TierImage* main = nullptr) const;
+    // The one store that switches to what prepare() wrote: from there on nothing fails. What the former
+    // generation alone used is given back, if need be by a later commit(); on trial, when the trial is over.
+    void commit(State& state, std::optional<std::chrono::seconds> trial = {}) const;
     [[nodiscard]] Status publish(State& state) const;
+    // Gives back what prepare() took for a policy that is not to hold.
+    void abandon(const State& prepared) const;
+
+    // The half of `policy` that prepare() writes.
+    [[nodiscard]] std::uint32_t next_half() const;
+
+    // How long the policy that holds is still on trial; nullopt: it is not, or no longer.
+    [[nodiscard]] std::optional<std::chrono::seconds> trial_left() const;
+    // Whether a trial has run out, and end_trial() has to tidy up behind it.
+    [[nodiscard]] bool trial_lapsed() const;
+    // Keeps the policy on trial; an error with Exit::kConflict when it has run out meanwhile.
+    [[nodiscard]] Status keep_trial() const;
+    // Goes back to the policy before, if the deadline has not done so.
+    void end_trial() const;
 
     void write_record(const Attachment& attachment) const;
     void erase_record(std::uint32_t slot) const;
 
-    [[nodiscard]] Result<fw_count> rule_count(std::uint16_t counter) const;
+    // Of each rule.
+    [[nodiscard]] Result<std::vector<fw_count>> rule_counts(std::span<const std::uint32_t> counters) const;
+    // Sets counters to zero, making them where they are not there.
+    [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
+    // Of the rules of the policy that was applied, in their order.
+    [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
+    // The longest prefix in the trie that has the key's bits; nullopt: none has.
+    [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
+    [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
+    // Empties dynamic sets, by their numbers.
+    [[nodiscard]] Status forget_members(const std::set<std::uint32_t>& sets) const;
+
 private:
+    static Result<Store> of(kernel::SharedMaps maps);
     static Result<Store> open_pins(const kernel::StatePaths& paths);
-    [[nodiscard]] Status write_half(std::uint64_t generation, const State& state) const;
+    [[nodiscard]] std::uint64_t word() const;
+    void set_word(std::uint64_t word) const;
+    [[nodiscard]] std::uint32_t active_half() const;
+    void clear_unused_banks() const;
+    [[nodiscard]] Status give_counters(State& state) const;
+    [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;
     kernel::MappedArray<fw_control> control_;
     kernel::MappedArray<fw_generation> policy_;
     kernel::MappedArray<fw_attachment> records_;
-    kernel::Map prefixes_;
-    kernel::Map rule_counters_;
+    kernel::Banks banks_;
+    kernel::Map members_;
+    kernel::CounterPages rule_counters_;
 };
 
 // Removes every pin of a network namespace that has no attachment any more, and its directories.
 void remove_state(const kernel::StatePaths& paths);
 
-inline constexpr std::uint16_t kNoCounter = 0xffff;
+inline constexpr std::uint32_t kNoCounter = FW_NO_RULE;
+// Counters below are those of the built-in rules.
+inline constexpr std::uint32_t kFirstFreeCounter = 16;
 
 // CLOCK_MONOTONIC, against which rules expire.
 std::uint64_t monotonic_now();

@@ -18,7 +18,12 @@ inline constexpr std::size_t kParserRules = 3;  // malformed, vlan-depth, header
 
 std::vector<Rule> builtin_rules();
 
-// Why the rule of that name is there, a sentence for people; nullopt when no built-in rule has the name.
+// Every rule in the order in which it is asked: the lockout guard with the replies to it, the built-in rules
+// that the policy has not switched off, `live`, and those of the policy's files.
+std::vector<Rule> effective_rules(const Policy& policy, const std::vector<Rule>& live);
+
+// Why the rule of that name is there, a sentence for people; nullopt when no built-in rule has the name. The
+// guard's rules, "lockout" and "lockout-replies", are built in as well.
 std::optional<std::string_view> describe_builtin(std::string_view name);
 
 // What the parser refuses under this rule ("malformed packets"); nullopt for rules that are matched.

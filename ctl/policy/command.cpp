@@ -1,7 +1,6 @@
 #include "policy/command.h"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <optional>
 #include <string_view>
@@ -11,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "policy/field.h"
 #include "policy/prefix.h"
 #include "policy/rule.h"
 #include "policy/schema.h"
@@ -26,22 +26,39 @@ struct Opener {
     std::string_view example;
 };
 
-constexpr std::array kOpeners = {
-    Opener{"from", "address", "192.0.2.0/24"},
-    Opener{"to", "address", "192.0.2.0/24"},
-    Opener{"on", "interface", "eth0"},
-};
+const std::vector<Opener>& openers() {
+    static const std::vector<Opener> all_openers = [] {
+        std::vector<Opener> all = {{"from", "an address", "192.0.2.0/24"},
+                                   {"to", "an address", "192.0.2.0/24"},
+                                   {"on", "an interface", "eth0"}};
+        for (const FieldInfo& info : fields()) {
+            all.push_back({info.key, "a value", info.accepts.substr(0, info.accepts.find(','))});
+        }
+        return all;
+    }();
+    return all_openers;
+}
 
-constexpr std::array<std::string_view, 5> kKeywords = {"from", "to", "on", "in", "out"};
+// All words that are not values.
+const std::vector<std::string_view>& keywords() {
+    static const std::vector<std::string_view> all_keywords = [] {
+        std::vector<std::string_view> all = {"in", "out"};
+        for (const Opener& opener : openers()) {
+            all.push_back(opener.word);
+        }
+        return all;
+    }();
+    return all_keywords;
+}
 
 tl::unexpected<Error> refuse(std::string message) {
     return fail(std::move(message), Exit::kUsage);
 }
 
 const Opener* find_opener(std::string_view word) {
-    const auto* row = std::find_if(kOpeners.begin(), kOpeners.end(),
-                                   [word](const Opener& known) { return known.word == word; });
-    return row == kOpeners.end() ? nullptr : row;
+    const auto row = std::find_if(openers().begin(), openers().end(),
+                                  [word](const Opener& known) { return known.word == word; });
+    return row == openers().end() ? nullptr : &*row;
 }
 
 bool is_direction(std::string_view word) {
@@ -121,7 +138,7 @@ private:
 
     Status close_list() {
         if (opener_ != nullptr && list_is_empty_) {
-            return refuse(fmt::format("\"{0}\" without an {1} behind it: write {0} {2}", opener_->word,
+            return refuse(fmt::format("\"{0}\" without {1} behind it: write {0} {2}", opener_->word,
                                       opener_->takes, opener_->example));
         }
         return {};
@@ -144,7 +161,7 @@ private:
     }
 
     [[nodiscard]] tl::unexpected<Error> refuse_behind_direction(const std::string& word) const {
-        if (const auto meant = nearest(word, kKeywords)) {
+        if (const auto meant = nearest(word, keywords())) {
             return refuse_unknown(word, *meant);
         }
         return refuse(fmt::format("\"{}\" follows \"{}\", which takes nothing behind it", word, direction_));
@@ -164,7 +181,7 @@ private:
         if (added) {
             return added;
         }
-        const auto meant = rule_.services.empty() ? std::nullopt : nearest(word, kKeywords);
+        const auto meant = rule_.services.empty() ? std::nullopt : nearest(word, keywords());
         if (meant) {
             return refuse_unknown(word, *meant);
         }
@@ -175,12 +192,12 @@ private:
     }
 
     Status add_to_list(const std::string& word) {
-        if (opener_->takes == "address" && word == "any") {
+        if (opener_->takes == "an address" && word == "any") {
             return refuse(
                 fmt::format("\"{0} any\" says nothing: leave {0} out for any address", opener_->word));
         }
         Status added = find_rule_key(opener_->word)->add(rule_, word);
-        const auto meant = added ? std::nullopt : nearest(word, kKeywords);
+        const auto meant = added ? std::nullopt : nearest(word, keywords());
         if (meant) {
             return refuse_unknown(word, *meant);
         }

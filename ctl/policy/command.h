@@ -1,6 +1,8 @@
 // A live rule from the words of the command line:
 //
-//     fwctl allow|deny SERVICE… [from ADDRESS…] [to ADDRESS…] [on INTERFACE…] [in|out]
+//     fwctl allow|deny|reject SERVICE… [from ADDRESS…] [to ADDRESS…] [FIELD VALUE…]… [on INTERFACE…] [in|out]
+//
+// where ADDRESS is as in addresses.h and FIELD one of field.h: sport 1024-65535.
 //
 // Promises: commas separate like blanks. Errors are one line, with Exit::kUsage. The rule is canonical and
 // carries its default name. Options (--for, --before) are not seen here.

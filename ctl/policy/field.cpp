@@ -23,7 +23,8 @@ constexpr std::array kFieldTable = {
               "TCP flags: each one named is set, or with ! not set; none: no flag is set.", 255},
     FieldInfo{Field::kFragment, "fragment", "no, atomic, first, later, any",
               "Part of an IP datagram; any: first or later, no: whole or atomic (RFC 6946).", 3},
-    FieldInfo{Field::kLength, "length", "64, 0-63", "Bytes of the packet from its network header on.", 65535},
+    FieldInfo{Field::kLength, "length", "64, 0-63",
+              "Bytes of the packet from its network header on; more than 65535 count as 65535.", 65535},
     FieldInfo{Field::kTtl, "ttl", "64, 0-63", "Time to live of IPv4, hop limit of IPv6.", 255},
     FieldInfo{Field::kDscp, "dscp", "46, ef, af11, cs3, 0-7", "Differentiated services code point.", 63},
     FieldInfo{Field::kVlan, "vlan", "10, 100-200, none", "Id of the outermost VLAN tag; none: no tag.",
@@ -335,27 +336,33 @@ std::vector<std::string> format_match(const FieldMatch& match) {
     return words;
 }
 
+bool covers(const Interval& outer, const Interval& inner) {
+    if (outer.mask == inner.mask) {
+        return outer.first <= inner.first && inner.last <= outer.last;
+    }
+    const bool looks_at_less = (outer.mask & inner.mask) == outer.mask;
+    return looks_at_less && inner.first == inner.last && outer.contains(inner.first);
+}
+
 std::vector<Interval> canonical_intervals(std::vector<Interval> intervals) {
-    const auto covers = [](const Interval& outer, const Interval& inner) {
-        const bool looks_less = (outer.mask & inner.mask) == outer.mask;
-        return looks_less &&
-               (outer.mask == inner.mask ? outer.first <= inner.first && inner.last <= outer.last
-                                         : inner.first == inner.last && outer.contains(inner.first));
-    };
     std::sort(intervals.begin(), intervals.end());
+    intervals.erase(std::unique(intervals.begin(), intervals.end()), intervals.end());
     std::vector<Interval> kept;
     for (const Interval& interval : intervals) {
-        Interval* last = kept.empty() ? nullptr : &kept.back();
-        if (last != nullptr && ~last->mask == 0 && ~interval.mask == 0 &&
-            (interval.first <= last->last || interval.first == last->last + 1)) {
-            last->last = std::max(last->last, interval.last);
-        } else if (std::none_of(intervals.begin(), intervals.end(), [&](const Interval& other) {
-                       return ~interval.mask != 0 && other != interval && covers(other, interval);
-                   })) {
+        const bool is_masked = ~interval.mask != 0;
+        const bool is_covered =
+            is_masked && std::any_of(intervals.begin(), intervals.end(), [&](const Interval& other) {
+                return other != interval && covers(other, interval);
+            });
+        // Without masks, sorted by their beginning: one pass joins them.
+        const bool is_joined = !is_masked && !kept.empty() && ~kept.back().mask == 0 &&
+                               (interval.first <= kept.back().last || interval.first == kept.back().last + 1);
+        if (is_joined) {
+            kept.back().last = std::max(kept.back().last, interval.last);
+        } else if (!is_covered) {
             kept.push_back(interval);
         }
     }
-    kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
     return kept;
 }
 

@@ -38,6 +38,9 @@ const FieldInfo& info_of(Field field);
 Result<Interval> parse_field(Field field, std::string_view word);
 std::string format_field(Field field, const Interval& interval);
 
+// Whether every value that `inner` holds lies in `outer`.
+bool covers(const Interval& outer, const Interval& inner);
+
 // The one form of intervals that say the same, but for masks: sorted, none within another, and neighbours
 // without a mask in one.
 std::vector<Interval> canonical_intervals(std::vector<Interval> intervals);

@@ -1,235 +1,163 @@
 #include "policy/parse.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <limits>
 #include <map>
-#include <optional>
-#include <string>
+#include <set>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include "base/text.h"
-#include "policy/builtin.h"
-#include "policy/rule.h"
-#include "policy/schema.h"
-#include "policy/toml.h"
+#include "policy/feed.h"
+#include "policy/policy_reader.h"
 
 namespace fwctl::policy {
 
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr SourceSpan kWholeFile = {0, 1, 0};
 
-SourceSpan span_of(const toml::source_region& region) {
-    SourceSpan span{region.begin.line, region.begin.column, 0};
-    span.length = region.end.line == region.begin.line ? region.end.column - region.begin.column
-                                                       : std::numeric_limits<std::size_t>::max();
-    return span;
+bool is_policy_file(const std::string& name) {
+    constexpr std::string_view kEnding = ".toml";
+    return name.size() > kEnding.size() && name.front() != '.' &&
+           name.compare(name.size() - kEnding.size(), kEnding.size(), kEnding) == 0;
 }
 
-std::string_view kind_of(const toml::node& node) {
-    switch (node.type()) {
-        case toml::node_type::table:
-            return "a table";
-        case toml::node_type::array:
-            return "an array";
-        case toml::node_type::string:
-            return "a string";
-        case toml::node_type::integer:
-            return "an integer";
-        case toml::node_type::floating_point:
-            return "a float";
-        case toml::node_type::boolean:
-            return "a boolean";
-        default:
-            return "a date or time";
-    }
-}
-
-// "did you mean …" where a word is near, else what there is.
-std::string hint_for(std::string_view word, const std::vector<std::string_view>& known, std::string_view of) {
-    if (const auto meant = nearest(word, known)) {
-        return fmt::format("did you mean \"{}\"?", *meant);
-    }
-    return fmt::format("the keys of {} are {}", of, fmt::join(known, ", "));
-}
-
-class Reader {
+class Loader {
 public:
-    Reader(std::string_view text, std::string_view file_name) : text_(text), diagnostics_(file_name, text) {}
+    Loader(std::string path, const FileReader& reader) : path_(std::move(path)), reader_(reader) {}
 
-    ParseResult read() {
-        const toml::parse_result parsed = toml::parse(text_);
-        if (!parsed) {
-            report_syntax(parsed.error());
-        } else {
-            read_root(parsed.table());
-        }
-        if (!diagnostics_.empty()) {
+    LoadResult load() {
+        auto text = reader_.read(path_);
+        if (!text) {
+            diagnostics_.error(add("", ""), kWholeFile, "cannot be read: " + text.error().message);
             return tl::unexpected<Diagnostics>(std::move(diagnostics_));
         }
-        return std::move(policy_);
+        read_file(draft_, add("", std::move(*text)));
+        std::set<std::string> folders;
+        for (const Mention& include : draft_.includes) {
+            read_folder(include, folders);
+        }
+        read_set_files();
+        Policy policy = finish(std::move(draft_));
+        if (diagnostics_.errors() > 0) {
+            return tl::unexpected<Diagnostics>(std::move(diagnostics_));
+        }
+        std::vector<Source> sources = diagnostics_.sources();
+        return Loaded{std::move(policy), std::move(sources), std::move(diagnostics_)};
     }
 
 private:
-    void error(const toml::source_region& region, std::string message, std::string hint = {}) {
-        diagnostics_.error(span_of(region), std::move(message), std::move(hint));
+    // `name` as seen from the policy's own folder; empty for the policy itself.
+    std::size_t add(const std::string& name, std::string text) {
+        names_.push_back(name);
+        return diagnostics_.add_source({name.empty() ? path_ : path_of(name), std::move(text)});
     }
 
-    void report_syntax(const toml::parse_error& fault) {
-        const SourceSpan span = span_of(fault.source());
-        std::string_view message = fault.description();
-        constexpr std::string_view kOpening = "Error while ";
-        if (message.substr(0, kOpening.size()) == kOpening) {
-            message.remove_prefix(kOpening.size());
+    [[nodiscard]] std::string path_of(const std::string& name) const { return path_beside(path_, name); }
+
+    void refuse(const Mention& mention, std::string message) {
+        diagnostics_.error(mention.place.file, mention.place.span, std::move(message));
+    }
+
+    void read_folder(const Mention& include, std::set<std::string>& folders) {
+        std::string folder = include.word;
+        while (folder.size() > 1 && folder.back() == '/') {
+            folder.pop_back();
         }
-        diagnostics_.error({span.line, span.column, 0}, std::string(message), quotes_hint(span.line));
+        if (!folders.insert(folder).second) {
+            refuse(include, fmt::format("\"{}\" is included already", folder));
+            return;
+        }
+        auto names = reader_.list(path_of(folder));
+        if (!names) {
+            refuse(include, fmt::format("cannot read {}: {}", path_of(folder), names.error().message));
+            return;
+        }
+        std::sort(names->begin(), names->end());
+        for (const std::string& name : *names) {
+            if (is_policy_file(name)) {
+                read_included(include, fmt::format("{}/{}", folder, name));
+            }
+        }
     }
 
-    // The usual mistake: `from = 192.0.2.1`, a value that is no number and stands without quotes.
-    [[nodiscard]] std::string quotes_hint(std::size_t number) const {
-        const std::string_view line = diagnostics_.line(number);
-        const std::size_t equals = line.find('=');
-        const std::string_view value =
-            line.substr(equals == std::string_view::npos ? line.size() : equals + 1);
-        const bool is_number = value.find_first_not_of(" \t0123456789") == std::string_view::npos;
-        if (is_number || value.find_first_of("\"'") != std::string_view::npos) {
+    void read_included(const Mention& include, const std::string& name) {
+        auto text = reader_.read(path_of(name));
+        if (!text) {
+            refuse(include, fmt::format("cannot read {}: {}", path_of(name), text.error().message));
+            return;
+        }
+        read_file(draft_, add(name, std::move(*text)));
+    }
+
+    void read_set_files() {
+        std::map<std::string, std::vector<Prefix>> read;
+        auto mention = draft_.set_files.begin();
+        for (Set& set : draft_.policy.sets) {
+            if (set.file.empty()) {
+                continue;
+            }
+            set.file = path_beside(names_[set.place.file], set.file);
+            const auto [elements, is_new] = read.try_emplace(set.file);
+            if (is_new) {
+                elements->second = read_set_file(*mention, set.file);
+            }
+            set.elements = elements->second;
+            ++mention;
+        }
+    }
+
+    std::vector<Prefix> read_set_file(const Mention& mention, const std::string& name) {
+        auto text = reader_.read(path_of(name));
+        if (!text) {
+            refuse(mention, fmt::format("cannot read {}: {}", path_of(name), text.error().message));
             return {};
         }
-        return "services, addresses and names stand in quotes: from = \"192.0.2.1\"";
+        return read_feed(diagnostics_, add(name, std::move(*text)));
     }
 
-    void read_root(const toml::table& root) {
-        for (const auto& [key, value] : root) {
-            if (key == "version") {
-                read_version(value);
-            } else if (key == "rule") {
-                read_rules(value);
-            } else {
-                error(key.source(), fmt::format("unknown key \"{}\"", key.str()),
-                      hint_for(key, {"version", "rule"}, "a policy"));
-            }
-        }
-        if (!root.contains("version")) {
-            diagnostics_.error({1, 1, 0}, "the policy does not say its version",
-                               "begin it with: version = 1");
-        }
-    }
-
-    void read_version(const toml::node& value) {
-        const auto version = value.value_exact<std::int64_t>();
-        if (!version) {
-            error(value.source(), fmt::format("\"version\" takes an integer, not {}", kind_of(value)));
-        } else if (*version != kVersion) {
-            error(value.source(),
-                  fmt::format("version {} is not known; this fwctl reads version {}", *version, kVersion));
-        }
-    }
-
-    void read_rules(const toml::node& value) {
-        const toml::array* rules = value.as_array();
-        if (rules == nullptr) {
-            error(value.source(), fmt::format("\"rule\" is a list of tables, not {}", kind_of(value)),
-                  "write [[rule]]");
-            return;
-        }
-        for (const toml::node& element : *rules) {
-            if (const toml::table* table = element.as_table()) {
-                read_rule(*table);
-            } else {
-                error(element.source(), fmt::format("a rule is a table, not {}", kind_of(element)),
-                      "write [[rule]]");
-            }
-        }
-    }
-
-    void read_rule(const toml::table& table) {
-        const std::size_t mistakes_before = diagnostics_.errors().size();
-        Rule rule;
-        for (const auto& [key, value] : table) {
-            if (const RuleKey* row = find_rule_key(key.str())) {
-                read_value(*row, value, rule);
-            } else {
-                report_unknown_rule_key(key);
-            }
-        }
-        for (const RuleKey& row : rule_keys()) {
-            if (row.required && !table.contains(row.name)) {
-                error(table.source(), fmt::format("a rule needs the key \"{}\"", row.name),
-                      fmt::format("{} takes {}", row.name, row.accepts));
-            }
-        }
-        if (const toml::node* name = table.get("name")) {
-            claim_name(rule.name, *name);
-        }
-        const Status possible = check_rule(canonical(rule));
-        if (!possible && diagnostics_.errors().size() == mistakes_before) {
-            error(table.source(), possible.error().message);
-        }
-        policy_.rules.push_back(canonical(std::move(rule)));
-    }
-
-    void report_unknown_rule_key(const toml::key& key) {
-        std::vector<std::string_view> known;
-        for (const RuleKey& row : rule_keys()) {
-            known.push_back(row.name);
-        }
-        error(key.source(), fmt::format("unknown key \"{}\"", key.str()), hint_for(key, known, "a rule"));
-    }
-
-    void read_value(const RuleKey& row, const toml::node& value, Rule& rule) {
-        const toml::array* list = row.kind == ValueKind::kWords ? value.as_array() : nullptr;
-        if (list == nullptr) {
-            read_word(row, value, rule,
-                      row.kind == ValueKind::kWord ? "a string" : "a string or an array of strings");
-            return;
-        }
-        if (list->empty()) {
-            error(value.source(), fmt::format("\"{}\" lists nothing and would match nothing", row.name),
-                  fmt::format("leave {} out to match everything", row.name));
-        }
-        for (const toml::node& element : *list) {
-            read_word(row, element, rule, "strings");
-        }
-    }
-
-    void read_word(const RuleKey& row, const toml::node& value, Rule& rule, std::string_view takes) {
-        const auto word = value.value_exact<std::string_view>();
-        if (!word) {
-            error(value.source(), fmt::format("\"{}\" takes {}, not {}", row.name, takes, kind_of(value)),
-                  fmt::format("{} takes {}", row.name, row.accepts));
-            return;
-        }
-        const Status added = row.add(rule, *word);
-        if (!added) {
-            error(value.source(), added.error().message);
-        }
-    }
-
-    void claim_name(const std::string& name, const toml::node& value) {
-        if (describe_builtin(name)) {
-            error(value.source(), fmt::format("\"{}\" is the name of a built-in rule", name));
-        }
-        const auto [first, is_new] = names_.emplace(name, value.source().begin.line);
-        if (!is_new) {
-            error(value.source(),
-                  fmt::format("another rule is called \"{}\", in line {}", name, first->second));
-        }
-    }
-
-    std::string_view text_;
+    std::string path_;
+    const FileReader& reader_;
     Diagnostics diagnostics_;
-    Policy policy_;
-    std::map<std::string, std::size_t> names_;  // and the line where each stands
+    Draft draft_{diagnostics_};
+    std::vector<std::string> names_;  // of the sources
 };
 
 }  // namespace
 
+LoadResult load_policy(const std::string& path, const FileReader& reader) {
+    return Loader(path, reader).load();
+}
+
 ParseResult parse_policy(std::string_view text, std::string_view file_name) {
-    return Reader(text, file_name).read();
+    Diagnostics diagnostics({Source{std::string(file_name), std::string(text)}});
+    Draft draft{diagnostics, Origin::kLive};
+    read_file(draft, 0);
+    Policy policy = finish(std::move(draft));
+    if (diagnostics.errors() > 0) {
+        return tl::unexpected<Diagnostics>(std::move(diagnostics));
+    }
+    return policy;
+}
+
+bool has_comments(std::string_view text) {
+    while (!text.empty()) {
+        const std::size_t found = std::min(text.find_first_of("#\"'"), text.size());
+        text.remove_prefix(found);
+        if (text.empty() || text.front() == '#') {
+            return !text.empty();
+        }
+        // A string: three quotes in a row open one that ends with three.
+        const char quote = text.front();
+        const std::size_t width = text.substr(0, 3) == std::string(3, quote) ? 3 : 1;
+        const std::string end(width, quote);
+        text.remove_prefix(width);
+        while (!text.empty() && text.substr(0, width) != end) {
+            text.remove_prefix(quote == '"' && text.front() == '\\' && text.size() > 1 ? 2 : 1);
+        }
+        text.remove_prefix(std::min(width, text.size()));
+    }
+    return false;
 }
 
 }  // namespace fwctl::policy

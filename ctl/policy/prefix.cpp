@@ -18,25 +18,53 @@ int socket_family(Family family) {
     return family == Family::kIpv4 ? AF_INET : AF_INET6;
 }
 
-// The full-length prefix of an address without a length.
-std::optional<Prefix> parse_address(std::string_view text) {
-    const std::string terminated(text);
-    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-        Prefix prefix{family, address_bits(family), {}};
-        if (inet_pton(socket_family(family), terminated.c_str(), prefix.address.data()) == 1) {
-            return prefix;
-        }
+// The next octet of a dotted address. Leading zeros are refused, since some read them as octal.
+std::optional<std::uint8_t> take_octet(std::string_view& rest) {
+    unsigned value = 0;
+    std::size_t digits = 0;
+    for (; digits < rest.size() && digits < 3 && rest[digits] >= '0' && rest[digits] <= '9'; ++digits) {
+        value = value * 10 + static_cast<unsigned>(rest[digits] - '0');
     }
-    return std::nullopt;
+    if (digits == 0 || value > 255 || (digits > 1 && rest.front() == '0')) {
+        return std::nullopt;
+    }
+    rest.remove_prefix(digits);
+    return static_cast<std::uint8_t>(value);
 }
 
-Prefix cut(Prefix prefix, std::uint8_t length) {
-    prefix.length = length;
-    for (std::size_t i = 0; i < prefix.address.size(); ++i) {
-        const std::size_t kept = length > 8 * i ? std::min<std::size_t>(8, length - 8 * i) : 0;
-        prefix.address[i] = static_cast<std::uint8_t>(prefix.address[i] & (0xff00U >> kept));
+// By hand: published lists have a million of them, and inet_pton() would take most of the time.
+std::optional<Prefix> parse_ipv4(std::string_view text) {
+    Prefix prefix{Family::kIpv4, 32, {}};
+    for (std::size_t i = 0; i < 4; ++i) {
+        if (i > 0) {
+            if (text.substr(0, 1) != ".") {
+                return std::nullopt;
+            }
+            text.remove_prefix(1);
+        }
+        const auto octet = take_octet(text);
+        if (!octet) {
+            return std::nullopt;
+        }
+        prefix.address[i] = *octet;
     }
-    return prefix;
+    return text.empty() ? std::optional(prefix) : std::nullopt;
+}
+
+std::optional<Prefix> parse_ipv6(std::string_view text) {
+    Prefix prefix{Family::kIpv6, 128, {}};
+    std::array<char, INET6_ADDRSTRLEN> terminated{};
+    if (text.size() >= terminated.size() || text.find('\0') != std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::copy(text.begin(), text.end(), terminated.begin());
+    const bool is_read = inet_pton(AF_INET6, terminated.data(), prefix.address.data()) == 1;
+    return is_read ? std::optional(prefix) : std::nullopt;
+}
+
+// The full-length prefix of an address without a length.
+std::optional<Prefix> parse_address(std::string_view text) {
+    return text.find(':') == std::string_view::npos ? parse_ipv4(text) : parse_ipv6(text);
 }
 
 constexpr std::uint8_t kMappedBits = 96;  // ::ffff:0:0/96
@@ -60,10 +88,10 @@ std::uint8_t address_bits(Family family) {
     return family == Family::kIpv4 ? 32 : 128;
 }
 
-Result<Prefix> parse_prefix(std::string_view text) {
+Result<Prefix> parse_uncut_prefix(std::string_view text) {
     const std::size_t slash = text.find('/');
     std::optional<Prefix> prefix = parse_address(text.substr(0, slash));
-    if (!prefix || text.find('\0') != std::string_view::npos) {
+    if (!prefix) {
         return fail(
             fmt::format(
                 "\"{}\" is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0/24, 2001:db8::/32)",
@@ -85,6 +113,14 @@ Result<Prefix> parse_prefix(std::string_view text) {
                                 format_prefix(unmapped(*prefix))),
                     Exit::kUsage);
     }
+    return *prefix;
+}
+
+Result<Prefix> parse_prefix(std::string_view text) {
+    auto prefix = parse_uncut_prefix(text);
+    if (!prefix) {
+        return prefix;
+    }
     const Prefix block = cut(*prefix, prefix->length);
     if (block != *prefix) {
         const Prefix address{prefix->family, address_bits(prefix->family), prefix->address};
@@ -102,6 +138,17 @@ std::string format_prefix(const Prefix& prefix) {
         return buffer.data();
     }
     return fmt::format("{}/{}", buffer.data(), prefix.length);
+}
+
+Prefix cut(Prefix prefix, std::uint8_t length) {
+    prefix.length = length;
+    const std::size_t whole_bytes = length / 8U;
+    if (whole_bytes < prefix.address.size()) {
+        std::uint8_t& split = prefix.address[whole_bytes];
+        split = static_cast<std::uint8_t>(split & (0xff00U >> length % 8U));
+        std::fill(prefix.address.begin() + whole_bytes + 1, prefix.address.end(), std::uint8_t{0});
+    }
+    return prefix;
 }
 
 bool contains(const Prefix& prefix, Family family, const std::array<std::uint8_t, 16>& address) {

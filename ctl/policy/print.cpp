@@ -6,13 +6,16 @@
 #include <fmt/format.h>
 
 #include "policy/builtin.h"
+#include "policy/prefix.h"
 #include "policy/schema.h"
 
 namespace fwctl::policy {
 
 namespace {
 
-// A TOML basic string. Nothing that a rule can say has control characters.
+constexpr std::size_t kShortList = 4;
+
+// A TOML basic string. What a policy can say has no control characters.
 std::string quote(std::string_view word) {
     std::string out = "\"";
     for (const char letter : word) {
@@ -24,10 +27,7 @@ std::string quote(std::string_view word) {
     return out + "\"";
 }
 
-std::string format_value(const std::vector<std::string>& words) {
-    if (words.size() == 1) {
-        return quote(words.front());
-    }
+std::string format_array(const std::vector<std::string>& words) {
     std::vector<std::string> quoted;
     quoted.reserve(words.size());
     for (const std::string& word : words) {
@@ -36,23 +36,122 @@ std::string format_value(const std::vector<std::string>& words) {
     return fmt::format("[{}]", fmt::join(quoted, ", "));
 }
 
+// Long lists stand one element a line, so that a comparison shows which one has changed.
+std::string format_list(const std::vector<std::string>& words) {
+    std::string out = "[\n";
+    for (const std::string& word : words) {
+        out += "    " + quote(word) + ",\n";
+    }
+    return out + "]";
+}
+
+std::string format_value(ValueKind kind, const std::vector<std::string>& words) {
+    if (kind == ValueKind::kBoolean || kind == ValueKind::kInteger) {
+        return words.front();
+    }
+    if (words.size() == 1) {
+        return quote(words.front());
+    }
+    return kind == ValueKind::kList && words.size() > kShortList ? format_list(words) : format_array(words);
+}
+
+// "key = value" of each key that is there.
+template <typename Target>
+std::vector<std::string> assignments(std::span<const Key<Target>> keys, const Target& target) {
+    std::vector<std::string> lines;
+    for (const Key<Target>& key : keys) {
+        if (key.kind == ValueKind::kTable) {
+            const auto inner = assignments(key.keys(), target);
+            if (!inner.empty()) {
+                lines.push_back(fmt::format("{} = {{ {} }}", key.name, fmt::join(inner, ", ")));
+            }
+        } else if (const auto words = key.words(target); !words.empty()) {
+            lines.push_back(fmt::format("{} = {}", key.name, format_value(key.kind, words)));
+        }
+    }
+    return lines;
+}
+
+void print_table(std::string& out, std::string_view heading, const std::vector<std::string>& lines) {
+    out += fmt::format("\n{}\n", heading);
+    for (const std::string& line : lines) {
+        out += line;
+        out += '\n';
+    }
+}
+
+// [attach.wan], [attach."veth*"]
+std::string heading(std::string_view table, const std::string& name) {
+    const bool is_bare = name.find_first_not_of(
+                             "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                             "0123456789_-") == std::string::npos;
+    return fmt::format("[{}.{}]", table, is_bare ? name : quote(name));
+}
+
+void print_builtins(std::string& out, const Policy& policy) {
+    std::vector<std::string> lines;
+    for (const std::string& name : policy.disabled_builtins) {
+        lines.push_back(name + " = false");
+    }
+    if (!lines.empty()) {
+        print_table(out, "[builtin]", lines);
+    }
+}
+
+void print_set(std::string& out, const Set& set) {
+    auto lines = assignments(set_keys(), set);
+    const bool is_of_nothing = !set.dynamic && set.file.empty() && set.elements.empty();
+    if (is_of_nothing) {
+        lines.emplace_back("elements = []");
+    }
+    print_table(out, heading("set", set.name), lines);
+}
+
 std::string clause(std::string_view key, const Rule& rule) {
     const auto words = find_rule_key(key)->words(rule);
     return words.empty() ? "" : fmt::format(" {} {}", key, fmt::join(words, ", "));
+}
+
+// What the action says beside its name, in words that no rule of the command line has.
+std::string describe_action(const Rule& rule) {
+    std::string out;
+    if (rule.reject_with != RejectWith::kAuto) {
+        out += fmt::format(" with {}", reject_name(rule.reject_with));
+    }
+    if (rule.redirect && !rule.redirect->interface.empty()) {
+        out += fmt::format(" through {}", rule.redirect->interface);
+    }
+    if (rule.redirect && rule.redirect->via) {
+        out += fmt::format(" via {}", format_prefix(*rule.redirect->via));
+    }
+    if (rule.sample != 1) {
+        out += fmt::format(" one in {}", rule.sample);
+    }
+    return out;
 }
 
 }  // namespace
 
 std::string print_policy(const Policy& policy) {
     std::string out = "version = 1\n";
+    if (const auto lines = assignments(default_keys(), policy.defaults); !lines.empty()) {
+        print_table(out, "[defaults]", lines);
+    }
+    print_builtins(out, policy);
+    for (const Attach& attach : policy.attachments) {
+        print_table(out, heading("attach", attach.name), assignments(attach_keys(), attach));
+    }
+    for (const Set& set : policy.sets) {
+        print_set(out, set);
+    }
+    for (const Route& route : policy.routes) {
+        print_table(out, "[[route]]", assignments(route_keys(), route));
+    }
     for (const Rule& rule : policy.rules) {
-        out += "\n[[rule]]\n";
-        for (const RuleKey& key : rule_keys()) {
-            const auto words = key.words(rule);
-            if (!words.empty()) {
-                out += fmt::format("{} = {}\n", key.name, format_value(words));
-            }
-        }
+        print_table(out, "[[rule]]", assignments(rule_keys(), rule));
+    }
+    for (const Test& test : policy.tests) {
+        print_table(out, "[[test]]", assignments(test_keys(), test));
     }
     return out;
 }
@@ -64,13 +163,13 @@ std::string describe(const Rule& rule) {
     }
     const auto services = find_rule_key("service")->words(rule);
     out += services.empty() ? " any" : fmt::format(" {}", fmt::join(services, ", "));
-    for (const std::string_view key : {"from", "to", "on"}) {
+    for (const std::string_view key : clause_keys()) {
         out += clause(key, rule);
     }
     if (rule.direction != Direction::kBoth) {
         out += fmt::format(" {}", direction_name(rule.direction));
     }
-    return out;
+    return out + describe_action(rule);
 }
 
 }  // namespace fwctl::policy

@@ -1,7 +1,8 @@
 // A policy as canonical TOML, and a rule as one line for people.
 //
-// Promises: parse_policy(print_policy(p)) == p for canonical rules that are live and have valid, different
-// names and no expiry. Origin and expiry are not written. Built-in rules are not meant for print_policy().
+// Promises: reading print_policy(p) gives p again, for every p that was read or is canonical; the files of
+// its sets have to be there. What comes from several files is printed as one. Origin and expiry of rules are
+// not written. Built-in rules are not meant for print_policy().
 #pragma once
 
 #include <string>
@@ -10,8 +11,8 @@
 
 namespace fwctl::policy {
 
-// Keys in the order of the schema, what is absent left out, a single value as a string and several as an
-// array.
+// Tables and keys in the order of the schema, what is absent left out, a single value as a string and several
+// as an array.
 std::string print_policy(const Policy& policy);
 
 // "deny icmp, icmp6 from 10.0.0.0/8 to 192.0.2.1 on docker0 in": the words that make the rule, without its

@@ -2,15 +2,17 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <initializer_list>
 #include <iterator>
+#include <tuple>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "policy/addresses.h"
 #include "policy/builtin.h"
-#include "policy/prefix.h"
+#include "policy/check.h"
+#include "policy/field.h"
 #include "policy/schema.h"
 #include "policy/service.h"
 
@@ -18,9 +20,12 @@ namespace fwctl::policy {
 
 namespace {
 
+bool is_pattern(const std::string& name) {
+    return name.find_first_of("*?") != std::string::npos;
+}
+
 bool pattern_covers(const std::string& outer, const std::string& inner) {
-    const bool inner_is_one_name = inner.find_first_of("*?") == std::string::npos;
-    return outer == "*" || outer == inner || (inner_is_one_name && interface_matches(outer, inner));
+    return outer == "*" || outer == inner || (!is_pattern(inner) && interface_matches(outer, inner));
 }
 
 // Whether every entry of `inner` lies in one of `outer`.
@@ -32,44 +37,32 @@ bool all_covered(const std::vector<Entry>& outer, const std::vector<Entry>& inne
     });
 }
 
-// The same for lists whose absence stands for everything.
-template <typename Entry, typename Covers>
-bool covers_list(const std::vector<Entry>& outer, const std::vector<Entry>& inner, Covers covers_entry) {
-    return outer.empty() || (!inner.empty() && all_covered(outer, inner, covers_entry));
+void reduce(std::vector<std::string>& patterns) {
+    std::sort(patterns.begin(), patterns.end());
+    patterns.erase(std::unique(patterns.begin(), patterns.end()), patterns.end());
+    std::vector<std::string> wild;
+    std::copy_if(patterns.begin(), patterns.end(), std::back_inserter(wild), is_pattern);
+    const auto is_in_another = [&](const std::string& inner) {
+        return std::any_of(wild.begin(), wild.end(), [&](const std::string& outer) {
+            return outer != inner && pattern_covers(outer, inner);
+        });
+    };
+    patterns.erase(std::remove_if(patterns.begin(), patterns.end(), is_in_another), patterns.end());
 }
 
-template <typename Entry, typename Covers>
-void sort_and_reduce(std::vector<Entry>& entries, Covers covers_entry) {
-    std::sort(entries.begin(), entries.end());
-    entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
-    std::vector<Entry> kept;
-    for (const Entry& entry : entries) {
-        const bool covered = std::any_of(entries.begin(), entries.end(), [&](const Entry& other) {
-            return other != entry && covers_entry(other, entry);
+bool covers_fields(const std::vector<FieldMatch>& outer, const std::vector<FieldMatch>& inner) {
+    return std::all_of(outer.begin(), outer.end(), [&](const FieldMatch& asked) {
+        return std::any_of(inner.begin(), inner.end(), [&](const FieldMatch& held) {
+            return held.field == asked.field &&
+                   all_covered(asked.any_of, held.any_of,
+                               [](const Interval& one, const Interval& other) { return covers(one, other); });
         });
-        if (!covered) {
-            kept.push_back(entry);
-        }
-    }
-    entries = std::move(kept);
+    });
 }
 
 constexpr auto kCoversService = [](const Service& outer, const Service& inner) {
     return covers(outer, inner);
 };
-constexpr auto kCoversPrefix = [](const Prefix& outer, const Prefix& inner) { return covers(outer, inner); };
-
-bool admits(const Addresses& addresses, Family family) {
-    const bool is_narrowed = !addresses.prefixes.empty() && addresses.sets.empty();
-    return !is_narrowed || std::any_of(addresses.prefixes.begin(), addresses.prefixes.end(),
-                                       [family](const Prefix& prefix) { return prefix.family == family; });
-}
-
-bool admits(const std::vector<Service>& services, Family family) {
-    return std::any_of(services.begin(), services.end(), [family](const Service& service) {
-        return !service.family_bound || service.family == family;
-    });
-}
 
 bool is_name_letter(char letter) {
     return (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') ||
@@ -89,27 +82,29 @@ std::uint32_t hash(std::string_view text) {
 }  // namespace
 
 Rule canonical(Rule rule) {
-    sort_and_reduce(rule.services, kCoversService);
+    reduce(rule.services);
     if (rule.services.empty()) {
         rule.services.emplace_back();
     }
-    sort_and_reduce(rule.from.prefixes, kCoversPrefix);
-    sort_and_reduce(rule.to.prefixes, kCoversPrefix);
-    sort_and_reduce(rule.on, pattern_covers);
+    reduce(rule.from);
+    reduce(rule.to);
+    for (FieldMatch& match : rule.fields) {
+        match.any_of = canonical_intervals(std::move(match.any_of));
+    }
+    std::sort(rule.fields.begin(), rule.fields.end());
+    reduce(rule.on);
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
+    }
+    if (rule.action == Action::kRedirect && rule.direction == Direction::kBoth) {
+        rule.direction = Direction::kIn;
     }
     return rule;
 }
 
 Status check_rule(const Rule& rule) {
-    for (const Family family : {Family::kIpv4, Family::kIpv6}) {
-        if (admits(rule.services, family) && admits(rule.from, family) && admits(rule.to, family)) {
-            return {};
-        }
-    }
-    return fail("the rule can never match: its services and addresses are of different IP versions",
-                Exit::kUsage);
+    auto contradiction = find_contradiction(rule);
+    return contradiction ? fail(std::move(contradiction->message), Exit::kUsage) : Status{};
 }
 
 Status check_name(std::string_view name) {
@@ -130,7 +125,7 @@ std::string default_name(const Rule& rule) {
     for (const Service& service : rule.services) {
         whole += "-" + format_service(service);
     }
-    for (const std::string_view key : {"from", "to", "on"}) {
+    for (const std::string_view key : clause_keys()) {
         const auto words = find_rule_key(key)->words(rule);
         if (!words.empty()) {
             whole += fmt::format("-{}-{}", key, fmt::join(words, "-"));
@@ -193,8 +188,10 @@ bool any_matches(const std::vector<std::string>& patterns, std::string_view name
 }
 
 bool same_match(const Rule& one, const Rule& other) {
-    return one.services == other.services && one.from == other.from && one.to == other.to &&
-           one.on == other.on && one.direction == other.direction;
+    const auto match = [](const Rule& rule) {
+        return std::tie(rule.services, rule.from, rule.to, rule.fields, rule.on, rule.direction);
+    };
+    return match(one) == match(other);
 }
 
 bool covers(const Rule& outer, const Rule& inner) {
@@ -203,10 +200,11 @@ bool covers(const Rule& outer, const Rule& inner) {
     }
     const bool outlives = outer.expires == 0 || (inner.expires != 0 && inner.expires <= outer.expires);
     const bool same_way = outer.direction == Direction::kBoth || outer.direction == inner.direction;
-    return outlives && same_way && all_covered(outer.services, inner.services, kCoversService) &&
-           covers_list(outer.from.prefixes, inner.from.prefixes, kCoversPrefix) &&
-           covers_list(outer.to.prefixes, inner.to.prefixes, kCoversPrefix) &&
-           covers_list(outer.on, inner.on, pattern_covers);
+    const bool same_place =
+        outer.on.empty() || (!inner.on.empty() && all_covered(outer.on, inner.on, pattern_covers));
+    return outlives && same_way && same_place && covers(outer.from, inner.from) &&
+           covers(outer.to, inner.to) && covers_fields(outer.fields, inner.fields) &&
+           all_covered(outer.services, inner.services, kCoversService);
 }
 
 }  // namespace fwctl::policy

@@ -20,10 +20,11 @@ inline constexpr std::size_t kMaxNameLength = 63;
 inline constexpr std::size_t kMaxInterfaceNameLength = 15;  // the kernel's IFNAMSIZ - 1
 
 // The one form of all rules that say the same: lists sorted, without duplicates and without what another
-// entry covers; no service is `any`; `on` "*" is no `on`. Name, action, origin and expiry stay as they are.
+// entry covers; fields sorted, each once; no service is `any`; `on` "*" is no `on`; `redirect` without a
+// direction is for ingress. Name, action, origin and expiry stay as they are.
 Rule canonical(Rule rule);
 
-// An error when no packet can match: services and addresses of different IP versions.
+// An error when the rule contradicts itself (see check.h); expects a canonical rule.
 Status check_rule(const Rule& rule);
 
 // Names are 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks, none of these first or last.

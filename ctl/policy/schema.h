@@ -1,8 +1,8 @@
-// The one table of the keys of a [[rule]]. Parser, printer, command line and reference page read it: a new
-// key is a new row.
+// The tables of all keys of a policy. Parser, printer, command line and reference page read them: a new key
+// is a new row.
 //
-// Promises: the order of the rows is the order in which a rule is printed. add() and words() are each other's
-// inverse: what words() gives for a canonical rule, add() reads back to the same rule.
+// Promises: the order of the rows is the order in which they are printed. add() and words() are each other's
+// inverse: what words() gives for canonical values, add() reads back to the same.
 #pragma once
 
 #include <span>
@@ -16,30 +16,71 @@
 namespace fwctl::policy {
 
 enum class ValueKind {
-    kWord,   // a string
-    kWords,  // a string or an array of strings, not empty
+    kWord,     // a string
+    kWords,    // a string or an array of strings, not empty
+    kList,     // the same, and the array may be empty
+    kBoolean,  // true or false, which is also how add() and words() spell it
+    kInteger,  // likewise in decimal
+    kTable,    // an inline table with keys of its own
 };
 
-struct RuleKey {
+template <typename Target>
+struct Key {
     std::string_view name;
-    ValueKind kind;
-    bool required;
+    ValueKind kind = ValueKind::kWord;
+    bool required = false;
     std::string_view accepts;  // what a value looks like
     std::string_view meaning;  // one line for the reference page; says what its absence means
 
-    // Reads one string of the value into the rule.
-    Status (*add)(Rule& rule, std::string_view word);
+    // Reads one word of the value.
+    Status (*add)(Target& target, std::string_view word) = nullptr;
 
-    // The value as canonical strings; empty when the rule says what it says without the key.
-    std::vector<std::string> (*words)(const Rule& rule);
+    // The value as canonical words; empty when the target says what it says without the key.
+    std::vector<std::string> (*words)(const Target& target) = nullptr;
+
+    // kTable alone, instead of the two above.
+    std::span<const Key> (*keys)() = nullptr;
 };
 
-std::span<const RuleKey> rule_keys();
+using RuleKey = Key<Rule>;
+
+std::span<const RuleKey> rule_keys();           // [[rule]]
+std::span<const Key<Defaults>> default_keys();  // [defaults]
+std::span<const Key<Attach>> attach_keys();     // [attach.NAME]
+std::span<const Key<Set>> set_keys();           // [set.NAME]
+std::span<const Key<Route>> route_keys();       // [[route]]
+std::span<const Key<Test>> test_keys();         // [[test]]
+
+// What stands at the top of a file.
+struct Section {
+    std::string_view name;
+    std::string_view heading;  // how it is written
+    std::string_view meaning;
+};
+std::span<const Section> sections();
+
+// Keys that the language has and this version does not know yet: of the top and of a rule.
+std::span<const std::string_view> later_sections();
+std::span<const std::string_view> later_rule_keys();
 
 // The row of that name, nullptr when there is none.
+template <typename Target>
+const Key<Target>* find_key(std::span<const Key<Target>> keys, std::string_view name) {
+    for (const Key<Target>& key : keys) {
+        if (key.name == name) {
+            return &key;
+        }
+    }
+    return nullptr;
+}
 const RuleKey* find_rule_key(std::string_view name);
 
-std::string_view action_name(Action action);           // "allow", "deny"
+// The keys whose words make a clause on the command line and in descriptions, "from 10.0.0.0/8", in their
+// order: from, to, the fields, on.
+std::span<const std::string_view> clause_keys();
+
+std::string_view action_name(Action action);           // "allow", "deny" …
 std::string_view direction_name(Direction direction);  // "both", "in", "out"
+std::string_view reject_name(RejectWith with);         // "auto", "tcp-reset" …
 
 }  // namespace fwctl::policy

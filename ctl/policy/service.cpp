@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
+#include <functional>
+#include <iterator>
+#include <map>
 #include <optional>
-#include <span>
+#include <tuple>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -60,7 +61,6 @@ constexpr std::array kProtocols = {
 
 constexpr unsigned kLastPort = 65535;
 constexpr unsigned kLastByte = 255;
-constexpr std::uint16_t kEthertypeArp = 0x0806;
 
 tl::unexpected<Error> refuse(std::string message) {
     return fail(std::move(message), Exit::kUsage);
@@ -90,21 +90,33 @@ Service service_of(const Protocol& protocol) {
     return service;
 }
 
-// The port of a name in /etc/services.
+// The services of a protocol that are known by name, from /etc/services. Read once: a policy may name a
+// hundred thousand of them.
+const std::map<std::string, std::uint16_t, std::less<>>& ports_by_name(std::string_view protocol) {
+    using Ports = std::map<std::string, std::uint16_t, std::less<>>;
+    static const std::map<std::string, Ports, std::less<>> by_protocol = [] {
+        std::map<std::string, Ports, std::less<>> all;
+        setservent(1);
+        while (const servent* entry = getservent()) {
+            Ports& ports = all[entry->s_proto];
+            const std::uint16_t port = ntohs(static_cast<std::uint16_t>(entry->s_port));
+            ports.emplace(entry->s_name, port);
+            for (char** alias = entry->s_aliases; *alias != nullptr; ++alias) {
+                ports.emplace(*alias, port);
+            }
+        }
+        endservent();
+        return all;
+    }();
+    static const Ports none;
+    const auto found = by_protocol.find(protocol);
+    return found == by_protocol.end() ? none : found->second;
+}
+
 std::optional<std::uint16_t> port_by_name(std::string_view name, std::string_view protocol) {
-    const std::string terminated_name(name);
-    const std::string terminated_protocol(protocol);
-    std::vector<char> buffer(1024);
-    servent entry{};
-    servent* found = nullptr;
-    while (getservbyname_r(terminated_name.c_str(), terminated_protocol.c_str(), &entry, buffer.data(),
-                           buffer.size(), &found) == ERANGE) {
-        buffer.resize(buffer.size() * 2);
-    }
-    if (found == nullptr) {
-        return std::nullopt;
-    }
-    return ntohs(static_cast<std::uint16_t>(found->s_port));
+    const auto& ports = ports_by_name(protocol);
+    const auto found = ports.find(name);
+    return found == ports.end() ? std::nullopt : std::optional(found->second);
 }
 
 Result<std::uint16_t> parse_port_number(std::string_view text, std::string_view digits) {
@@ -217,20 +229,24 @@ std::string format_ports(const Range& ports) {
                                      : fmt::format("{}-{}", ports.first, ports.last);
 }
 
-// What no service that can be written says: a source port, or a family for a protocol that both have.
-std::string format_builtin_part(const Service& service, Detail detail) {
-    std::string out;
-    if (service.source_port != Range{}) {
-        out += fmt::format(" from port {}", service.source_port.first);
-    }
-    if (service.family_bound && !is_icmp(detail)) {
-        out += service.family == Family::kIpv4 ? " over IPv4" : " over IPv6";
-    }
-    return out;
+// What no service that can be written says.
+std::string format_source_port(const Service& service) {
+    return service.source_port == Range{} ? "" : " from port " + format_ports(service.source_port);
 }
 
 bool covers(const Range& outer, const Range& inner) {
     return outer.first <= inner.first && inner.last <= outer.last;
+}
+
+// Sorts services that have a selector so that those which can cover one another are neighbours, the widest
+// range of those that begin at one port first.
+bool by_range(const Service& one, const Service& other) {
+    const auto group = [](const Service& service) {
+        return std::tie(service.kind, service.protocol, service.family_bound, service.family,
+                        service.source_port, service.selector.first);
+    };
+    const bool is_wider = one.selector.last > other.selector.last;
+    return group(one) < group(other) || (group(one) == group(other) && is_wider);
 }
 
 }  // namespace
@@ -261,14 +277,8 @@ Result<Service> parse_service(std::string_view text) {
 }
 
 std::string format_service(const Service& service) {
-    switch (service.kind) {
-        case Service::Kind::kAny:
-            return "any";
-        case Service::Kind::kEthertype:
-            return service.ethertype == kEthertypeArp ? "arp"
-                                                      : fmt::format("ethertype {:#06x}", service.ethertype);
-        case Service::Kind::kProtocol:
-            break;
+    if (service.kind == Service::Kind::kAny) {
+        return "any";
     }
     const auto* row = std::find_if(kProtocols.begin(), kProtocols.end(), [&](const Protocol& known) {
         return known.number == service.protocol && (!is_icmp(known.detail) || service.family_bound);
@@ -277,11 +287,48 @@ std::string format_service(const Service& service) {
         return std::to_string(service.protocol);
     }
     std::string out(row->name);
-    if (service.has_selector) {
+    const bool has_any_port = service.selector == Range{} && service.source_port != Range{};
+    if (service.has_selector && !has_any_port) {
         out += "/" + (is_icmp(row->detail) ? format_icmp(service.family, service.selector)
                                            : format_ports(service.selector));
     }
-    return out + format_builtin_part(service, row->detail);
+    return out + format_source_port(service);
+}
+
+bool has_ports(const Service& service) {
+    return service.kind == Service::Kind::kProtocol &&
+           (service.protocol == kProtocolTcp || service.protocol == kProtocolUdp ||
+            service.protocol == kProtocolSctp);
+}
+
+void reduce(std::vector<Service>& services) {
+    if (services.size() < 2) {
+        return;
+    }
+    // There are not many without a selector; those with one can cover only within their group.
+    std::sort(services.begin(), services.end());
+    services.erase(std::unique(services.begin(), services.end()), services.end());
+    std::vector<Service> wide;
+    std::vector<Service> ranges;
+    for (const Service& service : services) {
+        (service.has_selector ? ranges : wide).push_back(service);
+    }
+    const auto is_in_wide = [&](const Service& service) {
+        return std::any_of(wide.begin(), wide.end(),
+                           [&](const Service& outer) { return outer != service && covers(outer, service); });
+    };
+    services.clear();
+    std::copy_if(wide.begin(), wide.end(), std::back_inserter(services),
+                 [&](const Service& service) { return !is_in_wide(service); });
+    std::sort(ranges.begin(), ranges.end(), by_range);
+    std::optional<Service> outer;  // the last that was kept: of its group it reaches furthest
+    for (const Service& service : ranges) {
+        if (!(outer && covers(*outer, service)) && !is_in_wide(service)) {
+            services.push_back(service);
+            outer = service;
+        }
+    }
+    std::sort(services.begin(), services.end());
 }
 
 bool covers(const Service& outer, const Service& inner) {

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "policy/model.h"
@@ -30,9 +31,15 @@ inline constexpr std::uint8_t kProtocolSctp = 132;
 
 Result<Service> parse_service(std::string_view text);
 
-// The canonical spelling. What only built-in rules say is written for people and not read back: "arp",
-// "udp/68 from port 67 over IPv4".
+// The canonical spelling. What only built-in rules say is written for people and not read back: "tcp from
+// port 22".
 std::string format_service(const Service& service);
+
+// Whether it is of TCP, UDP or SCTP.
+bool has_ports(const Service& service);
+
+// Sorted, without duplicates and what another entry covers. O(n log n).
+void reduce(std::vector<Service>& services);
 
 // Whether every packet that `inner` matches is matched by `outer`.
 bool covers(const Service& outer, const Service& inner);

@@ -141,7 +141,7 @@ bool all_of_protocol(const std::vector<Service>& services, auto... protocols) {
 std::vector<Field> fields_of(const std::vector<Service>& services) {
     std::vector<Field> fields{Field::kFragment, Field::kLength, Field::kTtl,
                               Field::kDscp,     Field::kVlan,   Field::kMac};
-    if (services.front().kind == Service::Kind::kAny) fields.push_back(Field::kEthertype);
+    if (services.front().kind == Service::Kind::kAny) fields.insert(fields.end(), 3, Field::kEthertype);
     if (all_of_protocol(services, policy::kProtocolTcp, policy::kProtocolUdp, policy::kProtocolSctp))
         fields.insert(fields.end(), 3, Field::kSourcePort);
     if (all_of_protocol(services, policy::kProtocolTcp)) fields.insert(fields.end(), 3, Field::kTcpFlags);

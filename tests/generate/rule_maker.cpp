@@ -151,7 +151,6 @@ Action RuleMaker::draw_file_action() {
 }
 
 Rule RuleMaker::draw_variation(Rule rule) {
-    auto& prefixes = random_.percent(50) ? rule.from.prefixes : rule.to.prefixes;
     switch (random_.below(5)) {
         case 0:  // a duplicate
             rule.reject_with = policy::RejectWith::kAuto;
@@ -167,10 +166,13 @@ Rule RuleMaker::draw_variation(Rule rule) {
             for (Service& service : rule.services) service.selector = {};
             break;
         case 3:
-            for (Prefix& prefix : prefixes) prefix = moved(prefix, random_);
+            for (Prefix& prefix : rule.from.prefixes) prefix = moved(prefix, random_);
             break;
         default:
-            for (Prefix& prefix : prefixes) prefix = narrowed(prefix, random_);
+            for (auto* addresses : {&rule.from, &rule.to})
+                for (Prefix& prefix : addresses->prefixes) prefix = narrowed(prefix, random_);
+            if (detail_ != Detail::kFiveTuple && rule.direction == Direction::kBoth)
+                rule.direction = Direction::kOut;
     }
     if (rule.reject_with == policy::RejectWith::kTcpReset && !is_tcp(rule))
         rule.reject_with = policy::RejectWith::kAuto;

@@ -39,9 +39,10 @@ TEST(CountTest, TheSumOfTheReasonsIsThePacketsSeen) {
         EXPECT_EQ(counters->by_reason[reason].packets, by_reason[reason].packets) << reason;
         EXPECT_EQ(counters->by_reason[reason].bytes, by_reason[reason].bytes) << reason;
     }
-    for (const engine::CountedRule& counted : runner->state().all_rules()) {
-        const auto count = runner->store().rule_count(counted.counter);
-        ASSERT_TRUE(count);
+    for (const engine::CountedRule& counted : runner->state().front_rules()) {
+        const auto counts = runner->store().rule_counts({&counted.counter, 1});
+        ASSERT_TRUE(counts);
+        const fw_count* count = &counts->front();
         EXPECT_EQ(count->packets, by_rule[counted.counter].packets) << counted.rule.name;
         EXPECT_EQ(count->bytes, by_rule[counted.counter].bytes) << counted.rule.name;
     }

@@ -39,6 +39,7 @@ public:
     Oracle(std::span<const std::uint8_t> frame, std::optional<std::uint16_t> stripped_tag)
         : frame_(frame), stripped_tag_(stripped_tag) {
         packet_.length = static_cast<std::uint32_t>(frame.size());
+        packet_.vlan_id = 4096;
     }
 
     const fw_packet& packet() const { return packet_; }
@@ -55,6 +56,7 @@ public:
     Reason ethernet_link() {
         if (frame_.size() < kEthernetSize)  // 2
             return FW_REASON_TRUNCATED_ETHERNET;
+        for (std::size_t at = 6; at < 12; ++at) packet_.source_mac = packet_.source_mac << 8 | u8(at);
         if (stripped_tag_.has_value())  // 3
             keep_tag(*stripped_tag_);
         packet_.ethertype = u16(12);
@@ -73,6 +75,7 @@ private:
     // Link layer, 5.
     Reason network(std::size_t at) {
         packet_.l3_offset = static_cast<std::uint16_t>(at);
+        packet_.network_length = packet_.length - packet_.l3_offset;
         if (packet_.ethertype == 0x0800) {
             packet_.family = FW_FAMILY_IPV4;
             return ipv4(at);
@@ -239,6 +242,7 @@ private:
 
     void keep_tag(std::uint16_t control_information) {
         packet_.vlan[packet_.vlan_tags] = control_information;
+        if (packet_.vlan_tags == 0) packet_.vlan_id = control_information & 0x0fff;
         ++packet_.vlan_tags;
     }
 

@@ -45,7 +45,11 @@ Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::st
     runner.state_.attachments.push_back(attachment);
     if (auto set = runner.set_rules({}); !set) return tl::unexpected(set.error());
 
-    auto object = kernel::Object::open(kind_of(hook), {kSlot, link, true}, runner.store_->paths());
+    kernel::ProgramConfig config;
+    config.slot = kSlot;
+    config.link = link;
+    config.tracing = true;
+    auto object = kernel::Object::open(kind_of(hook), config, runner.store_->paths());
     if (!object) return tl::unexpected(object.error());
     runner.object_.emplace(std::move(*object));
     if (auto loaded = runner.object_->load(); !loaded) return tl::unexpected(loaded.error());
@@ -78,7 +82,7 @@ Result<RunResult> ProgramRunner::run(std::span<const std::uint8_t> frame) const 
 }
 
 std::optional<std::string> ProgramRunner::rule_name(const fw_trace& trace) const {
-    for (const engine::CountedRule& counted : state_.all_rules())
+    for (const engine::CountedRule& counted : state_.front_rules())
         if (counted.counter == trace.rule) return counted.rule.name;
     return std::nullopt;
 }

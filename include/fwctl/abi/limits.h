@@ -8,13 +8,24 @@
 #define FWCTL_ABI_LIMITS_H
 
 enum {
-	FW_MAX_ATTACHMENTS = 1024, /* interfaces that carry our programs, per network namespace */
-	FW_MAX_MATCHES = 256,	   /* matches that all rules together expand to */
-	FW_MATCH_WORDS = FW_MAX_MATCHES / 64,
-	FW_MAX_RULES = 256,	     /* rules, the built-in ones among them: one counter each */
-	FW_MAX_PREFIXES = 16384,     /* entries of the prefix trie: both generations, sides and families */
-	FW_POLICY_TEXT_SIZE = 65536, /* bytes of the live rules as TOML, the terminating NUL among them */
+	FW_MAX_ATTACHMENTS = 1024,     /* interfaces that carry our programs, per network namespace */
+	FW_POLICY_TEXT_SIZE = 1 << 20, /* bytes of the live rules and their sets as TOML, with a NUL */
+	FW_MAX_LIVE_RULES = 256,
 	FW_INTERFACE_NAME_SIZE = 16, /* IFNAMSIZ */
+	FW_LABEL_SIZE = 32,
+	FW_SNAPSHOT_NAME_SIZE = 72, /* of the policy that was applied; a hash in hexadecimal and a NUL */
+
+	/* Rules are counted in pages that are made as rules come: 1,048,576 rules. */
+	FW_COUNTER_PAGE_SIZE = 1024,
+	FW_COUNTER_PAGES = 1024,
+
+	/* The compiled policy lies in pages, too: 256 KB each, 256 MB in each of four banks. */
+	FW_PAGE_WORDS = 65536,
+	FW_BANK_PAGES = 1024,
+	FW_BANKS = 4,
+
+	FW_MAX_SETS = 1024,	  /* dynamic sets */
+	FW_MAX_MEMBERS = 1 << 20, /* of all dynamic sets together */
 
 	FW_MAX_VLAN_TAGS = 2, /* tags that are looked through; a third is judged by `vlan-depth` */
 	FW_MAX_EXTENSION_HEADERS =

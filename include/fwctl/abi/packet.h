@@ -43,6 +43,8 @@ enum fw_packet_flags {
 	FW_PACKET_L4 = 1 << 0, /* ports or ICMP type and code are valid */
 };
 
+enum { FW_NO_VLAN = 4096 };
+
 /* IPv4 addresses stand in the first four bytes, the rest is zero. */
 struct fw_address {
 	__u8 bytes[16];
@@ -51,9 +53,12 @@ struct fw_address {
 struct fw_packet {
 	struct fw_address source;
 	struct fw_address destination;
+	__u64 source_mac;     /* of the frame, the first byte on the wire highest; 0 without a link header */
 	__u32 length;	      /* bytes of the frame as this hook sees it, link header included */
+	__u32 network_length; /* of them from layer 3 on */
 	__u16 ethertype;      /* behind the VLAN tags; below 0x600 it is an IEEE 802.3 length */
 	__u16 vlan[2];	      /* tag control information, outermost first */
+	__u16 vlan_id;	      /* of the outermost tag; FW_NO_VLAN without one */
 	__u16 l3_offset;      /* bytes from the start of the frame */
 	__u16 l4_offset;      /* bytes from the start of the frame; 0 when not IP */
 	__u16 source_port;    /* TCP, UDP, SCTP */
@@ -67,9 +72,9 @@ struct fw_packet {
 	__u8 ttl;	      /* IPv4 time to live, IPv6 hop limit */
 	__u8 traffic_class;   /* IPv4 TOS, IPv6 traffic class: DSCP << 2 | ECN */
 	__u8 extension_count; /* IPv6 extension headers walked */
-	__u8 reserved[5];
+	__u8 reserved[7];
 };
 
-FW_ASSERT_SIZE(struct fw_packet, 64);
+FW_ASSERT_SIZE(struct fw_packet, 80);
 
 #endif

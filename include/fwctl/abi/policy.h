@@ -6,8 +6,9 @@
  * the generation that it names, so it never sees a mix. A writer fills the other one, stores the word, and
  * waits for a grace period of the kernel before it fills again.
  *
- * Finding the first match: every source prefix, destination prefix and attachment names the matches that
- * hold for it as a set of bits; the matches in all three sets are then compared one by one, lowest bit first.
+ * The rules stand in two tiers, each compiled by itself and asked one after the other: the front, with the
+ * built-in and the live rules, which is small and written anew with each edit; and the main one, the policy
+ * that was applied. A live edit so never touches the policy, however large that is.
  */
 #ifndef FWCTL_ABI_POLICY_H
 #define FWCTL_ABI_POLICY_H
@@ -15,102 +16,125 @@
 #include <linux/types.h>
 
 #include "fwctl/abi/assert.h"
+#include "fwctl/abi/image.h"
 #include "fwctl/abi/limits.h"
 #include "fwctl/abi/packet.h"
 
-/* The set of matches that hold: bit i of word i / 64 is match i. */
-struct fw_match_set {
-	__u64 words[FW_MATCH_WORDS];
-};
-
-/*
- * What a packet is, in one word, so that a match compares it under a mask, without a branch for each field:
- * ethertype << 32 | flags << 16 | family << 8 | protocol.
- */
-enum {
-	FW_TRAITS_PROTOCOL = 0xff,
-	FW_TRAITS_FAMILY = 0xff << 8,
-	FW_TRAITS_IP = 1 << 16, /* either family */
-	FW_TRAITS_L4 = 1 << 17, /* ports or type and code are known */
-};
-#define FW_TRAITS_ETHERTYPE_SHIFT 32
-
-/* One row of the ordered list; a rule with several services takes several rows. Ranges hold both ends, host
- * byte order. */
-struct fw_match {
-	__u64 traits;
-	__u64 traits_mask;    /* the bits of `traits` that must be equal */
-	__u64 expires;	      /* nanoseconds of CLOCK_MONOTONIC; 0: never */
-	__u16 selector_first; /* of fw_packet.selector: destination port, or ICMP type << 8 | code */
-	__u16 selector_last;  /* 0 to 65535 where it does not matter: then a packet without ports passes, too
-			       */
-	__u16 source_port_first;
-	__u16 source_port_last;
-	__u16 rule;  /* index of its counters in `rule_counters` */
-	__u8 reason; /* FW_REASON_RULE_ALLOW or FW_REASON_RULE_DENY: gives the verdict */
-	__u8 unused[5];
-};
-FW_ASSERT_SIZE(struct fw_match, 40);
-
-/* Which end of the packet a prefix is compared with. */
+/* Which end of the packet an address belongs to. */
 enum fw_side {
 	FW_SOURCE = 0,
 	FW_DESTINATION = 1,
 	FW_SIDES = 2,
 };
 
-/*
- * Key of the prefix trie. The trie compares bits from `half` on, so the three bytes before the address,
- * always compared in full (prefix_length counts 24 bits for them), make it twelve tries in one.
- */
-struct fw_prefix_key {
-	__u32 prefix_length; /* 24 + bits of the address, host byte order */
-	__u8 half;	     /* generation & 1 */
-	__u8 side;	     /* enum fw_side */
-	__u8 family;	     /* 4 or 6 */
-	__u8 address[16];    /* network byte order; IPv4 in the first four bytes */
-	__u8 unused;	     /* beyond any prefix: pads the key */
+/* Where to look an address up; struct fw_class is what comes out. */
+struct fw_address_index {
+	__u32 ipv4;	  /* address of the table; 0: no rule names IPv4 addresses at this end */
+	__u32 ipv4_known; /* address of a bit for each /24: whether it is more than `outside`; 0: none kept */
+	__u32 ipv6;
+	/* The class of everything else: of packets that are not IP, of IPv4 and of IPv6 ones. */
+	__u32 outside[3];
 };
-FW_ASSERT_SIZE(struct fw_prefix_key, 24);
-enum { FW_PREFIX_KEY_FIXED_BITS = 24 };
+
+struct fw_tier {
+	__u32 bank; /* its first page: an index of the map `pages` */
+	struct fw_address_index addresses[FW_SIDES];
+	__u32 pairs;	 /* address of struct fw_bucket[pair_mask + 1]; 0: no rule names both ends narrowly */
+	__u32 pair_mask; /* buckets - 1 */
+	__u32 by_address;     /* not 0: an end finds rules */
+	struct fw_kinds rest; /* the rules that neither end finds */
+	__u32 going_on; /* entry: rules that count or log; all that match in front of the verdict hold */
+	/* What the programs do not read: see ctl/compile/tier.h. */
+	__u32 words; /* of the bank that are used; 0: the tier has no rules */
+	__u32 rule_count;
+	__u32 counters; /* address: for each rule the index of its counters */
+	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */
+	__u32 places;	/* address and bytes of the text that says what each bit of `where` means */
+	__u32 places_size;
+};
+
+enum fw_tier_number {
+	FW_FRONT = 0,
+	FW_MAIN = 1,
+	FW_TIERS = 2,
+};
 
 /* How an attachment takes part in a generation. */
 struct fw_attachment_policy {
-	struct fw_match_set matches[FW_DIRECTIONS]; /* whose direction and `on` hold here */
-	__u64 enabled;				    /* 0: the programs pass every packet, uncounted */
+	__u32 where[FW_TIERS]
+		   [FW_DIRECTIONS]; /* address, in the bank of the front, of the bits of fw_row.where */
+	__u8 enabled;		    /* 0: the programs pass every packet, uncounted */
+	__u8 unused[3];
 };
-FW_ASSERT_SIZE(struct fw_attachment_policy, 72);
+FW_ASSERT_SIZE(struct fw_attachment_policy, 20);
 
 /* Where its rules came from, and what is not part of their text. */
 struct fw_rule_state {
-	__u64 expires; /* as in fw_match */
-	__u16 counter; /* index in `rule_counters` */
-	__u8 unused[6];
+	__u64 expires; /* nanoseconds of CLOCK_MONOTONIC; 0: never */
+	__u32 counter; /* index in `rule_counters` */
+	__u32 unused;
 };
 FW_ASSERT_SIZE(struct fw_rule_state, 16);
 
+/* A dynamic set of the policy that was applied; its index is its number. */
+struct fw_set_state {
+	char name[64]; /* empty: free */
+};
+
 struct fw_generation {
-	struct fw_match matches[FW_MAX_MATCHES];
-	/*
-	 * The matches that hold for an address that no prefix covers, by side: those whose rule does not name
-	 * that side. Packets that are not IP take these. `has_prefixes` says, by side and family, whether the
-	 * trie must be asked.
-	 */
-	struct fw_match_set unrestricted[FW_SIDES];
-	__u8 has_prefixes[FW_SIDES][2]; /* second index: 0 for IPv4, 1 for IPv6 */
-	__u8 unused[4];
+	struct fw_tier tiers[FW_TIERS];
+	__u8 default_reason[FW_DIRECTIONS];
+	__u8 disabled_parser_rules; /* bit i: enum fw_parser_rule i lets pass */
+	__u8 unused[5];
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
 
-	/* What the programs do not read: the live rules as text, and for each, in its order, the rest. */
-	struct fw_rule_state rules[FW_MAX_RULES];
+	/* What the programs do not read. */
+	char snapshot[FW_SNAPSHOT_NAME_SIZE]; /* of the policy that was applied; empty: none was */
+	struct fw_set_state sets[FW_MAX_SETS];
+	/* The live rules as text, and for each, in its order, the rest. */
+	struct fw_rule_state rules[FW_MAX_LIVE_RULES];
 	__u32 rule_count;
 	__u32 text_size; /* bytes before the NUL */
 	char text[FW_POLICY_TEXT_SIZE];
 };
 
-/* The one word that switches: its lowest bit is the half of `policy` that holds. */
+/*
+ * The one word that switches. Its lower half is the generation's number, whose lowest bit is the half of
+ * `policy` that holds. Its upper half, when it is not zero, is a deadline: a policy on trial. From then on,
+ * in units of 2^30 nanoseconds of CLOCK_MONOTONIC, the other half holds, whoever is there to notice.
+ */
 struct fw_control {
-	__u64 generation;
+	__u64 word;
 };
+enum { FW_DEADLINE_SHIFT = 30 };
+
+static inline __u32 fw_half_of(__u64 word, __u64 now)
+{
+	__u64 deadline = word >> 32;
+
+	return (__u32)(word & 1) ^ (deadline != 0 && now >> FW_DEADLINE_SHIFT >= deadline);
+}
+
+/*
+ * Key of the members of dynamic sets. The trie compares bits from `set` on, so the four bytes before the
+ * address, always compared in full (prefix_length counts 32 bits for them), make it a trie for each set and
+ * family.
+ */
+struct fw_member_key {
+	__u32 prefix_length; /* 32 + bits of the address, host byte order */
+	__u16 set;	     /* index of fw_generation.sets */
+	__u8 family;	     /* 4 or 6 */
+	__u8 unused;
+	__u8 address[16]; /* network byte order; IPv4 in the first four bytes */
+};
+FW_ASSERT_SIZE(struct fw_member_key, 24);
+enum { FW_MEMBER_KEY_FIXED_BITS = 32 };
+
+struct fw_member {
+	__u64 expires; /* nanoseconds of CLOCK_MONOTONIC; 0: never */
+	__u32 bits;    /* of the address that its own key has */
+	__u32 unused;
+};
+FW_ASSERT_SIZE(struct fw_member, 16);
 
 #endif

@@ -37,7 +37,8 @@ enum fw_verdict {
 	X(MALFORMED_TCP, FW_DROP, "malformed-tcp",                                                           \
 	  "the TCP data offset is below five words or beyond the segment")                                   \
 	X(TINY_FRAGMENT, FW_DROP, "tiny-fragment",                                                           \
-	  "a TCP fragment at offset 8 would overwrite the flags (RFC 3128)")
+	  "a TCP fragment at offset 8 would overwrite the flags (RFC 3128)")                                 \
+	X(DEFAULT_DENY, FW_DROP, "default-deny", "no rule matched; the default drops it")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,
@@ -55,7 +56,7 @@ enum fw_parser_rule {
 	FW_RULE_VLAN_DEPTH = 1,
 	FW_RULE_HEADER_CHAIN = 2,
 	FW_PARSER_RULES = 3,
-	FW_NO_RULE = 0xffff, /* the default decided */
 };
+#define FW_NO_RULE 0xffffffffu /* the default decided */
 
 #endif

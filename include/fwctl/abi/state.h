@@ -50,7 +50,8 @@ struct fw_attachment {
 	__u8 unused;
 	__u64 build; /* of the programs: another one means that they are to be exchanged */
 	char name[FW_INTERFACE_NAME_SIZE];
+	char label[FW_LABEL_SIZE]; /* what the policy calls it; empty: attached by hand */
 };
-FW_ASSERT_SIZE(struct fw_attachment, 40);
+FW_ASSERT_SIZE(struct fw_attachment, 72);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * What the program saw and decided, for one packet under BPF_PROG_TEST_RUN.
  *
- * Written only by a program that was loaded with `trace` set, which no attached one is.
+ * Written only by a program that was loaded with `fw_tracing` set, which no attached one is.
  */
 #ifndef FWCTL_ABI_TRACE_H
 #define FWCTL_ABI_TRACE_H
@@ -13,12 +13,33 @@
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/reason.h"
 
+/* What of a row did not hold. */
+enum fw_row_part {
+	FW_ROW_HELD = 0,
+	FW_ROW_TRAITS = 1,   /* protocol, family, or that ports are known */
+	FW_ROW_SELECTOR = 2, /* destination port, or ICMP type and code */
+	FW_ROW_SOURCE = 3,
+	FW_ROW_DESTINATION = 4,
+	FW_ROW_WHERE = 5, /* interface or direction */
+	FW_ROW_CONDITIONS = 6,
+};
+
+enum { FW_MAX_TRACED_ROWS = 64 };
+
+struct fw_traced_row {
+	__u32 rule; /* index of its counters */
+	__u8 part;  /* enum fw_row_part: what did not hold first */
+	__u8 unused[3];
+};
+
 struct fw_trace {
 	struct fw_packet packet;
-	__u16 rule; /* index of its counters, or FW_NO_RULE */
+	__u32 rule; /* index of its counters, or FW_NO_RULE */
 	__u8 reason;
-	__u8 unused[5];
+	__u8 unused[3];
+	__u32 row_count; /* all that were compared; the first FW_MAX_TRACED_ROWS are kept */
+	__u32 padding;
+	struct fw_traced_row rows[FW_MAX_TRACED_ROWS];
 };
-FW_ASSERT_SIZE(struct fw_trace, 72);
 
 #endif

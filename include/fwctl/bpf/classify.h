@@ -1,114 +1,239 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Second stage: the first rule that matches.
+ * Second stage: the first rule that matches, and the rules before it that only count.
  *
- * Promises: the order of the rules is the order of the matches; a packet that is not IP matches no rule with
- * an address, a later fragment none with a port. The cost is two trie lookups, where rules name addresses at
- * all, and a comparison for each match that survives the three sets (include/fwctl/abi/policy.h).
+ * Promises: what a walk over all rules in their order would give. A packet that is not IP matches no rule
+ * with an address, a later fragment none with a port. include/fwctl/abi/image.h says how a rule is found.
  */
 #ifndef FWCTL_BPF_CLASSIFY_H
 #define FWCTL_BPF_CLASSIFY_H
 
+#include <linux/in.h>
+#include <linux/in6.h>
+
+#include "fwctl/bpf/address.h"
+#include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
-#include "fwctl/bpf/maps.h"
+#include "fwctl/bpf/row.h"
 
-/* The matches that hold for one end of the packet, whose addresses the rules may or may not name. */
-static __always_inline const struct fw_match_set *fw_matches_at(const struct fw_generation *generation,
-								__u8 half, __u8 side, __u8 family,
-								const struct fw_address *address)
+enum {
+	FW_SCAN_ROWS = 32, /* of a leaf at a time */
+	FW_MAX_SCANS = 1 << 20,
+};
+
+static __always_inline __u32 fw_traits_of(const struct fw_packet *packet)
 {
-	struct fw_prefix_key key = {
-		.prefix_length = FW_PREFIX_KEY_FIXED_BITS + (family == FW_FAMILY_IPV4 ? 32 : 128),
-		.half = half,
-		.side = side,
-		.family = family,
-	};
-	const struct fw_match_set *found;
+	__u32 traits = packet->family << 8 | packet->protocol;
 
-	if (family == FW_FAMILY_NONE || !generation->has_prefixes[side][family == FW_FAMILY_IPV6])
-		return &generation->unrestricted[side];
-	__builtin_memcpy(key.address, address->bytes, sizeof(key.address));
-	found = bpf_map_lookup_elem(&prefixes, &key);
-	return found ? found : &generation->unrestricted[side];
-}
-
-static __always_inline __u64 fw_traits(const struct fw_packet *packet)
-{
-	__u64 traits = (__u64)packet->ethertype << FW_TRAITS_ETHERTYPE_SHIFT;
-
-	traits |= packet->family << 8 | packet->protocol;
 	if (packet->family != FW_FAMILY_NONE)
 		traits |= FW_TRAITS_IP;
-	if (packet->flags & FW_PACKET_L4)
+	if (fw_link == FW_LINK_ETHERNET)
+		traits |= FW_TRAITS_ETHERNET;
+	if (packet->flags & FW_PACKET_L4) {
 		traits |= FW_TRAITS_L4;
+		if (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP ||
+		    packet->protocol == IPPROTO_SCTP)
+			traits |= FW_TRAITS_PORTS;
+	}
 	return traits;
 }
 
-static __always_inline bool fw_between(__u16 value, __u16 first, __u16 last)
+static __always_inline __u32 fw_kind_of(const struct fw_packet *packet)
 {
-	return first <= value && value <= last;
+	if (!(packet->flags & FW_PACKET_L4))
+		return FW_KIND_OTHER;
+	switch (packet->protocol) {
+	case IPPROTO_TCP:
+		return FW_KIND_TCP;
+	case IPPROTO_UDP:
+		return FW_KIND_UDP;
+	case IPPROTO_ICMP:
+		return FW_KIND_ICMP;
+	case IPPROTO_ICMPV6:
+		return FW_KIND_ICMP6;
+	default:
+		return FW_KIND_SCTP;
+	}
+}
+
+/* From an entry to the address of its rows. */
+static __always_inline __u32 fw_rows_of(const struct fw_search *search, __u16 selector, __u32 entry)
+{
+	if ((entry & FW_ENTRY_TAG) == FW_ENTRY_KINDS)
+		entry = fw_word_at(search->bank, (entry & ~FW_ENTRY_TAG) + search->kind);
+	if ((entry & FW_ENTRY_TAG) == FW_ENTRY_TREE)
+		entry = fw_tree_find_16(search->bank, entry, selector);
+	return entry;
 }
 
 /*
- * Whether one match holds. A global function, which the verifier goes through once: inlined into the loop,
- * its branches multiply to a million instructions.
+ * Compares the next rows of a leaf; what is left when FW_SCAN_ROWS did not suffice, or behind the end of the
+ * page, is in `next`. A global function: the verifier goes through it once.
  */
-__noinline int fw_match_holds(const struct fw_packet *packet, __u32 half, __u32 index)
+__noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *search)
 {
-	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
-	const struct fw_match *match;
+	const struct fw_page *page;
+	__u32 address;
 
-	asm volatile("" : "+r"(index));
-	index &= FW_MAX_MATCHES - 1;
-	if (!generation || !packet)
-		return false;
-	match = &generation->matches[index];
-	return ((match->traits ^ fw_traits(packet)) & match->traits_mask) == 0 &&
-	       fw_between(packet->selector, match->selector_first, match->selector_last) &&
-	       fw_between(packet->source_port, match->source_port_first, match->source_port_last) &&
-	       (match->expires == 0 || bpf_ktime_get_coarse_ns() < match->expires);
+	if (!packet || !search)
+		return 0;
+	address = search->next;
+	page = fw_page_at(search->bank, address);
+	search->next = 0;
+	if (!page)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_SCAN_ROWS; i++) {
+		const struct fw_row *row;
+		enum fw_row_part part;
+
+		row = (const void *)fw_words_on(page, address, 8);
+		if (row->priority >= search->best)
+			return 0;
+		part = fw_row_holds(packet, search, row, address);
+		if (fw_tracing)
+			fw_trace_row(row->rule, part);
+		if (part == FW_ROW_HELD) {
+			if (!search->counts_only) {
+				search->best = row->priority;
+				search->rule = row->rule;
+				search->reason = row->reason;
+				return 0;
+			}
+			if (row->priority != search->counted)
+				fw_count_rule(row->rule, packet);
+			search->counted = row->priority;
+		}
+		if (row->last)
+			return 0;
+		address += 8;
+		/* As in fw_conditions_hold(). */
+		asm volatile("" : "+r"(address));
+		if (address % FW_PAGE_WORDS == 0)
+			break;
+	}
+	search->next = address;
+	return 0;
 }
 
-/*
- * The place of the lowest set bit of a word that is not zero, by a de Bruijn sequence (Leiserson, Prokop,
- * Randall 1998): BPF has no instruction for it and clang 14 crashes on __builtin_ctzll.
- */
-static const __u8 fw_bit_places[64] = {
-	0,  1,	48, 2,	57, 49, 28, 3,	61, 58, 50, 42, 38, 29, 17, 4,	62, 55, 59, 36, 53, 51,
-	43, 22, 45, 39, 33, 30, 24, 18, 12, 5,	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21,
-	44, 32, 23, 11, 46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,	13, 8,	7,  6,
+struct fw_long_leaf {
+	const struct fw_packet *packet;
+	struct fw_search *search;
 };
 
-static __always_inline __u32 fw_lowest_bit(__u64 word)
+static long fw_scan_on(__u32 turn, struct fw_long_leaf *leaf)
 {
-	return fw_bit_places[((word & -word) * 0x03f79d71b4cb0a89ull) >> 58];
+	(void)turn;
+	fw_scan_rows(leaf->packet, leaf->search);
+	return leaf->search->next == 0;
 }
 
-static __always_inline struct fw_decision
-fw_classify(const struct fw_packet *packet, const struct fw_generation *generation, __u8 half, __u8 direction)
+static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct fw_search *search,
+					 __u32 entry)
 {
-	const struct fw_match_set *from =
-		fw_matches_at(generation, half, FW_SOURCE, packet->family, &packet->source);
-	const struct fw_match_set *to =
-		fw_matches_at(generation, half, FW_DESTINATION, packet->family, &packet->destination);
-	const struct fw_match_set *here =
-		&generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].matches[direction];
+	search->next = fw_rows_of(search, packet->selector, entry);
+	if (!search->next)
+		return;
+	fw_scan_rows(packet, search);
+	if (search->next) {
+		struct fw_long_leaf leaf = {packet, search};
 
-	for (__u32 word = 0; word < FW_MATCH_WORDS; word++) {
-		__u64 left = from->words[word] & to->words[word] & here->words[word];
-
-		for (__u32 turn = 0; turn < 64 && left; turn++) {
-			__u32 index = word * 64 + fw_lowest_bit(left);
-
-			left &= left - 1;
-			if (fw_match_holds(packet, half, index)) {
-				index &= FW_MAX_MATCHES - 1;
-				return (struct fw_decision){generation->matches[index].reason,
-							    generation->matches[index].rule};
-			}
-		}
+		bpf_loop(FW_MAX_SCANS, fw_scan_on, &leaf, 0);
 	}
-	return (struct fw_decision){FW_REASON_DEFAULT_ALLOW, FW_NO_RULE};
+}
+
+static __always_inline void fw_scan_leaves(const struct fw_packet *packet, struct fw_search *search)
+{
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_LEAVES; i++)
+		if (search->leaves[i])
+			fw_scan_leaf(packet, search, search->leaves[i]);
+}
+
+/* The leaf of two classes that are narrow together. */
+static __always_inline __u32 fw_find_pair(const struct fw_tier *tier, __u32 source, __u32 destination)
+{
+	__u32 place = fw_pair_hash(source, destination);
+
+#pragma clang loop unroll(disable)
+	for (__u32 probe = 0; probe < FW_PAIR_PROBES; probe++, place++) {
+		const struct fw_bucket *bucket = (const void *)fw_words_at(
+			tier->bank, tier->pairs + (place & tier->pair_mask) * 16, 16);
+
+		if (!bucket)
+			return 0;
+#pragma unroll
+		for (__u32 i = 0; i < FW_BUCKET_PAIRS; i++)
+			if (bucket->pairs[i].source == source && bucket->pairs[i].destination == destination)
+				return bucket->pairs[i].leaf;
+		if (!bucket->overflows)
+			return 0;
+	}
+	return 0;
+}
+
+/* Searches one tier. A global function: there are two tiers and one verification. */
+__noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *search,
+			      const struct fw_tier *tier)
+{
+	struct fw_class source, destination;
+
+	if (!packet || !search || !tier)
+		return 0;
+	search->bank = tier->bank;
+	source = fw_class_of(tier, FW_SOURCE, packet->family, &packet->source);
+	destination = fw_class_of(tier, FW_DESTINATION, packet->family, &packet->destination);
+	search->checks[FW_SOURCE] = source.checks;
+	search->checks[FW_DESTINATION] = destination.checks;
+	search->leaves[0] =
+		source.pair && destination.pair ? fw_find_pair(tier, source.pair, destination.pair) : 0;
+	search->leaves[1] = source.leaf;
+	search->leaves[2] = destination.leaf;
+	search->leaves[3] = tier->rest.leaf[search->kind & (FW_KINDS - 1)];
+	fw_scan_leaves(packet, search);
+	if (tier->going_on) {
+		search->counts_only = true;
+		search->leaves[0] = tier->going_on;
+		search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
+		fw_scan_leaves(packet, search);
+		search->counts_only = false;
+	}
+	return 0;
+}
+
+/* Whether a tier has rules that a packet of that kind could meet. */
+static __always_inline bool fw_tier_asks(const struct fw_tier *tier, __u32 kind)
+{
+	asm volatile("" : "+r"(kind));
+	kind &= FW_KINDS - 1;
+	return tier->by_address || tier->going_on || tier->rest.leaf[kind];
+}
+
+static __always_inline struct fw_decision fw_classify(const struct fw_packet *packet,
+						      const struct fw_generation *generation, __u32 direction)
+{
+	const struct fw_attachment_policy *here =
+		&generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)];
+	struct fw_search search = {
+		.front = generation->tiers[FW_FRONT].bank,
+		.traits = fw_traits_of(packet),
+		.kind = fw_kind_of(packet),
+		.best = FW_NO_RULE,
+		.rule = FW_NO_RULE,
+		.counted = FW_NO_RULE,
+	};
+
+	if (fw_tier_asks(&generation->tiers[FW_FRONT], search.kind)) {
+		search.where = here->where[FW_FRONT][direction];
+		fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
+	}
+	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], search.kind)) {
+		search.where = here->where[FW_MAIN][direction];
+		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);
+	}
+	if (search.rule == FW_NO_RULE)
+		search.reason = generation->default_reason[direction];
+	return (struct fw_decision){.reason = search.reason, .rule = search.rule};
 }
 
 #endif

@@ -14,7 +14,7 @@ enum { FW_UNDECIDED = 0xff };
 
 struct fw_decision {
 	__u8 reason; /* enum fw_reason */
-	__u16 rule;  /* index of its counters, or FW_NO_RULE */
+	__u32 rule;  /* index of its counters, or FW_NO_RULE */
 };
 
 static __always_inline enum fw_verdict fw_verdict_of(__u8 reason)

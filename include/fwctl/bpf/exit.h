@@ -5,33 +5,22 @@
 #ifndef FWCTL_BPF_EXIT_H
 #define FWCTL_BPF_EXIT_H
 
+#include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
-#include "fwctl/bpf/maps.h"
-
-static __always_inline void fw_count(struct fw_count *count, const struct fw_packet *packet)
-{
-	count->packets++;
-	count->bytes += packet->length;
-}
 
 static __always_inline int fw_exit(const struct fw_packet *packet, __u32 direction,
 				   struct fw_decision decision)
 {
-	__u32 rule = decision.rule;
 	__u32 reason = decision.reason;
 	struct fw_counters *here = bpf_map_lookup_elem(&counters, &direction);
-	struct fw_count *by_rule;
 
 	/* clang 14 would compare one copy of the number and index with another, whose bound the verifier has
 	 * not seen. */
 	asm volatile("" : "+r"(reason));
-	if (here && reason < FW_REASON_COUNT)
+	if (here && reason < FW_REASON_COUNT && !fw_silent)
 		fw_count(&here->by_reason[reason], packet);
-	if (rule != FW_NO_RULE) {
-		by_rule = bpf_map_lookup_elem(&rule_counters, &rule);
-		if (by_rule)
-			fw_count(by_rule, packet);
-	}
+	if (decision.rule != FW_NO_RULE)
+		fw_count_rule(decision.rule, packet);
 	if (fw_tracing) {
 		fw_last.packet = *packet;
 		fw_last.rule = decision.rule;

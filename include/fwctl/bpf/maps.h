@@ -32,19 +32,42 @@ struct {
 	__type(value, struct fw_generation);
 } policy SEC(".maps");
 
+/* Inner maps say sizes rather than types: clang 14 leaves types that stand behind a pointer out of the BTF.
+ */
+
+/* The banks: FW_BANK_PAGES for each. Pages that are not needed are not there. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(max_entries, FW_MAX_PREFIXES);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
-	__type(key, struct fw_prefix_key);
-	__type(value, struct fw_match_set);
-} prefixes SEC(".maps");
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_BANKS *FW_BANK_PAGES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_page));
+		});
+} pages SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FW_MAX_RULES);
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, FW_MAX_MEMBERS);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__type(key, struct fw_member_key);
+	__type(value, struct fw_member);
+} members SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_COUNTER_PAGES);
 	__type(key, __u32);
-	__type(value, struct fw_count);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+			__uint(max_entries, FW_COUNTER_PAGE_SIZE);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_count));
+		});
 } rule_counters SEC(".maps");
 
 /* Never read by a program: fwctl's own memory of what it attached. */
@@ -65,6 +88,8 @@ struct {
 
 const volatile __u32 fw_slot;	/* of this attachment in fw_generation.attachments */
 const volatile __u8 fw_link;	/* enum fw_link */
+const volatile __u8 fw_half;	/* 0: the generation that holds; else that of half fw_half - 1 */
+const volatile __u8 fw_silent;	/* count nothing: the packet is a question */
 const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
 
 struct fw_trace fw_last;

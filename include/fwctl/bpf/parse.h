@@ -20,6 +20,16 @@ struct fw_vlan_header {
 	__be16 ethertype;
 };
 
+enum { FW_VLAN_ID = 0x0fff };
+
+static __always_inline __u64 fw_mac_number(const __u8 mac[ETH_ALEN])
+{
+	__u64 number = 0;
+
+	__builtin_memcpy(&number, mac, ETH_ALEN);
+	return bpf_be64_to_cpu(number) >> 16;
+}
+
 static __always_inline bool fw_is_vlan(__u16 ethertype)
 {
 	return ethertype == ETH_P_8021Q || ethertype == ETH_P_8021AD;
@@ -35,8 +45,11 @@ static __always_inline __u8 fw_parse_ethernet(fw_ctx *ctx, struct fw_packet *pac
 	if (!fw_ctx_load(ctx, 0, &ethernet, sizeof(ethernet)))
 		return FW_REASON_TRUNCATED_ETHERNET;
 	ethertype = bpf_ntohs(ethernet.h_proto);
-	if (fw_ctx_stripped_tag(ctx, &packet->vlan[0]))
+	packet->source_mac = fw_mac_number(ethernet.h_source);
+	if (fw_ctx_stripped_tag(ctx, &packet->vlan[0])) {
 		packet->vlan_tags = 1;
+		packet->vlan_id = packet->vlan[0] & FW_VLAN_ID;
+	}
 
 	for (__u32 tag = 0; tag <= FW_MAX_VLAN_TAGS && fw_is_vlan(ethertype); tag++) {
 		struct fw_vlan_header vlan;
@@ -47,10 +60,12 @@ static __always_inline __u8 fw_parse_ethernet(fw_ctx *ctx, struct fw_packet *pac
 		if (!fw_ctx_load(ctx, offset, &vlan, sizeof(vlan)))
 			return FW_REASON_TRUNCATED_VLAN;
 		/* Not indexed: the verifier refuses a variable offset into the stack as clang 14 forms it. */
-		if (packet->vlan_tags == 0)
+		if (packet->vlan_tags == 0) {
 			packet->vlan[0] = bpf_ntohs(vlan.tag);
-		else
+			packet->vlan_id = packet->vlan[0] & FW_VLAN_ID;
+		} else {
 			packet->vlan[1] = bpf_ntohs(vlan.tag);
+		}
 		packet->vlan_tags++;
 		ethertype = bpf_ntohs(vlan.ethertype);
 		offset += sizeof(vlan);
@@ -89,6 +104,7 @@ __noinline int fw_parse(fw_ctx *ctx, struct fw_packet *packet)
 	reason = fw_link == FW_LINK_IP ? fw_parse_bare_ip(ctx, packet) : fw_parse_ethernet(ctx, packet);
 	if (reason != FW_UNDECIDED)
 		return reason;
+	packet->network_length = packet->length - packet->l3_offset;
 
 	switch (packet->ethertype) {
 	case ETH_P_IP:

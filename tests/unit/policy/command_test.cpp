@@ -56,6 +56,32 @@ TEST(RuleWords, TakeCommasForBlanks) {
     EXPECT_EQ(deny("tcp/22, tcp/80 , udp/53,"), "deny tcp/22, tcp/80, udp/53");
 }
 
+TEST(RuleWords, TakeSetsNegationAndRanges) {
+    EXPECT_EQ(deny("tcp/22 from @admins 10.0.0.0/8 !10.1.0.0/16 !@guests to 192.0.2.1-192.0.2.4"),
+              "deny tcp/22 from 10.0.0.0/8, @admins, !10.1.0.0/16, !@guests to 192.0.2.2/31, 192.0.2.1, "
+              "192.0.2.4");
+    EXPECT_EQ(deny("any from !2001:db8::/32"), "deny any from !2001:db8::/32");
+}
+
+TEST(RuleWords, TakeEveryField) {
+    EXPECT_EQ(deny("tcp sport 1024-65535 flags syn+!ack on eth0"),
+              "deny tcp sport 1024-65535 flags syn+!ack on eth0");
+    EXPECT_EQ(deny("any fragment later ttl 0-4,255 dscp ef length 1400-1500 in"),
+              "deny any fragment later length 1400-1500 ttl 0-4, 255 dscp ef in");
+    EXPECT_EQ(deny("any vlan none 7 mac 52:54:00:00:00:00/24 ethertype lldp"),
+              "deny any vlan 7, none mac 52:54:00:00:00:00/24 ethertype lldp");
+    EXPECT_EQ(deny("tcp sport"), "\"sport\" without a value behind it: write sport 22");
+    EXPECT_EQ(deny("tcp sprot 22"), "unknown word \"sprot\"; did you mean \"sport\"?");
+    EXPECT_EQ(deny("icmp sport 22"), "\"sport\" needs tcp, udp or sctp, which icmp is not");
+}
+
+TEST(RuleWords, TakeTheActionThatTheyAreGiven) {
+    const Rule rule = parse_rule_words(Action::kReject, Words{"tcp/22"}).value();
+    EXPECT_EQ(rule.action, Action::kReject);
+    EXPECT_EQ(rule.name, "reject-tcp/22");
+    EXPECT_EQ(describe(rule), "reject tcp/22");
+}
+
 TEST(RuleWords, NeedAService) {
     const std::string missing = "deny what? name a service such as icmp or tcp/22, or any for every packet";
     EXPECT_EQ(deny(""), missing);
@@ -107,7 +133,7 @@ TEST(RuleWords, KnowAnAddressInTheWrongPlace) {
 TEST(RuleWords, PassOnWhatTheKeysRefuse) {
     EXPECT_EQ(deny("ssh"), "\"ssh\" is a service of tcp: write tcp/22");
     EXPECT_EQ(deny("any icmp"), "any already means every packet; leave out the other services");
-    EXPECT_EQ(deny("icmp from @admins"), "sets such as @admins are not supported yet");
+    EXPECT_EQ(deny("icmp from @Admins"), "\"Admins\" is not a set's name: 1 to 63 of a-z 0-9 _ -");
     EXPECT_EQ(deny("icmp from any"), "\"from any\" says nothing: leave from out for any address");
     EXPECT_EQ(deny("icmp from 10.0.0.1/8"),
               "10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8 or 10.0.0.1?");

@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "generate/small_world.h"
 #include "policy/rule.h"
-#include "random_policy.h"
 
 namespace fwctl::policy {
 namespace {
@@ -18,17 +18,22 @@ TEST(Schema, HasItsKeysInTheOrderInWhichTheyAreWritten) {
         EXPECT_FALSE(key.accepts.empty()) << key.name;
         EXPECT_FALSE(key.meaning.empty()) << key.name;
     }
-    EXPECT_EQ(names,
-              (std::vector<std::string_view>{"name", "action", "service", "from", "to", "on", "direction"}));
+    EXPECT_EQ(names, (std::vector<std::string_view>{
+                         "name", "comment", "action", "reject",    "redirect", "sample",   "service",
+                         "from", "to",      "sport",  "flags",     "fragment", "length",   "ttl",
+                         "dscp", "vlan",    "mac",    "ethertype", "on",       "direction"}));
     EXPECT_EQ(find_rule_key("form"), nullptr);
 }
 
 TEST(Schema, WordsOfEveryKeyAreReadBack) {
-    RandomPolicy random(7);
+    generate::SmallWorld random(7, generate::Vocabulary::kLive);
     for (int i = 0; i < 1000; ++i) {
         const Rule rule = random.rule(i);
         Rule read;
         for (const RuleKey& key : rule_keys()) {
+            if (key.kind == ValueKind::kTable) {
+                continue;
+            }
             const auto words = key.words(rule);
             EXPECT_TRUE(key.kind == ValueKind::kWords || words.size() <= 1) << key.name;
             EXPECT_TRUE(!key.required || !words.empty()) << key.name;
@@ -63,9 +68,10 @@ std::string error_of(std::string_view key, std::string_view word) {
 TEST(Schema, RefusesWhatAKeyDoesNotTake) {
     EXPECT_EQ(error_of("name", ""),
               "\"\" is not a rule's name: 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks between them");
-    EXPECT_EQ(error_of("action", "drop"), "\"drop\" is not an action; write allow or deny");
+    EXPECT_EQ(error_of("action", "drop"),
+              "\"drop\" is not an action; write allow, deny, reject, redirect, count or log");
     EXPECT_EQ(error_of("service", "icmpp"), "unknown service \"icmpp\"; did you mean \"icmp\"?");
-    EXPECT_EQ(error_of("from", "@admins"), "sets such as @admins are not supported yet");
+    EXPECT_EQ(error_of("from", "@Admins"), "\"Admins\" is not a set's name: 1 to 63 of a-z 0-9 _ -");
     EXPECT_EQ(error_of("to", "10.0.0.1/8"),
               "10.0.0.1/8 has host bits set; did you mean 10.0.0.0/8 or 10.0.0.1?");
     EXPECT_EQ(error_of("on", "a/b"),

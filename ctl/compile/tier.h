@@ -1,0 +1,41 @@
+// One tier: rules in their order become the words of a bank (include/fwctl/abi/image.h).
+//
+// Promises: pure and deterministic; the first rule that a walk in order would find is the one that the
+// programs find. The size is bounded whatever the rules are: those that would take too much room are found on
+// a slower way. The parser's own rules have no rows.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "compile/bank.h"
+#include "compile/constraint.h"
+#include "compile/places.h"
+#include "fwctl/abi/policy.h"
+#include "policy/model.h"
+
+namespace fwctl::compile {
+
+struct TierInput {
+    std::span<const policy::Rule> rules;
+    std::span<const std::uint32_t> counters;  // of each rule, its index in `rule_counters`
+    std::uint32_t first_priority = 0;         // of the first rule
+    const std::map<std::string, std::uint32_t>* dynamic_sets = nullptr;  // their numbers
+};
+
+struct TierImage {
+    fw_tier tier{};  // but for the bank's number
+    Bank bank;
+    Places places;
+};
+
+// What a tier keeps of its rules' names, sorted: enough to see that a name is taken, or is not.
+std::uint64_t name_hash(std::string_view name);
+
+Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets);
+
+}  // namespace fwctl::compile

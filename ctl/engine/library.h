@@ -1,0 +1,72 @@
+// What fwctl keeps on the disk for one network namespace: the texts of the policies that were applied, and
+// who applied them. The kernel's state does not need it to filter; what reads the policy back does.
+//
+//     /var/lib/fwctl/host/{history,snapshots/NAME,texts/NAME}     and net-COOKIE/ for other namespaces
+//
+// Promises: a snapshot that keep() named can be read back until it is forgotten, also after a loss of power.
+// A snapshot is the files that the policy was made of, each different text kept once.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/diagnostic.h"
+#include "base/result.h"
+
+namespace fwctl::engine {
+
+// A line of the history.
+struct Applied {
+    std::uint64_t number = 0;  // from 1
+    std::int64_t time = 0;     // seconds since 1970
+    std::string who;           // "root", "alice (sudo)"
+    std::string what;          // "apply", "rollback to 3"
+    std::string path;          // of the policy's file
+    std::string snapshot;
+    std::size_t rules = 0;
+};
+
+class Library {
+public:
+    // Of the network namespace that the process is in. Makes nothing.
+    static Result<Library> open();
+
+    // The name of the snapshot: the same files have the same one.
+    [[nodiscard]] Result<std::string> keep(const std::vector<Source>& sources) const;
+    // The files, the policy's own first.
+    [[nodiscard]] Result<std::vector<Source>> read(const std::string& snapshot) const;
+
+    // Where the policy of a snapshot was read from.
+    [[nodiscard]] Result<std::string> path_of(const std::string& snapshot) const;
+
+    // Oldest first.
+    [[nodiscard]] Result<std::vector<Applied>> history() const;
+    // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.
+    [[nodiscard]] Status note(Applied entry) const;
+
+    // Forgets the texts that neither the history nor `running`, a snapshot, names.
+    void tidy(const std::string& running) const;
+    // Forgets a namespace that has no attachments any more; the first namespace's history stays.
+    void forget() const;
+
+    static constexpr std::size_t kKept = 20;
+
+private:
+    [[nodiscard]] Status make_directories() const;
+    void forget_others(std::set<std::string> snapshots) const;
+
+    std::string directory_;
+    bool is_host_ = false;
+};
+
+// What a text is kept under: the same text has the same name.
+std::string text_name(std::string_view text);
+
+// The user that the command runs for, also behind sudo.
+std::string current_user();
+
+}  // namespace fwctl::engine

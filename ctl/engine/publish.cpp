@@ -1,0 +1,213 @@
+// Store::prepare() and commit(): from a state to a generation that holds.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "compile/attachments.h"
+#include "compile/tier.h"
+#include "engine/store.h"
+#include "kernel/grace.h"
+#include "policy/builtin.h"
+#include "policy/print.h"
+
+namespace fwctl::engine {
+namespace {
+
+// The main tier's rules are all asked after the front's.
+constexpr std::uint32_t kFrontPriority = 0;
+
+constexpr std::array<std::uint32_t, 2> kMainBanks = {2 * FW_BANK_PAGES, 3 * FW_BANK_PAGES};
+
+std::uint32_t front_bank(std::uint32_t half) {
+    return half * FW_BANK_PAGES;
+}
+
+std::map<std::string, std::uint32_t> numbers_of(const std::vector<std::string>& sets) {
+    std::map<std::string, std::uint32_t> numbers;
+    for (std::uint32_t i = 0; i < sets.size(); ++i)
+        if (!sets[i].empty()) numbers[sets[i]] = i;
+    return numbers;
+}
+
+Result<compile::TierImage> compile_front(const State& state) {
+    std::vector<policy::Rule> rules;
+    std::vector<std::uint32_t> counters;
+    for (CountedRule& counted : state.front_rules()) {
+        rules.push_back(std::move(counted.rule));
+        counters.push_back(counted.counter);
+    }
+    const auto dynamic_sets = numbers_of(state.main.dynamic_sets);
+    compile::SetBlocks sets(state.front.sets);
+    return compile::compile_tier({rules, counters, kFrontPriority, &dynamic_sets}, sets);
+}
+
+// What fwctl reads back, and no program looks at.
+Status put_text(const State& state, fw_generation& generation) {
+    policy::Policy front = state.front;
+    for (const CountedRule& counted : state.live) {
+        if (front.rules.size() == FW_MAX_LIVE_RULES)
+            return fail(fmt::format("more live rules than the limit of {}; put them into the policy's file",
+                                    +FW_MAX_LIVE_RULES));
+        fw_rule_state& rule = generation.rules[front.rules.size()];
+        rule.expires = counted.rule.expires;
+        rule.counter = counted.counter;
+        front.rules.push_back(counted.rule);
+    }
+    const std::string text = policy::print_policy(front);
+    if (text.size() >= sizeof(generation.text))
+        return fail(fmt::format("the live rules and their sets are {} bytes as text, the limit is {}",
+                                text.size(), sizeof(generation.text) - 1));
+    generation.rule_count = static_cast<std::uint32_t>(front.rules.size());
+    generation.text_size = static_cast<std::uint32_t>(text.size());
+    std::memcpy(generation.text, text.data(), text.size());
+    std::strncpy(generation.snapshot, state.main.snapshot.c_str(), sizeof(generation.snapshot) - 1);
+    for (std::size_t i = 0; i < state.main.dynamic_sets.size(); ++i)
+        std::strncpy(generation.sets[i].name, state.main.dynamic_sets[i].c_str(),
+                     sizeof(generation.sets[i].name) - 1);
+    return {};
+}
+
+std::uint8_t default_reason(policy::Action action) {
+    return action == policy::Action::kDeny ? FW_REASON_DEFAULT_DENY : FW_REASON_DEFAULT_ALLOW;
+}
+
+std::uint8_t parser_rules_off(const policy::Policy& front) {
+    std::uint8_t off = 0;
+    std::size_t number = 0;
+    for (const policy::Rule& rule : policy::builtin_rules()) {
+        const auto& disabled = front.disabled_builtins;
+        if (number < FW_PARSER_RULES &&
+            std::find(disabled.begin(), disabled.end(), rule.name) != disabled.end())
+            off |= static_cast<std::uint8_t>(1U << number);
+        ++number;
+    }
+    return off;
+}
+
+}  // namespace
+
+std::uint32_t Store::next_half() const {
+    return active_half() ^ 1;
+}
+
+Status Store::prepare(State& state, compile::TierImage* main) const {
+    // What is about to be written may still be read by packets that came before the last switch.
+    if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
+    if (auto made = rule_counters_.make(kFirstFreeCounter); !made) return made;
+    if (main != nullptr) {
+        const std::uint32_t bank = state.main.tier.bank == kMainBanks[0] ? kMainBanks[1] : kMainBanks[0];
+        if (auto written = banks_.write(bank, main->bank.words()); !written) {
+            (void)banks_.clear(bank);
+            return written;
+        }
+        state.main.tier = main->tier;
+        state.main.tier.bank = bank;
+        state.main.places = main->places;
+    }
+    if (auto given = give_counters(state); !given) return given;
+    return write_half(next_half(), state);
+}
+
+// Free counters for the live rules that have none: no generation counts there.
+Status Store::give_counters(State& state) const {
+    auto of_main = main_counters(state.main);
+    if (!of_main) return tl::unexpected(of_main.error());
+    std::set<std::uint32_t> used(of_main->begin(), of_main->end());
+    for (const CountedRule& rule : state.live) used.insert(rule.counter);
+    const fw_generation& active = *policy_.at(active_half());
+    for (std::uint32_t i = 0; i < active.rule_count; ++i) used.insert(active.rules[i].counter);
+    std::vector<std::uint32_t> fresh;
+    std::uint32_t next = kFirstFreeCounter;
+    for (CountedRule& rule : state.live) {
+        if (rule.counter != kNoCounter) continue;
+        while (used.contains(next)) ++next;
+        rule.counter = next;
+        used.insert(next);
+        fresh.push_back(next);
+    }
+    return start_counters(fresh);
+}
+
+Status Store::write_half(std::uint32_t half, const State& state) const {
+    auto front = compile_front(state);
+    if (!front) return tl::unexpected(front.error());
+    const auto generation = std::make_unique<fw_generation>();
+    std::vector<compile::Attachment> attachments;
+    for (const Attachment& attachment : state.attachments)
+        if (attachment.enabled) attachments.push_back({attachment.slot, attachment.names()});
+    compile::put_attachments(front->bank, attachments, front->places, state.main.places, *generation);
+    if (auto text = put_text(state, *generation); !text) return text;
+    if (auto written = banks_.write(front_bank(half), front->bank.words()); !written) return written;
+    front->tier.bank = front_bank(half);
+    generation->tiers[FW_FRONT] = front->tier;
+    generation->tiers[FW_MAIN] = state.main.tier;
+    generation->default_reason[FW_IN] = default_reason(state.front.defaults.in);
+    generation->default_reason[FW_OUT] = default_reason(state.front.defaults.out);
+    generation->disabled_parser_rules = parser_rules_off(state.front);
+    std::memcpy(policy_.at(half), generation.get(), sizeof(fw_generation));
+    return {};
+}
+
+// Between the two stores of a trial's end nothing may be written: the callers hold the lock.
+void Store::commit(State& state, std::optional<std::chrono::seconds> trial) const {
+    state.generation = static_cast<std::uint32_t>(word()) + 1;
+    std::uint64_t next = state.generation;
+    if (trial) {
+        const std::uint64_t end =
+            monotonic_now() + static_cast<std::uint64_t>(std::chrono::nanoseconds(*trial).count());
+        next |= ((end >> FW_DEADLINE_SHIFT) + 1) << 32;
+    }
+    set_word(next);
+    if (!trial) clear_unused_banks();
+}
+
+Status Store::publish(State& state) const {
+    if (auto prepared = prepare(state); !prepared) return prepared;
+    commit(state);
+    return {};
+}
+
+void Store::abandon(const State& prepared) const {
+    if (prepared.main.tier.bank != policy_.at(active_half())->tiers[FW_MAIN].bank)
+        (void)banks_.clear(prepared.main.tier.bank);
+}
+
+// The main bank that the generation in force does not read. When that fails, the next edit tries again.
+void Store::clear_unused_banks() const {
+    const std::uint32_t used = policy_.at(active_half())->tiers[FW_MAIN].bank;
+    for (const std::uint32_t bank : kMainBanks)
+        if (bank != used && !banks_.is_empty(bank) && kernel::wait_for_packets()) (void)banks_.clear(bank);
+}
+
+std::optional<std::chrono::seconds> Store::trial_left() const {
+    const std::uint64_t end = word() >> 32 << FW_DEADLINE_SHIFT;
+    const std::uint64_t now = monotonic_now();
+    if (end <= now) return std::nullopt;
+    return std::chrono::ceil<std::chrono::seconds>(std::chrono::nanoseconds(end - now));
+}
+
+bool Store::trial_lapsed() const {
+    return word() >> 32 != 0 && !trial_left();
+}
+
+Status Store::keep_trial() const {
+    std::uint64_t seen = word();
+    if (!trial_left()) return fail("no policy is on trial", Exit::kConflict);
+    // Whoever confirms in the last second may find that the deadline was first.
+    set_word(static_cast<std::uint32_t>(seen));
+    clear_unused_banks();
+    return {};
+}
+
+// One generation on and without a deadline, the word names the half that held before the trial.
+void Store::end_trial() const {
+    set_word(static_cast<std::uint32_t>(word()) + 1);
+    clear_unused_banks();
+}
+
+}  // namespace fwctl::engine

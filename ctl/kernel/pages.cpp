@@ -1,0 +1,179 @@
+#include "kernel/pages.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <thread>
+
+#include "base/fd.h"
+#include "fwctl/abi/image.h"
+#include "fwctl/abi/limits.h"
+
+namespace fwctl::kernel {
+namespace {
+
+// Before 6.8 the kernel waits for a grace period at each change of a map of maps. Side by side they wait for
+// the same one.
+constexpr std::size_t kThreads = 32;
+
+Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& change) {
+    std::atomic<std::size_t> next = 0;
+    std::atomic<int> error = 0;
+    const auto work = [&] {
+        for (std::size_t i = next++; i < count && error == 0; i = next++)
+            if (const int failed = change(i); failed != 0) error = failed;
+    };
+    std::vector<std::thread> threads;
+    for (std::size_t i = 1; i < std::min(count, kThreads); ++i) threads.emplace_back(work);
+    work();
+    for (std::thread& thread : threads) thread.join();
+    if (error == 0) return {};
+    return fail(fmt::format("cannot change the pages of the policy: {}", strerror(error)));
+}
+
+Fd inner_map(const Map& outer, std::uint32_t index) {
+    std::uint32_t id = 0;
+    if (bpf_map_lookup_elem(outer.fd(), &index, &id) != 0) return {};
+    return Fd(bpf_map_get_fd_by_id(id));
+}
+
+tl::unexpected<Error> no_memory(const char* what) {
+    return fail(fmt::format("the kernel gives no memory for {}: {}", what, strerror(errno)));
+}
+
+std::size_t pages_of(std::size_t words) {
+    return (words + FW_PAGE_WORDS - 1) / FW_PAGE_WORDS;
+}
+
+}  // namespace
+
+Status Banks::write(std::uint32_t first, std::span<const std::uint32_t> words) const {
+    const std::size_t count = pages_of(words.size());
+    std::vector<Fd> made(count);
+    std::vector<std::uint32_t> missing;
+    std::vector<std::uint32_t> last(FW_PAGE_WORDS);
+    for (std::uint32_t page = 0; page < count; ++page) {
+        made[page] = inner_map(map_, first + page);
+        if (!made[page]) {
+            missing.push_back(page);
+            made[page] = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_page", sizeof(std::uint32_t),
+                                           sizeof(fw_page), 1, nullptr));
+            if (!made[page]) return no_memory("the compiled policy");
+        }
+        const auto piece = words.subspan(page * std::size_t{FW_PAGE_WORDS});
+        const std::uint32_t* bytes = piece.data();
+        if (piece.size() < FW_PAGE_WORDS) {
+            std::copy(piece.begin(), piece.end(), last.begin());
+            bytes = last.data();
+        }
+        const std::uint32_t zero = 0;
+        if (bpf_map_update_elem(made[page].get(), &zero, bytes, BPF_ANY) != 0)
+            return no_memory("the compiled policy");
+    }
+    return in_parallel(missing.size(), [&](std::size_t i) {
+        const std::uint32_t index = first + missing[i];
+        const int fd = made[missing[i]].get();
+        return bpf_map_update_elem(map_.fd(), &index, &fd, BPF_ANY) == 0 ? 0 : errno;
+    });
+}
+
+Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_t address,
+                                               std::size_t count) const {
+    std::vector<std::uint32_t> words;
+    words.reserve(count);
+    std::vector<std::uint32_t> page(FW_PAGE_WORDS);
+    while (words.size() < count) {
+        const std::size_t at = address + words.size();
+        const Fd inner = inner_map(map_, first + static_cast<std::uint32_t>(at / FW_PAGE_WORDS));
+        const std::uint32_t zero = 0;
+        if (!inner || bpf_map_lookup_elem(inner.get(), &zero, page.data()) != 0)
+            return fail("a page of the running policy cannot be read");
+        const auto begin = page.begin() + static_cast<std::ptrdiff_t>(at % FW_PAGE_WORDS);
+        const std::size_t here =
+            std::min<std::size_t>(count - words.size(), FW_PAGE_WORDS - at % FW_PAGE_WORDS);
+        words.insert(words.end(), begin, begin + static_cast<std::ptrdiff_t>(here));
+    }
+    return words;
+}
+
+std::vector<std::uint32_t> Banks::present(std::uint32_t first) const {
+    std::vector<std::uint32_t> present;
+    for (std::uint32_t index = first; index < first + FW_BANK_PAGES; ++index) {
+        std::uint32_t id = 0;
+        if (bpf_map_lookup_elem(map_.fd(), &index, &id) == 0) present.push_back(index);
+    }
+    return present;
+}
+
+bool Banks::is_empty(std::uint32_t first) const {
+    return present(first).empty();
+}
+
+Status Banks::clear(std::uint32_t first) const {
+    const std::vector<std::uint32_t> pages = present(first);
+    return in_parallel(pages.size(), [&](std::size_t i) {
+        return bpf_map_delete_elem(map_.fd(), &pages[i]) == 0 ? 0 : errno;
+    });
+}
+
+Status CounterPages::make(std::uint32_t count) const {
+    if (count > std::uint32_t{FW_COUNTER_PAGES} * FW_COUNTER_PAGE_SIZE)
+        return fail(fmt::format("{} rules are more than the limit of {}", count,
+                                FW_COUNTER_PAGES * FW_COUNTER_PAGE_SIZE));
+    std::vector<std::uint32_t> missing;
+    std::vector<Fd> made;
+    for (std::uint32_t page = 0; page * FW_COUNTER_PAGE_SIZE < count; ++page) {
+        if (inner_map(map_, page)) continue;
+        missing.push_back(page);
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "fwctl_counts", sizeof(std::uint32_t),
+                                         sizeof(fw_count), FW_COUNTER_PAGE_SIZE, nullptr));
+        if (!made.back()) return no_memory("the counters of the rules");
+    }
+    return in_parallel(missing.size(), [&](std::size_t i) {
+        const int fd = made[i].get();
+        return bpf_map_update_elem(map_.fd(), &missing[i], &fd, BPF_ANY) == 0 ? 0 : errno;
+    });
+}
+
+Result<std::vector<fw_count>> CounterPages::sums(std::span<const std::uint32_t> rules) const {
+    const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+    std::map<std::uint32_t, Fd> inner;
+    std::vector<fw_count> values(cpus);
+    std::vector<fw_count> sums;
+    for (const std::uint32_t rule : rules) {
+        const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
+        const std::uint32_t place = rule % FW_COUNTER_PAGE_SIZE;
+        if (!inner.contains(page)) inner[page] = inner_map(map_, page);
+        if (bpf_map_lookup_elem(inner[page].get(), &place, values.data()) != 0)
+            return fail(fmt::format("the counters of the rules cannot be read: {}", strerror(errno)));
+        fw_count sum{};
+        for (const fw_count& value : values) {
+            sum.packets += value.packets;
+            sum.bytes += value.bytes;
+        }
+        sums.push_back(sum);
+    }
+    return sums;
+}
+
+Status CounterPages::clear(std::span<const std::uint32_t> rules) const {
+    const std::vector<fw_count> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    std::map<std::uint32_t, Fd> inner;
+    for (const std::uint32_t rule : rules) {
+        const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
+        const std::uint32_t place = rule % FW_COUNTER_PAGE_SIZE;
+        if (!inner.contains(page)) inner[page] = inner_map(map_, page);
+        if (bpf_map_update_elem(inner[page].get(), &place, zero.data(), BPF_ANY) != 0)
+            return fail(fmt::format("the counters of the rules cannot be cleared: {}", strerror(errno)));
+    }
+    return {};
+}
+
+}  // namespace fwctl::kernel

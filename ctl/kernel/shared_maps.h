@@ -1,0 +1,38 @@
+// The maps that all attachments of a network namespace share: ARCHITECTURE.md says what is in each.
+//
+// Promises: pinned ones stay until their pins and programs are gone; those of make() are gone with their last
+// descriptor, however the process ends.
+#pragma once
+
+#include <array>
+#include <utility>
+
+#include "base/result.h"
+#include "kernel/bpffs.h"
+#include "kernel/map.h"
+
+namespace fwctl::kernel {
+
+struct SharedMaps {
+    static constexpr std::array kNames = {"control", "policy",        "pages",
+                                          "members", "rule_counters", "attachments"};
+    // By the names above, in their order.
+    using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
+
+    // By their pins, all of which are there.
+    static Result<SharedMaps> open(const StatePaths& paths);
+    // New ones without pins.
+    static Result<SharedMaps> make();
+
+    Map control;
+    Map policy;
+    Map pages;
+    Map members;
+    Map rule_counters;
+    Map attachments;
+};
+
+// Makes the maps and their pins; those that exist stay.
+Status create_shared_maps(const StatePaths& paths);
+
+}  // namespace fwctl::kernel

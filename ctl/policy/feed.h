@@ -1,0 +1,22 @@
+// Plain lists of addresses, as they are published: one entry in a line, an address, a block or a range of
+// either IP version. What follows a blank, ';' or '#' is for people; lines without an entry are passed over.
+//
+//     1.10.16.0/20 ; SBL256894
+//
+// Promises: a million lines take a small part of a second. Publishers are sloppy: bits behind a length are
+// cut off, with one warning that says how many entries had any. Lines that are no entry are errors, of which
+// the first twenty are shown.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "base/diagnostic.h"
+#include "policy/model.h"
+
+namespace fwctl::policy {
+
+// Reads the source `file` of the diagnostics. The result is reduced (see prefix_list.h).
+std::vector<Prefix> read_feed(Diagnostics& diagnostics, std::size_t file);
+
+}  // namespace fwctl::policy

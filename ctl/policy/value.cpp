@@ -1,0 +1,72 @@
+#include "policy/value.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "policy/prefix.h"
+#include "policy/rule.h"
+
+namespace fwctl::policy {
+
+namespace {
+
+// C0 controls, DEL, and C1 controls in UTF-8: a terminal would obey them.
+bool has_controls(std::string_view text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
+        if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next >= 0x80 && next < 0xa0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Error not_a_choice(std::string_view word, std::string_view what,
+                   const std::vector<std::string_view>& choices) {
+    const std::span<const std::string_view> all(choices);
+    return {fmt::format("\"{}\" is not {}; write {} or {}", word, what,
+                        fmt::join(all.first(all.size() - 1), ", "), all.back()),
+            Exit::kUsage};
+}
+
+Status read_boolean(bool& value, std::string_view word) {
+    value = word == "true";
+    return {};
+}
+
+Status read_count(std::uint32_t& value, std::uint32_t largest, std::string_view word, std::string_view key) {
+    const auto number = parse_number(word, largest);
+    if (!number || *number == 0) {
+        return fail(fmt::format("\"{}\" is a number from 1 to {}, not {}", key, largest, word), Exit::kUsage);
+    }
+    value = *number;
+    return {};
+}
+
+Status read_text(std::string& text, std::string_view word, std::string_view key) {
+    if (has_controls(word)) {
+        return fail(fmt::format("\"{}\" is one line of text, without control characters", key), Exit::kUsage);
+    }
+    text = word;
+    return {};
+}
+
+Status read_interface(std::string& name, std::string_view word) {
+    if (word.find_first_of("*?") != std::string_view::npos) {
+        return fail(fmt::format("\"{}\" is a pattern; name one interface", word), Exit::kUsage);
+    }
+    return check_interface(word).map([&] { name = word; });
+}
+
+Result<Prefix> parse_address(std::string_view word) {
+    auto prefix = parse_prefix(word);
+    if (prefix && prefix->length != address_bits(prefix->family)) {
+        return fail(fmt::format("{} is a block; name one address", word), Exit::kUsage);
+    }
+    return prefix;
+}
+
+}  // namespace fwctl::policy

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether one row of a leaf holds for a packet.
+ *
+ * Promises: everything that the way to the leaf did not decide is compared here, and exactly.
+ */
+#ifndef FWCTL_BPF_ROW_H
+#define FWCTL_BPF_ROW_H
+
+#include "fwctl/abi/trace.h"
+#include "fwctl/bpf/bank.h"
+
+/* By its two ends together, by each of them, and by none. */
+enum { FW_LEAVES = 4 };
+
+/* One packet's search through one tier. */
+struct fw_search {
+	__u32 bank;
+	__u32 front;		 /* the bank that has the bits of `where` */
+	__u32 where;		 /* address */
+	__u32 checks[2];	 /* by side: address of what the class of the address is part of */
+	__u32 traits;		 /* of the packet: enum in image.h */
+	__u32 kind;		 /* enum fw_kind */
+	__u32 leaves[FW_LEAVES]; /* entries */
+	__u32 best;		 /* priority below which rows are still of interest */
+	__u32 rule;		 /* of the best row so far; FW_NO_RULE: none */
+	__u32 next;		 /* the row to go on with; 0: the leaf is done */
+	__u32 counted;		 /* priority of the rule that was counted last: it has several rows */
+	__u8 reason;		 /* of the best row */
+	__u8 counts_only;	 /* rows that hold are counted, and the search goes on */
+	__u8 unused[2];
+};
+
+static __always_inline bool fw_is_member(const struct fw_packet *packet, __u32 set, __u8 side)
+{
+	const struct fw_address *address = side == FW_SOURCE ? &packet->source : &packet->destination;
+	__u32 bits = packet->family == FW_FAMILY_IPV4 ? 32 : 128;
+	struct fw_member_key key = {.set = set, .family = packet->family};
+
+	__builtin_memcpy(key.address, address->bytes, sizeof(key.address));
+	/* A member whose time is over hides the longer-lived block around it: look behind it. */
+#pragma clang loop unroll(disable)
+	for (__u32 turn = 0; turn < 8; turn++) {
+		const struct fw_member *member;
+
+		key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + bits;
+		member = bpf_map_lookup_elem(&members, &key);
+		if (!member)
+			return false;
+		if (member->expires == 0 || bpf_ktime_get_coarse_ns() < member->expires)
+			return true;
+		if (member->bits == 0 || member->bits > bits)
+			return false;
+		bits = member->bits - 1;
+	}
+	return false;
+}
+
+/*
+ * One condition: whether it holds, and its flags, of which FW_CONDITION_NOT is dealt with. Global, as what
+ * follows asks for many.
+ */
+enum { FW_CONDITION_HOLDS = 1 << 8 };
+
+__noinline int fw_ask_condition(const struct fw_packet *packet, __u32 bank, __u32 address)
+{
+	const struct fw_condition *condition = (const void *)fw_words_at(bank, address, 8);
+	bool holds = false;
+	__u64 value;
+	__u32 word;
+
+	if (!packet || !condition)
+		return FW_CONDITION_GROUP_ENDS | FW_CONDITION_LIST_ENDS;
+	switch (condition->kind) {
+	case FW_CONDITION_MEMBER:
+		holds = packet->family != FW_FAMILY_NONE &&
+			fw_is_member(packet, condition->set, condition->word) !=
+				(condition->flags & FW_CONDITION_NOT);
+		break;
+	case FW_CONDITION_EXPIRES:
+		holds = bpf_ktime_get_coarse_ns() < condition->last;
+		break;
+	case FW_CONDITION_FIELD:
+		word = condition->word;
+		asm volatile("" : "+r"(word));
+		if (word < sizeof(*packet) / sizeof(value)) {
+			value = ((const __u64 *)packet)[word] >> (condition->shift & 63) & condition->mask;
+			holds = condition->first <= value && value <= condition->last;
+		}
+		break;
+	}
+	return condition->flags | (holds ? FW_CONDITION_HOLDS : 0);
+}
+
+__noinline int fw_conditions_hold(const struct fw_packet *packet, __u32 bank, __u32 address)
+{
+	int group = 0;
+
+	if (!packet)
+		return false;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_MAX_CONDITIONS; i++) {
+		int answer = fw_ask_condition(packet, bank, address);
+
+		group |= answer & FW_CONDITION_HOLDS;
+		if (answer & FW_CONDITION_GROUP_ENDS) {
+			if (!group || answer & FW_CONDITION_LIST_ENDS)
+				return group != 0;
+			group = 0;
+		}
+		address += 8;
+		/* Without it clang 14 counts the turns by the address, whose bounds the verifier does not
+		 * know. */
+		asm volatile("" : "+r"(address));
+	}
+	return false;
+}
+
+/* What few rows ask; a function of its own, so that the scan stays small. */
+__noinline int fw_row_rest(const struct fw_packet *packet, const struct fw_search *search, __u32 address)
+{
+	const struct fw_row *row;
+
+	if (!packet || !search)
+		return FW_ROW_TRAITS;
+	row = (const void *)fw_words_at(search->bank, address, 8);
+	if (!row)
+		return FW_ROW_TRAITS;
+	if (row->where && !fw_bit_at(search->front, search->where, row->where))
+		return FW_ROW_WHERE;
+	if (row->conditions && !fw_conditions_hold(packet, search->bank, row->conditions))
+		return FW_ROW_CONDITIONS;
+	return FW_ROW_HELD;
+}
+
+static __always_inline bool fw_is_part(const struct fw_search *search, enum fw_side side, __u16 check)
+{
+	return !check || (search->checks[side] && fw_bit_at(search->bank, search->checks[side], check - 1u));
+}
+
+static __always_inline enum fw_row_part fw_row_holds(const struct fw_packet *packet,
+						     const struct fw_search *search, const struct fw_row *row,
+						     __u32 address)
+{
+	if ((row->traits ^ search->traits) & row->traits_mask)
+		return FW_ROW_TRAITS;
+	if (packet->selector < row->selector_first || packet->selector > row->selector_last)
+		return FW_ROW_SELECTOR;
+	if (!fw_is_part(search, FW_SOURCE, row->checks[FW_SOURCE]))
+		return FW_ROW_SOURCE;
+	if (!fw_is_part(search, FW_DESTINATION, row->checks[FW_DESTINATION]))
+		return FW_ROW_DESTINATION;
+	if (!(row->conditions | row->where))
+		return FW_ROW_HELD;
+	return fw_row_rest(packet, search, address);
+}
+
+#endif
