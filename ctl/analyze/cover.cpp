@@ -1,10 +1,10 @@
-#include "policy/analyze_cover.h"
+#include "analyze/cover.h"
 
 #include <bit>
 #include <iterator>
 #include <utility>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
@@ -310,4 +310,4 @@ const Ranges* Cover::open_values(const Active& active, Slot slot) const {
     return nullptr;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

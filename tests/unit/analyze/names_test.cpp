@@ -1,4 +1,4 @@
-#include "policy/analyze_names.h"
+#include "analyze/names.h"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,10 @@
 #include "generate/random.h"
 #include "policy/rule.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 namespace {
+
+using namespace policy;
 
 using generate::Random;
 
@@ -115,4 +117,4 @@ TEST(NameClasses, GivesUpOnWhatIsTooEntangled) {
 }
 
 }  // namespace
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

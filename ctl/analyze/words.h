@@ -7,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "policy/analyze_judge.h"
+#include "analyze/judge.h"
 #include "policy/model.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 // "allows", or of several "allow".
 std::string_view verb(Action action, bool of_several);
@@ -22,4 +22,4 @@ std::string named(const Rule& rule, const Policy& policy);
 std::string listed(const std::set<std::size_t>& chosen, const std::vector<AskedRule>& rules,
                    const Policy& policy);
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -1,16 +1,16 @@
-#include "policy/analyze_addresses.h"
+#include "analyze/addresses.h"
 
 #include <algorithm>
 #include <cstddef>
 
 #include "policy/prefix.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
 Span span_of(const Prefix& prefix) {
-    const unsigned bits = address_bits(prefix.family);
+    const unsigned bits = policy::address_bits(prefix.family);
     Number first = 0;
     for (std::size_t i = 0; i < bits / 8; ++i) {
         first = first << 8U | prefix.address[i];
@@ -82,4 +82,4 @@ const AddressesOfFamily& AddressBook::of(const Addresses& addresses, Family fami
     return row->second;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

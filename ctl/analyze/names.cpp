@@ -1,4 +1,4 @@
-#include "policy/analyze_names.h"
+#include "analyze/names.h"
 
 #include <algorithm>
 #include <set>
@@ -7,11 +7,11 @@
 
 #include "policy/rule.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
-constexpr std::size_t kMaxStates = 20000;
+constexpr std::size_t kMaxStates = 8000;
 constexpr char kOtherLetter = '/';  // stands for all that no pattern names; no interface has it
 
 // Where in a pattern a name read so far can stand.
@@ -95,12 +95,12 @@ private:
     std::vector<std::string> patterns_;
 };
 
-// What the names of 1 to kMaxInterfaceNameLength letters match.
+// What the names of 1 to policy::kMaxInterfaceNameLength letters match.
 std::optional<std::set<Matched>> device_classes(const Reader& reader) {
     std::set<Matched> classes;
     std::set<State> seen;
     std::vector<State> frontier = {reader.start()};
-    for (std::size_t length = 1; length <= kMaxInterfaceNameLength && !frontier.empty(); ++length) {
+    for (std::size_t length = 1; length <= policy::kMaxInterfaceNameLength && !frontier.empty(); ++length) {
         std::vector<State> reached;
         for (const State& state : frontier) {
             for (const char letter : reader.letters(state)) {
@@ -126,7 +126,7 @@ Matched joined(const Matched& one, const Matched& other) {
     return both;
 }
 
-const std::string& device_of(const Attach& attach) {
+const std::string& device_of(const policy::Attach& attach) {
     return attach.device.empty() ? attach.name : attach.device;
 }
 
@@ -137,13 +137,13 @@ std::vector<std::string> sorted_and_unique(std::vector<std::string> words) {
 }
 
 // What packets carry that have the attachment's name, alone or beside their device's.
-std::set<Matched> attachment_classes(const std::vector<std::string>& patterns, const Attach& attach,
+std::set<Matched> attachment_classes(const std::vector<std::string>& patterns, const policy::Attach& attach,
                                      const std::set<Matched>& devices) {
     const auto device = static_cast<std::uint32_t>(
         std::lower_bound(patterns.begin(), patterns.end(), device_of(attach)) - patterns.begin());
     Matched own;
     for (std::uint32_t i = 0; i < patterns.size(); ++i) {
-        if (interface_matches(patterns[i], attach.name)) {
+        if (policy::interface_matches(patterns[i], attach.name)) {
             own.push_back(i);
         }
     }
@@ -158,15 +158,15 @@ std::set<Matched> attachment_classes(const std::vector<std::string>& patterns, c
 
 }  // namespace
 
-std::optional<NameClasses> name_classes(const std::vector<const Rule*>& rules,
-                                        const std::vector<Attach>& attachments) {
+std::optional<NameClasses> name_classes(const std::vector<const policy::Rule*>& rules,
+                                        const std::vector<policy::Attach>& attachments) {
     std::vector<std::string> of_rules;
-    for (const Rule* rule : rules) {
+    for (const policy::Rule* rule : rules) {
         of_rules.insert(of_rules.end(), rule->on.begin(), rule->on.end());
     }
     of_rules = sorted_and_unique(std::move(of_rules));
     std::vector<std::string> patterns = of_rules;
-    for (const Attach& attach : attachments) {
+    for (const policy::Attach& attach : attachments) {
         patterns.push_back(device_of(attach));
     }
     patterns = sorted_and_unique(std::move(patterns));
@@ -176,7 +176,7 @@ std::optional<NameClasses> name_classes(const std::vector<const Rule*>& rules,
         return std::nullopt;
     }
     std::set<Matched> classes = *devices;
-    for (const Attach& attach : attachments) {
+    for (const policy::Attach& attach : attachments) {
         classes.merge(attachment_classes(patterns, attach, *devices));
     }
 
@@ -196,4 +196,4 @@ std::optional<NameClasses> name_classes(const std::vector<const Rule*>& rules,
     return result;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -20,10 +20,10 @@
 #include <set>
 #include <vector>
 
-#include "policy/analyze_sample.h"
-#include "policy/analyze_space.h"
+#include "analyze/sample.h"
+#include "analyze/space.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 // Steps: boxes compared and ranges written. The same policy takes the same number on every machine.
 class Work {
@@ -38,6 +38,7 @@ public:
         allowed_ -= spent;
         return allowed_ > 0;
     }
+    [[nodiscard]] std::uint64_t allowed() const { return allowed_; }
     [[nodiscard]] bool is_used_up() const { return left_ == 0; }
 
 private:
@@ -106,4 +107,4 @@ private:
     Dice dice_;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

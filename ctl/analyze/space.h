@@ -10,10 +10,9 @@
 //     … later fragments                       protocol: any; no layer-4 header
 //
 // All that is IP has addresses, TTL and DSCP, and is whole or a first fragment but for the later ones; whole
-// packets with a fragment header ("atomic") are IPv6. Everything has a length (not less than its headers,
-// and not bounded by 65535: receive offloads join packets), a VLAN id or none, a direction and a class of
-// interface names (analyze_names.h). A link without Ethernet gives neither MAC address nor VLAN tag, and what
-// is not IP there has ethertype 0.
+// packets with a fragment header ("atomic") are IPv6. Everything has a length, not less than its headers, a
+// VLAN id or none, a direction and a class of interface names (names.h). A link without Ethernet gives
+// neither MAC address nor VLAN tag, and what is not IP there has ethertype 0.
 //
 // What is not known when a policy is checked is a dimension of its own, 0 or 1, with a name: whether an
 // address is in a dynamic set, whether a rule has expired. Nothing is concluded from it but that it is the
@@ -28,10 +27,26 @@
 #include <utility>
 #include <vector>
 
-#include "policy/analyze_ranges.h"
+#include "analyze/ranges.h"
 #include "policy/model.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
+
+using policy::Action;
+using policy::Addresses;
+using policy::Defaults;
+using policy::Direction;
+using policy::Family;
+using policy::Field;
+using policy::FieldMatch;
+using policy::FragmentKind;
+using policy::Interval;
+using policy::Origin;
+using policy::Policy;
+using policy::Prefix;
+using policy::Rule;
+using policy::Service;
+using policy::Set;
 
 using Dimension = std::uint32_t;
 enum : Dimension {
@@ -91,8 +106,6 @@ Layer4 layer4_of(Family family, std::uint8_t protocol);
 inline constexpr std::uint16_t kEthertypeIpv4 = 0x0800;
 inline constexpr std::uint16_t kEthertypeIpv6 = 0x86dd;
 
-inline constexpr std::uint64_t kLongestPacket = 0xffffffff;
-
 class Space {
 public:
     explicit Space(std::size_t interface_classes);
@@ -127,4 +140,4 @@ private:
     std::map<std::string, Dimension> unknown_;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

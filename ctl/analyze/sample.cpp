@@ -1,8 +1,8 @@
-#include "policy/analyze_sample.h"
+#include "analyze/sample.h"
 
 #include <algorithm>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 Number any_of(const Ranges& values, Dice& dice) {
     const Span& span = values.spans()[dice() % values.size()];
@@ -51,4 +51,4 @@ Packet Sampler::draw(Dice& dice) const {
     return packet;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

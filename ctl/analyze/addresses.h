@@ -9,10 +9,10 @@
 #include <utility>
 #include <vector>
 
-#include "policy/analyze_space.h"
+#include "analyze/space.h"
 #include "policy/model.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 // In one family. Null: nothing.
 struct AddressesOfFamily {
@@ -40,4 +40,4 @@ private:
     std::map<std::pair<Addresses, Family>, AddressesOfFamily> known_;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

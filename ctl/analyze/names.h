@@ -16,10 +16,10 @@
 #include <string>
 #include <vector>
 
-#include "policy/analyze_ranges.h"
+#include "analyze/ranges.h"
 #include "policy/model.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 struct NameClasses {
     std::size_t count = 0;
@@ -27,7 +27,7 @@ struct NameClasses {
 };
 
 // Expects rules whose `on` passes check_interface().
-std::optional<NameClasses> name_classes(const std::vector<const Rule*>& rules,
-                                        const std::vector<Attach>& attachments);
+std::optional<NameClasses> name_classes(const std::vector<const policy::Rule*>& rules,
+                                        const std::vector<policy::Attach>& attachments);
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

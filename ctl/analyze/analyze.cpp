@@ -1,40 +1,25 @@
-#include "policy/analyze.h"
+#include "analyze/analyze.h"
 
 #include <algorithm>
 #include <optional>
 #include <set>
+#include <string_view>
 #include <utility>
 
 #include <fmt/format.h>
 
-#include "policy/analyze_boxes.h"
-#include "policy/analyze_ipv6.h"
-#include "policy/analyze_judge.h"
-#include "policy/analyze_names.h"
-#include "policy/analyze_words.h"
+#include "analyze/boxes.h"
+#include "analyze/ipv6.h"
+#include "analyze/judge.h"
+#include "analyze/names.h"
+#include "analyze/words.h"
 #include "policy/builtin.h"
 
-namespace fwctl::policy {
+namespace fwctl::analyze {
 
 namespace {
 
-using namespace analysis;
-
-constexpr std::uint64_t kStepsForEasyRule = 20'000;
-constexpr std::uint64_t kStepsForRule = 4'000'000;
-
-std::vector<Rule> asked_builtin_rules(const Policy& policy) {
-    std::vector<Rule> rules = builtin_rules();
-    const auto& disabled = policy.disabled_builtins;
-    rules.erase(std::remove_if(rules.begin(), rules.end(),
-                               [&](const Rule& rule) {
-                                   return judged_by_parser(rule) ||
-                                          std::find(disabled.begin(), disabled.end(), rule.name) !=
-                                              disabled.end();
-                               }),
-                rules.end());
-    return rules;
-}
+constexpr std::uint64_t kStepsForRule[] = {2'000, 20'000, 1'000'000};
 
 class Analysis {
 public:
@@ -52,7 +37,10 @@ public:
 
 private:
     std::vector<AskedRule> translated(const std::vector<const Rule*>& rules);
-    void judge_rule(std::size_t rule, std::uint64_t steps);
+    std::vector<std::size_t> find_never();
+    void find_nothing(std::vector<std::size_t> rules);
+    template <typename Ask>
+    std::vector<std::size_t> by_steps(std::vector<std::size_t> rules, Ask ask);
     void say_never(std::size_t rule, const std::set<std::size_t>& because);
     void say_nothing_changes(std::size_t rule, const std::set<std::size_t>& because);
     void say_unused_sets();
@@ -67,7 +55,9 @@ private:
     std::vector<AskedRule> rules_;
     Work work_;
     Judge judge_;
-    std::vector<std::size_t> unjudged_;
+    // Those of which it was not found out whether they never match, and whether they change nothing.
+    std::vector<std::size_t> never_unknown_;
+    std::vector<std::size_t> nothing_unknown_;
     std::vector<Finding> findings_;
 };
 
@@ -81,17 +71,13 @@ std::vector<AskedRule> Analysis::translated(const std::vector<const Rule*>& rule
 }
 
 std::vector<Finding> Analysis::run() {
-    for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
-        if (rules_[rule].rule->origin != Origin::kBuiltin) {
-            unjudged_.push_back(rule);
+    std::vector<std::size_t> alive;
+    for (const std::size_t rule : find_never()) {
+        if (!policy::goes_on(rules_[rule].rule->action)) {
+            alive.push_back(rule);
         }
     }
-    // A few hard rules shall not take the steps of many easy ones.
-    for (const std::uint64_t steps : {kStepsForEasyRule, kStepsForRule}) {
-        for (const std::size_t rule : std::exchange(unjudged_, {})) {
-            judge_rule(rule, steps);
-        }
-    }
+    find_nothing(std::move(alive));
     for (Finding& finding : missing_ipv6(rules_, policy_, addresses_, translator_, space_)) {
         findings_.push_back(std::move(finding));
     }
@@ -102,22 +88,53 @@ std::vector<Finding> Analysis::run() {
     return std::move(findings_);
 }
 
-void Analysis::judge_rule(std::size_t rule, std::uint64_t steps) {
-    const Judgement judgement =
-        work_.is_used_up() ? Judgement{Judgement::Kind::kUnknown, {}} : judge_.judge(rule, steps);
-    switch (judgement.kind) {
-        case Judgement::Kind::kNeverMatches:
-            say_never(rule, judgement.because);
-            break;
-        case Judgement::Kind::kChangesNothing:
-            say_nothing_changes(rule, judgement.because);
-            break;
-        case Judgement::Kind::kUnknown:
-            unjudged_.push_back(rule);
-            break;
-        case Judgement::Kind::kMatters:
-            break;
+// Gives the rules that can match.
+std::vector<std::size_t> Analysis::find_never() {
+    std::vector<std::size_t> rules;
+    for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
+        if (rules_[rule].rule->origin != Origin::kBuiltin) {
+            rules.push_back(rule);
+        }
     }
+    std::vector<std::size_t> alive;
+    never_unknown_ = by_steps(std::move(rules), [&](std::size_t rule, std::uint64_t steps) {
+        std::set<std::size_t> because;
+        const Answer answer = judge_.never_matches(rule, steps, because);
+        if (answer == Answer::kYes) {
+            say_never(rule, because);
+        } else if (answer == Answer::kNo) {
+            alive.push_back(rule);
+        }
+        return answer;
+    });
+    return alive;
+}
+
+void Analysis::find_nothing(std::vector<std::size_t> rules) {
+    nothing_unknown_ = by_steps(std::move(rules), [&](std::size_t rule, std::uint64_t steps) {
+        std::set<std::size_t> because;
+        const Answer answer = judge_.changes_nothing(rule, steps, because);
+        if (answer == Answer::kYes) {
+            say_nothing_changes(rule, because);
+        }
+        return answer;
+    });
+}
+
+// Asks of each rule, and gives those that remain unknown. A few hard rules shall not take the steps of many
+// easy ones.
+template <typename Ask>
+std::vector<std::size_t> Analysis::by_steps(std::vector<std::size_t> rules, Ask ask) {
+    for (const std::uint64_t steps : kStepsForRule) {
+        std::vector<std::size_t> unknown;
+        for (const std::size_t rule : rules) {
+            if (work_.is_used_up() || ask(rule, steps) == Answer::kUnknown) {
+                unknown.push_back(rule);
+            }
+        }
+        rules = std::move(unknown);
+    }
+    return rules;
 }
 
 void Analysis::say_never(std::size_t rule, const std::set<std::size_t>& because) {
@@ -180,13 +197,16 @@ void Analysis::say_unused_sets() {
 }
 
 void Analysis::say_cut_short() {
-    if (!unjudged_.empty()) {
-        add(Finding::Kind::kCutShort, unjudged_.front(),
-            fmt::format("the analysis was cut short: {} of {} rules could not be judged, {} first",
-                        unjudged_.size(), policy_.rules.size(),
-                        named(*rules_[unjudged_.front()].rule, policy_)),
-            {});
-    }
+    const auto say = [this](const std::vector<std::size_t>& rules, std::string_view question) {
+        if (!rules.empty()) {
+            add(Finding::Kind::kCutShort, rules.front(),
+                fmt::format("too many rules overlap: it was not found out of {} of {} rules whether they {}",
+                            rules.size(), policy_.rules.size(), question),
+                {});
+        }
+    };
+    say(never_unknown_, "can match");
+    say(nothing_unknown_, "change anything");
 }
 
 void Analysis::add(Finding::Kind kind, std::size_t rule, std::string message,
@@ -198,14 +218,14 @@ void Analysis::add(Finding::Kind kind, std::size_t rule, std::string message,
 }  // namespace
 
 std::vector<Finding> analyze(const Policy& policy, std::uint64_t steps) {
-    const std::vector<Rule> builtin = asked_builtin_rules(policy);
+    const std::vector<Rule> asked = policy::effective_rules(policy, {});
     std::vector<const Rule*> rules;
-    for (const auto* list : {&builtin, &policy.rules}) {
-        for (const Rule& rule : *list) {
+    for (const Rule& rule : asked) {
+        if (!policy::judged_by_parser(rule)) {
             rules.push_back(&rule);
         }
     }
     return Analysis(policy, std::move(rules), steps).run();
 }
 
-}  // namespace fwctl::policy
+}  // namespace fwctl::analyze

@@ -1,4 +1,4 @@
-// Rules as boxes in the space of packets (analyze_space.h).
+// Rules as boxes in the space of packets (space.h).
 //
 // Promises: boxes_of() gives all packets that the rule matches and no others, as policy::matches() has it.
 #pragma once
@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include "policy/analyze_addresses.h"
-#include "policy/analyze_names.h"
-#include "policy/analyze_space.h"
+#include "analyze/addresses.h"
+#include "analyze/names.h"
+#include "analyze/space.h"
 #include "policy/model.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 class Translator {
 public:
@@ -52,4 +52,4 @@ private:
     std::size_t unknowns_of_rules_ = 0;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

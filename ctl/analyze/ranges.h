@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 __extension__ using Number = unsigned __int128;  // an address of either family; no standard type is as wide
 
@@ -66,4 +66,4 @@ private:
     std::unordered_multimap<std::size_t, const Ranges*> by_hash_;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -1,10 +1,10 @@
-#include "policy/analyze_words.h"
+#include "analyze/words.h"
 
 #include <utility>
 
 #include <fmt/format.h>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 std::string_view verb(Action action, bool of_several) {
     switch (action) {
@@ -50,4 +50,4 @@ std::string listed(const std::set<std::size_t>& chosen, const std::vector<AskedR
     return names.empty() ? last : fmt::format("{} and {}", fmt::join(names, ", "), last);
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -13,10 +13,10 @@
 #include <cstdint>
 #include <vector>
 
-#include "policy/analyze_sample.h"
-#include "policy/analyze_space.h"
+#include "analyze/sample.h"
+#include "analyze/space.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 class BoxIndex {
 public:
@@ -29,15 +29,25 @@ public:
     // All have to outlive it. The boxes' values are kept by the space.
     BoxIndex(const std::vector<Entry>& entries, Space& space);
 
-    // Calls found(entry) for those of the rules first to last - 1, in any order, perhaps more than once. What
-    // that gives is the new `last`: 0 ends the visit. Gives how many places were looked at.
-    template <typename Found>
-    std::size_t visit(const Box& box, std::size_t first, std::size_t last, Found found) const {
-        return visit(box, outline_of(box), first, last, found);
-    }
-    template <typename Found>
-    std::size_t visit(const Packet& packet, std::size_t first, std::size_t last, Found found) const {
-        return visit(packet, outline_of(packet), first, last, found);
+    // The rules first to last - 1. A visit ends after about `most` places: then there may be more.
+    struct Limits {
+        std::size_t first = 0;
+        std::size_t last = 0;
+        std::size_t most = 0;
+    };
+
+    // Calls found(entry) for those of the rules, in any order, perhaps more than once. What that gives is the
+    // new `last`: 0 ends the visit. Gives how many places were looked at: less than `most`, or it was cut
+    // short.
+    template <typename Asked, typename Found>
+    std::size_t visit(const Asked& asked, const Limits& limits, Found found) const {
+        Visit<Found> visit{outline_of(asked), limits, found, trees_.size()};
+        for (const Tree& tree : trees_) {
+            if (may_meet(tree, kSource, asked) && may_meet(tree, kDestination, asked)) {
+                look(visit, nodes_[tree.root]);
+            }
+        }
+        return visit.looked_at;
     }
 
 private:
@@ -70,8 +80,7 @@ private:
     template <typename Found>
     struct Visit {
         Outline outline;
-        std::size_t first;
-        std::size_t last;
+        Limits limits;
         Found& found;
         std::size_t looked_at;
     };
@@ -91,31 +100,19 @@ private:
         return apart == 0;
     }
 
-    template <typename Asked, typename Found>
-    std::size_t visit(const Asked& asked, const Outline& outline, std::size_t first, std::size_t last,
-                      Found& found) const {
-        Visit<Found> visit{outline, first, last, found, trees_.size()};
-        for (const Tree& tree : trees_) {
-            if (may_meet(tree, kSource, asked) && may_meet(tree, kDestination, asked)) {
-                look(visit, nodes_[tree.root]);
-            }
-        }
-        return visit.looked_at;
-    }
-
     template <typename Found>
     void look(Visit<Found>& visit, const Node& node) const {
-        ++visit.looked_at;
-        if (node.last_rule < visit.first || node.first_rule >= visit.last ||
-            !meet(node.outline, visit.outline)) {
+        Limits& limits = visit.limits;
+        if (++visit.looked_at >= limits.most || node.last_rule < limits.first ||
+            node.first_rule >= limits.last || !meet(node.outline, visit.outline)) {
             return;
         }
         visit.looked_at += node.rows;
         for (std::size_t row = node.first_row; row < node.first_row + node.rows; ++row) {
             const Entry& entry = rows_[row].entry;
-            const bool is_asked = visit.first <= entry.rule && entry.rule < visit.last;
+            const bool is_asked = limits.first <= entry.rule && entry.rule < limits.last;
             if (is_asked && meet(rows_[row].outline, visit.outline)) {
-                visit.last = visit.found(entry, visit.last);
+                limits.last = visit.found(entry, limits.last);
             }
         }
         for (std::size_t child = 0; child < node.child_count; ++child) {
@@ -142,4 +139,4 @@ private:
     std::vector<Tree> trees_;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -1,4 +1,4 @@
-#include "policy/analyze_ranges.h"
+#include "analyze/ranges.h"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 
 #include "generate/random.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 namespace {
 
 using generate::Random;
@@ -93,4 +93,4 @@ TEST(RangePool, RemembersWhatIsDisjoint) {
 }
 
 }  // namespace
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

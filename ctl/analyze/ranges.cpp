@@ -1,11 +1,11 @@
-#include "policy/analyze_ranges.h"
+#include "analyze/ranges.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
 #include <utility>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
@@ -181,4 +181,4 @@ bool RangePool::disjoint(const Ranges* one, const Ranges* other) {
     return row->second;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -1,4 +1,4 @@
-#include "policy/analyze_boxes.h"
+#include "analyze/boxes.h"
 
 #include <algorithm>
 #include <array>
@@ -11,7 +11,7 @@
 
 #include "policy/field.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
@@ -87,8 +87,7 @@ std::optional<std::vector<Span>> spans_of(const Interval& interval, std::uint64_
 }
 
 std::optional<Ranges> ranges_of(const FieldMatch& match) {
-    const std::uint64_t largest =
-        match.field == Field::kLength ? kLongestPacket : info_of(match.field).largest;
+    const std::uint64_t largest = policy::info_of(match.field).largest;
     std::vector<Span> all;
     for (const Interval& interval : match.any_of) {
         const auto spans = spans_of(interval, largest);
@@ -103,21 +102,24 @@ std::optional<Ranges> ranges_of(const FieldMatch& match) {
 }  // namespace
 
 std::vector<Box> Translator::boxes_of(const Rule& rule) {
-    Drafts drafts = of_services(rule.services);
-    drafts = with_addresses(drafts, kSource, rule.from);
-    drafts = with_addresses(drafts, kDestination, rule.to);
-    for (const FieldMatch& match : rule.fields) {
+    // All that a rule has, so that a new condition does not compile before it is thought of here.
+    const auto& [name, comment, action, reject_with, redirect, sample, services, from, to, fields, on,
+                 direction, origin, expires, place] = rule;
+    Drafts drafts = of_services(services);
+    drafts = with_addresses(drafts, kSource, from);
+    drafts = with_addresses(drafts, kDestination, to);
+    for (const FieldMatch& match : fields) {
         drafts = with_field(drafts, match);
     }
-    drafts = with_interfaces(drafts, rule.on);
+    drafts = with_interfaces(drafts, on);
 
     std::vector<Box> boxes;
     for (Draft& draft : drafts) {
         bool is_something = space_.narrow(draft.box, kKind, *space_.kinds(draft.kinds));
-        if (rule.direction != Direction::kBoth) {
-            is_something &= space_.narrow(draft.box, kWay, rule.direction == Direction::kIn ? kNo : kYes);
+        if (direction != Direction::kBoth) {
+            is_something &= space_.narrow(draft.box, kWay, direction == Direction::kIn ? kNo : kYes);
         }
-        if (rule.expires != 0) {
+        if (expires != 0) {
             is_something &= space_.narrow(draft.box, unknown_of_rule(), kYes);
         }
         if (is_something) {
@@ -140,9 +142,6 @@ Translator::Drafts Translator::of_services(const std::vector<Service>& services)
     for (const Service& service : services) {
         if (service.kind == Service::Kind::kAny) {
             return {Draft{}};
-        }
-        if (service.kind == Service::Kind::kEthertype) {
-            add({}, kNotIp, kEthertype, Ranges(service.ethertype, service.ethertype), drafts);
         }
     }
     add_whole_protocols(services, drafts);
@@ -183,7 +182,7 @@ void Translator::add_whole_protocols(const std::vector<Service>& services, Draft
 }
 
 void Translator::add_selected(const std::vector<Service>& services, Drafts& drafts) {
-    std::map<std::pair<Kinds, Range>, std::vector<Span>> selectors;  // by kinds and source port
+    std::map<std::pair<Kinds, policy::Range>, std::vector<Span>> selectors;  // by kinds and source port
     for (const Service& service : services) {
         if (service.kind != Service::Kind::kProtocol || !service.has_selector) {
             continue;
@@ -304,4 +303,4 @@ Dimension Translator::unknown_of_rule() {
     return space_.unknown(fmt::format("rule's own {}", unknowns_of_rules_++));
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

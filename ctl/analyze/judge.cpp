@@ -1,4 +1,4 @@
-#include "policy/analyze_judge.h"
+#include "analyze/judge.h"
 
 #include <algorithm>
 #include <deque>
@@ -6,14 +6,14 @@
 #include <iterator>
 #include <utility>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
 constexpr std::uint64_t kStepsToReduce = 1'000'000;
 constexpr std::uint64_t kStepsForRange = 16;  // in addition, for each range of the rule's sets
 constexpr std::size_t kFewEnoughToReduce = 32;
-constexpr std::size_t kTries = 16;       // for each box of a rule
+constexpr std::size_t kTries = 4;        // for each box of a rule
 constexpr std::size_t kTriesOfPair = 4;  // and where it meets one of another rule
 
 std::vector<BoxIndex::Entry> entries_of(const std::vector<AskedRule>& rules) {
@@ -59,7 +59,7 @@ Box common(const Box& one, const Box& other, std::deque<Ranges>& made) {
 // Takes out of `because` what is not needed, the last ones first. `ask_with(only, found)` asks again.
 template <typename Ask>
 void reduce(std::set<std::size_t>& because, Ask ask_with) {
-    if (because.size() < 2 || because.size() > kFewEnoughToReduce) {
+    if (because.size() > kFewEnoughToReduce) {
         return;
     }
     const std::vector<std::size_t> last_first(because.rbegin(), because.rend());
@@ -104,13 +104,13 @@ std::vector<Direction> directions_by_default(const Rule& rule, const Defaults& d
 Judge::Judge(const std::vector<AskedRule>& rules, const Defaults& defaults, Space& space, Work& work)
     : rules_(rules), defaults_(defaults), space_(space), work_(work), index_(entries_of(rules), space) {
     for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-        if (!goes_on(rules[rule].rule->action) && !rules[rule].boxes.empty()) {
+        if (!policy::goes_on(rules[rule].rule->action) && !rules[rule].boxes.empty()) {
             alike_.emplace(hash_of(rules[rule].boxes), rule);
         }
     }
 }
 
-void Judge::allow_steps(std::size_t rule, std::uint64_t steps) {
+void Judge::begin(std::size_t rule, std::uint64_t steps) {
     std::uint64_t ranges = 0;
     for (const Box& box : rules_[rule].boxes) {
         for (const Part& part : box) {
@@ -118,21 +118,25 @@ void Judge::allow_steps(std::size_t rule, std::uint64_t steps) {
         }
     }
     work_.allow(steps + kStepsForRange * ranges);
+    before_.assign(rules_[rule].boxes.size(), std::nullopt);
 }
 
-Judge::RuleBoxes Judge::meeting(const Box& box, std::size_t first, std::size_t last, Which which) {
+std::optional<Judge::RuleBoxes> Judge::meeting(const Box& box, std::size_t first, std::size_t last,
+                                               Which which) {
     RuleBoxes boxes;
     const auto disjoint = [this](const Ranges* one, const Ranges* other) {
         return space_.disjoint(one, other);
     };
-    const auto looked_at = index_.visit(box, first, last, [&](const BoxIndex::Entry& entry, std::size_t end) {
-        const bool counts = which == Which::kAll || !goes_on(rules_[entry.rule].rule->action);
+    const auto add = [&](const BoxIndex::Entry& entry, std::size_t end) {
+        const bool counts = which == Which::kAll || !policy::goes_on(rules_[entry.rule].rule->action);
         if (counts && intersect(*entry.box, box, disjoint)) {
             boxes.push_back({entry.box, entry.rule});
         }
         return end;
-    });
-    work_.spend(1 + looked_at + boxes.size());
+    };
+    if (!work_.spend(1 + index_.visit(box, {first, last, work_.allowed()}, add))) {
+        return std::nullopt;
+    }
     std::sort(boxes.begin(), boxes.end(), [](const RuleBox& one, const RuleBox& other) {
         return std::pair(one.rule, one.box) < std::pair(other.rule, other.box);
     });
@@ -140,7 +144,7 @@ Judge::RuleBoxes Judge::meeting(const Box& box, std::size_t first, std::size_t l
     return boxes;
 }
 
-const Judge::RuleBoxes& Judge::before(std::size_t rule, std::size_t box) {
+const std::optional<Judge::RuleBoxes>& Judge::before(std::size_t rule, std::size_t box) {
     if (!before_[box]) {
         before_[box] = meeting(rules_[rule].boxes[box], 0, rule, Which::kTerminal);
     }
@@ -165,90 +169,76 @@ bool Judge::finds_one_outside(const Box& target, const RuleBoxes& boxes) {
     return false;
 }
 
-Judgement Judge::judge(std::size_t rule, std::uint64_t steps) {
-    using Kind = Judgement::Kind;
-    allow_steps(rule, steps);
-    before_.assign(rules_[rule].boxes.size(), std::nullopt);
-    const Shown shown = try_packets(rule);
-    Chosen because;
-    if (!shown.reached) {
-        const Answer never = is_covered(rule, nullptr, because);
-        if (never == Answer::kYes) {
-            allow_steps(rule, kStepsToReduce);
-            reduce(because,
-                   [&](const Chosen& only, Chosen& found) { return is_covered(rule, &only, found); });
-            return {Kind::kNeverMatches, because};
-        }
-        if (never == Answer::kUnknown) {
-            return {Kind::kUnknown, {}};
-        }
+Answer Judge::never_matches(std::size_t rule, std::uint64_t steps, std::set<std::size_t>& because) {
+    begin(rule, steps);
+    if (any_packet(rule, [&](const Packet& packet) { return reaches(packet, rule); })) {
+        return Answer::kNo;
     }
-    if (shown.matters || goes_on(rules_[rule].rule->action)) {
-        return {};
+    const Answer answer = is_covered(rule, nullptr, because);
+    if (answer == Answer::kYes) {
+        work_.allow(kStepsToReduce);
+        reduce(because, [&](const Chosen& only, Chosen& found) { return is_covered(rule, &only, found); });
     }
-    because.clear();
-    const Answer followed = is_followed(rule, nullptr, because);
-    if (followed != Answer::kYes) {
-        return {followed == Answer::kNo ? Kind::kMatters : Kind::kUnknown, {}};
-    }
-    allow_steps(rule, kStepsToReduce);
-    reduce(because, [&](const Chosen& only, Chosen& found) { return is_followed(rule, &only, found); });
-    return {Kind::kChangesNothing, because};
+    return answer;
 }
 
-Judge::Shown Judge::try_packets(std::size_t rule) {
-    Shown shown;
+Answer Judge::changes_nothing(std::size_t rule, std::uint64_t steps, std::set<std::size_t>& because) {
+    begin(rule, steps);
+    const auto matters = [&](const Packet& packet) {
+        return reaches(packet, rule) && fares_otherwise_behind(packet, rule);
+    };
+    if (any_packet(rule, matters)) {
+        return Answer::kNo;
+    }
+    const Answer answer = is_followed(rule, nullptr, because);
+    if (answer == Answer::kYes) {
+        work_.allow(kStepsToReduce);
+        reduce(because, [&](const Chosen& only, Chosen& found) { return is_followed(rule, &only, found); });
+    }
+    return answer;
+}
+
+template <typename Shows>
+bool Judge::any_packet(std::size_t rule, Shows shows) {
     for (const Box& box : rules_[rule].boxes) {
-        const Shown of_box = try_packets(rule, box);
-        shown.reached |= of_box.reached;
-        shown.matters |= of_box.matters;
-        if (shown.matters) {
-            break;
+        const Sampler sampler(space_, box);
+        for (std::size_t tries = sampler.has_packets() ? kTries : 0; tries > 0; --tries) {
+            if (shows(sampler.draw(dice_))) {
+                return true;
+            }
         }
     }
-    return shown;
+    return false;
 }
 
-Judge::Shown Judge::try_packets(std::size_t rule, const Box& box) {
-    Shown shown;
-    const Sampler sampler(space_, box);
-    for (std::size_t tries = sampler.has_packets() ? kTries : 0; tries > 0 && !shown.matters; --tries) {
-        const Packet packet = sampler.draw(dice_);
-        if (!is_decided_before(packet, rule)) {
-            shown.reached = true;
-            shown.matters = goes_on(rules_[rule].rule->action) || !is_same_behind(packet, rule);
-        }
-    }
-    return shown;
-}
-
-bool Judge::is_decided_before(const Packet& packet, std::size_t rule) {
+bool Judge::reaches(const Packet& packet, std::size_t rule) {
     bool is_decided = false;
-    const auto looked_at = index_.visit(packet, 0, rule, [&](const BoxIndex::Entry& entry, std::size_t end) {
-        is_decided = !goes_on(rules_[entry.rule].rule->action) && holds(*entry.box, packet);
+    const auto decide = [&](const BoxIndex::Entry& entry, std::size_t end) {
+        is_decided = !policy::goes_on(rules_[entry.rule].rule->action) && holds(*entry.box, packet);
         return is_decided ? 0 : end;
-    });
-    work_.spend(1 + looked_at);
-    return is_decided;
+    };
+    return work_.spend(1 + index_.visit(packet, {0, rule, work_.allowed()}, decide)) && !is_decided;
 }
 
-bool Judge::is_same_behind(const Packet& packet, std::size_t rule) {
+bool Judge::fares_otherwise_behind(const Packet& packet, std::size_t rule) {
     std::size_t first = rules_.size();
     const auto note_first = [&](const BoxIndex::Entry& entry, std::size_t end) {
         first = holds(*entry.box, packet) ? entry.rule : first;
         return std::min(first, end);
     };
-    const auto looked_at = index_.visit(packet, rule + 1, rules_.size(), note_first);
-    work_.spend(1 + looked_at);
-    if (first < rules_.size()) {
-        return same_verdict(*rules_[first].rule, *rules_[rule].rule);
+    if (!work_.spend(1 + index_.visit(packet, {rule + 1, rules_.size(), work_.allowed()}, note_first))) {
+        return false;
     }
-    return rules_[rule].rule->action == (packet[kWay] == 0 ? defaults_.in : defaults_.out);
+    return first < rules_.size()
+               ? !same_verdict(*rules_[first].rule, *rules_[rule].rule)
+               : rules_[rule].rule->action != (packet[kWay] == 0 ? defaults_.in : defaults_.out);
 }
 
 Answer Judge::is_covered(std::size_t rule, const Chosen* only, Chosen& because) {
     for (std::size_t box = 0; box < rules_[rule].boxes.size(); ++box) {
-        const Answer answer = ask(rules_[rule].boxes[box], chosen_of(before(rule, box), only), because);
+        const auto& known = before(rule, box);
+        const Answer answer =
+            known ? ask(rules_[rule].boxes[box], chosen_of(*known, only), because) : Answer::kUnknown;
         if (answer != Answer::kYes) {
             return answer;
         }
@@ -267,7 +257,7 @@ std::size_t Judge::contradicted(std::size_t rule) const {
             found = other->second;
         }
     }
-    return goes_on(judged.rule->action) ? rule : found;
+    return policy::goes_on(judged.rule->action) ? rule : found;
 }
 
 Answer Judge::is_followed(std::size_t rule, const Chosen* only, Chosen& because) {
@@ -286,25 +276,29 @@ Answer Judge::is_followed(std::size_t rule, const Chosen* only, Chosen& because)
 // does the same; and so with the default.
 Answer Judge::box_is_followed(std::size_t rule, std::size_t at, const Chosen* only, Chosen& because) {
     const Box& box = rules_[rule].boxes[at];
-    const RuleBoxes behind = meeting(box, rule + 1, rules_.size(), Which::kAll);
+    const auto& in_front_of_it = before(rule, at);
+    const auto behind = meeting(box, rule + 1, rules_.size(), Which::kAll);
+    if (!in_front_of_it || !behind) {
+        return Answer::kUnknown;
+    }
     const auto agrees = [&](const RuleBox& other) {
         return same_verdict(*rules_[other.rule].rule, *rules_[rule].rule);
     };
-    RuleBoxes helping = before(rule, at);
-    std::copy_if(behind.begin(), behind.end(), std::back_inserter(helping), [&](const RuleBox& other) {
+    RuleBoxes helping = *in_front_of_it;
+    std::copy_if(behind->begin(), behind->end(), std::back_inserter(helping), [&](const RuleBox& other) {
         return agrees(other) && (only == nullptr || only->count(other.rule) != 0);
     });
 
     Answer answer = default_is_harmless(rule, box, helping, because);
-    for (auto other = behind.begin(); other != behind.end() && answer == Answer::kYes; ++other) {
+    for (auto other = behind->begin(); other != behind->end() && answer == Answer::kYes; ++other) {
         if (agrees(*other)) {
             continue;
         }
-        const auto in_front = std::partition_point(
+        const auto helping_end = std::partition_point(
             helping.begin(), helping.end(), [&](const RuleBox& known) { return known.rule < other->rule; });
         std::deque<Ranges> made;
         const Box both = common(box, *other->box, made);
-        const RuleBoxes boxes(helping.begin(), in_front);
+        const RuleBoxes boxes(helping.begin(), helping_end);
         answer = finds_one_outside(both, boxes) ? Answer::kNo : ask(both, boxes, because);
     }
     return answer;
@@ -326,4 +320,4 @@ Answer Judge::default_is_harmless(std::size_t rule, const Box& box, const RuleBo
     return Answer::kYes;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

@@ -1,9 +1,9 @@
-#include "policy/analyze_index.h"
+#include "analyze/index.h"
 
 #include <algorithm>
 #include <map>
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
@@ -240,4 +240,4 @@ std::size_t BoxIndex::build(std::size_t first, std::size_t last) {
     return at;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

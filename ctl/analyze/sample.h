@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "policy/analyze_space.h"
+#include "analyze/space.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 // SplitMix64 (Steele, Lea and Flood, 2014), always from the same seed.
 class Dice {
@@ -47,4 +47,4 @@ private:
     std::vector<const Box*> kinds_;  // of Space::packets() those that meet the box
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

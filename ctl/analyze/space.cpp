@@ -1,4 +1,4 @@
-#include "policy/analyze_space.h"
+#include "analyze/space.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "policy/field.h"
 #include "policy/service.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 namespace {
 
@@ -85,15 +85,15 @@ Kinds kinds_of(Family family) {
 
 Layer4 layer4_of(Family family, std::uint8_t protocol) {
     switch (protocol) {
-        case kProtocolTcp:
+        case policy::kProtocolTcp:
             return Layer4::kTcp;
-        case kProtocolUdp:
+        case policy::kProtocolUdp:
             return Layer4::kUdp;
-        case kProtocolSctp:
+        case policy::kProtocolSctp:
             return Layer4::kSctp;
-        case kProtocolIcmp:
+        case policy::kProtocolIcmp:
             return family == Family::kIpv4 ? Layer4::kIcmp : Layer4::kOther;
-        case kProtocolIcmp6:
+        case policy::kProtocolIcmp6:
             return family == Family::kIpv6 ? Layer4::kIcmp : Layer4::kOther;
         default:
             return Layer4::kOther;
@@ -110,20 +110,20 @@ Space::Space(std::size_t interface_classes) : everything_(kKnownDimensions) {
     all(kSelector, 65535);
     all(kProtocol, 255);
     all(kInterface, interface_classes - 1);
-    all(kLength, kLongestPacket);
     all(kMac, kNoMac);
     all(kWay, 1);
     all(kFragment, static_cast<Number>(FragmentKind::kFirst));  // kLater is a kind
     const std::pair<Dimension, Field> as_in_field_h[] = {
         {kSourcePort, Field::kSourcePort},
         {kFlags, Field::kTcpFlags},
+        {kLength, Field::kLength},
         {kTtl, Field::kTtl},
         {kDscp, Field::kDscp},
         {kVlan, Field::kVlan},
         {kEthertype, Field::kEthertype},
     };
     for (const auto& [dimension, field] : as_in_field_h) {
-        all(dimension, info_of(field).largest);
+        all(dimension, policy::info_of(field).largest);
     }
 
     Box ethernet;
@@ -131,7 +131,7 @@ Space::Space(std::size_t interface_classes) : everything_(kKnownDimensions) {
     add_packets(std::move(ethernet), true);
     Box bare;
     narrow(bare, kMac, Ranges(kNoMac, kNoMac));
-    narrow(bare, kVlan, Ranges(kNoVlan, kNoVlan));
+    narrow(bare, kVlan, Ranges(policy::kNoVlan, policy::kNoVlan));
     add_packets(std::move(bare), false);
 }
 
@@ -179,7 +179,7 @@ void Space::add_ip_packets(const Box& link, Family family) {
 
 void Space::add_packet(Box box, Kinds kinds_there, std::uint32_t shortest) {
     narrow(box, kKind, *kinds(kinds_there));
-    narrow(box, kLength, Ranges(shortest, kLongestPacket));
+    narrow(box, kLength, Ranges(shortest, everything(kLength)->highest()));
     packets_.push_back(std::move(box));
 }
 
@@ -221,4 +221,4 @@ bool Space::narrow(Box& box, Dimension dimension, const Ranges& values) {
     return true;
 }
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

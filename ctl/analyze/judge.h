@@ -1,6 +1,6 @@
 // What the rules around a rule leave for it to do.
 //
-// Promises: kYes and kNo are true for the packets of analyze_space.h; kUnknown is answered when the steps
+// Promises: kYes and kNo are true for the packets of space.h; kUnknown is answered when the steps
 // that a rule is allowed are used up.
 #pragma once
 
@@ -11,13 +11,13 @@
 #include <unordered_map>
 #include <vector>
 
-#include "policy/analyze_cover.h"
-#include "policy/analyze_index.h"
-#include "policy/analyze_sample.h"
-#include "policy/analyze_space.h"
+#include "analyze/cover.h"
+#include "analyze/index.h"
+#include "analyze/sample.h"
+#include "analyze/space.h"
 #include "policy/model.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 struct AskedRule {
     const Rule* rule = nullptr;
@@ -29,29 +29,19 @@ bool same_verdict(const Rule& one, const Rule& other);
 // The directions that a rule holds in where the default is its action, or is not.
 std::vector<Direction> directions_by_default(const Rule& rule, const Defaults& defaults, bool is_action);
 
-struct Judgement {
-    enum class Kind : std::uint8_t {
-        kMatters,
-        // The terminal rules before it match together all that it matches.
-        kNeverMatches,
-        // It is terminal, and what reaches it would get its verdict behind it all the same, unseen by count
-        // and log rules.
-        kChangesNothing,
-        kUnknown,
-    };
-    Kind kind = Kind::kMatters;
-    // The rules before or behind that make it so, where the default does not. Each is needed, unless they are
-    // too many to find that out.
-    std::set<std::size_t> because;
-};
-
 class Judge {
 public:
     // All have to outlive it. `rules` in the order in which they are asked.
     Judge(const std::vector<AskedRule>& rules, const Defaults& defaults, Space& space, Work& work);
 
-    // In about so many steps.
-    Judgement judge(std::size_t rule, std::uint64_t steps);
+    // Each in about so many steps. To `because` the rules are added that make it so, where no default does.
+    // Each is needed, unless they are too many to find that out.
+
+    // Whether the terminal rules before it match together all that it matches.
+    Answer never_matches(std::size_t rule, std::uint64_t steps, std::set<std::size_t>& because);
+    // Of a terminal rule: whether what reaches it would get its verdict behind it all the same, unseen by
+    // count and log rules.
+    Answer changes_nothing(std::size_t rule, std::uint64_t steps, std::set<std::size_t>& because);
 
     // The first terminal rule before it that matches the same packets with another verdict, else `rule`.
     [[nodiscard]] std::size_t contradicted(std::size_t rule) const;
@@ -60,21 +50,18 @@ private:
     using Chosen = std::set<std::size_t>;
     using RuleBoxes = std::vector<RuleBox>;
     enum class Which : std::uint8_t { kTerminal, kAll };
-    // What single packets have shown of a rule.
-    struct Shown {
-        bool reached = false;  // one gets to it
-        bool matters = false;  // and would fare otherwise without it, or is counted by it
-    };
 
-    void allow_steps(std::size_t rule, std::uint64_t steps);
-    Shown try_packets(std::size_t rule);
-    Shown try_packets(std::size_t rule, const Box& box);
-    bool is_decided_before(const Packet& packet, std::size_t rule);
-    bool is_same_behind(const Packet& packet, std::size_t rule);
+    void begin(std::size_t rule, std::uint64_t steps);
+    // Whether shows(packet) says so of one of those that were drawn from what the rule matches.
+    template <typename Shows>
+    bool any_packet(std::size_t rule, Shows shows);
+    // No, when that is not known.
+    bool reaches(const Packet& packet, std::size_t rule);
+    bool fares_otherwise_behind(const Packet& packet, std::size_t rule);
 
-    // The boxes of the rules first to last - 1 that meet `box`, by rule.
-    RuleBoxes meeting(const Box& box, std::size_t first, std::size_t last, Which which);
-    const RuleBoxes& before(std::size_t rule, std::size_t box);
+    // The boxes of the rules first to last - 1 that meet `box`, by rule; nullopt when they are too many.
+    std::optional<RuleBoxes> meeting(const Box& box, std::size_t first, std::size_t last, Which which);
+    const std::optional<RuleBoxes>& before(std::size_t rule, std::size_t box);
     // In these, with `only` the other rules are taken for absent.
     Answer is_covered(std::size_t rule, const Chosen* only, Chosen& because);
     Answer is_followed(std::size_t rule, const Chosen* only, Chosen& because);
@@ -90,7 +77,8 @@ private:
     BoxIndex index_;
     std::unordered_multimap<std::size_t, std::size_t> alike_;  // terminal rules by hash of their boxes
     Dice dice_;
-    std::vector<std::optional<RuleBoxes>> before_;  // of the boxes of the rule that is judged
+    // Of the boxes of the rule that is judged, as far as asked for.
+    std::vector<std::optional<std::optional<RuleBoxes>>> before_;
 };
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze

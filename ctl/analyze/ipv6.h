@@ -7,18 +7,19 @@
 //   - that it denies or rejects from or to 0.0.0.0/0, with the other side open to IPv6, or to a list of IPv4
 //     alone what comes from a set that has IPv6 addresses too; when no rule that denies or rejects matches
 //     any IPv6 packet that this one would match without that list.
+// In policies of more than some thousand such rules not all are looked at.
 // A source list of IPv4 alone is nothing to warn of: it names who is meant.
 #pragma once
 
 #include <vector>
 
-#include "policy/analyze.h"
-#include "policy/analyze_boxes.h"
-#include "policy/analyze_judge.h"
+#include "analyze/analyze.h"
+#include "analyze/boxes.h"
+#include "analyze/judge.h"
 
-namespace fwctl::policy::analysis {
+namespace fwctl::analyze {
 
 std::vector<Finding> missing_ipv6(const std::vector<AskedRule>& rules, const Policy& policy,
                                   AddressBook& addresses, Translator& translator, Space& space);
 
-}  // namespace fwctl::policy::analysis
+}  // namespace fwctl::analyze
