@@ -138,23 +138,18 @@ std::vector<std::size_t> Analysis::by_steps(std::vector<std::size_t> rules, Ask 
 }
 
 void Analysis::say_never(std::size_t rule, const std::set<std::size_t>& because) {
-    const std::string& name = rules_[rule].rule->name;
-    const std::size_t contradicted = judge_.contradicted(rule);
-    if (contradicted != rule) {
-        add(Finding::Kind::kContradicts, rule,
-            fmt::format(
-                "rule \"{}\" contradicts {} before it, which matches the same packets, and can never match",
-                name, named(*rules_[contradicted].rule, policy_)),
-            {contradicted});
-    } else if (because.empty()) {
-        add(Finding::Kind::kNeverMatches, rule,
-            fmt::format("rule \"{}\" can never match: there is no such packet", name), because);
-    } else {
-        add(Finding::Kind::kNeverMatches, rule,
-            fmt::format("rule \"{}\" can never match: {} before it {} it", name,
-                        listed(because, rules_, policy_), because.size() == 1 ? "covers" : "cover"),
-            because);
+    std::string why = "there is no such packet";
+    if (!because.empty()) {
+        const Action action = rules_[*because.begin()].rule->action;
+        const bool do_the_same = std::all_of(because.begin(), because.end(), [&](std::size_t other) {
+            return rules_[other].rule->action == action;
+        });
+        const bool are_several = because.size() > 1;
+        why = fmt::format("{} before it {} all that it matches", listed(because, rules_, policy_),
+                          do_the_same ? verb(action, are_several) : "decide");
     }
+    add(Finding::Kind::kNeverMatches, rule,
+        fmt::format("rule \"{}\" can never match: {}", rules_[rule].rule->name, why), because);
 }
 
 void Analysis::say_nothing_changes(std::size_t rule, const std::set<std::size_t>& because) {

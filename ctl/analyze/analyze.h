@@ -8,7 +8,6 @@
 //   - rules that can never match, because terminal rules before them together match all that they match, or
 //     because there is no such packet. Rules that expire cover nothing; rules on dynamic sets cover what does
 //     not depend on who is in the set. Exact for the packets of space.h;
-//   - among them rules that contradict one before: the same packets, another verdict;
 //   - terminal rules that change nothing: whatever reaches them gets the same verdict from the rules behind
 //     or from the default, and no count or log rule behind would see it. Never said wrongly; may be missed
 //     only where the analysis is cut short;
@@ -33,7 +32,6 @@ namespace fwctl::analyze {
 struct Finding {
     enum class Kind : std::uint8_t {
         kNeverMatches,
-        kContradicts,
         kChangesNothing,
         kIpv4Only,
         kUnusedSet,
@@ -43,7 +41,7 @@ struct Finding {
     std::size_t index = 0;  // of Policy::sets for kUnusedSet, else of the rules in the order above
     policy::Place place;
     std::string message;  // one sentence, without the place
-    // Rules that make it so: those that cover it, that it contradicts, that give the same verdict behind it.
+    // Rules that make it so: those that cover it, that give the same verdict behind it.
     // Each is needed, unless there are more than a few dozen. As `index`.
     std::vector<std::size_t> others;
 };

@@ -1,15 +1,13 @@
 #include "analyze/index.h"
 
 #include <algorithm>
-#include <map>
 
 namespace fwctl::analyze {
 
 namespace {
 
 constexpr std::size_t kLeafRows = 8;
-constexpr std::size_t kPieces = 8;        // of a list of addresses
-constexpr std::size_t kUsersOfTree = 16;  // of a longer one
+constexpr std::size_t kPieces = 8;  // of a list of addresses
 
 const Ranges* values_in(const Box& box, Dimension dimension) {
     const auto part = std::find_if(box.begin(), box.end(),
@@ -31,18 +29,12 @@ Kinds kinds_in(const Ranges& values) {
 
 BoxIndex::BoxIndex(const std::vector<Entry>& entries, Space& space) : space_(space), ends_(kKnownDimensions) {
     collect_ends(entries);
-    add_rows(entries);
-    for (std::size_t first = 0, last = 0; first < rows_.size(); first = last) {
-        while (last < rows_.size() && rows_[last].lists == rows_[first].lists) {
-            ++last;
-        }
-        const Lists lists = rows_[first].lists;
-        trees_.push_back({lists, build(first, last)});
+    for (const Entry& entry : entries) {
+        add_rows(entry);
     }
-    // The first rules first: who looks for the first that holds a packet may end early.
-    std::stable_sort(trees_.begin(), trees_.end(), [this](const Tree& one, const Tree& other) {
-        return nodes_[one.root].first_rule < nodes_[other.root].first_rule;
-    });
+    if (!rows_.empty()) {
+        build(0, rows_.size());
+    }
 }
 
 void BoxIndex::collect_ends(const std::vector<Entry>& entries) {
@@ -65,52 +57,12 @@ void BoxIndex::collect_ends(const std::vector<Entry>& entries) {
     }
 }
 
-bool BoxIndex::may_meet(const Tree& tree, Dimension side, const Box& box) const {
-    const Ranges* list = tree.lists[side - kSource];
-    const Ranges* values = list == nullptr ? nullptr : values_in(box, side);
-    return values == nullptr || !space_.disjoint(list, values);
-}
-
-bool BoxIndex::may_meet(const Tree& tree, Dimension side, const Packet& packet) const {
-    const Ranges* list = tree.lists[side - kSource];
-    return list == nullptr || list->contains(packet[side]);
-}
-
-// Those of one tree together.
-void BoxIndex::add_rows(const std::vector<Entry>& entries) {
-    std::map<const Ranges*, std::size_t> users;
-    for (const Entry& entry : entries) {
-        for (const Dimension side : {kSource, kDestination}) {
-            if (const Ranges* values = values_in(*entry.box, side)) {
-                ++users[values];
-            }
-        }
-    }
-    std::map<Lists, std::size_t> trees;  // numbered as they come: addresses differ from run to run
-    std::vector<std::vector<Row>> rows;
-    for (const Entry& entry : entries) {
-        Lists lists{};
-        for (const Dimension side : {kSource, kDestination}) {
-            const Ranges* values = values_in(*entry.box, side);
-            if (values != nullptr && values->size() > kPieces && users.at(values) >= kUsersOfTree) {
-                lists[side - kSource] = values;
-            }
-        }
-        const std::size_t tree = trees.emplace(lists, trees.size()).first->second;
-        rows.resize(trees.size());
-        add_rows(entry, lists, rows[tree]);
-    }
-    for (const auto& of_tree : rows) {
-        rows_.insert(rows_.end(), of_tree.begin(), of_tree.end());
-    }
-}
-
 // A list of addresses that lie far apart is not one outline but several.
-void BoxIndex::add_rows(const Entry& entry, const Lists& lists, std::vector<Row>& rows) const {
+void BoxIndex::add_rows(const Entry& entry) {
     std::vector<Outline> outlines = {outline_of(*entry.box)};
     for (const Dimension side : {kSource, kDestination}) {
         const Ranges* values = values_in(*entry.box, side);
-        if (values == nullptr || lists[side - kSource] != nullptr) {
+        if (values == nullptr) {
             continue;
         }
         const auto& spans = values->spans();
@@ -126,7 +78,7 @@ void BoxIndex::add_rows(const Entry& entry, const Lists& lists, std::vector<Row>
         outlines = std::move(cut);
     }
     for (const Outline& outline : outlines) {
-        rows.push_back({outline, entry, lists});
+        rows_.push_back({outline, entry});
     }
 }
 

@@ -2,8 +2,8 @@
 //
 // Trees over the boxes' outlines (their lowest and highest values in each known dimension): each node cuts at
 // a value into what lies below, above and across it. Values are kept as their ranks among all the ends of
-// boxes, which say as much about how two outlines lie. The outline of a long list of addresses says little:
-// boxes with the same long list, if there are some, have a tree of their own, and the list is asked first.
+// boxes, which say as much about how two outlines lie. A list of addresses that lie far apart has several
+// outlines.
 //
 // Promises: visit() leaves no box out that meets what is asked for; it may give others.
 #pragma once
@@ -41,11 +41,9 @@ public:
     // short.
     template <typename Asked, typename Found>
     std::size_t visit(const Asked& asked, const Limits& limits, Found found) const {
-        Visit<Found> visit{outline_of(asked), limits, found, trees_.size()};
-        for (const Tree& tree : trees_) {
-            if (may_meet(tree, kSource, asked) && may_meet(tree, kDestination, asked)) {
-                look(visit, nodes_[tree.root]);
-            }
+        Visit<Found> visit{outline_of(asked), limits, found, 0};
+        if (!nodes_.empty()) {
+            look(visit, nodes_.front());
         }
         return visit.looked_at;
     }
@@ -57,16 +55,9 @@ private:
         std::array<Rank, kKnownDimensions> last{};
         Kinds kinds = kAllKinds;
     };
-    // The long lists that all boxes of a tree have; null: none in common.
-    using Lists = std::array<const Ranges*, 2>;  // of sources and destinations
     struct Row {
         Outline outline;
         Entry entry;
-        Lists lists{};
-    };
-    struct Tree {
-        Lists lists{};
-        std::size_t root = 0;
     };
     struct Node {
         Outline outline;
@@ -123,11 +114,8 @@ private:
     [[nodiscard]] Rank rank_of(Dimension dimension, Number value) const;
     [[nodiscard]] Outline outline_of(const Box& box) const;
     [[nodiscard]] Outline outline_of(const Packet& packet) const;
-    [[nodiscard]] bool may_meet(const Tree& tree, Dimension side, const Box& box) const;
-    [[nodiscard]] bool may_meet(const Tree& tree, Dimension side, const Packet& packet) const;
     void collect_ends(const std::vector<Entry>& entries);
-    void add_rows(const std::vector<Entry>& entries);
-    void add_rows(const Entry& entry, const Lists& lists, std::vector<Row>& rows) const;
+    void add_rows(const Entry& entry);
     std::size_t build(std::size_t first, std::size_t last);
     Cut cut(std::size_t first, std::size_t last);
 
@@ -136,7 +124,6 @@ private:
     std::vector<std::vector<Number>> ends_;
     std::vector<Row> rows_;
     std::vector<Node> nodes_;
-    std::vector<Tree> trees_;
 };
 
 }  // namespace fwctl::analyze

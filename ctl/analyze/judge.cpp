@@ -10,7 +10,7 @@ namespace fwctl::analyze {
 
 namespace {
 
-constexpr std::uint64_t kStepsToReduce = 1'000'000;
+constexpr std::uint64_t kStepsToReduce = 100'000;
 constexpr std::uint64_t kStepsForRange = 16;  // in addition, for each range of the rule's sets
 constexpr std::size_t kFewEnoughToReduce = 32;
 constexpr std::size_t kTries = 4;        // for each box of a rule
@@ -24,17 +24,6 @@ std::vector<BoxIndex::Entry> entries_of(const std::vector<AskedRule>& rules) {
         }
     }
     return entries;
-}
-
-// Parts that are equal are one object.
-std::size_t hash_of(const std::vector<Box>& boxes) {
-    std::size_t hash = boxes.size();
-    for (const Box& box : boxes) {
-        for (const Part& part : box) {
-            hash = (hash + part.dimension) * 31 + std::hash<const Ranges*>()(part.values);
-        }
-    }
-    return hash;
 }
 
 // What is in both, which meet. `made` holds what had to be made for it.
@@ -102,13 +91,7 @@ std::vector<Direction> directions_by_default(const Rule& rule, const Defaults& d
 }
 
 Judge::Judge(const std::vector<AskedRule>& rules, const Defaults& defaults, Space& space, Work& work)
-    : rules_(rules), defaults_(defaults), space_(space), work_(work), index_(entries_of(rules), space) {
-    for (std::size_t rule = 0; rule < rules.size(); ++rule) {
-        if (!policy::goes_on(rules[rule].rule->action) && !rules[rule].boxes.empty()) {
-            alike_.emplace(hash_of(rules[rule].boxes), rule);
-        }
-    }
-}
+    : rules_(rules), defaults_(defaults), space_(space), work_(work), index_(entries_of(rules), space) {}
 
 void Judge::begin(std::size_t rule, std::uint64_t steps) {
     std::uint64_t ranges = 0;
@@ -244,20 +227,6 @@ Answer Judge::is_covered(std::size_t rule, const Chosen* only, Chosen& because) 
         }
     }
     return Answer::kYes;
-}
-
-std::size_t Judge::contradicted(std::size_t rule) const {
-    const AskedRule& judged = rules_[rule];
-    const auto [first, last] = alike_.equal_range(hash_of(judged.boxes));
-    std::size_t found = rule;
-    for (auto other = first; other != last; ++other) {
-        const AskedRule& candidate = rules_[other->second];
-        if (other->second < found && candidate.boxes == judged.boxes &&
-            !same_verdict(*candidate.rule, *judged.rule)) {
-            found = other->second;
-        }
-    }
-    return policy::goes_on(judged.rule->action) ? rule : found;
 }
 
 Answer Judge::is_followed(std::size_t rule, const Chosen* only, Chosen& because) {

@@ -8,7 +8,6 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <unordered_map>
 #include <vector>
 
 #include "analyze/cover.h"
@@ -43,9 +42,6 @@ public:
     // count and log rules.
     Answer changes_nothing(std::size_t rule, std::uint64_t steps, std::set<std::size_t>& because);
 
-    // The first terminal rule before it that matches the same packets with another verdict, else `rule`.
-    [[nodiscard]] std::size_t contradicted(std::size_t rule) const;
-
 private:
     using Chosen = std::set<std::size_t>;
     using RuleBoxes = std::vector<RuleBox>;
@@ -75,7 +71,6 @@ private:
     Space& space_;
     Work& work_;
     BoxIndex index_;
-    std::unordered_multimap<std::size_t, std::size_t> alike_;  // terminal rules by hash of their boxes
     Dice dice_;
     // Of the boxes of the rule that is judged, as far as asked for.
     std::vector<std::optional<std::optional<RuleBoxes>>> before_;

@@ -26,7 +26,7 @@ Words messages(const Policy& policy, std::uint64_t steps = kAnalysisSteps) {
 Words never(const std::vector<Rule>& rules, std::vector<Set> sets = {}) {
     Words messages;
     for (const Finding& finding : analyze(policy(rules, std::move(sets)))) {
-        if (finding.kind == Finding::Kind::kNeverMatches || finding.kind == Finding::Kind::kContradicts) {
+        if (finding.kind == Finding::Kind::kNeverMatches) {
             messages.push_back(finding.message);
         }
     }
@@ -44,11 +44,13 @@ Words nothing(const Policy& policy) {
 }
 
 TEST(NeverMatches, BehindARuleThatCoversIt) {
-    EXPECT_EQ(never({deny("a", {"tcp"}), allow("b", {"tcp/22"}, {"10.0.0.0/8"})}),
-              Words{R"(rule "b" can never match: "a" (policy.toml:10) before it covers it)"});
+    EXPECT_EQ(
+        never({deny("a", {"tcp"}), allow("b", {"tcp/22"}, {"10.0.0.0/8"})}),
+        Words{R"(rule "b" can never match: "a" (policy.toml:10) before it denies all that it matches)"});
     EXPECT_EQ(never({deny("a", {"tcp/22"}), allow("b", {"tcp"})}), Words{});
-    EXPECT_EQ(never({deny("a", {"tcp"}), deny("b", {"tcp"})}),
-              Words{R"(rule "b" can never match: "a" (policy.toml:10) before it covers it)"});
+    EXPECT_EQ(
+        never({deny("a", {"tcp"}), deny("b", {"tcp"})}),
+        Words{R"(rule "b" can never match: "a" (policy.toml:10) before it denies all that it matches)"});
 }
 
 TEST(NeverMatches, BehindRulesThatCoverItTogether) {
@@ -56,10 +58,11 @@ TEST(NeverMatches, BehindRulesThatCoverItTogether) {
         never({deny("low", {}, {"10.0.0.0/9"}), allow("other", {}, {"192.0.2.0/24"}),
                deny("high", {}, {"10.128.0.0/9"}), allow("both", {"udp"}, {"10.0.0.0/8"})}),
         Words{R"(rule "both" can never match: "low" (policy.toml:10) and "high" (policy.toml:30) before it )"
-              "cover it"});
-    EXPECT_EQ(never({deny("low", {}, {"10.0.0.0/9"}), deny("all", {"tcp"}),
-                     deny("high", {}, {"10.128.0.0/9"}), allow("ssh", {"tcp/22"}, {"10.0.0.0/8"})}),
-              Words{R"(rule "ssh" can never match: "all" (policy.toml:20) before it covers it)"});
+              "deny all that it matches"});
+    EXPECT_EQ(
+        never({deny("low", {}, {"10.0.0.0/9"}), deny("all", {"tcp"}), deny("high", {}, {"10.128.0.0/9"}),
+               allow("ssh", {"tcp/22"}, {"10.0.0.0/8"})}),
+        Words{R"(rule "ssh" can never match: "all" (policy.toml:20) before it denies all that it matches)"});
 }
 
 TEST(NeverMatches, NamesAFewOfMany) {
@@ -70,7 +73,7 @@ TEST(NeverMatches, NamesAFewOfMany) {
     rules.push_back(allow("all", {}, {"10.0.0.0/8"}));
     EXPECT_EQ(never(rules),
               Words{R"(rule "all" can never match: "0" (policy.toml:10), "1" (policy.toml:20), )"
-                    R"("2" (policy.toml:30) and 5 others before it cover it)"});
+                    R"("2" (policy.toml:30) and 5 others before it deny all that it matches)"});
 }
 
 TEST(NeverMatches, LaterFragmentsHaveNoPorts) {
@@ -86,8 +89,9 @@ TEST(NeverMatches, LaterFragmentsHaveNoPorts) {
 
 TEST(NeverMatches, RulesThatOnlyCountCoverNothing) {
     EXPECT_EQ(never({rule("count", Action::kCount), rule("log", Action::kLog), deny("a")}), Words{});
-    EXPECT_EQ(never({deny("a"), rule("count", Action::kCount)}),
-              Words{R"(rule "count" can never match: "a" (policy.toml:10) before it covers it)"});
+    EXPECT_EQ(
+        never({deny("a"), rule("count", Action::kCount)}),
+        Words{R"(rule "count" can never match: "a" (policy.toml:10) before it denies all that it matches)"});
 }
 
 TEST(NeverMatches, RulesThatExpireCoverNothing) {
@@ -100,7 +104,8 @@ TEST(NeverMatches, BehindBuiltInRules) {
     const std::vector<Rule> rules = {deny("nd", {"icmp6/135"})};
     EXPECT_EQ(
         never(rules),
-        Words{R"(rule "nd" can never match: the built-in rule "neighbor-discovery" before it covers it)"});
+        Words{
+            R"(rule "nd" can never match: the built-in rule "neighbor-discovery" before it allows all that it matches)"});
     Policy disabled = policy(rules);
     disabled.disabled_builtins = {"neighbor-discovery"};
     EXPECT_EQ(messages(disabled), Words{});
@@ -154,22 +159,19 @@ TEST(NeverMatches, PatternsThatAreTooEntangledCoverOnlyThemselves) {
     }
     rules.push_back(on(allow("same"), {"*c*"}));
     rules.push_back(on(allow("within"), {"c*"}));
-    EXPECT_EQ(never(rules),
-              Words{R"(rule "same" contradicts "c" (policy.toml:30) before it, which matches the )"
-                    "same packets, and can never match"});
+    EXPECT_EQ(
+        never(rules),
+        Words{R"(rule "same" can never match: "c" (policy.toml:30) before it denies all that it matches)"});
 }
 
-TEST(Contradicts, TheSamePacketsWithAnotherVerdict) {
-    const Words said = {
-        R"(rule "b" contradicts "a" (policy.toml:10) before it, which matches the same packets, )"
-        "and can never match"};
-    EXPECT_EQ(never({allow("a", {"tcp/22"}), deny("b", {"tcp/22"})}), said);
-    EXPECT_EQ(never({deny("a", {"tcp/22"}), rule("b", Action::kReject, {"tcp/22"})}), said);
-    Rule host = rule("a", Action::kReject, {"tcp/22"});
-    host.reject_with = RejectWith::kHostUnreachable;
-    EXPECT_EQ(never({host, rule("b", Action::kReject, {"tcp/22"})}), said);
-    EXPECT_EQ(analyze(policy({allow("a", {"tcp/22"}), deny("b", {"tcp/22"})})).back().kind,
-              Finding::Kind::kContradicts);
+TEST(NeverMatches, SaysWhatIsDoneInstead) {
+    EXPECT_EQ(
+        never({allow("a", {"tcp/22"}), deny("b", {"tcp/22"})}),
+        Words{R"(rule "b" can never match: "a" (policy.toml:10) before it allows all that it matches)"});
+    EXPECT_EQ(
+        never({allow("a", {"tcp/22"}), deny("b", {"tcp/23"}), deny("c", {"tcp/22-23"})}),
+        Words{R"(rule "c" can never match: "a" (policy.toml:10) and "b" (policy.toml:20) before it decide )"
+              "all that it matches"});
 }
 
 TEST(ChangesNothing, WhereTheDefaultDoesTheSame) {
@@ -283,7 +285,7 @@ TEST(LargeSets, CoverThemselvesAtOnce) {
         messages(policy({deny("all", {}, {"@large"}), allow("ssh", {"tcp/22"}, {"@large"}),
                          deny("ten", {}, {"10.0.0.0/8"}), deny("rest", {"udp"}, {"@large", "11.0.0.0/8"})},
                         {large})),
-        Words{R"(rule "ssh" can never match: "all" (policy.toml:10) before it covers it)"});
+        Words{R"(rule "ssh" can never match: "all" (policy.toml:10) before it denies all that it matches)"});
 }
 
 TEST(Findings, PointAtRulesInTheOrderAsked) {

@@ -32,7 +32,7 @@ std::vector<Rule> asked_rules(const Policy& policy) {
 }
 
 bool is_never(const Finding& finding) {
-    return finding.kind == Kind::kNeverMatches || finding.kind == Kind::kContradicts;
+    return finding.kind == Kind::kNeverMatches;
 }
 
 // What is done to a packet, and who counts it, by name.
