@@ -189,8 +189,8 @@ std::vector<std::string> difference(const Policy& before, const Policy& after) {
         "attach", before.attachments, after.attachments, [](const Attach& attach) { return attach.device; },
         [](const Attach&, const Attach& is) { return fmt::format("{}, with other settings", is.device); },
         lines);
-    add_named<Set>("set", without_files(before.sets), without_files(after.sets), describe_set, describe_elements,
-                   lines);
+    add_named<Set>("set", without_files(before.sets), without_files(after.sets), describe_set,
+                   describe_elements, lines);
     add_routes(before, after, lines);
     add_rules(before, after, lines);
     return lines;
