@@ -30,6 +30,7 @@ std::string_view kind_name(ValueKind kind) {
         case ValueKind::kWord:
             return "string";
         case ValueKind::kWords:
+        case ValueKind::kNumbers:
         case ValueKind::kList:
             return "list";
         case ValueKind::kBoolean:
