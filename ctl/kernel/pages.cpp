@@ -19,7 +19,8 @@
 namespace fwctl::kernel {
 namespace {
 
-// The kernel waits for a grace period at each change of a map of maps. Side by side they wait for the same one.
+// The kernel waits for a grace period at each change of a map of maps. Side by side they wait for the same
+// one.
 constexpr std::size_t kThreads = 32;
 
 Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& change) {
