@@ -100,6 +100,13 @@ Result<std::optional<Reading>> open_to_read() {
     return std::optional<Reading>(Reading{std::move(*lock), std::move(**store)});
 }
 
+Result<std::optional<Store>> open_to_peek() {
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
+    return Store::open(*paths);
+}
+
 Result<Writing> open_to_write() {
     return open_existing(begin);
 }

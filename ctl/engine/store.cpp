@@ -147,9 +147,10 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
-    store.banks_ = kernel::Banks(std::move(maps.pages));
+    fw_control& ids = *store.control_.at(0);
+    store.banks_ = kernel::Banks({std::move(maps.pages), ids.pages});
     store.members_ = std::move(maps.members);
-    store.rule_counters_ = kernel::CounterPages(std::move(maps.rule_counters));
+    store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), ids.counter_pages});
     return store;
 }
 

@@ -16,10 +16,10 @@ Result<std::optional<std::chrono::seconds>> trial_left() {
 }
 
 Result<TrialState> trial_state(std::uint32_t generation, const std::string& snapshot) {
-    auto reading = open_to_read();
-    if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return TrialState::kOver;
-    const Store& store = (*reading)->store;
+    auto peek = open_to_peek();
+    if (!peek) return tl::unexpected(peek.error());
+    if (!*peek) return TrialState::kOver;
+    const Store& store = **peek;
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     if (store.trial_lapsed()) return TrialState::kOver;

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "policy/rule.h"
 
 namespace fwctl::policy {
 
@@ -38,6 +39,38 @@ void report_unknown_sets(const Draft& draft) {
     }
 }
 
+bool is_attached(const std::vector<Attach>& attachments, const std::string& name) {
+    return std::any_of(attachments.begin(), attachments.end(), [&](const Attach& attach) {
+        return attach.name == name || interface_matches(attach.device, name);
+    });
+}
+
+// A rule on an interface that nothing attaches holds nowhere: in a policy that names its attachments that is
+// a slip of the pen. One that names none may hold where somebody attaches by hand.
+void report_unknown_interfaces(const Draft& draft) {
+    const std::vector<Attach>& attachments = draft.policy.attachments;
+    if (attachments.empty()) {
+        return;
+    }
+    std::vector<std::string_view> known;
+    for (const Attach& attach : attachments) {
+        known.push_back(attach.name);
+    }
+    for (const Rule& rule : draft.policy.rules) {
+        for (const std::string& name : rule.on) {
+            if (name.find_first_of("*?") != std::string::npos || is_attached(attachments, name)) {
+                continue;
+            }
+            const auto meant = nearest(name, known);
+            draft.diagnostics.warning(
+                rule.place.file, rule.place.span,
+                fmt::format("rule \"{}\" is on \"{}\", which the policy does not attach", rule.name, name),
+                meant ? fmt::format("did you mean \"{}\"?", *meant)
+                      : fmt::format("attach it: [attach.{}]", name));
+        }
+    }
+}
+
 }  // namespace
 
 bool Draft::claim(std::string what, const Place& place, std::string message) {
@@ -57,6 +90,7 @@ Policy finish(Draft draft) {
     Policy& policy = draft.policy;
     if (draft.origin == Origin::kFile) {
         report_unknown_sets(draft);
+        report_unknown_interfaces(draft);
     }
     if (!policy.routes.empty() && policy.defaults.forward != Forwarding::kTable) {
         const Place& place = policy.routes.front().place;

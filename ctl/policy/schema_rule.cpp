@@ -171,7 +171,7 @@ Words field_words(const Rule& rule) {
 template <Field kField>
 RuleKey field_key() {
     const FieldInfo& info = info_of(kField);
-    return {info.key,          ValueKind::kWords,  false, info.accepts, info.meaning,
+    return {info.key,          ValueKind::kNumbers, false, info.accepts, info.meaning,
             add_field<kField>, field_words<kField>};
 }
 

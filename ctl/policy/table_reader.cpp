@@ -39,6 +39,8 @@ std::string_view wanted(ValueKind kind) {
         case ValueKind::kWords:
         case ValueKind::kList:
             return "a string or an array of strings";
+        case ValueKind::kNumbers:
+            return "a number, a string or an array of them";
         case ValueKind::kBoolean:
             return "true or false";
         case ValueKind::kInteger:
@@ -57,6 +59,9 @@ std::optional<std::string> word_of(ValueKind kind, const toml::node& node) {
     if (kind == ValueKind::kInteger) {
         const auto value = node.value_exact<std::int64_t>();
         return value ? std::optional(std::to_string(*value)) : std::nullopt;
+    }
+    if (kind == ValueKind::kNumbers && node.is_integer()) {
+        return std::to_string(*node.value_exact<std::int64_t>());
     }
     return kind == ValueKind::kTable ? std::nullopt : node.value_exact<std::string>();
 }
@@ -92,7 +97,7 @@ const toml::table* TableReader::table_of(const toml::node& node, std::string_vie
 }
 
 void TableReader::refuse_empty(std::string_view key, ValueKind kind, const toml::array& list) {
-    if (kind == ValueKind::kWords && list.empty()) {
+    if (kind != ValueKind::kList && list.empty()) {
         error(list.source(), fmt::format("\"{}\" lists nothing and would match nothing", key),
               fmt::format("leave {} out to match everything", key));
     }

@@ -43,7 +43,7 @@ TEST(WhyNotTest, OfTheService) {
 }
 
 TEST(WhyNotTest, OfAFieldThatThePacketLacks) {
-    EXPECT_EQ(why("ttl = \"64\"", FW_ROW_TRAITS, "arp"), "its ttl is 64, the packet has none");
+    EXPECT_EQ(why("ttl = 64", FW_ROW_TRAITS, "arp"), "its ttl is 64, the packet has none");
     EXPECT_EQ(
         why("service = \"tcp\"\nflags = \"syn\"", FW_ROW_TRAITS, "tcp 192.0.2.1 > 192.0.2.2 fragment later"),
         "its flags is syn, the packet has none");
@@ -69,8 +69,8 @@ TEST(WhyNotTest, OfTheConditions) {
     const std::string packet = "tcp 192.0.2.1 > 192.0.2.2:80 syn ack";
     EXPECT_EQ(why("service = \"tcp\"\nflags = \"syn+!ack\"", FW_ROW_CONDITIONS, packet),
               "its flags is syn+!ack, the packet has !fin+syn+!rst+!psh+ack+!urg+!ece+!cwr");
-    EXPECT_EQ(why("vlan = \"7\"", FW_ROW_CONDITIONS, packet), "its vlan is 7, the packet has none");
-    policy::Rule over = rule_of("ttl = \"64\"");
+    EXPECT_EQ(why("vlan = 7", FW_ROW_CONDITIONS, packet), "its vlan is 7, the packet has none");
+    policy::Rule over = rule_of("ttl = 64");
     over.expires = 5;
     policy::PacketView view = packet_of(packet);
     view.now = 6;

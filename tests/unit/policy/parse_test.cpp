@@ -460,5 +460,18 @@ TEST(HasComments, LooksOutsideOfStrings) {
     EXPECT_FALSE(has_comments("a = \"unended # x"));
 }
 
+TEST(ParsePolicy, TakesNumbersOfFieldsWithAndWithoutQuotes) {
+    const std::string start = "version = 1\n[[rule]]\nname = \"r\"\naction = \"deny\"\n";
+    const auto plain = parse_policy(start + "sport = [53, \"1024-65535\"]\nttl = 64\nvlan = 7\n", "p.toml");
+    const auto quoted =
+        parse_policy(start + "sport = [\"53\", \"1024-65535\"]\nttl = \"64\"\nvlan = \"7\"\n", "p.toml");
+    ASSERT_TRUE(plain && quoted);
+    EXPECT_EQ(*plain, *quoted);
+    const auto wrong = parse_policy(start + "ttl = 300\n", "p.toml");
+    ASSERT_FALSE(wrong);
+    EXPECT_NE(wrong.error().render().find("p.toml:5:7: error: "), std::string::npos)
+        << wrong.error().render();
+}
+
 }  // namespace
 }  // namespace fwctl::policy

@@ -558,5 +558,26 @@ p.toml:10:6: error: there is no set "elsewhere"
 )");
 }
 
+TEST(Rules, OnAnInterfaceThatThePolicyDoesNotAttachAreNamed) {
+    const std::string rules = R"(
+[[rule]]
+name   = "one"
+on     = ["wna", "eth0", "wan", "veth7", "lo*"]
+action = "deny"
+)";
+    const LoadResult loaded =
+        load("version = 1\n[attach.wan]\ndevice = \"eth0\"\n[attach.guests]\ndevice = \"veth*\"\n" + rules);
+    ASSERT_TRUE(loaded);
+    EXPECT_EQ(loaded->warnings.render(),
+              R"(p.toml:7:1: warning: rule "one" is on "wna", which the policy does not attach
+   7 | [[rule]]
+     | ^~~~~~~~
+  hint: did you mean "wan"?
+)");
+    const LoadResult by_hand = load("version = 1\n" + rules);
+    ASSERT_TRUE(by_hand);
+    EXPECT_TRUE(by_hand->warnings.empty());
+}
+
 }  // namespace
 }  // namespace fwctl::policy
