@@ -21,7 +21,7 @@ ALLOWED = {
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/cli": ["ctl/engine", "ctl/analyze", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
+    "ctl/cli": ["ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
 }
 # libraries that only some folders may know
 LIBRARIES = {
