@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "analyze/analyze.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/policy_file.h"
@@ -14,8 +15,12 @@ namespace fwctl::cli {
 namespace {
 
 Result<Exit> check(const std::string& path, bool dump, const Globals& globals) {
-    const auto loaded = load_policy_file(path, globals);
+    auto loaded = read_policy_file(path, globals);
     if (!loaded) return Exit::kUsage;
+    if (!dump)
+        for (const analyze::Finding& finding : analyze::analyze(loaded->policy))
+            loaded->warnings.warning(finding.place.file, finding.place.span, finding.message);
+    if (!globals.quiet) fmt::print(stderr, "{}", loaded->warnings.render());
     if (dump) {
         auto image = compile::dump_image(loaded->policy);
         if (!image) return tl::unexpected(image.error());

@@ -214,8 +214,8 @@ def send_something(bed):
     assert bed.run("outside", "curl", "-s", "-m", "0.5", "http://10.7.0.1:23/").returncode != 0
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/apply.md"])
-def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document):
+@pytest.mark.parametrize("document, verb", [("README.md", "apply"), ("docs/apply.md", "apply"), ("docs/policy.md", "check")])
+def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document, verb):
     bed = testbed("bridge")
     session = console.Session(bed, "fw", tmp_path)
     commands = set()
@@ -226,7 +226,7 @@ def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document):
             assert set(console.shape(shown).split("\n")) <= set(console.shape(there_was).split("\n")), there_was
         else:
             assert console.shape(shown) == console.shape(there_was), command
-    assert "apply" in commands
+    assert verb in commands
 
 
 def test_the_apply_page_shows_every_verb_of_policies():
