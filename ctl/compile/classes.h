@@ -1,7 +1,8 @@
 // Classes of addresses: which constraints of one end hold where.
 //
-// Promises: every address is in exactly one class, two addresses are in the same one when the same constraints
-// hold for them. Class 0 is that of no constraint: of packets that are not IP among others. Deterministic.
+// Promises: every address is in exactly one class, two addresses are in the same one when the same
+// constraints hold for them. Class 0 is that of no constraint: of packets that are not IP among others.
+// Deterministic.
 #pragma once
 
 #include <cstdint>

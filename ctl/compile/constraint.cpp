@@ -25,7 +25,8 @@ void merge(Intervals<Key>& intervals) {
     if (!std::is_sorted(intervals.begin(), intervals.end())) std::sort(intervals.begin(), intervals.end());
     std::size_t kept = 0;
     for (const Interval<Key>& next : intervals) {
-        if (kept > 0 && (next.first <= intervals[kept - 1].last || next.first == intervals[kept - 1].last + 1))
+        if (kept > 0 &&
+            (next.first <= intervals[kept - 1].last || next.first == intervals[kept - 1].last + 1))
             intervals[kept - 1].last = std::max(intervals[kept - 1].last, next.last);
         else
             intervals[kept++] = next;

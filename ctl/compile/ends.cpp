@@ -46,8 +46,7 @@ void Pairs::add(const Ends& ends, std::span<const RowNumber> rows) {
 // Classes in which the same used constraints hold get one number: the others do not matter here.
 Pairs::Parts Pairs::number(const Classes& classes, fw_side side) {
     std::unordered_set<std::uint32_t> used;
-    for (const Rows& rows : all_)
-        used.insert(side == FW_SOURCE ? rows.ends.source : rows.ends.destination);
+    for (const Rows& rows : all_) used.insert(side == FW_SOURCE ? rows.ends.source : rows.ends.destination);
     Parts parts;
     std::map<std::vector<std::uint32_t>, std::uint32_t> known;
     std::vector<std::uint32_t> members;
@@ -95,8 +94,8 @@ void Pairs::put(Bank& bank, const Classes& sources, const Classes& destinations,
         rows.clear();
         for (; i < cells.size() && cells[i].key == key; ++i)
             rows.insert(rows.end(), all_[cells[i].rows].rows.begin(), all_[cells[i].rows].rows.end());
-        pairs.push_back({static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key),
-                         leaves.put(rows)});
+        pairs.push_back(
+            {static_cast<std::uint32_t>(key >> 32), static_cast<std::uint32_t>(key), leaves.put(rows)});
     }
     put_pairs(bank, pairs, tier);
 }

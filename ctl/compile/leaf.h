@@ -1,7 +1,7 @@
 // Leaves: the rows of several rules, in their order, cut by protocol and port where there are many.
 //
-// Promises: the same rows make the same leaf, which is written once. A row that no packet can reach, since one
-// before it takes all of its packets, is left out, unless the rows only count.
+// Promises: the same rows make the same leaf, which is written once. A row that no packet can reach, since
+// one before it takes all of its packets, is left out, unless the rows only count.
 #pragma once
 
 #include <cstdint>

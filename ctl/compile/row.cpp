@@ -32,7 +32,8 @@ Location location_of(Field field) {
         case Field::kSourcePort:
             return {offsetof(fw_packet, source_port), 16, 0, FW_TRAITS_PORTS, FW_TRAITS_PORTS};
         case Field::kTcpFlags:
-            return {offsetof(fw_packet, tcp_flags), 8, 0, kTcp, std::uint32_t{FW_TRAITS_L4} | FW_TRAITS_PROTOCOL};
+            return {offsetof(fw_packet, tcp_flags), 8, 0, kTcp,
+                    std::uint32_t{FW_TRAITS_L4} | FW_TRAITS_PROTOCOL};
         case Field::kFragment:
             return {offsetof(fw_packet, fragment), 8, 0, FW_TRAITS_IP, FW_TRAITS_IP};
         case Field::kLength:
@@ -83,10 +84,12 @@ void end_group(std::vector<fw_condition>& list) {
 std::uint8_t reason_of(Action action) {
     switch (action) {
         case Action::kDeny:
-        case Action::kReject:
             return FW_REASON_RULE_DENY;
-        case Action::kAllow:
+        case Action::kReject:
+            return FW_REASON_RULE_REJECT;
         case Action::kRedirect:
+            return FW_REASON_RULE_REDIRECT;
+        case Action::kAllow:
         case Action::kCount:
         case Action::kLog:
             break;
@@ -150,8 +153,7 @@ fw_row row_of(const policy::Rule& rule, const Service& service) {
     if (service.kind == Service::Kind::kProtocol)
         require(row, std::uint32_t{FW_TRAITS_IP} | service.protocol,
                 std::uint32_t{FW_TRAITS_IP} | FW_TRAITS_PROTOCOL);
-    if (service.family_bound)
-        require(row, static_cast<std::uint32_t>(service.family) << 8, FW_TRAITS_FAMILY);
+    if (service.family_bound) require(row, static_cast<std::uint32_t>(service.family) << 8, FW_TRAITS_FAMILY);
     if (service.has_selector) {
         require(row, FW_TRAITS_L4, FW_TRAITS_L4);
         row.selector_first = service.selector.first;

@@ -9,10 +9,13 @@
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "compile/action.h"
 #include "compile/bank.h"
 #include "compile/constraint.h"
+#include "compile/outputs.h"
 #include "compile/places.h"
 #include "fwctl/abi/policy.h"
 #include "policy/model.h"
@@ -24,12 +27,15 @@ struct TierInput {
     std::span<const std::uint32_t> counters;  // of each rule, its index in `rule_counters`
     std::uint32_t first_priority = 0;         // of the first rule
     const std::map<std::string, std::uint32_t>* dynamic_sets = nullptr;  // their numbers
+    std::span<const policy::Route> routes = {};                          // the forwarding table
 };
 
 struct TierImage {
     fw_tier tier{};  // but for the bank's number
     Bank bank;
     Places places;
+    Outputs outputs;
+    std::vector<RouteEntry> routes;
 };
 
 Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets);

@@ -37,7 +37,8 @@ Way way_of(const Sizes& sizes, const Limits& limits) {
 
 }  // namespace
 
-std::vector<Way> choose_ways(std::span<const Ends> ends, const Classes& sources, const Classes& destinations) {
+std::vector<Way> choose_ways(std::span<const Ends> ends, const Classes& sources,
+                             const Classes& destinations) {
     std::vector<Sizes> sizes;
     for (const Ends& rule : ends)
         sizes.push_back({rule.source == 0 ? 0 : std::max<std::size_t>(1, sources.parts()[rule.source].size()),

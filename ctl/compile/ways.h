@@ -1,8 +1,8 @@
 // On which of the four ways each rule is found (include/fwctl/abi/image.h): by both classes, by one, or by
 // none.
 //
-// Promises: the ways take at most kMaxPairs pairs and kMaxLeafRows places in leaves of one class, whatever the
-// rules are.
+// Promises: the ways take at most kMaxPairs pairs and kMaxLeafRows places in leaves of one class, whatever
+// the rules are.
 #pragma once
 
 #include <cstdint>

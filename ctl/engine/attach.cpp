@@ -113,9 +113,9 @@ Status settle(const Writing& writing, const State& next, const std::vector<Work>
 bool changes(const Work& work, const Writing& writing) {
     const auto before = std::find_if(writing.state.attachments.begin(), writing.state.attachments.end(),
                                      [&](const Attachment& one) { return one.slot == work.attachment.slot; });
-    const bool relabelled = before != writing.state.attachments.end() &&
-                            (before->label() != work.attachment.label() ||
-                             before->record.flags != work.attachment.record.flags);
+    const bool relabelled =
+        before != writing.state.attachments.end() &&
+        (before->label() != work.attachment.label() || before->record.flags != work.attachment.record.flags);
     return work.change != AttachChange::kUnchanged || !work.renamed_from.empty() || relabelled;
 }
 

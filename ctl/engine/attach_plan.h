@@ -30,7 +30,8 @@ struct Work {
 };
 
 // The interfaces that the request names, each once.
-Result<std::vector<Target>> find_targets(const std::vector<net::Interface>& all, const AttachRequest& request);
+Result<std::vector<Target>> find_targets(const std::vector<net::Interface>& all,
+                                         const AttachRequest& request);
 
 // What there is to do for one interface: nothing, a repair or a new attachment. `before`: what is planned
 // already.

@@ -114,7 +114,8 @@ Result<std::string> Library::keep(const std::vector<Source>& sources) const {
         const std::string text = hash_of(source.text);
         const std::string path = fmt::format("{}/texts/{}", directory_, text);
         if (access(path.c_str(), F_OK) != 0)
-            if (auto written = write_file(path, source.text); !written) return tl::unexpected(written.error());
+            if (auto written = write_file(path, source.text); !written)
+                return tl::unexpected(written.error());
         list += Json({{"path", source.path}, {"text", text}}).dump() + "\n";
     }
     const std::string name = hash_of(list);

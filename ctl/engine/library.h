@@ -1,10 +1,10 @@
-// What fwctl keeps on the disk for one network namespace: the texts of the policies that were applied, and who
-// applied them. The kernel's state does not need it to filter; what reads the policy back does.
+// What fwctl keeps on the disk for one network namespace: the texts of the policies that were applied, and
+// who applied them. The kernel's state does not need it to filter; what reads the policy back does.
 //
 //     /var/lib/fwctl/host/{history,snapshots/NAME,texts/NAME}     and net-COOKIE/ for other namespaces
 //
-// Promises: a snapshot that keep() named can be read back until it is forgotten, also after a loss of power. A
-// snapshot is the files that the policy was made of, each different text kept once.
+// Promises: a snapshot that keep() named can be read back until it is forgotten, also after a loss of power.
+// A snapshot is the files that the policy was made of, each different text kept once.
 #pragma once
 
 #include <cstdint>

@@ -10,6 +10,7 @@
 
 #include "compile/attachments.h"
 #include "compile/tier.h"
+#include "engine/outputs.h"
 #include "engine/store.h"
 #include "kernel/grace.h"
 #include "policy/builtin.h"
@@ -23,6 +24,10 @@ constexpr std::uint32_t kFrontPriority = 0;
 
 std::uint32_t front_bank(std::uint32_t half) {
     return half * FW_BANK_PAGES;
+}
+
+std::uint16_t table_of(const fw_tier& tier) {
+    return static_cast<std::uint16_t>(tier.bank / FW_BANK_PAGES);
 }
 
 std::map<std::string, std::uint32_t> numbers_of(const std::vector<std::string>& sets) {
@@ -107,6 +112,11 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
         state.main.tier = main->tier;
         state.main.tier.bank = bank;
         state.main.places = main->places;
+        state.main.outputs = main->outputs;
+        if (auto written = write_routes(state.main.tier, main->routes); !written) {
+            erase_routes(state.main.tier);
+            return written;
+        }
     }
     if (auto given = give_counters(state); !given) return given;
     return write_half(next_half(), state);
@@ -132,6 +142,22 @@ Status Store::give_counters(State& state) const {
     return start_counters(fresh);
 }
 
+// A command that was killed may have left some of them.
+void Store::erase_routes(const fw_tier& tier) const {
+    for (const fw_route_key& key : routes_.keys<fw_route_key>())
+        if (key.table == table_of(tier)) (void)routes_.erase(key);
+}
+
+Status Store::write_routes(const fw_tier& tier, std::span<const compile::RouteEntry> routes) const {
+    erase_routes(tier);
+    for (compile::RouteEntry route : routes) {
+        route.key.table = table_of(tier);
+        if (auto written = routes_.update(route.key, route.next_hop); !written)
+            return context("the forwarding table", written.error());
+    }
+    return {};
+}
+
 Status Store::write_half(std::uint32_t half, const State& state) const {
     auto front = compile_front(state);
     if (!front) return tl::unexpected(front.error());
@@ -148,6 +174,8 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     generation->default_reason[FW_IN] = default_reason(state.front.defaults.in);
     generation->default_reason[FW_OUT] = default_reason(state.front.defaults.out);
     generation->disabled_parser_rules = parser_rules_off(state.front);
+    put_forwarding(state, front->outputs, *generation);
+    if (auto written = write_devices(devices_, state); !written) return written;
     std::memcpy(policy_.at(half), generation.get(), sizeof(fw_generation));
     return {};
 }
@@ -158,6 +186,7 @@ Status Store::commit(State& state) const {
     std::atomic_ref<__u64>(control_.at(0)->generation).store(state.generation, std::memory_order_release);
     if (before.words == 0 || before.bank == state.main.tier.bank) return {};
     if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
+    erase_routes(before);
     return banks_.clear(before.bank, 0);
 }
 

@@ -30,6 +30,7 @@ Result<Writing> begin(Lock lock, Store store) {
     if (auto clean = clean_up(store, *state); !clean) return tl::unexpected(clean.error());
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
+    state->interfaces = *interfaces;
     return Writing{std::move(lock), std::move(store), std::move(*state), std::move(*interfaces)};
 }
 

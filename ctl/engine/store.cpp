@@ -1,6 +1,7 @@
 #include "engine/store.h"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,14 @@ constexpr std::size_t kHalves = 2;
 
 std::uint64_t load(const kernel::MappedArray<fw_control>& control) {
     return std::atomic_ref<__u64>(control.at(0)->generation).load(std::memory_order_acquire);
+}
+
+// One that nobody can guess; the second try is for the 0 that it must not be.
+std::uint64_t new_secret() {
+    std::uint64_t secret = 0;
+    while (secret == 0)
+        if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret)) secret = 0;
+    return secret;
 }
 
 // Another layout's state in this namespace: never read, never reset.
@@ -64,7 +73,12 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
     if (main.tier.words == 0) return {};
     auto words = banks.read(main.tier.bank, main.tier.places, (main.tier.places_size + 3) / 4);
     if (!words) return tl::unexpected(words.error());
-    main.places = compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
+    main.places =
+        compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
+    words = banks.read(main.tier.bank, main.tier.outputs, (main.tier.outputs_size + 3) / 4);
+    if (!words) return tl::unexpected(words.error());
+    main.outputs =
+        compile::Outputs::parse({reinterpret_cast<const char*>(words->data()), main.tier.outputs_size});
     return {};
 }
 
@@ -131,18 +145,25 @@ Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
     auto records = kernel::MappedArray<fw_attachment>::open(paths.map("attachments"), FW_MAX_ATTACHMENTS);
     auto pages = kernel::Map::open(paths.map("pages"));
     auto members = kernel::Map::open(paths.map("members"));
+    auto routes = kernel::Map::open(paths.map("routes"));
+    auto devices = kernel::Map::open(paths.map("devices"));
     auto rule_counters = kernel::Map::open(paths.map("rule_counters"));
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
     if (!records) return tl::unexpected(records.error());
     if (!pages) return tl::unexpected(pages.error());
     if (!members) return tl::unexpected(members.error());
+    if (!routes) return tl::unexpected(routes.error());
+    if (!devices) return tl::unexpected(devices.error());
     if (!rule_counters) return tl::unexpected(rule_counters.error());
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
     store.banks_ = kernel::Banks(std::move(*pages));
     store.members_ = std::move(*members);
+    store.routes_ = std::move(*routes);
+    store.devices_ = std::move(*devices);
+    if (store.control_.at(0)->secret == 0) store.control_.at(0)->secret = new_secret();
     store.rule_counters_ = kernel::CounterPages(std::move(*rule_counters));
     return store;
 }

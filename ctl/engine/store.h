@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "compile/outputs.h"
 #include "compile/places.h"
 #include "compile/tier.h"
 #include "fwctl/abi/policy.h"
@@ -20,6 +21,7 @@
 #include "kernel/bpffs.h"
 #include "kernel/map.h"
 #include "kernel/pages.h"
+#include "net/interface.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
@@ -45,6 +47,7 @@ struct Attachment {
 struct MainTier {
     fw_tier tier{};  // words 0: no policy was applied
     compile::Places places;
+    compile::Outputs outputs;
     std::string snapshot;
     std::vector<std::string> dynamic_sets;  // by their number; an empty name is a free one
 };
@@ -57,6 +60,8 @@ struct State {
     std::vector<CountedRule> live;
     MainTier main;
     std::vector<Attachment> attachments;  // by slot
+    // Of this network namespace, as they are now: where the names that rules send to are looked up.
+    std::vector<net::Interface> interfaces;
 
     // The rules of the front in the order in which they are asked: built-in ones, then live ones.
     [[nodiscard]] std::vector<CountedRule> front_rules() const;
@@ -103,6 +108,8 @@ private:
     static Result<Store> open_pins(const kernel::StatePaths& paths);
     [[nodiscard]] std::uint64_t generation() const;
     [[nodiscard]] Status give_counters(State& state) const;
+    [[nodiscard]] Status write_routes(const fw_tier& tier, std::span<const compile::RouteEntry> routes) const;
+    void erase_routes(const fw_tier& tier) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;
@@ -111,6 +118,8 @@ private:
     kernel::MappedArray<fw_attachment> records_;
     kernel::Banks banks_;
     kernel::Map members_;
+    kernel::Map routes_;
+    kernel::Map devices_;
     kernel::CounterPages rule_counters_;
 };
 

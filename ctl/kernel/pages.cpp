@@ -96,7 +96,8 @@ Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_
         if (!inner || bpf_map_lookup_elem(inner.get(), &zero, page.data()) != 0)
             return fail("a page of the running policy cannot be read");
         const auto begin = page.begin() + static_cast<std::ptrdiff_t>(at % FW_PAGE_WORDS);
-        const std::size_t here = std::min<std::size_t>(count - words.size(), FW_PAGE_WORDS - at % FW_PAGE_WORDS);
+        const std::size_t here =
+            std::min<std::size_t>(count - words.size(), FW_PAGE_WORDS - at % FW_PAGE_WORDS);
         words.insert(words.end(), begin, begin + static_cast<std::ptrdiff_t>(here));
     }
     return words;

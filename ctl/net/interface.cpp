@@ -13,8 +13,12 @@
 #include <netlink/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
+#include <set>
 #include <string_view>
+
+#include "net/xdp_features.h"
 
 namespace fwctl::net {
 namespace {
@@ -67,6 +71,10 @@ Interface describe(rtnl_link* link) {
     interface.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
     interface.loopback = (rtnl_link_get_flags(link) & IFF_LOOPBACK) != 0;
     interface.master = rtnl_link_get_master(link);
+    if (nl_addr* mac = rtnl_link_get_addr(link); mac != nullptr &&
+                                                 nl_addr_get_len(mac) == interface.mac.size() &&
+                                                 interface.link == LinkLayer::kEthernet)
+        std::memcpy(interface.mac.data(), nl_addr_get_binary_addr(mac), interface.mac.size());
     return interface;
 }
 
@@ -83,6 +91,8 @@ Result<std::vector<Interface>> list_interfaces() {
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object))
         all.push_back(describe(reinterpret_cast<rtnl_link*>(object)));
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.ifindex < b.ifindex; });
+    const std::set<int> targets = redirect_targets();
+    for (Interface& interface : all) interface.takes_xdp_frames = targets.contains(interface.ifindex);
     return all;
 }
 

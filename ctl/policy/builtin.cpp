@@ -50,8 +50,7 @@ constexpr std::array kBuiltins = {
     Builtin{"packet-too-big", "",
             "Path MTU discovery fails without it, and connections hang when they send much (RFC 1191, RFC "
             "8201, RFC 4890)."},
-    Builtin{"dhcp-replies", "",
-            "The host keeps its own IPv4 address: answers of DHCP servers (RFC 2131)."},
+    Builtin{"dhcp-replies", "", "The host keeps its own IPv4 address: answers of DHCP servers (RFC 2131)."},
     Builtin{"dhcpv6-replies", "",
             "The host keeps its own IPv6 address: answers of DHCPv6 servers (RFC 8415)."},
     Builtin{kLockout, "", "The way in that the policy keeps open whatever its rules say."},

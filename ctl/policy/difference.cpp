@@ -41,7 +41,8 @@ std::set<std::size_t> rising(const std::vector<std::size_t>& numbers) {
 std::string describe_change(const Rule& before, const Rule& after) {
     const std::string was = describe(before);
     const std::string is = describe(after);
-    return was == is ? fmt::format("{} (what is said about it changes)", is) : fmt::format("{} -> {}", was, is);
+    return was == is ? fmt::format("{} (what is said about it changes)", is)
+                     : fmt::format("{} -> {}", was, is);
 }
 
 void add_rules(const Policy& before, const Policy& after, Lines& lines) {
@@ -65,12 +66,12 @@ void add_rules(const Policy& before, const Policy& after, Lines& lines) {
             continue;
         }
         if (!(before.rules[old->second] == rule))
-            lines.push_back(
-                fmt::format("~ rule \"{}\": {}", rule.name, describe_change(before.rules[old->second], rule)));
+            lines.push_back(fmt::format("~ rule \"{}\": {}", rule.name,
+                                        describe_change(before.rules[old->second], rule)));
         if (!kept.contains(old->second))
-            lines.push_back(i == 0 ? fmt::format("^ rule \"{}\": now the first", rule.name)
-                                   : fmt::format("^ rule \"{}\": now behind \"{}\"", rule.name,
-                                                 after.rules[i - 1].name));
+            lines.push_back(
+                i == 0 ? fmt::format("^ rule \"{}\": now the first", rule.name)
+                       : fmt::format("^ rule \"{}\": now behind \"{}\"", rule.name, after.rules[i - 1].name));
     }
 }
 
@@ -152,7 +153,8 @@ void add_builtins(const Policy& before, const Policy& after, Lines& lines) {
     std::set_difference(before.disabled_builtins.begin(), before.disabled_builtins.end(),
                         after.disabled_builtins.begin(), after.disabled_builtins.end(),
                         std::back_inserter(on));
-    for (const std::string& name : off) lines.push_back(fmt::format("- built-in rule {}: switched off", name));
+    for (const std::string& name : off)
+        lines.push_back(fmt::format("- built-in rule {}: switched off", name));
     for (const std::string& name : on) lines.push_back(fmt::format("+ built-in rule {}: switched on", name));
 }
 

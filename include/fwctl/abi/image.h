@@ -28,6 +28,7 @@
 
 #include "fwctl/abi/assert.h"
 #include "fwctl/abi/limits.h"
+#include "fwctl/abi/packet.h"
 
 struct fw_page {
 	__u32 words[FW_PAGE_WORDS];
@@ -86,7 +87,7 @@ enum {
 	FW_PAIR_PROBES = 8,
 };
 struct fw_pair {
-	__u32 source;	   /* fw_class.pair; 0: free */
+	__u32 source; /* fw_class.pair; 0: free */
 	__u32 destination;
 	__u32 leaf; /* entry */
 };
@@ -136,16 +137,42 @@ struct fw_row {
 	__u32 priority; /* place of the rule in the order: smaller is asked first */
 	__u32 rule;	/* index of its counters */
 	__u32 traits;
-	__u32 traits_mask;	/* the bits of `traits` that must be equal */
-	__u16 selector_first;	/* of fw_packet.selector, both ends, host byte order */
-	__u16 selector_last;	/* 0 to 65535 where it does not matter */
-	__u32 conditions;	/* address of struct fw_condition; 0: none */
-	__u16 checks[2];	/* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
-	__u16 where;		/* the bit of the attachment's `where`; 0: holds everywhere */
-	__u8 reason;		/* enum fw_reason: gives the verdict */
-	__u8 last;		/* not 0: no row of this leaf follows */
+	__u32 traits_mask;    /* the bits of `traits` that must be equal */
+	__u16 selector_first; /* of fw_packet.selector, both ends, host byte order */
+	__u16 selector_last;  /* 0 to 65535 where it does not matter */
+	__u32 conditions;     /* address of struct fw_condition; 0: none */
+	__u16 checks[2];      /* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
+	__u16 where;	      /* the bit of the attachment's `where`; 0: holds everywhere */
+	__u8 reason;	      /* enum fw_reason: gives the verdict */
+	__u8 last;	      /* not 0: no row of this leaf follows */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
+
+/* Where a packet is sent on. */
+struct fw_next_hop {
+	__u32 output; /* number in fw_generation.outputs; 0: the one that the route to `via` names */
+	__u8 family;  /* enum fw_family of `via`; none: the frame as it is */
+	__u8 unused[3];
+	struct fw_address via;
+};
+FW_ASSERT_SIZE(struct fw_next_hop, 24);
+
+/* What the sender of a rejected packet is told. */
+enum fw_answer {
+	FW_ANSWER_AUTO = 0, /* a reset for TCP, port unreachable for the rest */
+	FW_ANSWER_TCP_RESET = 1,
+	FW_ANSWER_PORT_UNREACHABLE = 2,
+	FW_ANSWER_HOST_UNREACHABLE = 3,
+	FW_ANSWER_ADMIN_PROHIBITED = 4,
+};
+
+/* What a rule says of its action: see fw_tier.actions. */
+struct fw_action {
+	__u8 answer; /* enum fw_answer */
+	__u8 unused[7];
+	struct fw_next_hop next_hop;
+};
+FW_ASSERT_SIZE(struct fw_action, 32);
 
 /*
  * What else has to hold. Conditions stand in a list; those of one group are alternatives.

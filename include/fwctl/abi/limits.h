@@ -8,12 +8,12 @@
 #define FWCTL_ABI_LIMITS_H
 
 enum {
-	FW_MAX_ATTACHMENTS = 1024, /* interfaces that carry our programs, per network namespace */
+	FW_MAX_ATTACHMENTS = 1024,     /* interfaces that carry our programs, per network namespace */
 	FW_POLICY_TEXT_SIZE = 1 << 20, /* bytes of the live rules and their sets as TOML, with a NUL */
 	FW_MAX_LIVE_RULES = 256,
 	FW_INTERFACE_NAME_SIZE = 16, /* IFNAMSIZ */
 	FW_LABEL_SIZE = 32,
-	FW_SNAPSHOT_NAME_SIZE = 72,  /* of the policy that was applied; a hash in hexadecimal and a NUL */
+	FW_SNAPSHOT_NAME_SIZE = 72, /* of the policy that was applied; a hash in hexadecimal and a NUL */
 
 	/* Rules are counted in pages that are made as rules come: 1,048,576 rules. */
 	FW_COUNTER_PAGE_SIZE = 1024,
@@ -23,6 +23,14 @@ enum {
 	FW_PAGE_WORDS = 65536,
 	FW_BANK_PAGES = 1024,
 	FW_BANKS = 4,
+
+	FW_MAX_OUTPUTS = 64,	 /* interfaces that the rules and routes of a tier send to, and one */
+	FW_MAX_ROUTES = 1 << 20, /* of the forwarding table */
+	FW_MAX_DEVICES = 1024,	 /* interfaces that take frames from XDP */
+
+	/* Answers to rejected packets, by each processor: a token bucket. */
+	FW_ANSWERS_PER_SECOND = 1000,
+	FW_ANSWER_BURST = 100,
 
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
 	FW_MAX_MEMBERS = 1 << 20, /* of all dynamic sets together */

@@ -17,7 +17,7 @@
 #include "fwctl/bpf/row.h"
 
 enum {
-	FW_SCAN_ROWS = 32,  /* of a leaf at a time */
+	FW_SCAN_ROWS = 32, /* of a leaf at a time */
 	FW_MAX_SCANS = 1 << 20,
 };
 
@@ -148,8 +148,8 @@ static __always_inline __u32 fw_find_pair(const struct fw_tier *tier, __u32 sour
 
 #pragma clang loop unroll(disable)
 	for (__u32 probe = 0; probe < FW_PAIR_PROBES; probe++, place++) {
-		const struct fw_bucket *bucket =
-			(const void *)fw_words_at(tier->bank, tier->pairs + (place & tier->pair_mask) * 16, 16);
+		const struct fw_bucket *bucket = (const void *)fw_words_at(
+			tier->bank, tier->pairs + (place & tier->pair_mask) * 16, 16);
 
 		if (!bucket)
 			return 0;
@@ -190,8 +190,7 @@ __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *
 }
 
 static __always_inline struct fw_decision fw_classify(const struct fw_packet *packet,
-						      const struct fw_generation *generation,
-						      __u32 direction)
+						      const struct fw_generation *generation, __u32 direction)
 {
 	const struct fw_attachment_policy *here =
 		&generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)];
@@ -202,16 +201,19 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 		.best = FW_NO_RULE,
 		.rule = FW_NO_RULE,
 	};
+	__u8 tier = FW_FRONT;
 
 	search.where = here->where[FW_FRONT][direction];
 	fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
 	if (search.rule == FW_NO_RULE && generation->tiers[FW_MAIN].words) {
+		tier = FW_MAIN;
 		search.where = here->where[FW_MAIN][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);
 	}
 	if (search.rule == FW_NO_RULE)
 		search.reason = generation->default_reason[direction];
-	return (struct fw_decision){.reason = search.reason, .rule = search.rule};
+	return (struct fw_decision){
+		.reason = search.reason, .tier = tier, .rule = search.rule, .priority = search.best};
 }
 
 #endif

@@ -104,7 +104,8 @@ __noinline int fw_conditions_hold(const struct fw_packet *packet, __u32 bank, __
 			group = 0;
 		}
 		address += 8;
-		/* Without it clang 14 counts the turns by the address, whose bounds the verifier does not know. */
+		/* Without it clang 14 counts the turns by the address, whose bounds the verifier does not
+		 * know. */
 		asm volatile("" : "+r"(address));
 	}
 	return false;
@@ -133,8 +134,8 @@ __noinline int fw_row_rest(const struct fw_packet *packet, const struct fw_searc
 }
 
 static __always_inline enum fw_row_part fw_row_holds(const struct fw_packet *packet,
-						     const struct fw_search *search,
-						     const struct fw_row *row, __u32 address)
+						     const struct fw_search *search, const struct fw_row *row,
+						     __u32 address)
 {
 	if ((row->traits ^ search->traits) & row->traits_mask)
 		return FW_ROW_TRAITS;

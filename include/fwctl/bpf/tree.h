@@ -10,8 +10,8 @@
 #include "fwctl/bpf/bank.h"
 
 /*
- * How many of four 16-bit keys are not above the number in each lane of `sought` (parallel comparison within a
- * word: L. Lamport, "Multiple byte processing with full-word instructions", CACM 1975). The highest bit of
+ * How many of four 16-bit keys are not above the number in each lane of `sought` (parallel comparison within
+ * a word: L. Lamport, "Multiple byte processing with full-word instructions", CACM 1975). The highest bit of
  * each lane is compared apart, so that no lane borrows from the next.
  */
 static __always_inline __u32 fw_rank_16(__u64 keys, __u64 sought)
