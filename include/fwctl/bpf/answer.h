@@ -135,8 +135,7 @@ static __always_inline bool fw_answer_link(fw_ctx *ctx, const struct fw_packet *
 	answer->link = link;
 	if (fw_link == FW_LINK_IP)
 		return true;
-	asm volatile("" : "+r"(link));
-	if (link < sizeof(addresses) || link > FW_MAX_LINK_HEADER)
+	if (!fw_size_fits(&link, FW_MAX_LINK_HEADER))
 		return false;
 	asm volatile("" : "+r"(at));
 	at &= FW_ANSWER_TRANSPORT - 1;
@@ -219,14 +218,12 @@ __noinline int fw_make_unreachable(fw_ctx *ctx, const struct fw_packet *packet, 
 	size = fw_ip_end(ctx, packet) - packet->l3_offset;
 	if (size > limit)
 		size = limit;
-	asm volatile("" : "+r"(size));
-	if (size < sizeof(struct iphdr) || size > FW_MAX_QUOTE_IPV6)
-		return false;
 	words = fw_answer_word(answer, FW_ANSWER_TRANSPORT);
 	words[0] = bpf_htonl(type_and_code << 16);
 	words[1] = 0;
 	*fw_answer_word(answer, FW_ICMP_QUOTE + size) = 0;
-	if (!fw_ctx_read(ctx, packet->l3_offset, &answer->bytes[FW_ICMP_QUOTE], size))
+	if (!fw_size_fits(&size, FW_MAX_QUOTE_IPV6) ||
+	    !fw_ctx_read(ctx, packet->l3_offset, &answer->bytes[FW_ICMP_QUOTE], size))
 		return false;
 	answer->protocol = packet->family == FW_FAMILY_IPV4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
 	answer->family = packet->family;

@@ -103,16 +103,13 @@ static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answe
 		return -1;
 	asm volatile("" : "+r"(at));
 	at &= FW_ANSWER_TRANSPORT - 1;
-	asm volatile("" : "+r"(link));
-	if (link > FW_MAX_LINK_HEADER)
+	if (link && (!fw_size_fits(&link, FW_MAX_LINK_HEADER) ||
+		     bpf_skb_store_bytes(ctx, 0, &answer->bytes[at], link, 0)))
 		return -1;
-	if (link && bpf_skb_store_bytes(ctx, 0, &answer->bytes[at], link, 0))
-		return -1;
+	asm volatile("" : "+r"(network));
 	network &= FW_ANSWER_TRANSPORT - 1;
-	asm volatile("" : "+r"(rest));
-	if (rest == 0 || rest > FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT)
-		return -1;
-	if (bpf_skb_store_bytes(ctx, link, &answer->bytes[network], rest,
+	if (!fw_size_fits(&rest, FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT) ||
+	    bpf_skb_store_bytes(ctx, link, &answer->bytes[network], rest,
 				BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH))
 		return -1;
 	ctx->mark = now->secret;

@@ -75,8 +75,7 @@ static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answe
 		return -1;
 	asm volatile("" : "+r"(at));
 	at &= FW_ANSWER_TRANSPORT - 1;
-	asm volatile("" : "+r"(length));
-	if (length == 0 || length > FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT)
+	if (!fw_size_fits(&length, FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT))
 		return -1;
 	return bpf_xdp_store_bytes(ctx, 0, &answer->bytes[at], length) ? -1 : XDP_TX;
 }
