@@ -19,6 +19,10 @@ enum class Exit : int {
     kNotAttached = 3,
     kNoPrivilege = 4,
     kConflict = 6,
+    kDifferences = 10,
+    kTestFailed = 11,
+    kRolledBack = 12,
+    kInPart = 13,
 };
 
 struct Error {

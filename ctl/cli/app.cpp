@@ -107,6 +107,13 @@ int run(int argc, char** argv) {
     add_status(app, command);
     add_rule_edits(app, command);
     add_rule(app, command);
+    add_check(app, command);
+    add_plan(app, command);
+    add_apply(app, command);
+    add_try(app, command);
+    add_rollback(app, command);
+    add_history(app, command);
+    add_panic(app, command);
     add_counters(app, command);
     add_doctor(app, command);
     add_completion(app, command);

@@ -36,6 +36,13 @@ void add_detach(CLI::App& app, Command& command);
 void add_status(CLI::App& app, Command& command);
 void add_rule_edits(CLI::App& app, Command& command);  // allow, deny
 void add_rule(CLI::App& app, Command& command);        // rule list, show, remove, move
+void add_check(CLI::App& app, Command& command);       // check, fmt
+void add_plan(CLI::App& app, Command& command);
+void add_apply(CLI::App& app, Command& command);
+void add_try(CLI::App& app, Command& command);  // try, confirm
+void add_rollback(CLI::App& app, Command& command);
+void add_history(CLI::App& app, Command& command);  // history, export, save
+void add_panic(CLI::App& app, Command& command);
 void add_counters(CLI::App& app, Command& command);
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);

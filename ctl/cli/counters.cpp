@@ -90,9 +90,9 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());
     if (globals.json)
-        print_as_json(**overview, *rules, wanted);
+        print_as_json(**overview, rules->rules, wanted);
     else
-        print_text(**overview, *rules, wanted, globals);
+        print_text(**overview, rules->rules, wanted, globals);
     return Exit::kDone;
 }
 

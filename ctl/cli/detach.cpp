@@ -28,6 +28,8 @@ Result<Exit> run(const Options& options, const Globals& globals) {
     for (const std::string& name : outcome->interfaces) fmt::print("{}: detached\n", name);
     for (const std::string& words : outcome->forgotten_rules)
         print_note(fmt::format("forgotten with the last attachment: fwctl {}", words), globals);
+    if (outcome->forgotten_policy != 0)
+        print_note("the policy no longer holds anywhere; fwctl apply puts it in force again", globals);
     return Exit::kDone;
 }
 

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/show.h"
 #include "engine/rules.h"
 #include "policy/builtin.h"
 #include "policy/print.h"
@@ -18,8 +19,16 @@ namespace {
 
 using engine::RuleView;
 
-const char* origin_name(const RuleView& view) {
-    return view.rule.origin == policy::Origin::kBuiltin ? "built-in" : "live";
+std::string origin_name(const RuleView& view) {
+    switch (view.rule.origin) {
+        case policy::Origin::kBuiltin:
+            return "built-in";
+        case policy::Origin::kLive:
+            return "live";
+        case policy::Origin::kFile:
+            break;
+    }
+    return view.place;
 }
 
 std::string time_left(const RuleView& view) {
@@ -44,33 +53,39 @@ Json to_json(const RuleView& view) {
 }
 
 Result<Exit> list(const Globals& globals) {
-    auto views = engine::list_rules();
-    if (!views) return tl::unexpected(views.error());
+    auto rules = engine::list_rules();
+    if (!rules) return tl::unexpected(rules.error());
     if (globals.json) {
         Json all = Json::array();
-        for (const RuleView& view : *views) all.push_back(to_json(view));
-        print_json({{"rules", all}, {"default", "allow"}});
+        for (const RuleView& view : rules->rules) all.push_back(to_json(view));
+        print_json({{"rules", all},
+                    {"default",
+                     {{"in", policy::action_name(rules->defaults.in)},
+                      {"out", policy::action_name(rules->defaults.out)}}}});
         return Exit::kDone;
     }
     Table table(
         {{"#", true}, {"NAME"}, {"ORIGIN"}, {"RULE"}, {"PACKETS", true}, {"BYTES", true}, {"LEFT", true}});
-    for (const RuleView& view : *views)
+    for (const RuleView& view : rules->rules)
         table.add({std::to_string(view.number), view.rule.name, origin_name(view),
                    policy::describe(view.rule), with_commas(view.count.packets),
                    with_commas(view.count.bytes), time_left(view)});
     table.print(globals);
-    fmt::print("what no rule names passes\n");
+    fmt::print("{}\n", describe_defaults(rules->defaults));
     return Exit::kDone;
 }
 
 Result<Exit> show(const std::string& name, const Globals& globals) {
-    auto views = engine::list_rules();
-    if (!views) return tl::unexpected(views.error());
-    const auto found = std::find_if(views->begin(), views->end(),
-                                    [&](const RuleView& view) { return view.rule.name == name; });
-    if (found == views->end()) {
+    auto rules = engine::list_rules();
+    if (!rules) return tl::unexpected(rules.error());
+    // By its name, or by the number that `rule list` gives it.
+    const auto number = parse_number(name, 10'000'000);
+    const auto found = std::find_if(rules->rules.begin(), rules->rules.end(), [&](const RuleView& view) {
+        return view.rule.name == name || (number && view.number == *number);
+    });
+    if (found == rules->rules.end()) {
         std::vector<std::string_view> names;
-        for (const RuleView& view : *views) names.push_back(view.rule.name);
+        for (const RuleView& view : rules->rules) names.push_back(view.rule.name);
         const auto near = nearest(name, names);
         return fail(
             fmt::format("there is no rule \"{}\"{}", name,
@@ -128,7 +143,9 @@ void add_rule(CLI::App& app, Command& command) {
 
     auto shown = std::make_shared<std::string>();
     CLI::App* show_verb = verb->add_subcommand("show", "One rule, and why it is there");
-    show_verb->add_option("rule", *shown, "Its name")->required()->option_text("RULE");
+    show_verb->add_option("rule", *shown, "Its name, or its number in `rule list`")
+        ->required()
+        ->option_text("RULE");
     show_verb->callback(
         [shown, &command] { command.run = [shown, &command] { return show(*shown, command.globals); }; });
 

@@ -2,12 +2,14 @@
 
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/show.h"
 #include "engine/status.h"
 #include "fwctl/abi/reason.h"
 #include "policy/builtin.h"
+#include "policy/schema.h"
 
 namespace fwctl::cli {
 namespace {
@@ -66,6 +68,14 @@ std::string program_ids(const engine::AttachmentStatus& status) {
     return join(ids, " ");
 }
 
+std::string describe_rules(const engine::Overview& overview) {
+    const auto plural = [](std::size_t count) { return count == 1 ? "" : "s"; };
+    std::string text = fmt::format("{} live rule{}, {} built-in ones", overview.live_rules,
+                                   plural(overview.live_rules), policy::builtin_rules().size());
+    if (!overview.policy.empty()) text += fmt::format(", {} of {}", overview.policy_rules, overview.policy);
+    return text + "; " + describe_defaults(overview.defaults);
+}
+
 void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted,
                 const Globals& globals) {
     std::vector<Table::Column> columns = {
@@ -92,8 +102,11 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     if (overview.leftovers != 0)
         fmt::print("{} a command did not finish; the next attach, detach, allow or deny cleans up after it\n",
                    paint("note:", Color::kYellow, globals));
-    fmt::print("{} live rule{}, {} built-in ones; what no rule names passes\n", overview.live_rules,
-               overview.live_rules == 1 ? "" : "s", policy::builtin_rules().size());
+    if (overview.trial)
+        fmt::print(
+            "{} the policy is on trial for another {}: fwctl confirm keeps it, fwctl rollback ends it\n",
+            paint("note:", Color::kYellow, globals), format_duration(*overview.trial));
+    fmt::print("{}\n", describe_rules(overview));
 }
 
 Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals) {
@@ -114,9 +127,16 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
     }
     if (!any) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
     if (globals.json)
-        print_json({{"generation", (*overview)->generation},
-                    {"live_rules", (*overview)->live_rules},
-                    {"attachments", list}});
+        print_json(
+            {{"generation", (*overview)->generation},
+             {"live_rules", (*overview)->live_rules},
+             {"policy", (*overview)->policy.empty() ? Json(nullptr) : Json((*overview)->policy)},
+             {"policy_rules", (*overview)->policy_rules},
+             {"default",
+              {{"in", policy::action_name((*overview)->defaults.in)},
+               {"out", policy::action_name((*overview)->defaults.out)}}},
+             {"trial_seconds_left", (*overview)->trial ? Json((*overview)->trial->count()) : Json(nullptr)},
+             {"attachments", list}});
     else
         print_text(**overview, wanted, globals);
     return broken ? Exit::kNotAttached : Exit::kDone;
@@ -126,6 +146,14 @@ Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals)
 
 std::string describe_ingress(const engine::AttachmentStatus& status) {
     return describe_hooks(status, FW_HOOK_XDP | FW_HOOK_TC_IN);
+}
+
+std::string describe_defaults(const policy::Defaults& defaults) {
+    const auto words = [](policy::Action action) {
+        return action == policy::Action::kDeny ? "is dropped" : "passes";
+    };
+    if (defaults.in == defaults.out) return fmt::format("what no rule names {}", words(defaults.in));
+    return fmt::format("what no rule names {} in and {} out", words(defaults.in), words(defaults.out));
 }
 
 std::string describe_egress(const engine::AttachmentStatus& status) {

@@ -208,6 +208,12 @@ void Builder::put_meta() {
     tier.counters = image_.bank.reserve(input_.counters.size(), 1);
     for (std::size_t i = 0; i < input_.counters.size(); ++i)
         image_.bank[tier.counters + static_cast<Address>(i)] = input_.counters[i];
+    std::vector<std::uint64_t> names;
+    for (const Rule& rule : input_.rules) names.push_back(name_hash(rule.name));
+    std::sort(names.begin(), names.end());
+    tier.names = image_.bank.reserve(names.size() * 2, 2);
+    for (std::size_t i = 0; i < names.size(); ++i)
+        image_.bank.set(tier.names + static_cast<Address>(i * 2), names[i]);
     tier.places = image_.bank.put_text(places);
     tier.places_size = static_cast<std::uint32_t>(places.size());
     const std::string outputs = image_.outputs.text();
@@ -233,6 +239,13 @@ Result<TierImage> Builder::build() {
 }
 
 }  // namespace
+
+// FNV-1a, 64 bits (Fowler, Noll, Vo).
+std::uint64_t name_hash(std::string_view name) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3U;
+    return hash;
+}
 
 Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets) {
     return Builder(input, sets).build();

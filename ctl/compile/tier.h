@@ -9,6 +9,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -37,6 +38,9 @@ struct TierImage {
     Outputs outputs;
     std::vector<RouteEntry> routes;
 };
+
+// What a tier keeps of its rules' names, sorted: enough to see that a name is taken, or is not.
+std::uint64_t name_hash(std::string_view name);
 
 Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets);
 

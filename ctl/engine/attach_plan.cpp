@@ -179,6 +179,7 @@ Result<Work> plan_new(const Writing& writing, const Target& target, const Choice
     record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
     record.peer_of = static_cast<std::uint32_t>(target.peer_of);
     record.flags = request.replace ? FW_ATTACHMENT_REPLACES : 0;
+    if (target.interface.kind.empty() && !target.interface.loopback) record.flags |= FW_ATTACHMENT_WIRE;
     record.hooks = choice.hooks;
     record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
     record.build = kernel::build_id();

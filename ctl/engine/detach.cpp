@@ -6,6 +6,7 @@
 #include <set>
 
 #include "engine/hooks.h"
+#include "engine/library.h"
 #include "engine/session.h"
 #include "engine/store.h"
 #include "net/interface.h"
@@ -59,6 +60,7 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
         for (const CountedRule& counted : next.live)
             outcome.forgotten_rules.push_back(policy::describe(counted.rule));
         next.live.clear();
+        outcome.forgotten_policy = next.main.tier.rule_count;
     }
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());
 
@@ -68,7 +70,10 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
             return context(attachment.name(), removed.error());
         writing->store.erase_record(attachment.slot);
     }
-    if (next.attachments.empty()) remove_state(writing->store.paths());
+    if (next.attachments.empty()) {
+        remove_state(writing->store.paths());
+        if (auto library = Library::open()) library->forget();
+    }
     return outcome;
 }
 

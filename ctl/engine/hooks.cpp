@@ -38,8 +38,15 @@ ProgramKind kind_of(fw_hook hook) {
     return ProgramKind::kTcOut;
 }
 
-Result<kernel::Object> object_for(const Store& store, const Attachment& attachment, fw_hook hook) {
+// What an XDP program may not do itself it hands on to the one at TC ingress, where there is one.
+Result<kernel::Object> object_for(const Store& store, const Attachment& attachment, fw_hook hook,
+                                  XdpMode mode = XdpMode::kNone) {
     kernel::ProgramConfig config;
+    const bool both =
+        (attachment.record.hooks & FW_HOOK_XDP) != 0 && (attachment.record.hooks & FW_HOOK_TC_IN) != 0;
+    config.may_rewrite = mode == XdpMode::kNative && (attachment.record.flags & FW_ATTACHMENT_WIRE) != 0;
+    config.hands_on = both && hook == FW_HOOK_XDP;
+    config.behind_xdp = both && hook == FW_HOOK_TC_IN;
     config.slot = attachment.slot;
     config.link = static_cast<fw_link>(attachment.record.link);
     return kernel::Object::open(kind_of(hook), config, store.paths());
@@ -98,7 +105,7 @@ Status attach_xdp(const Store& store, Attachment& attachment, WantedMode wanted,
 
     Status last;
     for (const XdpMode mode : modes) {
-        auto object = object_for(store, attachment, FW_HOOK_XDP);
+        auto object = object_for(store, attachment, FW_HOOK_XDP, mode);
         if (!object) return tl::unexpected(object.error());
         const auto attached = kernel::attach_xdp(*object, attachment.ifindex(), mode);
         if (attached) {
@@ -244,7 +251,7 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment) {
     if (is_ours(store, attachment, old)) return replaced;
     auto program = kernel::open_program(old);
     if (!program) return tl::unexpected(program.error());
-    auto object = object_for(store, attachment, FW_HOOK_XDP);
+    auto object = object_for(store, attachment, FW_HOOK_XDP, now->mode);
     if (!object) return tl::unexpected(object.error());
     auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, old);
     if (!exchanged) return tl::unexpected(exchanged.error());
@@ -257,10 +264,10 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment) {
 namespace {
 
 Status update_xdp(const Store& store, const Attachment& attachment, const HookState& hook) {
-    auto object = object_for(store, attachment, FW_HOOK_XDP);
-    if (!object) return tl::unexpected(object.error());
     auto now = kernel::query_xdp(attachment.ifindex());
     if (!now) return tl::unexpected(now.error());
+    auto object = object_for(store, attachment, FW_HOOK_XDP, now->mode);
+    if (!object) return tl::unexpected(object.error());
     auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, hook.program_ids.front());
     if (!exchanged) return tl::unexpected(exchanged.error());
     for (const std::uint32_t id : hook.program_ids)

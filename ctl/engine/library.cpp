@@ -24,12 +24,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kRoot = "/var/lib/fwctl";
 
-// 128 bits of xxHash (XXH3): who can write here needs no collision.
-std::string hash_of(std::string_view text) {
-    const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
-    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
-}
-
 bool is_first_namespace() {
     struct stat own {};
     struct stat first {};
@@ -80,6 +74,12 @@ void each_line(std::string_view text, Function function) {
 
 }  // namespace
 
+// 128 bits of xxHash (XXH3): who can write here needs no collision.
+std::string text_name(std::string_view text) {
+    const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
+    return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
 Result<Library> Library::open() {
     Library library;
     library.is_host_ = is_first_namespace();
@@ -111,14 +111,14 @@ Result<std::string> Library::keep(const std::vector<Source>& sources) const {
     if (auto made = make_directories(); !made) return tl::unexpected(made.error());
     std::string list;
     for (const Source& source : sources) {
-        const std::string text = hash_of(source.text);
+        const std::string text = text_name(source.text);
         const std::string path = fmt::format("{}/texts/{}", directory_, text);
         if (access(path.c_str(), F_OK) != 0)
             if (auto written = write_file(path, source.text); !written)
                 return tl::unexpected(written.error());
         list += Json({{"path", source.path}, {"text", text}}).dump() + "\n";
     }
-    const std::string name = hash_of(list);
+    const std::string name = text_name(list);
     if (auto written = write_file(fmt::format("{}/snapshots/{}", directory_, name), list); !written)
         return tl::unexpected(written.error());
     return name;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.h"
@@ -58,6 +59,9 @@ private:
     std::string directory_;
     bool is_host_ = false;
 };
+
+// What a text is kept under: the same text has the same name.
+std::string text_name(std::string_view text);
 
 // The user that the command runs for, also behind sudo.
 std::string current_user();

@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
+#include <array>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -22,12 +22,14 @@ namespace {
 // The main tier's rules are all asked after the front's.
 constexpr std::uint32_t kFrontPriority = 0;
 
+constexpr std::array<std::uint32_t, 2> kMainBanks = {2 * FW_BANK_PAGES, 3 * FW_BANK_PAGES};
+
 std::uint32_t front_bank(std::uint32_t half) {
     return half * FW_BANK_PAGES;
 }
 
-std::uint16_t table_of(const fw_tier& tier) {
-    return static_cast<std::uint16_t>(tier.bank / FW_BANK_PAGES);
+std::uint16_t table_of(std::uint32_t bank) {
+    return static_cast<std::uint16_t>(bank / FW_BANK_PAGES);
 }
 
 std::map<std::string, std::uint32_t> numbers_of(const std::vector<std::string>& sets) {
@@ -95,7 +97,7 @@ std::uint8_t parser_rules_off(const policy::Policy& front) {
 }  // namespace
 
 std::uint32_t Store::next_half() const {
-    return static_cast<std::uint32_t>(generation() + 1) & 1;
+    return active_half() ^ 1;
 }
 
 Status Store::prepare(State& state, compile::TierImage* main) const {
@@ -103,18 +105,17 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
     if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
     if (auto made = rule_counters_.make(kFirstFreeCounter); !made) return made;
     if (main != nullptr) {
-        const std::uint32_t bank =
-            state.main.tier.bank == 2 * FW_BANK_PAGES ? 3 * FW_BANK_PAGES : 2 * FW_BANK_PAGES;
+        const std::uint32_t bank = state.main.tier.bank == kMainBanks[0] ? kMainBanks[1] : kMainBanks[0];
         if (auto written = banks_.write(bank, main->bank.words()); !written) {
-            (void)banks_.clear(bank, 0);
+            (void)banks_.clear(bank);
             return written;
         }
         state.main.tier = main->tier;
         state.main.tier.bank = bank;
         state.main.places = main->places;
         state.main.outputs = main->outputs;
-        if (auto written = write_routes(state.main.tier, main->routes); !written) {
-            erase_routes(state.main.tier);
+        if (auto written = write_routes(bank, main->routes); !written) {
+            erase_routes(bank);
             return written;
         }
     }
@@ -128,7 +129,7 @@ Status Store::give_counters(State& state) const {
     if (!of_main) return tl::unexpected(of_main.error());
     std::set<std::uint32_t> used(of_main->begin(), of_main->end());
     for (const CountedRule& rule : state.live) used.insert(rule.counter);
-    const fw_generation& active = *policy_.at(generation() & 1);
+    const fw_generation& active = *policy_.at(active_half());
     for (std::uint32_t i = 0; i < active.rule_count; ++i) used.insert(active.rules[i].counter);
     std::vector<std::uint32_t> fresh;
     std::uint32_t next = kFirstFreeCounter;
@@ -143,15 +144,15 @@ Status Store::give_counters(State& state) const {
 }
 
 // A command that was killed may have left some of them.
-void Store::erase_routes(const fw_tier& tier) const {
+void Store::erase_routes(std::uint32_t bank) const {
     for (const fw_route_key& key : routes_.keys<fw_route_key>())
-        if (key.table == table_of(tier)) (void)routes_.erase(key);
+        if (key.table == table_of(bank)) (void)routes_.erase(key);
 }
 
-Status Store::write_routes(const fw_tier& tier, std::span<const compile::RouteEntry> routes) const {
-    erase_routes(tier);
+Status Store::write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const {
+    erase_routes(bank);
     for (compile::RouteEntry route : routes) {
-        route.key.table = table_of(tier);
+        route.key.table = table_of(bank);
         if (auto written = routes_.update(route.key, route.next_hop); !written)
             return context("the forwarding table", written.error());
     }
@@ -180,19 +181,66 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     return {};
 }
 
-Status Store::commit(State& state) const {
-    const fw_tier before = policy_.at(generation() & 1)->tiers[FW_MAIN];
-    state.generation = generation() + 1;
-    std::atomic_ref<__u64>(control_.at(0)->generation).store(state.generation, std::memory_order_release);
-    if (before.words == 0 || before.bank == state.main.tier.bank) return {};
-    if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
-    erase_routes(before);
-    return banks_.clear(before.bank, 0);
+// Between the two stores of a trial's end nothing may be written: the callers hold the lock.
+Status Store::commit(State& state, std::optional<std::chrono::seconds> trial) const {
+    state.generation = static_cast<std::uint32_t>(word()) + 1;
+    std::uint64_t next = state.generation;
+    if (trial) {
+        const std::uint64_t end =
+            monotonic_now() + static_cast<std::uint64_t>(std::chrono::nanoseconds(*trial).count());
+        next |= ((end >> FW_DEADLINE_SHIFT) + 1) << 32;
+    }
+    set_word(next);
+    return trial ? Status{} : clear_unused_banks();
 }
 
 Status Store::publish(State& state) const {
     if (auto prepared = prepare(state); !prepared) return prepared;
     return commit(state);
+}
+
+void Store::abandon(const State& prepared) const {
+    const std::uint32_t bank = prepared.main.tier.bank;
+    if (bank == policy_.at(active_half())->tiers[FW_MAIN].bank) return;
+    erase_routes(bank);
+    (void)banks_.clear(bank);
+}
+
+// The main bank that the generation in force does not read.
+Status Store::clear_unused_banks() const {
+    const std::uint32_t used = policy_.at(active_half())->tiers[FW_MAIN].bank;
+    for (const std::uint32_t bank : kMainBanks) {
+        if (bank == used || banks_.is_empty(bank)) continue;
+        if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
+        erase_routes(bank);
+        if (auto cleared = banks_.clear(bank); !cleared) return cleared;
+    }
+    return {};
+}
+
+std::optional<std::chrono::seconds> Store::trial_left() const {
+    const std::uint64_t end = word() >> 32 << FW_DEADLINE_SHIFT;
+    const std::uint64_t now = monotonic_now();
+    if (end <= now) return std::nullopt;
+    return std::chrono::ceil<std::chrono::seconds>(std::chrono::nanoseconds(end - now));
+}
+
+bool Store::trial_lapsed() const {
+    return word() >> 32 != 0 && !trial_left();
+}
+
+Status Store::keep_trial() const {
+    std::uint64_t seen = word();
+    if (!trial_left()) return fail("no policy is on trial", Exit::kConflict);
+    // Whoever confirms in the last second may find that the deadline was first.
+    set_word(static_cast<std::uint32_t>(seen));
+    return clear_unused_banks();
+}
+
+// One generation on and without a deadline, the word names the half that held before the trial.
+Status Store::end_trial() const {
+    set_word(static_cast<std::uint32_t>(word()) + 1);
+    return clear_unused_banks();
 }
 
 }  // namespace fwctl::engine

@@ -19,10 +19,15 @@ struct RuleView {
     policy::Rule rule;
     fw_count count{};
     std::optional<std::uint64_t> seconds_left;  // when the rule expires
+    std::string place;                          // of a rule of the policy: "policy.toml:12"
 };
 
-// The built-in rules and the live ones.
-Result<std::vector<RuleView>> list_rules();
+// The built-in rules, the live ones and those of the policy.
+struct RuleList {
+    std::vector<RuleView> rules;
+    policy::Defaults defaults;  // for what no rule names
+};
+Result<RuleList> list_rules();
 
 struct AddedRule {
     policy::RuleOutcome outcome;
@@ -34,5 +39,10 @@ Result<AddedRule> add_rule(const policy::Rule& rule, const std::optional<std::st
 
 Status remove_rules(const std::vector<std::string>& names, bool dry_run);
 Status move_rule(const std::string& name, const std::optional<std::string>& before, bool dry_run);
+
+// A live rule of that name is asked before all other live ones: it overrides them and the policy.
+inline constexpr const char* kPanicRule = "panic";
+// nullopt: takes it away.
+Status set_panic(const std::optional<policy::Rule>& rule, bool dry_run);
 
 }  // namespace fwctl::engine

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "base/text.h"
 #include "engine/hooks.h"
 #include "net/namespace.h"
 
@@ -24,14 +27,52 @@ Status clean_up(const Store& store, State& state) {
     return {};
 }
 
-Result<Writing> begin(Lock lock, Store store) {
+Result<Writing> look(Lock lock, Store store) {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
-    if (auto clean = clean_up(store, *state); !clean) return tl::unexpected(clean.error());
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     state->interfaces = *interfaces;
     return Writing{std::move(lock), std::move(store), std::move(*state), std::move(*interfaces)};
+}
+
+// Behind a trial that has run out the word is put straight first: the other half holds, and stays so.
+Result<Writing> begin(Lock lock, Store store) {
+    if (const auto left = store.trial_left())
+        return fail(fmt::format("a policy is on trial for another {}: fwctl confirm keeps it, fwctl rollback "
+                                "ends it",
+                                format_duration(*left)),
+                    Exit::kConflict);
+    if (store.trial_lapsed())
+        if (auto ended = store.end_trial(); !ended) return tl::unexpected(ended.error());
+    auto writing = look(std::move(lock), std::move(store));
+    if (!writing) return writing;
+    if (auto clean = clean_up(writing->store, writing->state); !clean) return tl::unexpected(clean.error());
+    return writing;
+}
+
+Result<Writing> open_existing(Result<Writing> (*start)(Lock, Store)) {
+    const auto nothing = [] {
+        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    };
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
+    if (!kernel::bpffs_mounted()) return nothing();
+    auto lock = Lock::acquire(*paths);
+    if (!lock) return tl::unexpected(lock.error());
+    auto store = Store::open(*paths);
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) {
+        remove_state(*paths);
+        return nothing();
+    }
+    auto writing = start(std::move(*lock), std::move(**store));
+    if (writing && writing->state.attachments.empty()) {
+        remove_state(*paths);
+        return nothing();
+    }
+    return writing;
 }
 
 }  // namespace
@@ -55,27 +96,11 @@ Result<std::optional<Reading>> open_to_read() {
 }
 
 Result<Writing> open_to_write() {
-    const auto nothing = [] {
-        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-    };
-    auto paths = current_paths();
-    if (!paths) return tl::unexpected(paths.error());
-    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
-    if (!kernel::bpffs_mounted()) return nothing();
-    auto lock = Lock::acquire(*paths);
-    if (!lock) return tl::unexpected(lock.error());
-    auto store = Store::open(*paths);
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) {
-        remove_state(*paths);
-        return nothing();
-    }
-    auto writing = begin(std::move(*lock), std::move(**store));
-    if (writing && writing->state.attachments.empty()) {
-        remove_state(*paths);
-        return nothing();
-    }
-    return writing;
+    return open_existing(begin);
+}
+
+Result<Writing> open_during_trial() {
+    return open_existing(look);
 }
 
 Result<Writing> create_to_write() {

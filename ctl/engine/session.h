@@ -33,8 +33,11 @@ struct Writing {
     std::vector<net::Interface> interfaces;  // of this network namespace, as they are now
 };
 
-// An error with Exit::kNotAttached when nothing is attached.
+// An error with Exit::kNotAttached when nothing is attached, with Exit::kConflict while a policy is on trial.
 Result<Writing> open_to_write();
+
+// To end a trial: nothing is cleaned up.
+Result<Writing> open_during_trial();
 
 // As open_to_write(), but makes the state where there is none, mounting the bpffs if need be.
 Result<Writing> create_to_write();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "engine/library.h"
 #include "engine/session.h"
 #include "policy/rule.h"
 
@@ -117,6 +118,21 @@ Result<AttachmentStatus> status_of(const Store& store, const Attachment& attachm
 
 }  // namespace
 
+namespace {
+
+// What the policy was called when it was applied; the status has to come without the disk as well.
+std::string policy_path(const std::string& snapshot) {
+    auto library = Library::open();
+    if (!library) return "?";
+    auto history = library->history();
+    if (!history) return "?";
+    for (const Applied& entry : *history)
+        if (entry.snapshot == snapshot) return entry.path;
+    return "?";
+}
+
+}  // namespace
+
 bool AttachmentStatus::is_one_of(const std::vector<std::string>& patterns) const {
     return policy::any_matches(patterns, attachment.name()) ||
            (interface && policy::any_matches(patterns, interface->name));
@@ -142,6 +158,10 @@ Result<std::optional<Overview>> read_status() {
     status.live_rules = static_cast<std::size_t>(std::count_if(
         state->live.begin(), state->live.end(),
         [now = monotonic_now()](const CountedRule& counted) { return !is_over(counted.rule, now); }));
+    status.policy_rules = state->main.tier.rule_count;
+    status.trial = store.trial_left();
+    status.defaults = state->front.defaults;
+    if (!state->main.snapshot.empty()) status.policy = policy_path(state->main.snapshot);
     for (const Attachment& attachment : state->attachments) {
         if (!attachment.enabled) {
             ++status.leftovers;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,7 +31,11 @@ struct Overview {
     std::uint64_t generation = 0;
     std::vector<AttachmentStatus> attachments;
     std::size_t live_rules = 0;
-    std::size_t leftovers = 0;  // attachments of commands that did not finish
+    std::size_t policy_rules = 0;
+    std::string policy;  // the file that was applied; empty: none was
+    policy::Defaults defaults;
+    std::optional<std::chrono::seconds> trial;  // what is left of it
+    std::size_t leftovers = 0;                  // attachments of commands that did not finish
 
     [[nodiscard]] bool any_broken() const;
 };

@@ -23,10 +23,6 @@ namespace {
 
 constexpr std::size_t kHalves = 2;
 
-std::uint64_t load(const kernel::MappedArray<fw_control>& control) {
-    return std::atomic_ref<__u64>(control.at(0)->generation).load(std::memory_order_acquire);
-}
-
 // One that nobody can guess; the second try is for the 0 that it must not be.
 std::uint64_t new_secret() {
     std::uint64_t secret = 0;
@@ -168,19 +164,28 @@ Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
     return store;
 }
 
-std::uint64_t Store::generation() const {
-    return load(control_);
+std::uint64_t Store::word() const {
+    return std::atomic_ref<__u64>(control_.at(0)->word).load(std::memory_order_acquire);
+}
+
+void Store::set_word(std::uint64_t word) const {
+    std::atomic_ref<__u64>(control_.at(0)->word).store(word, std::memory_order_release);
+}
+
+std::uint32_t Store::active_half() const {
+    return fw_half_of(word(), monotonic_now());
 }
 
 Result<State> Store::read() const {
     const auto copy = std::make_unique<fw_generation>();
     State state;
+    std::uint64_t seen = 0;
     do {  // the half that holds is never written: when the word has not moved, the copy is whole
-        state.generation = load(control_);
-        std::memcpy(copy.get(), policy_.at(state.generation & 1), sizeof(*copy));
+        seen = word();
+        std::memcpy(copy.get(), policy_.at(active_half()), sizeof(*copy));
         std::atomic_thread_fence(std::memory_order_acquire);
-    } while (load(control_) != state.generation);
-
+    } while (word() != seen);
+    state.generation = static_cast<std::uint32_t>(seen);
     if (auto rules = read_front(*copy, state); !rules) return tl::unexpected(rules.error());
     if (auto main = read_main(*copy, banks_, state.main); !main) return tl::unexpected(main.error());
     for (std::uint32_t slot = 0; slot < FW_MAX_ATTACHMENTS; ++slot) {
@@ -222,6 +227,15 @@ Status Store::start_counters(std::span<const std::uint32_t> counters) const {
 
 Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) const {
     return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
+}
+
+Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name) const {
+    if (main.tier.words == 0) return false;
+    auto words = banks_.read(main.tier.bank, main.tier.names, std::size_t{main.tier.rule_count} * 2);
+    if (!words) return tl::unexpected(words.error());
+    std::vector<std::uint64_t> hashes(main.tier.rule_count);
+    std::memcpy(hashes.data(), words->data(), hashes.size() * sizeof(std::uint64_t));
+    return std::binary_search(hashes.begin(), hashes.end(), compile::name_hash(name));
 }
 
 Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {

@@ -5,6 +5,7 @@
 // Lock may publish or write records.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -53,7 +54,7 @@ struct MainTier {
 };
 
 struct State {
-    std::uint64_t generation = 0;
+    std::uint32_t generation = 0;
     // What is asked before the rules of the policy's file: `front` has the defaults, the built-in rules that
     // are switched off, and the sets that the lock-out guard and live rules name, but no rules.
     policy::Policy front;
@@ -86,12 +87,23 @@ public:
     // and state.main is it from now on.
     [[nodiscard]] Status prepare(State& state, compile::TierImage* main = nullptr) const;
     // The one store that switches to what prepare() wrote. What the former generation alone used is given
-    // back.
-    [[nodiscard]] Status commit(State& state) const;
+    // back; on trial, when the trial is over.
+    [[nodiscard]] Status commit(State& state, std::optional<std::chrono::seconds> trial = {}) const;
     [[nodiscard]] Status publish(State& state) const;
+    // Gives back what prepare() took for a policy that is not to hold.
+    void abandon(const State& prepared) const;
 
     // The half of `policy` that prepare() writes.
     [[nodiscard]] std::uint32_t next_half() const;
+
+    // How long the policy that holds is still on trial; nullopt: it is not, or no longer.
+    [[nodiscard]] std::optional<std::chrono::seconds> trial_left() const;
+    // Whether a trial has run out, and end_trial() has to tidy up behind it.
+    [[nodiscard]] bool trial_lapsed() const;
+    // Keeps the policy on trial; an error with Exit::kConflict when it has run out meanwhile.
+    [[nodiscard]] Status keep_trial() const;
+    // Goes back to the policy before, if the deadline has not done so.
+    [[nodiscard]] Status end_trial() const;
 
     void write_record(const Attachment& attachment) const;
     void erase_record(std::uint32_t slot) const;
@@ -102,14 +114,18 @@ public:
     [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
     // Of the rules of the policy that was applied, in their order.
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
+    [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
 private:
     static Result<Store> open_pins(const kernel::StatePaths& paths);
-    [[nodiscard]] std::uint64_t generation() const;
+    [[nodiscard]] std::uint64_t word() const;
+    void set_word(std::uint64_t word) const;
+    [[nodiscard]] std::uint32_t active_half() const;
+    [[nodiscard]] Status clear_unused_banks() const;
     [[nodiscard]] Status give_counters(State& state) const;
-    [[nodiscard]] Status write_routes(const fw_tier& tier, std::span<const compile::RouteEntry> routes) const;
-    void erase_routes(const fw_tier& tier) const;
+    [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
+    void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;

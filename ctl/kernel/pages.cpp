@@ -103,15 +103,23 @@ Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_
     return words;
 }
 
-Status Banks::clear(std::uint32_t first, std::uint32_t from) const {
+std::vector<std::uint32_t> Banks::present(std::uint32_t first) const {
     std::vector<std::uint32_t> present;
-    for (std::uint32_t page = from; page < FW_BANK_PAGES; ++page) {
-        const std::uint32_t index = first + page;
+    for (std::uint32_t index = first; index < first + FW_BANK_PAGES; ++index) {
         std::uint32_t id = 0;
         if (bpf_map_lookup_elem(map_.fd(), &index, &id) == 0) present.push_back(index);
     }
-    return in_parallel(present.size(), [&](std::size_t i) {
-        return bpf_map_delete_elem(map_.fd(), &present[i]) == 0 ? 0 : errno;
+    return present;
+}
+
+bool Banks::is_empty(std::uint32_t first) const {
+    return present(first).empty();
+}
+
+Status Banks::clear(std::uint32_t first) const {
+    const std::vector<std::uint32_t> pages = present(first);
+    return in_parallel(pages.size(), [&](std::size_t i) {
+        return bpf_map_delete_elem(map_.fd(), &pages[i]) == 0 ? 0 : errno;
     });
 }
 

@@ -28,11 +28,12 @@ public:
     // Words of a bank, from `address` on.
     [[nodiscard]] Result<std::vector<std::uint32_t>> read(std::uint32_t first, std::uint32_t address,
                                                           std::size_t count) const;
-    // Gives all pages of the bank from number `from` on back.
-    [[nodiscard]] Status clear(std::uint32_t first, std::uint32_t from) const;
-    [[nodiscard]] const Map& map() const { return map_; }
+    [[nodiscard]] bool is_empty(std::uint32_t first) const;
+    // Gives all pages of the bank back.
+    [[nodiscard]] Status clear(std::uint32_t first) const;
 
 private:
+    [[nodiscard]] std::vector<std::uint32_t> present(std::uint32_t first) const;
     Map map_;
 };
 

@@ -1,6 +1,7 @@
 #include "policy/evaluate.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "policy/builtin.h"
 #include "policy/prefix.h"

@@ -1,8 +1,6 @@
 #include "generate/address.h"
 
-#include <algorithm>
 #include <cstddef>
-#include <tuple>
 
 #include "policy/prefix.h"
 
@@ -66,19 +64,6 @@ Address any_of(const Prefix& prefix, Random& random) {
 
 Prefix any_within(const Prefix& prefix, std::uint8_t length, Random& random) {
     return block_around(prefix.family, any_of(prefix, random), length);
-}
-
-std::vector<Prefix> without_nested(std::vector<Prefix> prefixes) {
-    const auto by_place = [](const Prefix& one, const Prefix& other) {
-        return std::tie(one.family, one.address, one.length) <
-               std::tie(other.family, other.address, other.length);
-    };
-    std::sort(prefixes.begin(), prefixes.end(), by_place);
-    std::vector<Prefix> kept;
-    for (const Prefix& prefix : prefixes)
-        if (kept.empty() || !policy::covers(kept.back(), prefix)) kept.push_back(prefix);
-    std::sort(kept.begin(), kept.end());
-    return kept;
 }
 
 }  // namespace fwctl::generate

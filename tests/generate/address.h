@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "generate/random.h"
 #include "policy/model.h"
@@ -29,8 +28,5 @@ Address any_of(const policy::Prefix& prefix, Random& random);
 
 // Any block of that length, at least as long as the prefix, within it.
 policy::Prefix any_within(const policy::Prefix& prefix, std::uint8_t length, Random& random);
-
-// As the elements of a set are: sorted, none within another.
-std::vector<policy::Prefix> without_nested(std::vector<policy::Prefix> prefixes);
 
 }  // namespace fwctl::generate

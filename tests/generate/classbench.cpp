@@ -152,7 +152,7 @@ std::optional<Extras> extras_of(const Rule& rule) {
 // Port range, protocol and flags; nullopt when the format has no words for them.
 std::optional<std::string> write_service(const Service& service, Extras extras) {
     Range ports;
-    const bool is_icmp = service.protocol == policy::kProtocolIcmp && service.family_bound;
+    const bool is_icmp = service.protocol == policy::kProtocolIcmp;
     if (is_icmp && service.has_selector) {
         const auto type = static_cast<std::uint8_t>(service.selector.first >> 8);
         if (service.selector != policy::icmp_types(type, type)) return std::nullopt;

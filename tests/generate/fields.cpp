@@ -71,9 +71,11 @@ Interval random_fragment(bool has_selector, Random& random) {
 }
 
 Interval random_length(Random& random) {
-    constexpr std::uint64_t kEdges[] = {40, 64, 84, 128, 576, 1280, 1400, 1500};
-    return random.percent(60) ? end_interval(random.pick(kEdges), 65535, random)
-                              : random_interval(1500, random);
+    // No packet is too long for one of the first: IPv6 with a fragment header and TCP.
+    constexpr std::uint64_t kEdges[] = {68, 84, 128, 576, 1280, 1400, 1500};
+    if (random.percent(60)) return end_interval(random.pick(kEdges), 65535, random);
+    const std::uint64_t first = random.between(68, 576);
+    return interval(first, random.between(577, 9000));
 }
 
 Interval random_mac(Random& random) {
@@ -139,7 +141,7 @@ bool all_of_protocol(const std::vector<Service>& services, auto... protocols) {
 std::vector<Field> fields_of(const std::vector<Service>& services) {
     std::vector<Field> fields{Field::kFragment, Field::kLength, Field::kTtl,
                               Field::kDscp,     Field::kVlan,   Field::kMac};
-    if (services.front().kind == Service::Kind::kAny) fields.push_back(Field::kEthertype);
+    if (services.front().kind == Service::Kind::kAny) fields.insert(fields.end(), 3, Field::kEthertype);
     if (all_of_protocol(services, policy::kProtocolTcp, policy::kProtocolUdp, policy::kProtocolSctp))
         fields.insert(fields.end(), 3, Field::kSourcePort);
     if (all_of_protocol(services, policy::kProtocolTcp)) fields.insert(fields.end(), 3, Field::kTcpFlags);

@@ -8,12 +8,12 @@
 
 #include <fmt/format.h>
 
-#include "generate/address.h"
 #include "generate/networks.h"
 #include "generate/prefixes.h"
 #include "generate/random.h"
 #include "generate/rule_maker.h"
 #include "policy/prefix.h"
+#include "policy/prefix_list.h"
 
 namespace fwctl::generate {
 
@@ -26,7 +26,8 @@ using policy::Set;
 
 namespace {
 
-constexpr unsigned kVariations = 6;  // percent
+constexpr unsigned kVariations = 8;  // percent
+constexpr std::size_t kNone = SIZE_MAX;
 
 Set static_set(std::string name, std::size_t count, Random& random) {
     Set set;
@@ -34,7 +35,7 @@ Set static_set(std::string name, std::size_t count, Random& random) {
     set.elements = generate_prefixes(PrefixKind::kFeed, Family::kIpv4, count - count / 4, random.bits());
     const auto ipv6 = generate_prefixes(PrefixKind::kFeed, Family::kIpv6, count / 4, random.bits());
     set.elements.insert(set.elements.end(), ipv6.begin(), ipv6.end());
-    set.elements = without_nested(std::move(set.elements));
+    policy::reduce(set.elements);
     return set;
 }
 
@@ -55,8 +56,8 @@ std::vector<Set> draw_sets(Detail detail, Random& random) {
     if (random.percent(30)) sets.push_back(static_set("blocklist", random.between(2000, 20000), random));
     sets.push_back(static_set("countries", random.between(100, 2000), random));
     if (random.percent(20)) sets.push_back(static_set("empty", 0, random));
-    sets.push_back(static_set("partners", random.between(1, 60), random));
-    sets.push_back(static_set("staff", random.between(1, 8), random));
+    sets.push_back(static_set("partners", random.between(4, 60), random));
+    sets.push_back(static_set("staff", random.between(4, 8), random));
     if (detail == Detail::kFull) sets.push_back(dynamic_set("visitors", std::chrono::seconds(0)));
     return sets;
 }
@@ -103,19 +104,29 @@ std::uint64_t breadth(const Rule& rule) {
     return addresses + breadth(rule.services) + 12 - narrowed;
 }
 
-// Narrow rules first, but not strictly; those that only count stand anywhere in front of where they would.
-void order(std::vector<Rule>& rules, Random& random) {
+// A rule, and the earlier one that it is a variation of.
+struct Draft {
+    Rule rule;
+    std::size_t model = kNone;
+};
+
+// Narrow rules first, but not strictly; half of the variations behind their models, so that some never
+// decide; those that only count anywhere in front of where they would be.
+std::vector<Rule> order(std::vector<Draft> drafts, Random& random) {
     std::vector<std::pair<std::uint64_t, std::size_t>> places;
-    for (std::size_t i = 0; i < rules.size(); ++i) {
-        std::uint64_t place = breadth(rules[i]) + random.below(14);
-        if (policy::goes_on(rules[i].action)) place = random.below(place + 1);
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+        const Draft& draft = drafts[i];
+        std::uint64_t place = breadth(draft.rule) + random.below(14);
+        if (draft.model != kNone && random.percent(50))
+            place = std::max(place, places[draft.model].first + random.below(20));
+        if (policy::goes_on(draft.rule.action)) place = random.below(place + 1);
         places.emplace_back(place, i);
     }
     std::sort(places.begin(), places.end());
     std::vector<Rule> ordered;
-    ordered.reserve(rules.size());
-    for (const auto& [place, index] : places) ordered.push_back(std::move(rules[index]));
-    rules = std::move(ordered);
+    ordered.reserve(drafts.size());
+    for (const auto& [place, index] : places) ordered.push_back(std::move(drafts[index].rule));
+    return ordered;
 }
 
 std::vector<policy::Member> draw_members(const std::vector<Prefix>& prefixes, std::uint64_t now,
@@ -141,13 +152,18 @@ Policy generate_policy(Mix mix, std::size_t count, std::uint64_t seed, Detail de
     for (const Set& set : policy.sets) set_names.push_back(set.name);
 
     const Networks networks(count / 3 + 8, habits_of(mix).hosts, random);
-    RuleMaker maker(mix, detail, networks, set_names, random);
-    policy.rules.reserve(count);
-    while (policy.rules.size() < count) {
-        const bool varies = !policy.rules.empty() && random.percent(kVariations);
-        policy.rules.push_back(varies ? maker.vary(random.pick(policy.rules)) : maker.make());
+    RuleMaker maker(mix, detail, count, networks, set_names, random);
+    std::vector<Draft> drafts;
+    drafts.reserve(count);
+    while (drafts.size() < count) {
+        if (drafts.empty() || !random.percent(kVariations)) {
+            drafts.push_back({maker.make()});
+            continue;
+        }
+        const std::size_t model = random.below(drafts.size());
+        drafts.push_back({maker.vary(drafts[model].rule), model});
     }
-    order(policy.rules, random);
+    policy.rules = order(std::move(drafts), random);
     for (std::size_t i = 0; i < count; ++i) policy.rules[i].name = fmt::format("rule {}", i + 1);
     return policy;
 }
@@ -157,11 +173,10 @@ policy::Context generate_context(const Policy& policy, std::uint64_t seed, std::
     policy::Context context;
     context.sets = &policy.sets;
     for (const Set& set : policy.sets) {
-        const std::uint64_t most = set.dynamic ? 40 : random.percent(20) ? 3 : 0;
-        auto prefixes =
-            generate_prefixes(PrefixKind::kFeed, Family::kIpv4, random.below(most + 1), random.bits());
-        const auto ipv6 =
-            generate_prefixes(PrefixKind::kFeed, Family::kIpv6, random.below(most + 1), random.bits());
+        if (!set.dynamic) continue;
+        const std::uint64_t count = random.below(41);
+        auto prefixes = generate_prefixes(PrefixKind::kFeed, Family::kIpv4, count, random.bits());
+        const auto ipv6 = generate_prefixes(PrefixKind::kFeed, Family::kIpv6, count, random.bits());
         prefixes.insert(prefixes.end(), ipv6.begin(), ipv6.end());
         if (!prefixes.empty()) context.members[set.name] = draw_members(prefixes, now, random);
     }

@@ -29,7 +29,7 @@ enum class Detail {
 
 policy::Policy generate_policy(Mix mix, std::size_t count, std::uint64_t seed, Detail detail = Detail::kFull);
 
-// The policy's sets, with members for the dynamic ones and a few for the others. Times are around `now`: some
+// The policy's sets, with members for the dynamic ones. Times are around `now`: some
 // are over. `now` is above 0; the policy has to outlive the result.
 policy::Context generate_context(const policy::Policy& policy, std::uint64_t seed, std::uint64_t now);
 

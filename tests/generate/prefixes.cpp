@@ -74,7 +74,8 @@ Prefix draw_feed_entry(Family family, const std::vector<Prefix>& networks, Rando
 
 Prefix draw_route(Family family, const std::vector<Prefix>& others, Random& random) {
     const std::uint8_t length = draw_length(shares(PrefixKind::kRoutes, family), random);
-    if (!others.empty() && random.percent(33)) {
+    const bool nests = !others.empty() && random.percent(40);
+    for (int tries = nests ? 4 : 0; tries > 0; --tries) {
         const Prefix& shorter = random.pick(others);
         if (shorter.length < length) return any_within(shorter, length, random);
     }

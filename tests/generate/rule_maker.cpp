@@ -55,6 +55,17 @@ FieldMatch source_port(Random& random) {
     return {Field::kSourcePort, {{~std::uint64_t{0}, ports.first, ports.last}}};
 }
 
+bool is_open(const policy::Addresses& addresses) {
+    return addresses.prefixes.empty() && addresses.sets.empty();
+}
+
+// Whether it holds for nearly all packets, or for those of a protocol.
+bool is_open(const Rule& rule) {
+    const bool any_port = std::any_of(rule.services.begin(), rule.services.end(),
+                                      [](const Service& service) { return !service.has_selector; });
+    return any_port && is_open(rule.from) && is_open(rule.to) && rule.fields.empty() && rule.on.empty();
+}
+
 bool can_match(const Rule& rule) {
     return policy::check_rule(rule).has_value();
 }
@@ -73,25 +84,27 @@ Habits habits_of(Mix mix) {
     return {};
 }
 
-RuleMaker::RuleMaker(Mix mix, Detail detail, const Networks& networks, std::vector<std::string> sets,
-                     Random& random)
+RuleMaker::RuleMaker(Mix mix, Detail detail, std::size_t count, const Networks& networks,
+                     std::vector<std::string> sets, Random& random)
     : habits_(habits_of(mix)),
       detail_(detail),
+      count_(count),
       networks_(networks),
       sets_(std::move(sets)),
-      random_(random) {}
+      random_(random),
+      opens_(random.percent(25)) {}
 
 Rule RuleMaker::make() {
     Rule rule;
     do {
         rule = policy::canonical(draw());
-    } while (!can_match(rule));
+    } while (!can_match(rule) || (is_open(rule) && !opens_));
     return rule;
 }
 
 Rule RuleMaker::vary(const Rule& rule) {
     Rule varied = policy::canonical(draw_variation(rule));
-    return can_match(varied) ? varied : rule;
+    return can_match(varied) && (opens_ || !is_open(varied)) ? varied : rule;
 }
 
 Rule RuleMaker::draw() {
@@ -116,10 +129,9 @@ Rule RuleMaker::draw() {
 }
 
 void RuleMaker::draw_action(Rule& rule) {
-    const std::uint64_t kind = random_.below(100);
-    rule.action = kind < 50 ? Action::kAllow : Action::kDeny;
-    if (detail_ == Detail::kFiveTuple || kind < 80) return;
-    rule.action = kind < 89 ? Action::kReject : kind < 96 ? Action::kCount : Action::kLog;
+    rule.action = random_.percent(55) ? Action::kAllow : Action::kDeny;
+    if (detail_ == Detail::kFiveTuple) return;
+    rule.action = draw_file_action();
     if (rule.action == Action::kLog && random_.percent(50))
         rule.sample = static_cast<std::uint32_t>(random_.between(2, 100));
     if (rule.action != Action::kReject || random_.percent(50)) return;
@@ -130,10 +142,19 @@ void RuleMaker::draw_action(Rule& rule) {
         is_tcp(rule) && random_.percent(50) ? policy::RejectWith::kTcpReset : random_.pick(kAnswers);
 }
 
+// Nobody counts by hundreds of rules, however many there are.
+Action RuleMaker::draw_file_action() {
+    if (random_.below(std::max<std::size_t>(count_, 400)) < 32)
+        return random_.percent(60) ? Action::kCount : Action::kLog;
+    if (random_.percent(10)) return Action::kReject;
+    return random_.percent(55) ? Action::kAllow : Action::kDeny;
+}
+
 Rule RuleMaker::draw_variation(Rule rule) {
-    auto& prefixes = random_.percent(50) ? rule.from.prefixes : rule.to.prefixes;
     switch (random_.below(5)) {
         case 0:  // a duplicate
+            rule.reject_with = policy::RejectWith::kAuto;
+            rule.sample = 1;
             draw_action(rule);
             break;
         case 1:
@@ -145,10 +166,13 @@ Rule RuleMaker::draw_variation(Rule rule) {
             for (Service& service : rule.services) service.selector = {};
             break;
         case 3:
-            for (Prefix& prefix : prefixes) prefix = moved(prefix, random_);
+            for (Prefix& prefix : rule.from.prefixes) prefix = moved(prefix, random_);
             break;
         default:
-            for (Prefix& prefix : prefixes) prefix = narrowed(prefix, random_);
+            for (auto* addresses : {&rule.from, &rule.to})
+                for (Prefix& prefix : addresses->prefixes) prefix = narrowed(prefix, random_);
+            if (detail_ != Detail::kFiveTuple && rule.direction == Direction::kBoth)
+                rule.direction = Direction::kOut;
     }
     if (rule.reject_with == policy::RejectWith::kTcpReset && !is_tcp(rule))
         rule.reject_with = policy::RejectWith::kAuto;

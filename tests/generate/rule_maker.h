@@ -1,6 +1,7 @@
 // One rule after the other for generate_policy().
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -26,8 +27,9 @@ Habits habits_of(Mix mix);
 
 class RuleMaker {
 public:
-    RuleMaker(Mix mix, Detail detail, const Networks& networks, std::vector<std::string> sets,
-              Random& random);
+    // For a policy of `count` rules.
+    RuleMaker(Mix mix, Detail detail, std::size_t count, const Networks& networks,
+              std::vector<std::string> sets, Random& random);
 
     // Canonical, can match, without a name.
     policy::Rule make();
@@ -42,6 +44,7 @@ private:
     policy::Rule draw();
     policy::Rule draw_variation(policy::Rule rule);
     void draw_action(policy::Rule& rule);
+    policy::Action draw_file_action();
     policy::Addresses addresses(Families families, unsigned any);
     std::vector<policy::Prefix> blocks(Families families);
     std::vector<policy::Service> services(Families families);
@@ -50,9 +53,11 @@ private:
 
     Habits habits_;
     Detail detail_;
+    std::size_t count_;
     const Networks& networks_;
     std::vector<std::string> sets_;
     Random& random_;
+    bool opens_;  // whether there are rules that hold for all packets of a protocol
 };
 
 }  // namespace fwctl::generate

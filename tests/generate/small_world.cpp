@@ -138,8 +138,8 @@ PacketView SmallWorld::packet() {
     packet.direction = chance(2) ? Direction::kIn : Direction::kOut;
     packet.interfaces = random_.pick(kInterfaces);
     packet.now = below(4);
-    if (!chance(10))
-        packet.mac = random_.between(0x525400000000, 0x525400000002) + (chance(4) ? 0x1000000 : 0);
+    if (!chance(10)) packet.mac = random_.between(0x525400000000, 0x525400000002);
+    if (chance(4)) packet.mac = 0x525401000001;
     packet.vlan = random_.pick(kVlans);
     packet.ethertype = random_.pick(kEthertypes);
     packet.length = random_.pick(kLengths);

@@ -9,80 +9,23 @@
 #include <string>
 #include <thread>
 
-#include "../unit/policy/random_policy.h"
-#include "oracle_parse.h"
+#include "frame_of.h"
+#include "generate/small_world.h"
 #include "packet_builder.h"
 #include "policy/builtin.h"
 #include "policy/evaluate.h"
 #include "policy/print.h"
+#include "policy/service.h"
 #include "program_runner.h"
 
 namespace fwctl::testing {
 namespace {
 
-using policy::Family;
 using policy::PacketView;
 using policy::Rule;
 
 constexpr int kPolicies = 60;  // for each attachment
 constexpr int kPacketsPerPolicy = 400;
-
-std::string text_of(const PacketView& view, const std::array<std::uint8_t, 16>& address) {
-    policy::Prefix prefix{*view.family, policy::address_bits(*view.family), address};
-    return policy::format_prefix(prefix);
-}
-
-Packet layer4(const PacketView& view) {
-    const auto type = static_cast<std::uint8_t>(view.selector >> 8);
-    const auto code = static_cast<std::uint8_t>(view.selector & 0xff);
-    switch (view.protocol) {
-        case kTcp:
-            return tcp({.source = view.source_port, .destination = view.selector});
-        case kUdp:
-            return udp({.source = view.source_port, .destination = view.selector});
-        case kIcmp:
-            return icmp({.type = type, .code = code});
-        case kIcmpv6:
-            return icmpv6({.type = type, .code = code});
-        default:
-            return payload(16);
-    }
-}
-
-// A frame with the traits of a random view; one without ports becomes a later fragment.
-Bytes frame_of(const PacketView& view) {
-    if (!view.family) return ethernet() / arp();
-    const std::uint16_t offset = view.has_l4 ? 0 : 100;
-    if (*view.family == Family::kIpv4)
-        return ethernet() /
-               ipv4({.source = text_of(view, view.source),
-                     .destination = text_of(view, view.destination),
-                     .protocol = view.protocol,
-                     .fragment_offset = offset}) /
-               layer4(view);
-    const Packet ip =
-        ipv6({.source = text_of(view, view.source), .destination = text_of(view, view.destination)});
-    return ethernet() / ip / fragment({.next_header = view.protocol, .offset = offset}) / layer4(view);
-}
-
-// What the evaluator is to judge: not the view that the frame was made from, but what the oracle reads in the
-// frame.
-PacketView view_of(const OracleResult& parsed, const PacketView& made_from) {
-    PacketView view;
-    view.ethertype = parsed.packet.ethertype;
-    if (parsed.packet.family != FW_FAMILY_NONE) view.family = static_cast<Family>(parsed.packet.family);
-    view.protocol = parsed.packet.protocol;
-    std::copy_n(parsed.packet.source.bytes, 16, view.source.begin());
-    std::copy_n(parsed.packet.destination.bytes, 16, view.destination.begin());
-    view.has_l4 = (parsed.packet.flags & FW_PACKET_L4) != 0;
-    view.source_port = parsed.packet.source_port;
-    view.selector = parsed.packet.selector;
-    view.direction = made_from.direction;
-    view.interfaces = made_from.interfaces;
-    view.mac = parsed.packet.source_mac;
-    view.now = engine::monotonic_now();
-    return view;
-}
 
 struct Attachment {
     Hook hook;
@@ -106,7 +49,7 @@ TEST(ClassifyTest, AgreesWithTheEvaluator) {
     for (const Attachment& attachment : kAttachments) {
         auto runner = ProgramRunner::load(attachment.hook, FW_LINK_ETHERNET, attachment.interface);
         ASSERT_TRUE(runner) << runner.error().message;
-        policy::RandomPolicy random(seed);
+        generate::SmallWorld random(seed, generate::Vocabulary::kLive);
         for (int round = 0; round < kPolicies; ++round) {
             const std::vector<Rule> live = random.policy().rules;
             ASSERT_TRUE(runner->set_rules(live));
@@ -116,11 +59,11 @@ TEST(ClassifyTest, AgreesWithTheEvaluator) {
                 PacketView made_from = random.packet();
                 made_from.direction = attachment.direction;
                 made_from.interfaces = {attachment.interface};
-                const Bytes frame = frame_of(made_from);
-                const OracleResult parsed = oracle_parse(frame, FW_LINK_ETHERNET);
-                ASSERT_FALSE(parsed.reason);
-                const auto expected = policy::first_match(all, view_of(parsed, made_from));
-                const auto actual = runner->run(frame);
+                made_from.mac = 1;
+                made_from.now = engine::monotonic_now();
+                const Frame frame = frame_of(made_from);
+                const auto expected = policy::first_match(all, frame.view);
+                const auto actual = runner->run(frame.bytes);
                 ASSERT_TRUE(actual) << actual.error().message;
                 const auto name = expected ? std::optional(all[*expected].name) : std::nullopt;
                 ASSERT_EQ(runner->rule_name(actual->trace), name)

@@ -15,7 +15,7 @@
 
 struct fw_mark {
 	__u64 secret;	  /* fw_control.secret */
-	__u32 generation; /* that judged, its lower half */
+	__u32 generation; /* that judged; see struct fw_now */
 	__u32 rule;	  /* index of its counters */
 	__u32 priority;	  /* of the rule */
 	__u16 slot;	  /* of the attachment */

@@ -45,10 +45,11 @@ struct fw_tier {
 	__u32 going_on;	 /* entry: rules that count or log; all that match in front of the verdict hold */
 	__u32 first_priority; /* of the first rule */
 	__u32 actions; /* address: for each rule the address of its struct fw_action, or 0; 0: none has one */
-	/* What the programs do not read: see ctl/compile/image.h. */
+	/* What the programs do not read: see ctl/compile/tier.h. */
 	__u32 words; /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
 	__u32 counters; /* address: for each rule the index of its counters */
+	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */
 	__u32 places;	/* address and bytes of the text that says what each bit of `where` means */
 	__u32 places_size;
 	__u32 outputs; /* address and bytes of the names of fw_generation.outputs */
@@ -110,12 +111,24 @@ struct fw_generation {
 	char text[FW_POLICY_TEXT_SIZE];
 };
 
-/* The one word that switches: its lowest bit is the half of `policy` that holds. */
+/*
+ * The one word that switches. Its lower half is the generation's number, whose lowest bit is the half of
+ * `policy` that holds. Its upper half, when it is not zero, is a deadline: a policy on trial. From then on,
+ * in units of 2^30 nanoseconds of CLOCK_MONOTONIC, the other half holds, whoever is there to notice.
+ */
 struct fw_control {
-	__u64 generation;
+	__u64 word;
 	__u64 secret; /* random, never 0: tells our marks from those of others (include/fwctl/abi/mark.h) */
 };
 FW_ASSERT_SIZE(struct fw_control, 16);
+enum { FW_DEADLINE_SHIFT = 30 };
+
+static inline __u32 fw_half_of(__u64 word, __u64 now)
+{
+	__u64 deadline = word >> 32;
+
+	return (__u32)(word & 1) ^ (deadline != 0 && now >> FW_DEADLINE_SHIFT >= deadline);
+}
 
 /*
  * Key of the members of dynamic sets. The trie compares bits from `set` on, so the four bytes before the

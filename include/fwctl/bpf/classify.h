@@ -95,7 +95,9 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 				search->reason = row->reason;
 				return 0;
 			}
-			fw_count_rule(row->rule, packet);
+			if (row->priority != search->counted)
+				fw_count_rule(row->rule, packet);
+			search->counted = row->priority;
 		}
 		if (row->last)
 			return 0;
@@ -200,6 +202,7 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 		.kind = fw_kind_of(packet),
 		.best = FW_NO_RULE,
 		.rule = FW_NO_RULE,
+		.counted = FW_NO_RULE,
 	};
 	__u8 tier = FW_FRONT;
 

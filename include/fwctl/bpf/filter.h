@@ -25,7 +25,7 @@ static __always_inline __u32 fw_parser_rule(__u8 reason)
 /* What a packet is judged by: read once, so that all of it belongs to one generation. */
 struct fw_now {
 	const struct fw_generation *generation;
-	__u64 number; /* of the generation */
+	__u32 number; /* tells this generation from the ones before and behind, also at the end of a trial */
 	__u64 secret;
 	__u32 direction;
 };
@@ -35,13 +35,16 @@ static __always_inline bool fw_read_now(struct fw_now *now)
 {
 	__u32 zero = 0, half;
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	__u64 word;
 
 	if (!held)
 		return false;
-	now->number = *(const volatile __u64 *)&held->generation;
+	word = *(const volatile __u64 *)&held->word;
+	half = fw_half_of(word, word >> 32 ? bpf_ktime_get_coarse_ns() : 0);
+	if (fw_half)
+		half = (fw_half - 1) & 1;
+	now->number = word << 1 | half;
 	now->secret = held->secret;
-	half = fw_half ? fw_half - 1 : now->number;
-	half &= 1;
 	now->generation = bpf_map_lookup_elem(&policy, &half);
 	return now->generation && now->generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled;
 }
@@ -96,7 +99,7 @@ static __always_inline bool fw_is_marked(fw_ctx *ctx, const struct fw_now *now, 
 	decision->tier = mark.tier;
 	decision->rule = mark.rule;
 	decision->priority = mark.priority;
-	return mark.reason == FW_MARK_DONE || mark.generation == (__u32)now->number;
+	return mark.reason == FW_MARK_DONE || mark.generation == now->number;
 }
 
 static __always_inline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, const struct fw_now *now)
@@ -126,6 +129,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	if (fw_hands_on && !fw_ctx_reserve_mark(ctx))
 		return FW_ACTION_PASS;
 
+	if (fw_tracing)
+		fw_last.row_count = 0;
 	fault = fw_parse(ctx, &packet);
 	if (!is_judged) {
 		decision.reason = fault;

@@ -60,7 +60,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, FW_MAX_ROUTES);
-	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, struct fw_route_key);
 	__type(value, struct fw_next_hop);
 } routes SEC(".maps");

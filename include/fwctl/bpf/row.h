@@ -21,6 +21,7 @@ struct fw_search {
 	__u32 best;	  /* priority below which rows are still of interest */
 	__u32 rule;	  /* of the best row so far; FW_NO_RULE: none */
 	__u32 next;	  /* the row to go on with; 0: the leaf is done */
+	__u32 counted;	  /* priority of the rule that was counted last: it has several rows */
 	__u8 reason;	  /* of the best row */
 	__u8 counts_only; /* rows that hold are counted, and the search goes on */
 	__u8 unused[2];

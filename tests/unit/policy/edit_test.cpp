@@ -8,10 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "generate/small_world.h"
 #include "policy/builtin.h"
 #include "policy/command.h"
 #include "policy/rule.h"
-#include "random_policy.h"
 
 namespace fwctl::policy {
 namespace {
@@ -296,13 +296,12 @@ TEST(MoveRule, GoesToTheEndOrInFrontOfAnother) {
 // Whatever is edited: names stay different and no built-in rule's, no two rules have one match, and what was
 // added says what was asked for.
 TEST(Edit, KeepsTheListInOrder) {
-    RandomPolicy random(7);
+    generate::SmallWorld random(7, generate::Vocabulary::kLive);
     std::vector<Rule> rules;
     for (int i = 0; i < 3000; ++i) {
         const Rule wanted = random.rule(i);
         std::optional<std::string> before;
-        if (!rules.empty() && random.chance(2))
-            before = rules[static_cast<std::size_t>(random.below(static_cast<int>(rules.size())))].name;
+        if (!rules.empty() && random.chance(2)) before = rules[random.below(rules.size())].name;
         const auto outcome = add_rule(rules, wanted, before);
         ASSERT_TRUE(outcome.has_value());
         ASSERT_TRUE(same_match(rules[outcome->place], wanted));
@@ -317,7 +316,7 @@ TEST(Edit, KeepsTheListInOrder) {
             }
         }
         if (rules.size() > 30) {
-            const std::string name = rules[static_cast<std::size_t>(random.below(30))].name;
+            const std::string name = rules[random.below(30)].name;
             ASSERT_TRUE(remove_rule(rules, name));
         }
     }

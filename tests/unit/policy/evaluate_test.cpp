@@ -11,6 +11,7 @@
 #include "policy/command.h"
 #include "policy/field.h"
 #include "policy/prefix.h"
+#include "policy/prefix_list.h"
 
 namespace fwctl::policy {
 namespace {
@@ -209,7 +210,7 @@ TEST(Matches, FindsEveryElementOfALargeSet) {
         const auto some = generate::generate_prefixes(generate::PrefixKind::kRoutes, family, 500, 1);
         sets[0].elements.insert(sets[0].elements.end(), some.begin(), some.end());
     }
-    sets[0].elements = generate::without_nested(sets[0].elements);
+    reduce(sets[0].elements);
     const Rule listed = from({.sets = {"list"}});
     const auto is_listed = [&](Family family, const generate::Address& address) {
         return std::any_of(sets[0].elements.begin(), sets[0].elements.end(),

@@ -5,9 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include "generate/small_world.h"
 #include "policy/command.h"
 #include "policy/parse.h"
-#include "random_policy.h"
+#include "policy/rule.h"
 
 namespace fwctl::policy {
 namespace {
@@ -58,7 +59,7 @@ TEST(PrintPolicy, EscapesWhatTomlWouldTakeForItself) {
 }
 
 TEST(PrintPolicy, IsReadBackToTheSamePolicy) {
-    RandomPolicy random(2);
+    generate::SmallWorld random(2, generate::Vocabulary::kLive);
     for (int i = 0; i < 2000; ++i) {
         const Policy policy = random.policy();
         const std::string text = print_policy(policy);
@@ -90,7 +91,7 @@ std::vector<std::string> words_of(const std::string& description) {
 }
 
 TEST(Describe, IsUnderstoodByTheCommandLine) {
-    RandomPolicy random(9);
+    generate::SmallWorld random(9, generate::Vocabulary::kLive);
     for (int i = 0; i < 1000; ++i) {
         const Rule rule = random.rule(i);
         const std::vector<std::string> words = words_of(describe(rule));

@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "generate/small_world.h"
 #include "policy/builtin.h"
 #include "policy/schema.h"
-#include "random_policy.h"
 
 namespace fwctl::policy {
 namespace {
@@ -63,7 +63,7 @@ TEST(Canonical, HasOneFormForEverything) {
 }
 
 TEST(Canonical, ChangesNoVerdict) {
-    RandomPolicy random(11);
+    generate::SmallWorld random(11, generate::Vocabulary::kLive);
     for (int i = 0; i < 2000; ++i) {
         const Rule raw = random.raw_rule();
         const Rule reduced = canonical(raw);
@@ -121,7 +121,7 @@ TEST(DefaultName, SaysWhatTheRuleSays) {
 }
 
 TEST(DefaultName, IsAlwaysAName) {
-    RandomPolicy random(5);
+    generate::SmallWorld random(5, generate::Vocabulary::kLive);
     for (int i = 0; i < 2000; ++i) {
         const std::string name = default_name(random.rule(i));
         EXPECT_TRUE(check_name(name).has_value()) << name;
@@ -221,14 +221,14 @@ TEST(Covers, LeavesTheParsersRulesAlone) {
 }
 
 TEST(Covers, IsNeverTrueWrongly) {
-    RandomPolicy random(3);
+    generate::SmallWorld random(3, generate::Vocabulary::kLive);
     int covered = 0;
     int met = 0;
     for (int i = 0; i < 40000; ++i) {
         Rule outer = random.rule(0);
         Rule inner = random.rule(1);
-        outer.expires = random.chance(4) ? static_cast<std::uint64_t>(random.below(4)) : 0;
-        inner.expires = random.chance(4) ? static_cast<std::uint64_t>(random.below(4)) : 0;
+        outer.expires = random.chance(4) ? random.below(4) : 0;
+        inner.expires = random.chance(4) ? random.below(4) : 0;
         if (!covers(outer, inner)) {
             continue;
         }

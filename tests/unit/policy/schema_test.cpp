@@ -4,8 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "generate/small_world.h"
 #include "policy/rule.h"
-#include "random_policy.h"
 
 namespace fwctl::policy {
 namespace {
@@ -26,7 +26,7 @@ TEST(Schema, HasItsKeysInTheOrderInWhichTheyAreWritten) {
 }
 
 TEST(Schema, WordsOfEveryKeyAreReadBack) {
-    RandomPolicy random(7);
+    generate::SmallWorld random(7, generate::Vocabulary::kLive);
     for (int i = 0; i < 1000; ++i) {
         const Rule rule = random.rule(i);
         Rule read;

@@ -1,0 +1,65 @@
+// check and fmt: what needs no privilege and changes nothing.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/policy_file.h"
+#include "policy/print.h"
+
+namespace fwctl::cli {
+namespace {
+
+Result<Exit> check(const std::string& path, const Globals& globals) {
+    const auto loaded = load_policy_file(path, globals);
+    if (!loaded) return Exit::kUsage;
+    if (globals.json)
+        print_json({{"file", path},
+                    {"rules", loaded->policy.rules.size()},
+                    {"sets", loaded->policy.sets.size()},
+                    {"tests", loaded->policy.tests.size()},
+                    {"warnings", loaded->warnings.all().size()}});
+    else
+        fmt::print("{}: {}\n", path, describe_size(loaded->policy));
+    return Exit::kDone;
+}
+
+Result<Exit> format(const std::string& path, const Globals& globals) {
+    const auto loaded = load_policy_file(path, globals);
+    if (!loaded) return Exit::kUsage;
+    fmt::print("{}", policy::print_policy(loaded->policy));
+    const bool comments =
+        std::any_of(loaded->sources.begin(), loaded->sources.end(), [](const Source& source) {
+            return source.path.ends_with(".toml") && policy::has_comments(source.text);
+        });
+    if (comments) print_note("note: comments are not kept", globals);
+    return Exit::kDone;
+}
+
+}  // namespace
+
+void add_check(CLI::App& app, Command& command) {
+    CLI::App* check_verb = app.add_subcommand("check", "Tell every mistake of a policy's file");
+    auto checked = std::make_shared<std::string>();
+    check_verb->add_option("file", *checked, "The policy; - is the standard input")
+        ->required()
+        ->option_text("FILE");
+    check_verb->callback([checked, &command] {
+        command.needs_privilege = false;
+        command.run = [checked, &command] { return check(*checked, command.globals); };
+    });
+
+    CLI::App* format_verb = app.add_subcommand("fmt", "Print a policy as canonical TOML, includes and all");
+    auto formatted = std::make_shared<std::string>();
+    format_verb->add_option("file", *formatted, "The policy; - is the standard input")
+        ->required()
+        ->option_text("FILE");
+    format_verb->callback([formatted, &command] {
+        command.needs_privilege = false;
+        command.run = [formatted, &command] { return format(*formatted, command.globals); };
+    });
+}
+
+}  // namespace fwctl::cli

@@ -1,0 +1,198 @@
+#include "engine/apply.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "engine/candidate.h"
+#include "engine/hooks.h"
+#include "engine/plan.h"
+#include "engine/running.h"
+#include "engine/session.h"
+
+namespace fwctl::engine {
+namespace {
+
+using policy::Loaded;
+using policy::Policy;
+
+WantedMode mode_of(policy::AttachMode mode) {
+    switch (mode) {
+        case policy::AttachMode::kNative:
+            return WantedMode::kNative;
+        case policy::AttachMode::kGeneric:
+            return WantedMode::kGeneric;
+        case policy::AttachMode::kAuto:
+        case policy::AttachMode::kTc:
+            break;
+    }
+    return WantedMode::kAuto;
+}
+
+std::uint8_t hooks_of(const policy::Attach& attach) {
+    if (attach.hooks.empty())
+        return attach.mode == policy::AttachMode::kTc ? FW_HOOK_TC_IN | FW_HOOK_TC_OUT : 0;
+    unsigned hooks = 0;
+    for (const std::string& name : attach.hooks)
+        for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
+            if (name == hook_name(hook)) hooks |= hook;
+    return static_cast<std::uint8_t>(hooks);
+}
+
+std::vector<AttachRequest> requests_of(const Policy& policy) {
+    std::vector<AttachRequest> requests;
+    for (const policy::Attach& attach : policy.attachments) {
+        AttachRequest request;
+        request.interfaces = {attach.device};
+        request.mode = mode_of(attach.mode);
+        request.hooks = hooks_of(attach);
+        request.isolate_peers = attach.isolate_peers;
+        request.label = attach.name;
+        requests.push_back(std::move(request));
+    }
+    return requests;
+}
+
+// One application of a policy, step by step; what it takes is given back when a step fails.
+class Application {
+public:
+    Application(const Loaded& loaded, const ApplyRequest& request, Writing writing, Library library)
+        : loaded_(loaded),
+          policy_(loaded.policy),
+          request_(request),
+          writing_(std::move(writing)),
+          library_(std::move(library)) {}
+
+    Result<ApplyReport> run();
+
+private:
+    Status read_running();
+    Status attach();
+    Status switch_over();
+    Status finish();
+    void undo();
+
+    const Loaded& loaded_;
+    const Policy& policy_;
+    const ApplyRequest& request_;
+    Writing writing_;
+    Library library_;
+    Loaded running_;
+    std::optional<Attaching> attaching_;
+    State next_;
+    bool prepared_ = false;
+    bool holds_already_ = false;
+    ApplyReport report_;
+};
+
+Status Application::read_running() {
+    auto running = load_running(library_, writing_.state.main);
+    // A text that is gone does not keep a policy from taking its place: only its counters cannot go on.
+    if (running) running_ = std::move(*running);
+    return {};
+}
+
+Status Application::attach() {
+    auto attaching = Attaching::start(writing_, requests_of(policy_));
+    if (!attaching) return tl::unexpected(attaching.error());
+    attaching_.emplace(std::move(*attaching));
+    next_ = attaching_->next();
+    const std::set<std::uint32_t> wanted = attaching_->slots();
+    std::erase_if(next_.attachments, [&](const Attachment& attachment) {
+        const bool leaves = !attachment.label().empty() && !wanted.contains(attachment.slot);
+        if (leaves) report_.detached.push_back(attachment.name());
+        return leaves;
+    });
+    if (next_.attachments.empty())
+        return fail("nothing is attached, and the policy has no [attach.NAME]; start with: fwctl attach IF",
+                    Exit::kNotAttached);
+    return {};
+}
+
+Status Application::switch_over() {
+    auto snapshot = library_.keep(loaded_.sources);
+    if (!snapshot) return context("the policy's text cannot be kept, so it is not applied", snapshot.error());
+    report_.rules = policy_.rules.size();
+    holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
+                     report_.live.absorbed.empty() && report_.live.discarded.empty() &&
+                     report_.detached.empty() && !attaching_->changes_anything() && !request_.trial;
+    if (holds_already_) return {};
+    auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
+    if (!candidate) return tl::unexpected(candidate.error());
+    next_.main.snapshot = *snapshot;
+    report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
+    if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
+    prepared_ = true;
+    if (auto switched = writing_.store.commit(next_, request_.trial); !switched) return switched;
+    report_.generation = next_.generation;
+    return {};
+}
+
+// The switch is done: what fails from here on is told, and the next command goes on with it.
+Status Application::finish() {
+    if (auto finished = attaching_->finish(next_); !finished) return finished;
+    if (!request_.trial) {
+        for (const Attachment& attachment : writing_.state.attachments) {
+            const bool stays =
+                std::any_of(next_.attachments.begin(), next_.attachments.end(),
+                            [&](const Attachment& one) { return one.slot == attachment.slot; });
+            if (stays) continue;
+            if (auto removed = remove_hooks(writing_.store, attachment); !removed) return removed;
+            writing_.store.erase_record(attachment.slot);
+        }
+    }
+    Applied entry;
+    entry.time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
+    entry.who = current_user();
+    entry.what = request_.what;
+    entry.path = loaded_.sources.front().path;
+    entry.snapshot = next_.main.snapshot;
+    entry.rules = policy_.rules.size();
+    return library_.note(std::move(entry));
+}
+
+void Application::undo() {
+    if (attaching_) attaching_->undo();
+    if (prepared_) writing_.store.abandon(next_);
+    if (writing_.state.attachments.empty()) remove_state(writing_.store.paths());
+}
+
+Result<ApplyReport> Application::run() {
+    const auto step = [&](Status status) {
+        if (!status) undo();
+        return status;
+    };
+    if (auto read = read_running(); !read) return tl::unexpected(read.error());
+    if (!request_.plan.empty() && request_.plan != plan_id(&writing_.state, loaded_))
+        return fail("the plan is out of date: the running policy or the file has changed since; plan again",
+                    Exit::kConflict);
+    if (auto attached = step(attach()); !attached) return tl::unexpected(attached.error());
+    auto live = settle_live(next_, policy_, request_.discard_live);
+    if (!live) {
+        undo();
+        return tl::unexpected(live.error());
+    }
+    report_.live = std::move(*live);
+    report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live);
+    if (auto switched = step(switch_over()); !switched) return tl::unexpected(switched.error());
+    report_.attached = attaching_->outcomes();
+    if (holds_already_) return std::move(report_);
+    if (auto finished = finish(); !finished)
+        return context("the policy holds, but not all is tidy", finished.error());
+    return std::move(report_);
+}
+
+}  // namespace
+
+Result<ApplyReport> apply(const Loaded& loaded, const ApplyRequest& request) {
+    auto library = Library::open();
+    if (!library) return tl::unexpected(library.error());
+    auto writing = loaded.policy.attachments.empty() ? open_to_write() : create_to_write();
+    if (!writing) return tl::unexpected(writing.error());
+    return Application(loaded, request, std::move(*writing), std::move(*library)).run();
+}
+
+}  // namespace fwctl::engine

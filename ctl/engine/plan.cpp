@@ -1,0 +1,79 @@
+#include "engine/plan.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "engine/library.h"
+#include "engine/session.h"
+#include "policy/difference.h"
+
+namespace fwctl::engine {
+
+std::string plan_id(const State* state, const policy::Loaded& loaded) {
+    std::string all = state == nullptr ? "" : fmt::format("{} {}", state->generation, state->main.snapshot);
+    for (const Source& source : loaded.sources) all += fmt::format("\n{}\n{}", source.path, source.text);
+    return text_name(all).substr(0, 12);
+}
+
+std::vector<std::string> changes_between(const policy::Policy& running, const std::vector<CountedRule>& live,
+                                         const policy::Policy& next, const std::vector<CountedRule>& kept) {
+    return policy::difference(with_live_rules(running, live), with_live_rules(next, kept));
+}
+
+namespace {
+
+struct Now {
+    std::optional<State> state;  // nullopt: nothing is attached
+    policy::Policy running;
+};
+
+Result<Now> read_now() {
+    Now now;
+    auto reading = open_to_read();
+    if (!reading) return tl::unexpected(reading.error());
+    if (!*reading) return now;
+    auto state = (*reading)->store.read();
+    if (!state) return tl::unexpected(state.error());
+    auto library = Library::open();
+    if (!library) return tl::unexpected(library.error());
+    auto running = load_running(*library, state->main);
+    if (!running) return tl::unexpected(running.error());
+    now.state = std::move(*state);
+    now.running = std::move(running->policy);
+    return now;
+}
+
+}  // namespace
+
+Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live) {
+    auto now = read_now();
+    if (!now) return tl::unexpected(now.error());
+    Plan plan;
+    plan.id = plan_id(now->state ? &*now->state : nullptr, loaded);
+    State next = now->state.value_or(State{});
+    const std::vector<CountedRule> live = next.live;
+    auto settled = settle_live(next, loaded.policy, discard_live);
+    if (!settled) return tl::unexpected(settled.error());
+    plan.live = std::move(*settled);
+    plan.changes = changes_between(now->running, live, loaded.policy, next.live);
+    return plan;
+}
+
+Result<Exported> export_policy() {
+    auto now = read_now();
+    if (!now) return tl::unexpected(now.error());
+    if (!now->state) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    Exported exported;
+    std::vector<CountedRule> lasting = now->state->live;
+    exported.left_out = std::erase_if(lasting, [](const CountedRule& one) { return one.rule.expires != 0; });
+    exported.policy = with_live_rules(std::move(now->running), lasting);
+    // The policy stands alone: what its sets read from files is in it.
+    for (policy::Set& set : exported.policy.sets) set.file.clear();
+    exported.policy.tests.clear();
+    return exported;
+}
+
+}  // namespace fwctl::engine

@@ -1,0 +1,37 @@
+// What applying a policy would change, and the policy that holds.
+//
+// Promises: nothing is changed or made.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/running.h"
+#include "policy/parse.h"
+
+namespace fwctl::engine {
+
+struct Plan {
+    std::vector<std::string> changes;  // as policy::difference() says them
+    SettledLive live;
+    std::string id;  // another one when the running state or the policy has changed since
+};
+Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live);
+
+// `state` is nullptr while nothing is attached.
+std::string plan_id(const State* state, const policy::Loaded& loaded);
+
+// From the running policy with its live rules to another with the live rules that stay.
+std::vector<std::string> changes_between(const policy::Policy& running, const std::vector<CountedRule>& live,
+                                         const policy::Policy& next, const std::vector<CountedRule>& kept);
+
+// What holds, live rules in front of those of the files; rules that expire are left out.
+struct Exported {
+    policy::Policy policy;
+    std::size_t left_out = 0;
+};
+Result<Exported> export_policy();
+
+}  // namespace fwctl::engine

@@ -1,0 +1,50 @@
+// The policy that is running, read back from its snapshot.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/library.h"
+#include "engine/store.h"
+#include "policy/parse.h"
+
+namespace fwctl::engine {
+
+// Reads a snapshot as the policy that it was; nothing on the disk but the library is looked at.
+Result<policy::Loaded> load_snapshot(const Library& library, const std::string& snapshot);
+
+// The policy of a line of the history; 0: of the line before the last.
+Result<policy::Loaded> load_applied(const Library& library, std::uint64_t number);
+// The policy that was applied last, by the history: what a boot puts back.
+Result<policy::Loaded> load_last_applied(const Library& library);
+
+// The applied policy; without one an empty policy.
+Result<policy::Loaded> load_running(const Library& library, const MainTier& main);
+
+// What holds: the applied policy with the live rules in front of its own.
+policy::Policy with_live_rules(policy::Policy policy, const std::vector<CountedRule>& live);
+
+// The counters of the rules of a policy that is running, by name.
+Result<std::map<std::string, std::uint32_t>> counters_by_name(const Store& store, const MainTier& main,
+                                                              const policy::Policy& running);
+
+// What becomes of the live rules when a policy is applied, by their names.
+struct SettledLive {
+    std::vector<std::string> kept;
+    std::vector<std::string> absorbed;  // the policy says the same now
+    std::vector<std::string> discarded;
+};
+
+// Makes `state` one that `policy` is applied to: live rules stay, but for those that the policy has taken in,
+// and what stands in front of its rules is the policy's. Errors: a live rule has the name of a rule of the
+// policy that says something else, or names a set that there is not.
+Result<SettledLive> settle_live(State& state, const policy::Policy& policy, bool discard_live);
+
+// Makes state.front.sets the ones that live rules and the lock-out guard name: those of `policy` with their
+// elements. An error with Exit::kUsage when a live rule names a set that there is not.
+Status choose_front_sets(State& state, const policy::Policy& policy);
+
+}  // namespace fwctl::engine

@@ -1,0 +1,141 @@
+#include "program_judge.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+
+#include <cstring>
+
+#include "engine/candidate.h"
+#include "engine/running.h"
+
+namespace fwctl::testing {
+namespace {
+
+constexpr bool kDrops[] = {
+#define X(id, verdict, name, text) (verdict) == FW_DROP,
+    FW_REASONS(X)
+#undef X
+};
+
+constexpr std::uint32_t kFirstSlot = 5;
+
+kernel::ProgramKind kind_of(const Attachment& attachment) {
+    return attachment.direction == policy::Direction::kIn ? kernel::ProgramKind::kXdp
+                                                          : kernel::ProgramKind::kTcOut;
+}
+
+engine::Attachment attachment_of(const Attachment& attachment, std::uint32_t slot) {
+    engine::Attachment made;
+    made.slot = slot;
+    made.enabled = true;
+    made.record.link = static_cast<std::uint8_t>(attachment.link);
+    std::strncpy(made.record.name, attachment.device, sizeof(made.record.name) - 1);
+    std::strncpy(made.record.label, attachment.name, sizeof(made.record.label) - 1);
+    return made;
+}
+
+fw_member_key key_of(const policy::Prefix& prefix, std::uint32_t set) {
+    fw_member_key key{};
+    key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + prefix.length;
+    key.set = static_cast<std::uint16_t>(set);
+    key.family = static_cast<std::uint8_t>(prefix.family);
+    std::copy(prefix.address.begin(), prefix.address.end(), key.address);
+    return key;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ProgramJudge>> ProgramJudge::make() {
+    static std::uint64_t cookie = 2'000'000;
+    auto judge = std::make_unique<ProgramJudge>();
+    auto store = engine::Store::create(kernel::state_paths(cookie++));
+    if (!store) return tl::unexpected(store.error());
+    judge->store_ = std::make_unique<engine::Store>(std::move(*store));
+    for (const Attachment& attachment : kAttachments) {
+        const auto slot = kFirstSlot + static_cast<std::uint32_t>(judge->programs_.size());
+        judge->state_.attachments.push_back(attachment_of(attachment, slot));
+        kernel::ProgramConfig config;
+        config.slot = slot;
+        config.link = attachment.link;
+        config.tracing = true;
+        auto object = kernel::Object::open(kind_of(attachment), config, judge->store_->paths());
+        if (!object) return tl::unexpected(object.error());
+        if (auto loaded = object->load(); !loaded) return tl::unexpected(loaded.error());
+        judge->programs_.push_back(std::move(*object));
+    }
+    return judge;
+}
+
+Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& context) {
+    engine::State next = state_;
+    if (auto settled = engine::settle_live(next, policy, true); !settled)
+        return tl::unexpected(settled.error());
+    // Nothing is handed on from the policy before: counters begin at zero.
+    const engine::State now;
+    auto candidate = engine::compile_candidate(*store_, now, {}, policy, next);
+    if (!candidate) return tl::unexpected(candidate.error());
+    if (auto prepared = store_->prepare(next, &*candidate); !prepared) return prepared;
+    if (auto committed = store_->commit(next); !committed) return committed;
+    state_ = std::move(next);
+
+    rules_.clear();
+    auto counters = store_->main_counters(state_.main);
+    if (!counters) return tl::unexpected(counters.error());
+    for (std::size_t i = 0; i < policy.rules.size(); ++i) rules_[(*counters)[i]] = policy.rules[i].name;
+    std::vector<std::uint32_t> of_front;
+    for (const engine::CountedRule& counted : state_.front_rules()) {
+        rules_[counted.counter] = counted.rule.name;
+        of_front.push_back(counted.counter);
+    }
+    if (auto zero = store_->start_counters(of_front); !zero) return zero;
+    return fill(context);
+}
+
+Status ProgramJudge::fill(const policy::Context& context) {
+    auto members = kernel::Map::open(store_->paths().map("members"));
+    if (!members) return tl::unexpected(members.error());
+    for (const auto& key : members->keys<fw_member_key>())
+        if (auto erased = members->erase(key); !erased) return erased;
+    for (std::uint32_t set = 0; set < state_.main.dynamic_sets.size(); ++set) {
+        const auto wanted = context.members.find(state_.main.dynamic_sets[set]);
+        if (wanted == context.members.end()) continue;
+        for (const policy::Member& member : wanted->second) {
+            const fw_member value{member.expires, member.prefix.length, 0};
+            if (auto added = members->update(key_of(member.prefix, set), value); !added) return added;
+        }
+    }
+    return {};
+}
+
+Result<Judgement> ProgramJudge::judge(const Attachment& attachment, const Bytes& frame) {
+    const auto place = static_cast<std::size_t>(
+        std::find_if(kAttachments.begin(), kAttachments.end(),
+                     [&](const Attachment& one) { return one.name == attachment.name; }) -
+        kAttachments.begin());
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame.size());
+    if (const int error = bpf_prog_test_run_opts(programs_[place].program_fd(), &options); error != 0)
+        return fail(fmt::format("BPF_PROG_TEST_RUN: {}", strerror(-error)));
+    auto trace = programs_[place].trace();
+    if (!trace) return tl::unexpected(trace.error());
+    Judgement judgement;
+    if (trace->rule != FW_NO_RULE) judgement.rule = rules_.at(trace->rule);
+    // Not by the hook's action: a rejected packet becomes its own answer.
+    judgement.dropped = kDrops[trace->reason];
+    return judgement;
+}
+
+Result<std::map<std::string, std::uint64_t>> ProgramJudge::counters() {
+    std::vector<std::uint32_t> numbers;
+    for (const auto& [number, name] : rules_) numbers.push_back(number);
+    auto counts = store_->rule_counts(numbers);
+    if (!counts) return tl::unexpected(counts.error());
+    std::map<std::string, std::uint64_t> seen;
+    for (std::size_t i = 0; i < numbers.size(); ++i)
+        if ((*counts)[i].packets > 0) seen[rules_[numbers[i]]] = (*counts)[i].packets;
+    return seen;
+}
+
+}  // namespace fwctl::testing
