@@ -11,6 +11,7 @@ build=(
 	libbpf-dev libxdp-dev        # loading, attaching, the XDP dispatcher
 	libnl-3-dev libnl-route-3-dev # interfaces, qdiscs
 	libcap-dev                   # which privileges are missing
+	libpcap-dev                  # captures
 	libcli11-dev nlohmann-json3-dev libfmt-dev # the command line
 	libtomlplusplus-dev          # policies
 	libexpected-dev              # Result<T>

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
+
 namespace fwctl {
 
 namespace {
@@ -18,10 +20,6 @@ constexpr std::size_t kLongestLine = 1000;
 
 bool starts_code_point(char byte) {
     return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
-}
-
-std::size_t code_points(std::string_view line) {
-    return static_cast<std::size_t>(std::count_if(line.begin(), line.end(), starts_code_point));
 }
 
 // A control character of the text must not reach the terminal.

@@ -29,7 +29,7 @@ bool write_all(int fd, std::string_view text) {
 }
 
 bool sync_directory(const std::string& path) {
-    const Fd directory(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Fd directory(open(path.empty() ? "." : path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return directory && fsync(directory.get()) == 0;
 }
 

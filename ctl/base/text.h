@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,9 @@ namespace fwctl {
 
 // ASCII letters in lower case, everything else as it is.
 std::string lower_case(std::string_view word);
+
+// The Unicode code points of UTF-8 text, by which columns count.
+std::size_t code_points(std::string_view text);
 
 // At least one decimal digit and nothing else.
 bool is_digits(std::string_view text);

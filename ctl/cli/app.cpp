@@ -115,6 +115,8 @@ int run(int argc, char** argv) {
     add_history(app, command);
     add_panic(app, command);
     add_counters(app, command);
+    add_explain(app, command);
+    add_test(app, command);
     add_doctor(app, command);
     add_completion(app, command);
 

@@ -84,7 +84,8 @@ void print_report(const engine::ApplyReport& report, const std::string& name, co
     print_live(report.live, globals);
     fmt::print("{}: {}\n", name,
                report.changes.empty() ? "applied, nothing changed"
-                                      : fmt::format("applied, {} rules", with_commas(report.rules)));
+                                      : fmt::format("applied, {} rule{}", with_commas(report.rules),
+                                                    report.rules == 1 ? "" : "s"));
 }
 
 Result<Exit> apply_loaded(const policy::Loaded& loaded, const std::string& name,
@@ -131,14 +132,18 @@ Exit say_how_it_ended(engine::TrialState state, const Globals& globals) {
     return kept ? Exit::kDone : Exit::kRolledBack;
 }
 
-// The programs themselves keep the deadline: whatever becomes of this process, it ends.
-Result<Exit> wait_for_end(std::uint32_t generation, const Globals& globals) {
+// Before the policy holds: whoever ends the command from then on ends the trial.
+void end_trial_when_interrupted() {
     struct sigaction action {};
     action.sa_handler = [](int) { g_interrupted = 1; };
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+}
+
+// The programs themselves keep the deadline: whatever becomes of this process, it ends.
+Result<Exit> wait_for_end(const engine::ApplyReport& report, const Globals& globals) {
     while (true) {
-        auto state = engine::trial_state(generation);
+        auto state = engine::trial_state(report.generation, report.snapshot);
         if (!state) return tl::unexpected(state.error());
         if (*state == engine::TrialState::kConfirmed) return say_how_it_ended(*state, globals);
         if (*state == engine::TrialState::kOver || g_interrupted != 0) {
@@ -150,6 +155,7 @@ Result<Exit> wait_for_end(std::uint32_t generation, const Globals& globals) {
 }
 
 Result<Exit> try_policy(const Options& options, const Globals& globals) {
+    if (globals.dry_run) return fail("--dry-run is for live edits; see: fwctl plan", Exit::kUsage);
     auto lasts = parse_duration(options.lasts);
     if (!lasts) return fail("--for: " + lasts.error().message, Exit::kUsage);
     const auto loaded = load_policy_file(options.file, globals);
@@ -159,6 +165,7 @@ Result<Exit> try_policy(const Options& options, const Globals& globals) {
     request.discard_live = options.discard_live;
     request.force = options.force;
     request.trial = *lasts;
+    end_trial_when_interrupted();
     auto report = engine::apply(*loaded, request);
     if (!report) return tl::unexpected(report.error());
     if (!globals.json) {
@@ -167,15 +174,17 @@ Result<Exit> try_policy(const Options& options, const Globals& globals) {
                    format_duration(*lasts));
         std::fflush(stdout);
     }
-    return wait_for_end(report->generation, globals);
+    return wait_for_end(*report, globals);
 }
 
 Result<Exit> confirm(const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     if (auto confirmed = engine::confirm_trial(); !confirmed) return tl::unexpected(confirmed.error());
     return say_how_it_ended(engine::TrialState::kConfirmed, globals);
 }
 
 Result<Exit> rollback(const Options& options, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto trial = engine::trial_left();
     if (!trial) return tl::unexpected(trial.error());
     if (*trial && options.number == 0) {

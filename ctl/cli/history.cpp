@@ -58,11 +58,13 @@ Result<Exit> export_running(const Globals& globals) {
 }
 
 Result<Exit> save(const std::string& path, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());
     policy::Policy live;
     for (engine::RuleView& view : rules->rules)
-        if (view.rule.origin == policy::Origin::kLive && view.rule.expires == 0)
+        if (view.rule.origin == policy::Origin::kLive && view.rule.expires == 0 &&
+            view.rule.name != engine::kPanicRule)
             live.rules.push_back(std::move(view.rule));
     if (live.rules.empty()) return fail("there are no live rules that last");
     if (access(path.c_str(), F_OK) == 0 && !globals.yes)

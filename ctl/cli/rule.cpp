@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -35,19 +36,27 @@ std::string time_left(const RuleView& view) {
     return view.seconds_left ? format_duration(std::chrono::seconds(*view.seconds_left)) : "";
 }
 
+Json words_of(std::span<const policy::RuleKey> keys, const policy::Rule& rule) {
+    Json entry = Json::object();
+    for (const policy::RuleKey& key : keys) {
+        if (key.name == "name" || key.name == "action") continue;
+        const Json words = key.keys != nullptr ? words_of(key.keys(), rule) : Json(key.words(rule));
+        if (!words.empty()) entry[std::string(key.name)] = words;
+    }
+    return entry;
+}
+
 Json to_json(const RuleView& view) {
+    const bool is_of_file = view.rule.origin == policy::Origin::kFile;
     Json entry{{"number", view.number},
                {"name", view.rule.name},
-               {"origin", origin_name(view)},
+               {"origin", is_of_file ? "policy" : origin_name(view)},
                {"action", policy::action_name(view.rule.action)},
                {"text", policy::describe(view.rule)},
                {"packets", view.count.packets},
                {"bytes", view.count.bytes}};
-    for (const policy::RuleKey& key : policy::rule_keys()) {
-        if (key.name == "name" || key.name == "action" || view.rule.origin == policy::Origin::kBuiltin)
-            continue;
-        if (const auto words = key.words(view.rule); !words.empty()) entry[std::string(key.name)] = words;
-    }
+    if (is_of_file) entry["place"] = view.place;
+    if (view.rule.origin != policy::Origin::kBuiltin) entry.update(words_of(policy::rule_keys(), view.rule));
     if (view.seconds_left) entry["seconds_left"] = *view.seconds_left;
     return entry;
 }

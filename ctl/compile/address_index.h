@@ -1,6 +1,6 @@
 // The index of one end (struct fw_address_index): from an address to what stands for its class.
 //
-// Promises: `values` holds, by class, an address whose lowest bit is not set.
+// Promises: `values` holds, by class, an address whose lowest bit is not set; 0 where no rule holds.
 #pragma once
 
 #include <span>

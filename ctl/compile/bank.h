@@ -23,6 +23,8 @@ public:
 
     // Room for `count` words of zero on a multiple of `alignment` words.
     Address reserve(std::size_t count, std::size_t alignment);
+    // The same, all of it on one page; at most FW_PAGE_WORDS.
+    Address reserve_on_page(std::size_t count, std::size_t alignment);
 
     template <typename Value>
     Address put(const Value& value, std::size_t alignment) {

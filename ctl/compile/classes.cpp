@@ -28,51 +28,52 @@ std::vector<Edge<Key>> edges_of(const Constraints& constraints, const Intervals<
     return edges;
 }
 
-// Takes the number out where it is, puts it in where it is not.
-void toggle(std::vector<std::uint32_t>& members, std::uint32_t number) {
-    const auto place = std::lower_bound(members.begin(), members.end(), number);
-    if (place != members.end() && *place == number)
-        members.erase(place);
-    else
-        members.insert(place, number);
+// Those of SplitMix64 (G. Steele, D. Lea, C. Flood, OOPSLA 2014).
+std::uint64_t mixed(std::uint64_t number) {
+    number = (number ^ number >> 30) * 0xbf58476d1ce4e5b9U;
+    number = (number ^ number >> 27) * 0x94d049bb133111ebU;
+    return number ^ number >> 31;
 }
 
 }  // namespace
 
-// FNV-1a by words (Fowler, Noll, Vo); a table of our own makes, which nobody outside fills.
-std::size_t Classes::Hash::operator()(const std::vector<std::uint32_t>& members) const {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const std::uint32_t member : members) hash = (hash ^ member) * 0x100000001b3U;
-    return hash ^ hash >> 32;
+void Members::toggle(std::uint32_t number) {
+    hash ^= mixed(number);
+    const auto place = std::lower_bound(numbers.begin(), numbers.end(), number);
+    if (place != numbers.end() && *place == number)
+        numbers.erase(place);
+    else
+        numbers.insert(place, number);
 }
 
-Classes::Classes(const Constraints& constraints) : parts_(constraints.size()) {
+Classes::Classes(const Constraints& constraints) : sizes_(constraints.size()) {
     class_of({});
     ipv4_ = sweep<std::uint32_t>(constraints, &Blocks::ipv4);
     ipv6_ = sweep<Uint128>(constraints, &Blocks::ipv6);
 }
 
-ClassNumber Classes::class_of(const std::vector<std::uint32_t>& members) {
-    const auto [entry, is_new] = numbers_.try_emplace(members, static_cast<ClassNumber>(members_.size()));
-    if (is_new) {
-        members_.push_back(members);
-        for (const std::uint32_t constraint : members) parts_[constraint].push_back(entry->second);
-    }
-    return entry->second;
+ClassNumber Classes::class_of(const Members& members) {
+    for (auto [known, end] = known_.equal_range(members.hash); known != end; ++known)
+        if (members_[known->second] == members.numbers) return known->second;
+    const auto number = static_cast<ClassNumber>(members_.size());
+    known_.emplace(members.hash, number);
+    members_.push_back(members.numbers);
+    for (const std::uint32_t constraint : members.numbers) ++sizes_[constraint];
+    return number;
 }
 
 template <typename Key>
 ClassMap<Key> Classes::sweep(const Constraints& constraints, const Intervals<Key> Blocks::*family) {
     const std::vector<Edge<Key>> edges = edges_of(constraints, family);
     ClassMap<Key> map;
-    std::vector<std::uint32_t> members;
+    Members members;
     if (edges.empty() || edges.front().at != 0) {
         map.starts.push_back(0);
         map.classes.push_back(class_of(members));
     }
     for (std::size_t i = 0; i < edges.size();) {
         const Key at = edges[i].at;
-        for (; i < edges.size() && edges[i].at == at; ++i) toggle(members, edges[i].constraint);
+        for (; i < edges.size() && edges[i].at == at; ++i) members.toggle(edges[i].constraint);
         const ClassNumber number = class_of(members);
         if (!map.classes.empty() && map.classes.back() == number) continue;
         map.starts.push_back(at);

@@ -22,6 +22,16 @@ struct ClassMap {
     std::vector<ClassNumber> classes;
 };
 
+// The constraints that hold at one address. The hash is kept up as they come and go, since next to each other
+// there are often thousands that stay.
+struct Members {
+    std::vector<std::uint32_t> numbers;  // ascending
+    std::uint64_t hash = 0;
+
+    // Takes the number out where it is, puts it in where it is not.
+    void toggle(std::uint32_t number);
+};
+
 class Classes {
 public:
     // Constraint 0, which says nothing, is left out.
@@ -32,23 +42,19 @@ public:
 
     // By class: the constraints that hold there, ascending.
     [[nodiscard]] const std::vector<std::vector<std::uint32_t>>& members() const { return members_; }
-    // By constraint: the classes that it is made of, ascending.
-    [[nodiscard]] const std::vector<std::vector<ClassNumber>>& parts() const { return parts_; }
+    // By constraint: how many classes it is made of.
+    [[nodiscard]] const std::vector<std::uint32_t>& sizes() const { return sizes_; }
 
 private:
-    struct Hash {
-        std::size_t operator()(const std::vector<std::uint32_t>& members) const;
-    };
-
     template <typename Key>
     ClassMap<Key> sweep(const Constraints& constraints, const Intervals<Key> Blocks::*family);
-    ClassNumber class_of(const std::vector<std::uint32_t>& members);
+    ClassNumber class_of(const Members& members);
 
     ClassMap<std::uint32_t> ipv4_;
     ClassMap<Uint128> ipv6_;
     std::vector<std::vector<std::uint32_t>> members_;
-    std::vector<std::vector<ClassNumber>> parts_;
-    std::unordered_map<std::vector<std::uint32_t>, ClassNumber, Hash> numbers_;
+    std::vector<std::uint32_t> sizes_;
+    std::unordered_multimap<std::uint64_t, ClassNumber> known_;  // by the hash of their members
 };
 
 }  // namespace fwctl::compile

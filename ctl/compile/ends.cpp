@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
-#include <unordered_set>
 
 #include "compile/address_index.h"
 #include "compile/pairs.h"
@@ -13,15 +12,17 @@ namespace fwctl::compile {
 std::uint32_t Checks::number_of(fw_side side, std::uint32_t constraint) {
     if (constraint == 0) return 0;
     auto& numbers = numbers_[side];
-    return numbers.try_emplace(constraint, static_cast<std::uint32_t>(numbers.size() + 1)).first->second;
+    if (numbers.size() <= constraint) numbers.resize(constraint + 1);
+    if (numbers[constraint] == 0) numbers[constraint] = ++counts_[side];
+    return numbers[constraint];
 }
 
 std::uint32_t Checks::find(fw_side side, std::uint32_t constraint) const {
-    const auto number = numbers_[side].find(constraint);
-    return number == numbers_[side].end() ? 0 : number->second;
+    return constraint < numbers_[side].size() ? numbers_[side][constraint] : 0;
 }
 
 void Narrow::add(std::uint32_t constraint, std::span<const RowNumber> rows) {
+    if (rows_.size() <= constraint) rows_.resize(constraint + 1);
     auto& all = rows_[constraint];
     all.insert(all.end(), rows.begin(), rows.end());
 }
@@ -30,9 +31,8 @@ std::vector<RowNumber> Narrow::rows_of(const std::vector<std::uint32_t>& members
     std::vector<RowNumber> rows;
     std::size_t lists = 0;
     for (const std::uint32_t constraint : members) {
-        const auto more = rows_.find(constraint);
-        if (more == rows_.end()) continue;
-        rows.insert(rows.end(), more->second.begin(), more->second.end());
+        if (constraint >= rows_.size() || rows_[constraint].empty()) continue;
+        rows.insert(rows.end(), rows_[constraint].begin(), rows_[constraint].end());
         ++lists;
     }
     if (lists > 1) std::sort(rows.begin(), rows.end());
@@ -45,15 +45,15 @@ void Pairs::add(const Ends& ends, std::span<const RowNumber> rows) {
 
 // Classes in which the same used constraints hold get one number: the others do not matter here.
 Pairs::Parts Pairs::number(const Classes& classes, fw_side side) {
-    std::unordered_set<std::uint32_t> used;
-    for (const Rows& rows : all_) used.insert(side == FW_SOURCE ? rows.ends.source : rows.ends.destination);
+    std::vector<bool> used(classes.sizes().size());
+    for (const Rows& rows : all_) used[side == FW_SOURCE ? rows.ends.source : rows.ends.destination] = true;
     Parts parts;
     std::map<std::vector<std::uint32_t>, std::uint32_t> known;
     std::vector<std::uint32_t> members;
     for (const auto& all : classes.members()) {
         members.clear();
         std::copy_if(all.begin(), all.end(), std::back_inserter(members),
-                     [&](std::uint32_t constraint) { return used.contains(constraint); });
+                     [&](std::uint32_t constraint) { return bool{used[constraint]}; });
         std::uint32_t number = 0;
         if (!members.empty()) {
             const auto [entry, is_new] =
@@ -139,7 +139,7 @@ fw_address_index put_end(Bank& bank, const Classes& classes, const Narrow& narro
                          const std::vector<std::uint32_t>& pair_numbers, const Checks& checks, fw_side side,
                          Leaves& leaves) {
     CheckBits bits(bank, checks, side);
-    std::map<std::tuple<std::uint32_t, Entry, Address>, Address> known;
+    std::map<std::tuple<std::uint32_t, Entry, Address>, Address> known = {{{0, 0, 0}, 0}};
     std::vector<Address> values;
     for (std::size_t i = 0; i < classes.members().size(); ++i) {
         const auto& members = classes.members()[i];

@@ -26,12 +26,13 @@ public:
     // From 1; 0 for constraint 0, which needs none.
     std::uint32_t number_of(fw_side side, std::uint32_t constraint);
     // The numbers given on that side.
-    [[nodiscard]] std::size_t size(fw_side side) const { return numbers_[side].size(); }
+    [[nodiscard]] std::size_t size(fw_side side) const { return counts_[side]; }
     // 0: no row asks for it.
     [[nodiscard]] std::uint32_t find(fw_side side, std::uint32_t constraint) const;
 
 private:
-    std::array<std::unordered_map<std::uint32_t, std::uint32_t>, FW_SIDES> numbers_;
+    std::array<std::vector<std::uint32_t>, FW_SIDES> numbers_;  // by constraint
+    std::array<std::uint32_t, FW_SIDES> counts_{};
 };
 
 // The rows that name one end narrowly, by its constraint. Rows are added in ascending order.
@@ -42,7 +43,7 @@ public:
     [[nodiscard]] std::vector<RowNumber> rows_of(const std::vector<std::uint32_t>& members) const;
 
 private:
-    std::unordered_map<std::uint32_t, std::vector<RowNumber>> rows_;
+    std::vector<std::vector<RowNumber>> rows_;  // by constraint
 };
 
 // The rows that name both.

@@ -36,6 +36,8 @@ bool covers(const fw_row& outer, const fw_row& inner) {
 // Whether a packet of that kind can meet the row.
 bool is_of_kind(const fw_row& row, std::size_t kind) {
     if (kind == FW_KIND_OTHER) return (row.traits & row.traits_mask & FW_TRAITS_L4) == 0;
+    const bool not_ip = (row.traits_mask & FW_TRAITS_FAMILY) != 0 && (row.traits & FW_TRAITS_FAMILY) == 0;
+    if (not_ip) return false;
     const bool any_protocol = (row.traits_mask & FW_TRAITS_PROTOCOL) == 0;
     return any_protocol || (row.traits & FW_TRAITS_PROTOCOL) == kProtocols[kind];
 }
@@ -85,24 +87,28 @@ Entry Leaves::put_cut(const std::vector<RowNumber>& rows) {
     return known->second;
 }
 
-Entry Leaves::put_kinds(const std::vector<RowNumber>& rows) {
+std::vector<RowNumber> Leaves::of_kind(std::span<const RowNumber> rows, std::size_t kind) const {
+    std::vector<RowNumber> kept;
+    std::copy_if(rows.begin(), rows.end(), std::back_inserter(kept),
+                 [&](RowNumber row) { return is_of_kind(rows_[row], kind); });
+    return without_useless(kept);
+}
+
+fw_kinds Leaves::put_by_kind(std::span<const RowNumber> rows) {
     fw_kinds kinds{};
-    bool helps = false;
     for (std::size_t kind = 0; kind <= FW_KIND_SCTP; ++kind) {
-        std::vector<RowNumber> of_kind;
-        std::copy_if(rows.begin(), rows.end(), std::back_inserter(of_kind),
-                     [&](RowNumber row) { return is_of_kind(rows_[row], kind); });
-        of_kind = without_useless(of_kind);
-        if (of_kind.empty()) {
-            helps = true;
-            continue;
-        }
-        helps = helps || of_kind.size() < rows.size();
-        kinds.leaf[kind] = kind == FW_KIND_OTHER ? put_rows(of_kind) : put_tree_of(of_kind);
-        helps = helps || (kinds.leaf[kind] & FW_ENTRY_TAG) == FW_ENTRY_TREE;
+        const std::vector<RowNumber> kept = of_kind(rows, kind);
+        if (kept.empty()) continue;
+        kinds.leaf[kind] = kind == FW_KIND_OTHER ? put_rows(kept) : put_tree_of(kept);
     }
-    if (!helps) return put_rows(rows);
-    return bank_.put(kinds, 8) | FW_ENTRY_KINDS;
+    return kinds;
+}
+
+Entry Leaves::put_kinds(const std::vector<RowNumber>& rows) {
+    const fw_kinds kinds = put_by_kind(rows);
+    const bool helps = std::any_of(kinds.leaf, kinds.leaf + FW_KIND_SCTP + 1,
+                                   [&](Entry leaf) { return leaf != kinds.leaf[FW_KIND_OTHER]; });
+    return helps ? bank_.put(kinds, 8) | FW_ENTRY_KINDS : kinds.leaf[FW_KIND_OTHER];
 }
 
 // Cut where a row's ports begin or end.

@@ -28,6 +28,8 @@ public:
 
     // `rows` ascending. Nothing gives 0.
     Entry put(std::span<const RowNumber> rows);
+    // The same for rows that every packet asks: already cut by protocol.
+    fw_kinds put_by_kind(std::span<const RowNumber> rows);
 
 private:
     struct Hash {
@@ -38,6 +40,7 @@ private:
     Entry put_kinds(const std::vector<RowNumber>& rows);
     Entry put_tree_of(const std::vector<RowNumber>& rows);
     Entry put_rows(const std::vector<RowNumber>& rows);
+    [[nodiscard]] std::vector<RowNumber> of_kind(std::span<const RowNumber> rows, std::size_t kind) const;
     [[nodiscard]] std::vector<RowNumber> without_useless(std::span<const RowNumber> rows) const;
 
     Bank& bank_;

@@ -1,8 +1,10 @@
 #include "compile/row.h"
 
 #include <fmt/format.h>
+#include <linux/if_ether.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
@@ -25,6 +27,7 @@ struct Location {
     std::uint32_t traits_mask = 0;
 };
 
+constexpr std::uint64_t kLongest = 65535;
 constexpr std::uint32_t kTcp = std::uint32_t{FW_TRAITS_L4} | IPPROTO_TCP;
 
 Location location_of(Field field) {
@@ -65,6 +68,8 @@ fw_condition condition_of(Field field, const policy::Interval& interval) {
     condition.mask = interval.mask & (all >> location.shift);
     condition.first = interval.first;
     condition.last = interval.last;
+    // The language says of longer packets (GRO, jumbograms) that they are of the largest length.
+    if (field == Field::kLength && interval.last == kLongest) condition.last = all;
     return condition;
 }
 
@@ -100,6 +105,24 @@ std::uint8_t reason_of(Action action) {
 void require(fw_row& row, std::uint32_t traits, std::uint32_t mask) {
     row.traits |= traits;
     row.traits_mask |= mask;
+}
+
+bool matches(const policy::FieldMatch& match, std::uint64_t value) {
+    return std::any_of(match.any_of.begin(), match.any_of.end(),
+                       [value](const policy::Interval& interval) { return interval.contains(value); });
+}
+
+// A rule for ARP is asked by no IP packet, and one for frames of one IP version by that one alone.
+void require_family(fw_row& row, const policy::FieldMatch& ethertypes) {
+    if ((row.traits_mask & FW_TRAITS_FAMILY) != 0) return;
+    const bool ipv4 = matches(ethertypes, ETH_P_IP);
+    const bool ipv6 = matches(ethertypes, ETH_P_IPV6);
+    if (!ipv4 && !ipv6) require(row, FW_FAMILY_NONE << 8, FW_TRAITS_FAMILY);
+    const policy::Interval& first = ethertypes.any_of.front();
+    const bool is_one =
+        ethertypes.any_of.size() == 1 && first.mask == ~std::uint64_t{0} && first.first == first.last;
+    if (is_one && ipv4) require(row, FW_FAMILY_IPV4 << 8, FW_TRAITS_FAMILY);
+    if (is_one && ipv6) require(row, FW_FAMILY_IPV6 << 8, FW_TRAITS_FAMILY);
 }
 
 }  // namespace
@@ -163,6 +186,7 @@ fw_row row_of(const policy::Rule& rule, const Service& service) {
     for (const policy::FieldMatch& match : rule.fields) {
         const Location location = location_of(match.field);
         require(row, location.traits, location.traits_mask);
+        if (match.field == Field::kEthertype) require_family(row, match);
     }
     return row;
 }

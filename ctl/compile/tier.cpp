@@ -180,8 +180,10 @@ void Builder::put_leaves(const Checks& checks) {
         }
     }
     fw_tier& tier = image_.tier;
-    tier.rest = leaves_.put(rest);
+    tier.rest = leaves_.put_by_kind(rest);
     tier.going_on = counting_.put(counting);
+    tier.by_address =
+        std::any_of(ways_.begin(), ways_.end(), [](Way way) { return way != Way::kRest; }) ? 1 : 0;
     pairs.put(image_.bank, classes_[FW_SOURCE], classes_[FW_DESTINATION], leaves_, tier);
     for (const fw_side side : kSides)
         tier.addresses[side] =

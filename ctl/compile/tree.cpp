@@ -46,30 +46,42 @@ private:
 };
 
 template <typename Key>
-Address put_any(Bank& bank, std::uint32_t below, std::span<const Key> keys,
-                std::span<const std::uint32_t> values) {
-    constexpr std::size_t kNodeWords = FW_TREE_KEYS * sizeof(Key) / sizeof(std::uint32_t);
+fw_tree tree_of(std::uint32_t below, std::span<const Key> keys) {
     fw_tree tree{};
     tree.below = below;
     tree.nodes = static_cast<std::uint32_t>((keys.size() + FW_TREE_KEYS - 1) / FW_TREE_KEYS);
-    const Address address = bank.reserve(sizeof(tree) / sizeof(std::uint32_t), 4);
-    tree.keys = bank.reserve(tree.nodes * kNodeWords, kNodeWords);
-    tree.values = bank.reserve(tree.nodes * FW_TREE_KEYS, 1);
-    bank.set(address, tree);
-    Filler<Key>(bank, tree, keys, values).fill(0);
-    return address;
+    return tree;
 }
+
+constexpr std::size_t kTreeWords = sizeof(fw_tree) / sizeof(std::uint32_t);
+// A small tree is one line of the cache.
+constexpr std::size_t kLineWords = 16;
 
 }  // namespace
 
 Address put_tree(Bank& bank, std::uint32_t below, std::span<const std::uint16_t> keys,
                  std::span<const std::uint32_t> values) {
-    return put_any(bank, below, keys, values);
+    fw_tree tree = tree_of(below, keys);
+    const std::size_t head = kTreeWords + std::size_t{tree.nodes} * FW_TREE_KEYS / 2;
+    const std::size_t value_words = std::size_t{tree.nodes} * FW_TREE_KEYS;
+    const bool together = head + value_words <= FW_PAGE_WORDS;
+    const Address address = bank.reserve_on_page(head + (together ? value_words : 0), kLineWords);
+    tree.keys = address + kTreeWords;
+    tree.values = together ? address + static_cast<Address>(head) : bank.reserve(value_words, 1);
+    bank.set(address, tree);
+    Filler<std::uint16_t>(bank, tree, keys, values).fill(0);
+    return address;
 }
 
 Address put_tree(Bank& bank, std::uint32_t below, std::span<const std::uint64_t> keys,
                  std::span<const std::uint32_t> values) {
-    return put_any(bank, below, keys, values);
+    fw_tree tree = tree_of(below, keys);
+    const Address address = bank.reserve(kTreeWords, kTreeWords);
+    tree.keys = bank.reserve(std::size_t{tree.nodes} * kLineWords, kLineWords);
+    tree.values = bank.reserve(std::size_t{tree.nodes} * FW_TREE_KEYS, 1);
+    bank.set(address, tree);
+    Filler<std::uint64_t>(bank, tree, keys, values).fill(0);
+    return address;
 }
 
 }  // namespace fwctl::compile

@@ -40,11 +40,11 @@ Way way_of(const Sizes& sizes, const Limits& limits) {
 std::vector<Way> choose_ways(std::span<const Ends> ends, const Classes& sources,
                              const Classes& destinations) {
     std::vector<Sizes> sizes;
+    const auto classes_of = [](std::uint32_t constraint, const Classes& classes) {
+        return constraint == 0 ? 0 : std::max<std::size_t>(1, classes.sizes()[constraint]);
+    };
     for (const Ends& rule : ends)
-        sizes.push_back({rule.source == 0 ? 0 : std::max<std::size_t>(1, sources.parts()[rule.source].size()),
-                         rule.destination == 0
-                             ? 0
-                             : std::max<std::size_t>(1, destinations.parts()[rule.destination].size())});
+        sizes.push_back({classes_of(rule.source, sources), classes_of(rule.destination, destinations)});
     const std::size_t pair_budget = kPairBudget + kPairsPerRule * ends.size();
     const std::size_t leaf_budget = kLeafBudget + kLeafRowsPerRule * ends.size();
 

@@ -7,9 +7,12 @@
 #include <set>
 #include <utility>
 
+#include "engine/attach_plan.h"
 #include "engine/candidate.h"
+#include "engine/guard.h"
 #include "engine/hooks.h"
 #include "engine/plan.h"
+#include "engine/policy_test.h"
 #include "engine/running.h"
 #include "engine/session.h"
 
@@ -70,9 +73,14 @@ public:
 
 private:
     Status read_running();
+    [[nodiscard]] Status check_plan() const;
     Status attach();
-    Status switch_over();
+    Status prepare();
     Status finish();
+    [[nodiscard]] Status detach_others() const;
+    void keep_labels() const;
+    [[nodiscard]] Status note() const;
+    [[nodiscard]] Status note_unless_last() const;
     void undo();
 
     const Loaded& loaded_;
@@ -95,6 +103,12 @@ Status Application::read_running() {
     return {};
 }
 
+Status Application::check_plan() const {
+    if (request_.plan.empty() || request_.plan == plan_id(writing_.state, loaded_)) return {};
+    return fail("the plan is out of date: the running policy or the file has changed since; plan again",
+                Exit::kConflict);
+}
+
 Status Application::attach() {
     auto attaching = Attaching::start(writing_, requests_of(policy_));
     if (!attaching) return tl::unexpected(attaching.error());
@@ -112,7 +126,7 @@ Status Application::attach() {
     return {};
 }
 
-Status Application::switch_over() {
+Status Application::prepare() {
     auto snapshot = library_.keep(loaded_.sources);
     if (!snapshot) return context("the policy's text cannot be kept, so it is not applied", snapshot.error());
     report_.rules = policy_.rules.size();
@@ -124,26 +138,54 @@ Status Application::switch_over() {
     if (!candidate) return tl::unexpected(candidate.error());
     next_.main.snapshot = *snapshot;
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
+    prepared_ = true;  // in part, should it fail
     if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
-    prepared_ = true;
-    if (auto switched = writing_.store.commit(next_, request_.trial); !switched) return switched;
-    report_.generation = next_.generation;
-    return {};
+    return request_.force ? Status{}
+                          : check_sessions(writing_.store, next_, writing_.store.next_half(), policy_);
 }
 
 // The switch is done: what fails from here on is told, and the next command goes on with it.
 Status Application::finish() {
-    if (auto finished = attaching_->finish(next_); !finished) return finished;
-    if (!request_.trial) {
-        for (const Attachment& attachment : writing_.state.attachments) {
-            const bool stays =
-                std::any_of(next_.attachments.begin(), next_.attachments.end(),
-                            [&](const Attachment& one) { return one.slot == attachment.slot; });
-            if (stays) continue;
-            if (auto removed = remove_hooks(writing_.store, attachment); !removed) return removed;
-            writing_.store.erase_record(attachment.slot);
-        }
+    const Status attached = attaching_->finish(next_);
+    if (request_.trial) keep_labels();
+    const Status detached = request_.trial ? Status{} : detach_others();
+    const Status noted = request_.trial ? Status{} : note();
+    for (const Status& status : {attached, detached, noted})
+        if (!status)
+            return fail("the policy holds, but not all is done: " + status.error().message, Exit::kInPart);
+    return {};
+}
+
+Status Application::detach_others() const {
+    for (const Attachment& attachment : writing_.state.attachments) {
+        const bool stays = std::any_of(next_.attachments.begin(), next_.attachments.end(),
+                                       [&](const Attachment& one) { return one.slot == attachment.slot; });
+        if (stays) continue;
+        if (auto removed = remove_hooks(writing_.store, attachment); !removed) return removed;
+        writing_.store.erase_record(attachment.slot);
     }
+    return {};
+}
+
+// Labels are no part of a generation: those from before the trial stay until it is confirmed.
+void Application::keep_labels() const {
+    for (const Attachment& before : writing_.state.attachments)
+        for (Attachment after : next_.attachments) {
+            if (after.slot != before.slot || after.label() == before.label()) continue;
+            set_label(after.record, before.label());
+            writing_.store.write_record(after);
+        }
+}
+
+// A command that was killed behind its switch has not noted it.
+Status Application::note_unless_last() const {
+    auto history = library_.history();
+    if (!history) return tl::unexpected(history.error());
+    const bool is_last = !history->empty() && history->back().snapshot == next_.main.snapshot;
+    return is_last ? Status{} : note();
+}
+
+Status Application::note() const {
     Applied entry;
     entry.time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     entry.who = current_user();
@@ -157,6 +199,7 @@ Status Application::finish() {
 void Application::undo() {
     if (attaching_) attaching_->undo();
     if (prepared_) writing_.store.abandon(next_);
+    library_.tidy(writing_.state.main.snapshot);
     if (writing_.state.attachments.empty()) remove_state(writing_.store.paths());
 }
 
@@ -166,9 +209,7 @@ Result<ApplyReport> Application::run() {
         return status;
     };
     if (auto read = read_running(); !read) return tl::unexpected(read.error());
-    if (!request_.plan.empty() && request_.plan != plan_id(&writing_.state, loaded_))
-        return fail("the plan is out of date: the running policy or the file has changed since; plan again",
-                    Exit::kConflict);
+    if (auto same = step(check_plan()); !same) return tl::unexpected(same.error());
     if (auto attached = step(attach()); !attached) return tl::unexpected(attached.error());
     auto live = settle_live(next_, policy_, request_.discard_live);
     if (!live) {
@@ -177,11 +218,15 @@ Result<ApplyReport> Application::run() {
     }
     report_.live = std::move(*live);
     report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live);
-    if (auto switched = step(switch_over()); !switched) return tl::unexpected(switched.error());
+    if (auto prepared = step(prepare()); !prepared) return tl::unexpected(prepared.error());
     report_.attached = attaching_->outcomes();
-    if (holds_already_) return std::move(report_);
-    if (auto finished = finish(); !finished)
-        return context("the policy holds, but not all is tidy", finished.error());
+    report_.snapshot = next_.main.snapshot;
+    if (!holds_already_) {
+        writing_.store.commit(next_, request_.trial);
+        report_.generation = next_.generation;
+    }
+    const Status finished = holds_already_ ? note_unless_last() : finish();
+    if (!finished) return tl::unexpected(finished.error());
     return std::move(report_);
 }
 
@@ -190,9 +235,23 @@ Result<ApplyReport> Application::run() {
 Result<ApplyReport> apply(const Loaded& loaded, const ApplyRequest& request) {
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
+    if (!request.force)
+        if (auto passed = check_tests(loaded.policy); !passed) return tl::unexpected(passed.error());
     auto writing = loaded.policy.attachments.empty() ? open_to_write() : create_to_write();
     if (!writing) return tl::unexpected(writing.error());
     return Application(loaded, request, std::move(*writing), std::move(*library)).run();
+}
+
+Status settle_trial(Writing writing) {
+    auto library = Library::open();
+    if (!library) return tl::unexpected(library.error());
+    auto loaded = load_running(*library, writing.state.main);
+    if (!loaded) return tl::unexpected(loaded.error());
+    ApplyRequest request;
+    request.what = "try";
+    request.force = true;  // it was not refused when it was tried
+    const auto report = Application(*loaded, request, std::move(writing), std::move(*library)).run();
+    return report ? Status{} : tl::unexpected(report.error());
 }
 
 }  // namespace fwctl::engine

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "engine/attach.h"
 #include "engine/running.h"
+#include "engine/session.h"
 #include "policy/parse.h"
 
 namespace fwctl::engine {
@@ -31,10 +32,16 @@ struct ApplyReport {
     std::vector<std::string> detached;
     SettledLive live;
     std::uint32_t generation = 0;
+    std::string snapshot;
     std::size_t rules = 0;
     std::size_t bytes = 0;  // of the kernel's memory that the compiled policy takes
 };
 
+// An error with Exit::kInPart: the policy holds, but what comes behind the switch is not all done.
 Result<ApplyReport> apply(const policy::Loaded& loaded, const ApplyRequest& request);
+
+// What a policy whose trial has just been ended by keep_trial() still lacks: the names of its attachments,
+// those that it detaches, its line in the history.
+Status settle_trial(Writing writing);
 
 }  // namespace fwctl::engine

@@ -110,6 +110,16 @@ Status settle(const Writing& writing, const State& next, const std::vector<Work>
     return {};
 }
 
+// Two tables of a policy may name the same interface, by its name and by a pattern.
+Status check_once(const std::vector<Work>& before, const Target& target, const std::string& label) {
+    for (const Work& work : before)
+        if (work.target.interface.ifindex == target.interface.ifindex)
+            return fail(fmt::format("{} belongs to [attach.{}] and to [attach.{}]; name it in one of them",
+                                    target.interface.name, work.attachment.label(), label),
+                        Exit::kUsage);
+    return {};
+}
+
 bool changes(const Work& work, const Writing& writing) {
     const auto before = std::find_if(writing.state.attachments.begin(), writing.state.attachments.end(),
                                      [&](const Attachment& one) { return one.slot == work.attachment.slot; });
@@ -137,6 +147,8 @@ Result<Attaching> Attaching::start(const Writing& writing, std::span<const Attac
         auto targets = find_targets(writing.interfaces, request);
         if (!targets) return tl::unexpected(targets.error());
         for (const Target& target : *targets) {
+            if (auto once = check_once(works, target, request.label); !once)
+                return tl::unexpected(once.error());
             auto work = plan(writing, request, target, works);
             if (!work) return tl::unexpected(work.error());
             works.push_back(std::move(*work));

@@ -47,8 +47,8 @@ Result<std::vector<std::uint32_t>> choose_counters(const Store& store, const Sta
                                                    const Policy& running, const Policy& policy) {
     std::map<std::string, std::uint32_t> old;
     if (auto by_name = counters_by_name(store, now.main, running)) old = std::move(*by_name);
+    for (const CountedRule& counted : now.live) old.emplace(counted.rule.name, counted.counter);
     std::set<std::uint32_t> taken;
-    for (const CountedRule& counted : now.live) taken.insert(counted.counter);
     for (const auto& [name, counter] : old) taken.insert(counter);
 
     std::vector<std::uint32_t> counters;
@@ -67,10 +67,18 @@ Result<std::vector<std::uint32_t>> choose_counters(const Store& store, const Sta
     return counters;
 }
 
+// What the language says and the programs do not do yet is refused, never left out.
+Status refuse_unsupported(const Policy& policy) {
+    if (policy.defaults.inner_tunnels)
+        return fail("[defaults] tunnel = \"inner\" is not supported yet", Exit::kUsage);
+    return {};
+}
+
 }  // namespace
 
 Result<compile::TierImage> compile_candidate(const Store& store, const State& now, const Policy& running,
                                              const Policy& policy, State& next) {
+    if (auto supported = refuse_unsupported(policy); !supported) return tl::unexpected(supported.error());
     if (auto there = check_outputs(policy.rules, policy.routes, now.interfaces); !there)
         return tl::unexpected(there.error());
     auto counters = choose_counters(store, now, running, policy);
@@ -79,8 +87,15 @@ Result<compile::TierImage> compile_candidate(const Store& store, const State& no
     if (next.main.dynamic_sets.size() > FW_MAX_SETS)
         return fail(fmt::format("more dynamic sets than the limit of {}", +FW_MAX_SETS));
     std::map<std::string, std::uint32_t> numbers;
-    for (std::uint32_t i = 0; i < next.main.dynamic_sets.size(); ++i)
-        if (!next.main.dynamic_sets[i].empty()) numbers[next.main.dynamic_sets[i]] = i;
+    std::set<std::uint32_t> fresh;
+    for (std::uint32_t i = 0; i < next.main.dynamic_sets.size(); ++i) {
+        if (next.main.dynamic_sets[i].empty()) continue;
+        numbers[next.main.dynamic_sets[i]] = i;
+        const auto& before = now.main.dynamic_sets;
+        if (i >= before.size() || before[i].empty()) fresh.insert(i);
+    }
+    // A set that went has left its members behind, for a trial may bring it back.
+    if (auto emptied = store.forget_members(fresh); !emptied) return tl::unexpected(emptied.error());
     compile::SetBlocks sets(policy.sets);
     return compile::compile_tier({policy.rules, *counters, kMainPriority, &numbers, policy.routes}, sets);
 }

@@ -1,7 +1,8 @@
 // A policy compiled for the state that it is to take the place of.
 //
-// Promises: rules that keep their names keep their counters, and new ones start at zero; a dynamic set that
-// stays keeps its number, and with it its members. Nothing that runs is changed.
+// Promises: rules that keep their names, as live rules do that the policy takes in, keep their counters, and
+// new ones start at zero; a dynamic set that stays keeps its number, and with it its members. Nothing that
+// runs is changed.
 #pragma once
 
 #include "base/result.h"

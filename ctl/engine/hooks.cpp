@@ -26,30 +26,9 @@ TcDirection direction_of(fw_hook hook) {
     return hook == FW_HOOK_TC_IN ? TcDirection::kIngress : TcDirection::kEgress;
 }
 
-ProgramKind kind_of(fw_hook hook) {
-    switch (hook) {
-        case FW_HOOK_XDP:
-            return ProgramKind::kXdp;
-        case FW_HOOK_TC_IN:
-            return ProgramKind::kTcIn;
-        case FW_HOOK_TC_OUT:
-            break;
-    }
-    return ProgramKind::kTcOut;
-}
-
-// What an XDP program may not do itself it hands on to the one at TC ingress, where there is one.
 Result<kernel::Object> object_for(const Store& store, const Attachment& attachment, fw_hook hook,
                                   XdpMode mode = XdpMode::kNone) {
-    kernel::ProgramConfig config;
-    const bool both =
-        (attachment.record.hooks & FW_HOOK_XDP) != 0 && (attachment.record.hooks & FW_HOOK_TC_IN) != 0;
-    config.may_rewrite = mode == XdpMode::kNative && (attachment.record.flags & FW_ATTACHMENT_WIRE) != 0;
-    config.hands_on = both && hook == FW_HOOK_XDP;
-    config.behind_xdp = both && hook == FW_HOOK_TC_IN;
-    config.slot = attachment.slot;
-    config.link = static_cast<fw_link>(attachment.record.link);
-    return kernel::Object::open(kind_of(hook), config, store.paths());
+    return kernel::Object::open(program_kind(hook), program_config(attachment, hook, mode), store.paths());
 }
 
 bool is_ours(const Store& store, const Attachment& attachment, std::uint32_t program_id) {
@@ -189,6 +168,18 @@ Status check_mode(const kernel::XdpState& now, WantedMode wanted) {
 }
 
 }  // namespace
+
+kernel::ProgramConfig program_config(const Attachment& attachment, fw_hook hook, XdpMode mode) {
+    const fw_attachment& record = attachment.record;
+    const bool both = (record.hooks & FW_HOOK_XDP) != 0 && (record.hooks & FW_HOOK_TC_IN) != 0;
+    kernel::ProgramConfig config;
+    config.slot = attachment.slot;
+    config.link = static_cast<fw_link>(record.link);
+    config.may_rewrite = mode == XdpMode::kNative && (record.flags & FW_ATTACHMENT_WIRE) != 0;
+    config.hands_on = both && hook == FW_HOOK_XDP;
+    config.behind_xdp = both && hook == FW_HOOK_TC_IN;
+    return config;
+}
 
 Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment,
                                              bool everywhere) {
@@ -338,6 +329,18 @@ std::set<std::uint32_t> slots_in_use(const Store& store) {
     for (const kernel::ProgramInfo& program : kernel::programs_using(store.control_id()))
         if (const auto slot = kernel::slot_of(program)) slots.insert(*slot);
     return slots;
+}
+
+kernel::ProgramKind program_kind(fw_hook hook) {
+    switch (hook) {
+        case FW_HOOK_XDP:
+            return ProgramKind::kXdp;
+        case FW_HOOK_TC_IN:
+            return ProgramKind::kTcIn;
+        case FW_HOOK_TC_OUT:
+            break;
+    }
+    return ProgramKind::kTcOut;
 }
 
 const char* hook_name(fw_hook hook) {

@@ -15,6 +15,7 @@
 #include "engine/choose.h"
 #include "engine/store.h"
 #include "fwctl/abi/state.h"
+#include "kernel/object.h"
 #include "kernel/xdp.h"
 
 namespace fwctl::engine {
@@ -68,6 +69,10 @@ Status remove_hooks(const Store& store, const Attachment& attachment);
 // The slots of programs that are loaded, be it on a device that was moved to another network namespace.
 std::set<std::uint32_t> slots_in_use(const Store& store);
 
+kernel::ProgramKind program_kind(fw_hook hook);
+// The constants of the program at a hook: what an XDP program may not do itself it hands on to the one at TC
+// ingress, where there is one (docs/forward.md).
+kernel::ProgramConfig program_config(const Attachment& attachment, fw_hook hook, kernel::XdpMode mode);
 const char* hook_name(fw_hook hook);        // "xdp", "tc-in", "tc-out"
 std::string hook_list(std::uint8_t hooks);  // "xdp,tc-out"
 

@@ -142,6 +142,14 @@ Result<std::vector<Source>> Library::read(const std::string& snapshot) const {
     return sources;
 }
 
+Result<std::string> Library::path_of(const std::string& snapshot) const {
+    auto list = read_file(fmt::format("{}/snapshots/{}", directory_, snapshot));
+    if (!list) return tl::unexpected(list.error());
+    const Json first = Json::parse(list->substr(0, list->find('\n')), nullptr, false);
+    return first.is_discarded() ? fail("the list of the snapshot is damaged")
+                                : Result<std::string>(first.value("path", ""));
+}
+
 Result<std::vector<Applied>> Library::history() const {
     std::vector<Applied> entries;
     const std::string path = directory_ + "/history";
@@ -164,21 +172,33 @@ Status Library::note(Applied entry) const {
     std::string text;
     for (const Applied& one : *entries) text += line_of(one);
     if (auto written = write_file(directory_ + "/history", text); !written) return written;
-    forget_unnamed(*entries);
+    tidy(entries->back().snapshot);
     return {};
 }
 
-void Library::forget_unnamed(const std::vector<Applied>& entries) const {
+void Library::tidy(const std::string& running) const {
+    const auto entries = history();
+    if (!entries) return;
     std::set<std::string> snapshots;
+    for (const Applied& entry : *entries) snapshots.insert(entry.snapshot);
+    if (!running.empty()) snapshots.insert(running);
+    forget_others(std::move(snapshots));
+}
+
+void Library::forget_others(std::set<std::string> snapshots) const {
+    std::error_code ignored;
+    if (snapshots.empty()) {
+        std::filesystem::remove_all(directory_, ignored);
+        std::filesystem::remove(kRoot, ignored);  // stays while it has others
+        return;
+    }
     std::set<std::string> texts;
-    for (const Applied& entry : entries) {
-        snapshots.insert(entry.snapshot);
-        if (auto list = read_file(fmt::format("{}/snapshots/{}", directory_, entry.snapshot)))
+    for (const std::string& snapshot : snapshots)
+        if (auto list = read_file(fmt::format("{}/snapshots/{}", directory_, snapshot)))
             each_line(*list, [&](std::string_view line) {
                 const Json json = Json::parse(line, nullptr, false);
                 if (!json.is_discarded()) texts.insert(json.value("text", ""));
             });
-    }
     const auto remove_others = [&](const char* name, const std::set<std::string>& named) {
         std::error_code error;
         for (const auto& file : std::filesystem::directory_iterator(directory_ + "/" + name, error))

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,14 +40,16 @@ public:
     // The files, the policy's own first.
     [[nodiscard]] Result<std::vector<Source>> read(const std::string& snapshot) const;
 
+    // Where the policy of a snapshot was read from.
+    [[nodiscard]] Result<std::string> path_of(const std::string& snapshot) const;
+
     // Oldest first.
     [[nodiscard]] Result<std::vector<Applied>> history() const;
     // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.
     [[nodiscard]] Status note(Applied entry) const;
 
-    // Of the policy that `apply --saved` puts back after a boot; empty: none.
-    [[nodiscard]] std::string directory() const { return directory_; }
-
+    // Forgets the texts that neither the history nor `running`, a snapshot, names.
+    void tidy(const std::string& running) const;
     // Forgets a namespace that has no attachments any more; the first namespace's history stays.
     void forget() const;
 
@@ -54,7 +57,7 @@ public:
 
 private:
     [[nodiscard]] Status make_directories() const;
-    void forget_unnamed(const std::vector<Applied>& entries) const;
+    void forget_others(std::set<std::string> snapshots) const;
 
     std::string directory_;
     bool is_host_ = false;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fwctl/abi/state.h"
+#include "net/xdp_features.h"
 #include "policy/prefix.h"
 
 namespace fwctl::engine {
@@ -75,9 +76,9 @@ void put_forwarding(const State& state, const compile::Outputs& front, fw_genera
 }
 
 Status write_devices(const kernel::Map& devices, const State& state) {
+    // Asked for now: drivers change their mind when an XDP program is attached.
     std::set<std::uint32_t> wanted;
-    for (const Interface& interface : state.interfaces)
-        if (interface.takes_xdp_frames) wanted.insert(static_cast<std::uint32_t>(interface.ifindex));
+    for (const int ifindex : net::redirect_targets()) wanted.insert(static_cast<std::uint32_t>(ifindex));
     for (const Attachment& attachment : state.attachments)
         if ((attachment.record.hooks & FW_HOOK_TC_OUT) != 0) wanted.erase(attachment.record.ifindex);
     for (const std::uint32_t ifindex : devices.keys<std::uint32_t>())

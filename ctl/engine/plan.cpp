@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "engine/library.h"
+#include "engine/rules.h"
 #include "engine/session.h"
 #include "policy/difference.h"
 
 namespace fwctl::engine {
 
-std::string plan_id(const State* state, const policy::Loaded& loaded) {
-    std::string all = state == nullptr ? "" : fmt::format("{} {}", state->generation, state->main.snapshot);
+std::string plan_id(const State& state, const policy::Loaded& loaded) {
+    std::string all = fmt::format("{} {}", state.generation, state.main.snapshot);
     for (const Source& source : loaded.sources) all += fmt::format("\n{}\n{}", source.path, source.text);
     return text_name(all).substr(0, 12);
 }
@@ -52,8 +53,8 @@ Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live) {
     auto now = read_now();
     if (!now) return tl::unexpected(now.error());
     Plan plan;
-    plan.id = plan_id(now->state ? &*now->state : nullptr, loaded);
     State next = now->state.value_or(State{});
+    plan.id = plan_id(next, loaded);
     const std::vector<CountedRule> live = next.live;
     auto settled = settle_live(next, loaded.policy, discard_live);
     if (!settled) return tl::unexpected(settled.error());
@@ -68,6 +69,7 @@ Result<Exported> export_policy() {
     if (!now->state) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     Exported exported;
     std::vector<CountedRule> lasting = now->state->live;
+    std::erase_if(lasting, [](const CountedRule& one) { return one.rule.name == kPanicRule; });
     exported.left_out = std::erase_if(lasting, [](const CountedRule& one) { return one.rule.expires != 0; });
     exported.policy = with_live_rules(std::move(now->running), lasting);
     // The policy stands alone: what its sets read from files is in it.

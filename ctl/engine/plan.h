@@ -20,14 +20,14 @@ struct Plan {
 };
 Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live);
 
-// `state` is nullptr while nothing is attached.
-std::string plan_id(const State* state, const policy::Loaded& loaded);
+// `state`: that of Plan's running policy; an empty one while nothing is attached.
+std::string plan_id(const State& state, const policy::Loaded& loaded);
 
 // From the running policy with its live rules to another with the live rules that stay.
 std::vector<std::string> changes_between(const policy::Policy& running, const std::vector<CountedRule>& live,
                                          const policy::Policy& next, const std::vector<CountedRule>& kept);
 
-// What holds, live rules in front of those of the files; rules that expire are left out.
+// What holds, live rules in front of those of the files; rules that expire are left out, and panic is.
 struct Exported {
     policy::Policy policy;
     std::size_t left_out = 0;

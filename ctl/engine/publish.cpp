@@ -182,7 +182,7 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
 }
 
 // Between the two stores of a trial's end nothing may be written: the callers hold the lock.
-Status Store::commit(State& state, std::optional<std::chrono::seconds> trial) const {
+void Store::commit(State& state, std::optional<std::chrono::seconds> trial) const {
     state.generation = static_cast<std::uint32_t>(word()) + 1;
     std::uint64_t next = state.generation;
     if (trial) {
@@ -191,12 +191,13 @@ Status Store::commit(State& state, std::optional<std::chrono::seconds> trial) co
         next |= ((end >> FW_DEADLINE_SHIFT) + 1) << 32;
     }
     set_word(next);
-    return trial ? Status{} : clear_unused_banks();
+    if (!trial) clear_unused_banks();
 }
 
 Status Store::publish(State& state) const {
     if (auto prepared = prepare(state); !prepared) return prepared;
-    return commit(state);
+    commit(state);
+    return {};
 }
 
 void Store::abandon(const State& prepared) const {
@@ -206,16 +207,14 @@ void Store::abandon(const State& prepared) const {
     (void)banks_.clear(bank);
 }
 
-// The main bank that the generation in force does not read.
-Status Store::clear_unused_banks() const {
+// The main bank that the generation in force does not read. When that fails, the next edit tries again.
+void Store::clear_unused_banks() const {
     const std::uint32_t used = policy_.at(active_half())->tiers[FW_MAIN].bank;
     for (const std::uint32_t bank : kMainBanks) {
-        if (bank == used || banks_.is_empty(bank)) continue;
-        if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
+        if (bank == used || banks_.is_empty(bank) || !kernel::wait_for_packets()) continue;
         erase_routes(bank);
-        if (auto cleared = banks_.clear(bank); !cleared) return cleared;
+        (void)banks_.clear(bank);
     }
-    return {};
 }
 
 std::optional<std::chrono::seconds> Store::trial_left() const {
@@ -234,13 +233,14 @@ Status Store::keep_trial() const {
     if (!trial_left()) return fail("no policy is on trial", Exit::kConflict);
     // Whoever confirms in the last second may find that the deadline was first.
     set_word(static_cast<std::uint32_t>(seen));
-    return clear_unused_banks();
+    clear_unused_banks();
+    return {};
 }
 
 // One generation on and without a deadline, the word names the half that held before the trial.
-Status Store::end_trial() const {
+void Store::end_trial() const {
     set_word(static_cast<std::uint32_t>(word()) + 1);
-    return clear_unused_banks();
+    clear_unused_banks();
 }
 
 }  // namespace fwctl::engine

@@ -45,7 +45,7 @@ Status refuse_main_rule(const Writing& writing, const std::string& name, Status 
 }
 
 // Runs `edit` on the rules and switches to the result; says which attachments there are.
-Result<std::vector<std::string>> edit_rules(
+Result<std::vector<Attachment>> edit_rules(
     bool dry_run, const std::function<Result<bool>(const Writing&, std::vector<policy::Rule>&)>& edit) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
@@ -53,9 +53,7 @@ Result<std::vector<std::string>> edit_rules(
 
     std::map<std::string, std::uint32_t> counters;
     std::vector<policy::Rule> rules;
-    const std::uint64_t now = monotonic_now();
     for (const CountedRule& counted : state.live) {
-        if (is_over(counted.rule, now)) continue;
         counters[counted.rule.name] = counted.counter;
         rules.push_back(counted.rule);
     }
@@ -80,9 +78,7 @@ Result<std::vector<std::string>> edit_rules(
     if (*changed && !dry_run)
         if (auto published = writing->store.publish(state); !published)
             return tl::unexpected(published.error());
-    std::vector<std::string> names;
-    for (const Attachment& attachment : state.attachments) names.push_back(attachment.name());
-    return names;
+    return state.attachments;
 }
 
 }  // namespace
@@ -137,8 +133,12 @@ Result<AddedRule> add_rule(const policy::Rule& rule, const std::optional<std::st
             return added.outcome.change != policy::RuleChange::kUnchanged;
         });
     if (!attachments) return tl::unexpected(attachments.error());
-    for (const std::string& name : *attachments)
-        if (policy::any_matches(added.rule.on, name)) added.attachments.push_back(name);
+    for (const Attachment& attachment : *attachments) {
+        const std::vector<std::string> names = attachment.names();
+        if (std::any_of(names.begin(), names.end(),
+                        [&](const std::string& name) { return policy::any_matches(added.rule.on, name); }))
+            added.attachments.push_back(attachment.name());
+    }
     return added;
 }
 

@@ -61,7 +61,10 @@ Result<policy::Loaded> load_running(const Library& library, const MainTier& main
 
 policy::Policy with_live_rules(policy::Policy policy, const std::vector<CountedRule>& live) {
     std::vector<policy::Rule> rules;
-    for (const CountedRule& counted : live) rules.push_back(counted.rule);
+    for (const CountedRule& counted : live) {
+        rules.push_back(counted.rule);
+        rules.back().origin = policy::Origin::kFile;
+    }
     policy.rules.insert(policy.rules.begin(), rules.begin(), rules.end());
     return policy;
 }

@@ -24,7 +24,7 @@ Result<policy::Loaded> load_last_applied(const Library& library);
 // The applied policy; without one an empty policy.
 Result<policy::Loaded> load_running(const Library& library, const MainTier& main);
 
-// What holds: the applied policy with the live rules in front of its own.
+// What holds, as if one file said it: the applied policy with the live rules in front of its own.
 policy::Policy with_live_rules(policy::Policy policy, const std::vector<CountedRule>& live);
 
 // The counters of the rules of a policy that is running, by name.

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "engine/hooks.h"
+#include "engine/library.h"
 #include "net/namespace.h"
 
 namespace fwctl::engine {
@@ -43,12 +44,17 @@ Result<Writing> begin(Lock lock, Store store) {
                                 "ends it",
                                 format_duration(*left)),
                     Exit::kConflict);
-    if (store.trial_lapsed())
-        if (auto ended = store.end_trial(); !ended) return tl::unexpected(ended.error());
+    if (store.trial_lapsed()) store.end_trial();
     auto writing = look(std::move(lock), std::move(store));
     if (!writing) return writing;
     if (auto clean = clean_up(writing->store, writing->state); !clean) return tl::unexpected(clean.error());
     return writing;
+}
+
+// What the first command of a namespace left, which was killed, or undone as a trial.
+void forget(const kernel::StatePaths& paths) {
+    remove_state(paths);
+    if (auto library = Library::open()) library->forget();
 }
 
 Result<Writing> open_existing(Result<Writing> (*start)(Lock, Store)) {
@@ -64,12 +70,12 @@ Result<Writing> open_existing(Result<Writing> (*start)(Lock, Store)) {
     auto store = Store::open(*paths);
     if (!store) return tl::unexpected(store.error());
     if (!*store) {
-        remove_state(*paths);
+        forget(*paths);
         return nothing();
     }
     auto writing = start(std::move(*lock), std::move(**store));
     if (writing && writing->state.attachments.empty()) {
-        remove_state(*paths);
+        forget(*paths);
         return nothing();
     }
     return writing;
@@ -93,6 +99,13 @@ Result<std::optional<Reading>> open_to_read() {
     if (!store) return tl::unexpected(store.error());
     if (!*store) return std::nullopt;
     return std::optional<Reading>(Reading{std::move(*lock), std::move(**store)});
+}
+
+Result<std::optional<Store>> open_to_peek() {
+    auto paths = current_paths();
+    if (!paths) return tl::unexpected(paths.error());
+    if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
+    return Store::open(*paths);
 }
 
 Result<Writing> open_to_write() {

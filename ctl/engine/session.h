@@ -25,6 +25,10 @@ struct Reading {
 // nullopt: nothing is attached in this network namespace.
 Result<std::optional<Reading>> open_to_read();
 
+// To look again and again: takes no lock, so that a process that is stopped while it looks keeps nobody from
+// working.
+Result<std::optional<Store>> open_to_peek();
+
 // To change. What a killed command left behind is cleaned up first.
 struct Writing {
     Lock lock;

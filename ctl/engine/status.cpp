@@ -124,11 +124,7 @@ namespace {
 std::string policy_path(const std::string& snapshot) {
     auto library = Library::open();
     if (!library) return "?";
-    auto history = library->history();
-    if (!history) return "?";
-    for (const Applied& entry : *history)
-        if (entry.snapshot == snapshot) return entry.path;
-    return "?";
+    return library->path_of(snapshot).value_or("?");
 }
 
 }  // namespace

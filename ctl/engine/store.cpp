@@ -23,10 +23,10 @@ namespace {
 
 constexpr std::size_t kHalves = 2;
 
-// One that nobody can guess; the second try is for the 0 that it must not be.
+// One that nobody can guess. The lower half alone marks packets, and must not be 0.
 std::uint64_t new_secret() {
     std::uint64_t secret = 0;
-    while (secret == 0)
+    while (static_cast<std::uint32_t>(secret) == 0)
         if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret)) secret = 0;
     return secret;
 }
@@ -50,9 +50,11 @@ Status read_front(const fw_generation& generation, State& state) {
     if (generation.text_size == 0) return {};
     auto parsed = policy::parse_policy({generation.text, generation.text_size}, "live rules");
     if (!parsed) return fail("the live rules in the kernel cannot be read:\n" + parsed.error().render());
+    const std::uint64_t now = monotonic_now();
     for (std::size_t i = 0; i < parsed->rules.size(); ++i) {
         CountedRule counted{std::move(parsed->rules[i]), generation.rules[i].counter};
         counted.rule.expires = generation.rules[i].expires;
+        if (is_over(counted.rule, now)) continue;
         counted.rule.origin = policy::Origin::kLive;
         state.live.push_back(std::move(counted));
     }
@@ -133,35 +135,48 @@ Result<Store> Store::create(const kernel::StatePaths& paths) {
     return open_pins(paths);
 }
 
+Result<Store> Store::create_private() {
+    auto maps = kernel::SharedMaps::make();
+    if (!maps) return tl::unexpected(maps.error());
+    return of(std::move(*maps));
+}
+
 Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
-    Store store;
-    store.paths_ = paths;
-    auto control = kernel::MappedArray<fw_control>::open(paths.map("control"), 1);
-    auto policy = kernel::MappedArray<fw_generation>::open(paths.map("policy"), kHalves);
-    auto records = kernel::MappedArray<fw_attachment>::open(paths.map("attachments"), FW_MAX_ATTACHMENTS);
-    auto pages = kernel::Map::open(paths.map("pages"));
-    auto members = kernel::Map::open(paths.map("members"));
-    auto routes = kernel::Map::open(paths.map("routes"));
-    auto devices = kernel::Map::open(paths.map("devices"));
-    auto rule_counters = kernel::Map::open(paths.map("rule_counters"));
+    auto maps = kernel::SharedMaps::open(paths);
+    if (!maps) return tl::unexpected(maps.error());
+    auto store = of(std::move(*maps));
+    if (store) store->paths_ = paths;
+    return store;
+}
+
+Result<Store> Store::of(kernel::SharedMaps maps) {
+    auto control = kernel::MappedArray<fw_control>::of(std::move(maps.control), 1);
+    auto policy = kernel::MappedArray<fw_generation>::of(std::move(maps.policy), kHalves);
+    auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
     if (!records) return tl::unexpected(records.error());
-    if (!pages) return tl::unexpected(pages.error());
-    if (!members) return tl::unexpected(members.error());
-    if (!routes) return tl::unexpected(routes.error());
-    if (!devices) return tl::unexpected(devices.error());
-    if (!rule_counters) return tl::unexpected(rule_counters.error());
+    Store store;
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
-    store.banks_ = kernel::Banks(std::move(*pages));
-    store.members_ = std::move(*members);
-    store.routes_ = std::move(*routes);
-    store.devices_ = std::move(*devices);
+    store.banks_ = kernel::Banks(std::move(maps.pages));
+    store.members_ = std::move(maps.members);
+    store.routes_ = std::move(maps.routes);
+    store.devices_ = std::move(maps.devices);
+    store.answers_ = std::move(maps.answers);
     if (store.control_.at(0)->secret == 0) store.control_.at(0)->secret = new_secret();
-    store.rule_counters_ = kernel::CounterPages(std::move(*rule_counters));
+    store.rule_counters_ = kernel::CounterPages(std::move(maps.rule_counters));
     return store;
+}
+
+kernel::SharedMaps::Descriptors Store::maps() const {
+    return {{{"control", control_.map().fd()},
+             {"policy", policy_.map().fd()},
+             {"pages", banks_.map().fd()},
+             {"members", members_.fd()},
+             {"rule_counters", rule_counters_.map().fd()},
+             {"attachments", records_.map().fd()}}};
 }
 
 std::uint64_t Store::word() const {
@@ -229,6 +244,10 @@ Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) co
     return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
 }
 
+std::optional<fw_member> Store::find_member(const fw_member_key& key) const {
+    return members_.find<fw_member>(key);
+}
+
 Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name) const {
     if (main.tier.words == 0) return false;
     auto words = banks_.read(main.tier.bank, main.tier.names, std::size_t{main.tier.rule_count} * 2);
@@ -250,6 +269,14 @@ Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) 
             sum.by_reason[reason].bytes += value.by_reason[reason].bytes;
         }
     return sum;
+}
+
+Status Store::forget_members(const std::set<std::uint32_t>& sets) const {
+    if (sets.empty()) return {};
+    for (const auto& key : members_.keys<fw_member_key>())
+        if (sets.contains(key.set))
+            if (auto erased = members_.erase(key); !erased) return erased;
+    return {};
 }
 
 void remove_state(const kernel::StatePaths& paths) {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@
 #include "kernel/bpffs.h"
 #include "kernel/map.h"
 #include "kernel/pages.h"
+#include "kernel/shared_maps.h"
 #include "net/interface.h"
 #include "policy/model.h"
 
@@ -58,7 +60,7 @@ struct State {
     // What is asked before the rules of the policy's file: `front` has the defaults, the built-in rules that
     // are switched off, and the sets that the lock-out guard and live rules name, but no rules.
     policy::Policy front;
-    std::vector<CountedRule> live;
+    std::vector<CountedRule> live;  // but for those whose time is over
     MainTier main;
     std::vector<Attachment> attachments;  // by slot
     // Of this network namespace, as they are now: where the names that rules send to are looked up.
@@ -75,6 +77,11 @@ public:
     // version of fwctl keeps state of another layout here.
     static Result<std::optional<Store>> open(const kernel::StatePaths& paths);
     static Result<Store> create(const kernel::StatePaths& paths);
+    // Of nobody else, without paths: gone with the process, however it ends.
+    static Result<Store> create_private();
+
+    // What programs that are loaded for this store alone use, see kernel::Object.
+    [[nodiscard]] kernel::SharedMaps::Descriptors maps() const;
 
     [[nodiscard]] const kernel::StatePaths& paths() const { return paths_; }
     // The map that tells our programs from those of others.
@@ -86,9 +93,9 @@ public:
     // get some, which start at zero. `main`: a policy to take the place of state.main; its bank is written,
     // and state.main is it from now on.
     [[nodiscard]] Status prepare(State& state, compile::TierImage* main = nullptr) const;
-    // The one store that switches to what prepare() wrote. What the former generation alone used is given
-    // back; on trial, when the trial is over.
-    [[nodiscard]] Status commit(State& state, std::optional<std::chrono::seconds> trial = {}) const;
+    // The one store that switches to what prepare() wrote: from there on nothing fails. What the former
+    // generation alone used is given back, if need be by a later commit(); on trial, when the trial is over.
+    void commit(State& state, std::optional<std::chrono::seconds> trial = {}) const;
     [[nodiscard]] Status publish(State& state) const;
     // Gives back what prepare() took for a policy that is not to hold.
     void abandon(const State& prepared) const;
@@ -103,7 +110,7 @@ public:
     // Keeps the policy on trial; an error with Exit::kConflict when it has run out meanwhile.
     [[nodiscard]] Status keep_trial() const;
     // Goes back to the policy before, if the deadline has not done so.
-    [[nodiscard]] Status end_trial() const;
+    void end_trial() const;
 
     void write_record(const Attachment& attachment) const;
     void erase_record(std::uint32_t slot) const;
@@ -114,15 +121,21 @@ public:
     [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
     // Of the rules of the policy that was applied, in their order.
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
+    // The longest prefix in the trie that has the key's bits; nullopt: none has.
+    [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
     [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
+    // Empties dynamic sets, by their numbers.
+    [[nodiscard]] Status forget_members(const std::set<std::uint32_t>& sets) const;
+
 private:
+    static Result<Store> of(kernel::SharedMaps maps);
     static Result<Store> open_pins(const kernel::StatePaths& paths);
     [[nodiscard]] std::uint64_t word() const;
     void set_word(std::uint64_t word) const;
     [[nodiscard]] std::uint32_t active_half() const;
-    [[nodiscard]] Status clear_unused_banks() const;
+    void clear_unused_banks() const;
     [[nodiscard]] Status give_counters(State& state) const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
@@ -136,6 +149,7 @@ private:
     kernel::Map members_;
     kernel::Map routes_;
     kernel::Map devices_;
+    kernel::Map answers_;
     kernel::CounterPages rule_counters_;
 };
 

@@ -1,5 +1,9 @@
 #include "engine/trial.h"
 
+#include <utility>
+
+#include "engine/apply.h"
+#include "engine/library.h"
 #include "engine/session.h"
 
 namespace fwctl::engine {
@@ -11,37 +15,35 @@ Result<std::optional<std::chrono::seconds>> trial_left() {
     return (*reading)->store.trial_left();
 }
 
-Result<TrialState> trial_state(std::uint32_t generation) {
-    auto reading = open_to_read();
-    if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return TrialState::kOver;
-    const Store& store = (*reading)->store;
+Result<TrialState> trial_state(std::uint32_t generation, const std::string& snapshot) {
+    auto peek = open_to_peek();
+    if (!peek) return tl::unexpected(peek.error());
+    if (!*peek) return TrialState::kOver;
+    const Store& store = **peek;
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
-    if (state->generation != generation || store.trial_lapsed()) return TrialState::kOver;
-    return store.trial_left() ? TrialState::kUnderWay : TrialState::kConfirmed;
+    if (store.trial_lapsed()) return TrialState::kOver;
+    if (state->generation == generation && store.trial_left()) return TrialState::kUnderWay;
+    // Other commands may have come since.
+    return state->main.snapshot == snapshot ? TrialState::kConfirmed : TrialState::kOver;
 }
 
 Status confirm_trial() {
-    {
-        auto writing = open_during_trial();
-        if (!writing) return tl::unexpected(writing.error());
-        if (auto kept = writing->store.keep_trial(); !kept) return kept;
-    }
-    // As any command that may write does, this takes off what the policy no longer wants.
-    auto tidy = open_to_write();
-    return tidy ? Status{} : tl::unexpected(tidy.error());
+    auto writing = open_during_trial();
+    if (!writing) return tl::unexpected(writing.error());
+    if (auto kept = writing->store.keep_trial(); !kept) return kept;
+    return settle_trial(std::move(*writing));
 }
 
 Status end_trial() {
     {
         auto writing = open_during_trial();
         if (!writing) return tl::unexpected(writing.error());
-        if (writing->store.trial_left())
-            if (auto ended = writing->store.end_trial(); !ended) return ended;
+        if (writing->store.trial_left()) writing->store.end_trial();
     }
     auto tidy = open_to_write();
-    if (!tidy && tidy.error().exit != Exit::kNotAttached) return tl::unexpected(tidy.error());
+    if (!tidy) return tidy.error().exit == Exit::kNotAttached ? Status{} : tl::unexpected(tidy.error());
+    if (auto library = Library::open()) library->tidy(tidy->state.main.snapshot);
     return {};
 }
 

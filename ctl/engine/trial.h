@@ -4,14 +4,15 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "base/result.h"
 
 namespace fwctl::engine {
 
-// How the trial of a generation stands.
+// How the trial of a generation stands; `snapshot` is that of the policy on trial.
 enum class TrialState { kUnderWay, kConfirmed, kOver };
-Result<TrialState> trial_state(std::uint32_t generation);
+Result<TrialState> trial_state(std::uint32_t generation, const std::string& snapshot);
 // nullopt: no policy is on trial.
 Result<std::optional<std::chrono::seconds>> trial_left();
 

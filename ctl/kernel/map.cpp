@@ -13,13 +13,18 @@
 namespace fwctl::kernel {
 
 Result<Map> Map::open(const std::string& path) {
+    Fd descriptor(bpf_obj_get(path.c_str()));
+    if (!descriptor) return fail(fmt::format("cannot open the map {}: {}", path, strerror(errno)));
+    return of(std::move(descriptor));
+}
+
+Result<Map> Map::of(Fd descriptor) {
     Map map;
-    map.fd_ = Fd(bpf_obj_get(path.c_str()));
-    if (!map.fd_) return fail(fmt::format("cannot open the map {}: {}", path, strerror(errno)));
+    map.fd_ = std::move(descriptor);
     bpf_map_info info{};
     std::uint32_t size = sizeof(info);
     if (bpf_obj_get_info_by_fd(map.fd_.get(), &info, &size) != 0)
-        return fail(fmt::format("cannot ask about the map {}: {}", path, strerror(errno)));
+        return fail(fmt::format("cannot ask about a map: {}", strerror(errno)));
     map.id_ = info.id;
     map.name_ = info.name;
     return map;
@@ -38,6 +43,10 @@ Status Map::erase_bytes(const void* key) const {
 Status Map::lookup_bytes(const void* key, void* value) const {
     if (bpf_map_lookup_elem(fd_.get(), key, value) == 0) return {};
     return fail(fmt::format("cannot read the map {}: {}", name_, strerror(errno)));
+}
+
+bool Map::has_bytes(const void* key, void* value) const {
+    return bpf_map_lookup_elem(fd_.get(), key, value) == 0;
 }
 
 bool Map::next_key(const void* key, void* next) const {

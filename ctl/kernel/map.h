@@ -1,4 +1,4 @@
-// Maps by their pins: RAII over descriptors and memory mappings.
+// Maps, by their pins or by descriptors: RAII over these and over memory mappings.
 //
 // Promises: errors name the map. A MappedArray is the kernel's own memory: what is written there, programs
 // read at once.
@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -20,10 +21,17 @@ class Map {
 public:
     Map() = default;
     static Result<Map> open(const std::string& path);
+    static Result<Map> of(Fd descriptor);
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] std::uint32_t id() const { return id_; }
 
+    // nullopt: the map has no such key.
+    template <typename Value, typename Key>
+    [[nodiscard]] std::optional<Value> find(const Key& key) const {
+        Value value{};
+        return has_bytes(&key, &value) ? std::optional(value) : std::nullopt;
+    }
     template <typename Key, typename Value>
     [[nodiscard]] Status update(const Key& key, const Value& value) const {
         return update_bytes(&key, &value);
@@ -60,6 +68,7 @@ private:
     Status update_bytes(const void* key, const void* value) const;
     Status erase_bytes(const void* key) const;
     Status lookup_bytes(const void* key, void* value) const;
+    bool has_bytes(const void* key, void* value) const;
     bool next_key(const void* key, void* next) const;
     static std::size_t cpu_count();
 
@@ -92,13 +101,11 @@ class MappedArray {
 public:
     static_assert(std::is_trivially_copyable_v<Value> && sizeof(Value) % 8 == 0);
 
-    static Result<MappedArray> open(const std::string& path, std::size_t elements) {
-        auto map = Map::open(path);
-        if (!map) return tl::unexpected(map.error());
-        auto mapping = Mapping::of(*map, elements * sizeof(Value));
+    static Result<MappedArray> of(Map map, std::size_t elements) {
+        auto mapping = Mapping::of(map, elements * sizeof(Value));
         if (!mapping) return tl::unexpected(mapping.error());
         MappedArray array;
-        array.map_ = std::move(*map);
+        array.map_ = std::move(map);
         array.mapping_ = std::move(*mapping);
         return array;
     }

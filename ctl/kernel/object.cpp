@@ -21,14 +21,14 @@
 namespace fwctl::kernel {
 namespace {
 
-constexpr std::array kSharedMaps = {"control", "policy",  "pages",         "members",    "routes",
-                                    "devices", "answers", "rule_counters", "attachments"};
-
 std::string_view elf_of(ProgramKind kind) {
     std::size_t size = 0;
     const void* bytes = kind == ProgramKind::kXdp ? fwctl_xdp__elf_bytes(&size) : fwctl_tc__elf_bytes(&size);
     return {static_cast<const char*>(bytes), size};
 }
+
+constexpr std::size_t kTraceBytes = 4096;
+static_assert(sizeof(fw_trace) <= kTraceBytes);
 
 const char* name_of(ProgramKind kind) {
     switch (kind) {
@@ -40,12 +40,6 @@ const char* name_of(ProgramKind kind) {
             return "fwctl_tc_out";
     }
     return "";
-}
-
-// What all of them lack, if that is the cause; else what the kernel answered.
-std::string why(int error) {
-    if (auto missing = missing_feature()) return *missing;
-    return fmt::format("{}; -v shows what libbpf says", strerror(error));
 }
 
 // The constants have one layout in both objects: the skeleton of one says where they lie.
@@ -81,22 +75,10 @@ FW_SAME_PLACE(fw_silent);
 FW_SAME_PLACE(fw_tracing);
 #undef FW_SAME_PLACE
 
-// libbpf compares flags, to which the kernel has added one of its own for a map of devices, and would refuse
-// the pin: it is handed the map itself.
-bool reuse_devices(bpf_map* map, const std::string& pin) {
-    const Fd devices(bpf_obj_get(pin.c_str()));
-    return devices && bpf_map__reuse_fd(map, devices.get()) == 0;
-}
-
 Status set_pins(bpf_object* object, const StatePaths& paths) {
-    for (const char* name : kSharedMaps) {
-        bpf_map* map = bpf_object__find_map_by_name(object, name);
-        if (map != nullptr && bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH &&
-            reuse_devices(map, paths.map(name)))
-            continue;
-        if (map == nullptr || bpf_map__set_pin_path(map, paths.map(name).c_str()) != 0)
-            return fail(fmt::format("the map {} cannot be pinned", name));
-    }
+    for (const char* name : SharedMaps::kNames)
+        if (auto pinned = set_pin(bpf_object__find_map_by_name(object, name), paths.map(name)); !pinned)
+            return pinned;
     return {};
 }
 
@@ -106,12 +88,12 @@ void Object::Close::operator()(bpf_object* object) const {
     bpf_object__close(object);
 }
 
-Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config, const StatePaths& paths) {
+Result<Object> Object::open_elf(ProgramKind kind, const ProgramConfig& config) {
     const std::string_view elf = elf_of(kind);
     Object object;
     object.program_name_ = name_of(kind);
     object.handle_.reset(bpf_object__open_mem(elf.data(), elf.size(), nullptr));
-    if (!object.handle_) return fail(fmt::format("cannot open our BPF object: {}", why(errno)));
+    if (!object.handle_) return fail(fmt::format("cannot open our BPF object: {}", why_refused(errno)));
 
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, object.handle_.get()) {
@@ -120,15 +102,33 @@ Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config, const
         if (wanted) object.program_ = program;
     }
     set_constants(object.handle_.get(), config);
-    if (auto pinned = set_pins(object.handle_.get(), paths); !pinned) return tl::unexpected(pinned.error());
-    bpf_map* counters = bpf_object__find_map_by_name(object.handle_.get(), "counters");
+    return object;
+}
+
+Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config, const StatePaths& paths) {
+    auto object = open_elf(kind, config);
+    if (!object) return object;
+    if (auto pinned = set_pins(object->handle(), paths); !pinned) return tl::unexpected(pinned.error());
+    bpf_map* counters = bpf_object__find_map_by_name(object->handle(), "counters");
     bpf_map__set_pin_path(counters, paths.counters(config.slot).c_str());
+    return object;
+}
+
+Result<Object> Object::open(ProgramKind kind, const ProgramConfig& config,
+                            const SharedMaps::Descriptors& maps) {
+    auto object = open_elf(kind, config);
+    if (!object) return object;
+    for (const auto& [name, descriptor] : maps) {
+        bpf_map* map = bpf_object__find_map_by_name(object->handle(), name);
+        if (map == nullptr || bpf_map__reuse_fd(map, descriptor) != 0)
+            return fail(fmt::format("the program cannot use the map {}", name));
+    }
     return object;
 }
 
 Status Object::load() {
     if (const int error = bpf_object__load(handle_.get()); error != 0)
-        return fail(fmt::format("the kernel refuses the program {}: {}", program_name_, why(-error)));
+        return fail(fmt::format("the kernel refuses the program {}: {}", program_name_, why_refused(-error)));
     return {};
 }
 
@@ -136,32 +136,40 @@ int Object::program_fd() const {
     return bpf_program__fd(program_);
 }
 
-Result<fw_trace> Object::trace() const {
+// The map of what is initially zero has the trace alone. Its size is rounded up.
+int Object::trace_fd() const {
     bpf_map* map = nullptr;
     bpf_object__for_each_map(map, handle_.get()) {
-        if (!std::string_view(bpf_map__name(map)).ends_with(".bss")) continue;
-        std::array<char, 4096> value{};
-        const std::uint32_t zero = 0;
-        if (bpf_map__value_size(map) > value.size()) break;
-        if (bpf_map_lookup_elem(bpf_map__fd(map), &zero, value.data()) != 0) break;
-        fw_trace trace{};
-        std::memcpy(&trace, value.data(), sizeof(trace));
-        return trace;
+        const bool is_bss = std::string_view(bpf_map__name(map)).ends_with(".bss");
+        if (is_bss && bpf_map__value_size(map) <= kTraceBytes) return bpf_map__fd(map);
     }
-    return fail("the trace cannot be read");
+    return -1;
 }
 
-Status create_shared_maps(const StatePaths& paths) {
-    const std::string_view elf = elf_of(ProgramKind::kXdp);
-    const std::unique_ptr<bpf_object, decltype(&bpf_object__close)> object(
-        bpf_object__open_mem(elf.data(), elf.size(), nullptr), bpf_object__close);
-    if (!object) return fail(fmt::format("cannot open our BPF object: {}", why(errno)));
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, object.get()) bpf_program__set_autoload(program, false);
-    if (auto pinned = set_pins(object.get(), paths); !pinned) return pinned;
-    if (const int error = bpf_object__load(object.get()); error != 0)
-        return fail(fmt::format("cannot make the maps: {}", why(-error)));
-    return {};
+Result<fw_trace> Object::trace() const {
+    std::array<char, kTraceBytes> value{};
+    const std::uint32_t zero = 0;
+    if (bpf_map_lookup_elem(trace_fd(), &zero, value.data()) != 0) return fail("the trace cannot be read");
+    fw_trace trace{};
+    std::memcpy(&trace, value.data(), sizeof(trace));
+    return trace;
+}
+
+Result<TestRun> Object::run(std::span<const std::uint8_t> frame) const {
+    const std::array<char, kTraceBytes> empty{};
+    const std::uint32_t zero = 0;
+    if (bpf_map_update_elem(trace_fd(), &zero, empty.data(), BPF_ANY) != 0)
+        return fail("the trace cannot be written");
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame.size());
+    if (const int error = bpf_prog_test_run_opts(program_fd(), &options); error != 0)
+        return fail(fmt::format("the kernel takes no test frame of {} bytes that looks like this one: {}",
+                                frame.size(), strerror(-error)));
+    auto trace = this->trace();
+    if (!trace) return tl::unexpected(trace.error());
+    return TestRun{static_cast<int>(options.retval), *trace};
 }
 
 std::optional<std::uint32_t> slot_of(const ProgramInfo& program) {

@@ -1,18 +1,21 @@
 // The BPF objects that are part of this executable.
 //
-// Promises: an Object is opened with the constants of one attachment and takes its maps from that state's
-// pins; it is not loaded until load() or until libxdp loads it. Pins of maps that are missing are made.
+// Promises: an Object is opened with the constants of one attachment; it is not loaded until load() or until
+// libxdp loads it. One that is opened by paths takes its maps from that state's pins, and makes the pins that
+// are missing; one that is opened by maps pins nothing.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/result.h"
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/trace.h"
 #include "kernel/bpffs.h"
 #include "kernel/program.h"
+#include "kernel/shared_maps.h"
 
 struct bpf_object;
 struct bpf_program;
@@ -34,9 +37,18 @@ struct ProgramConfig {
     bool tracing = false;
 };
 
+// What became of one packet under BPF_PROG_TEST_RUN.
+struct TestRun {
+    int action = 0;  // XDP_* or TC_ACT_*
+    fw_trace trace{};
+};
+
 class Object {
 public:
     static Result<Object> open(ProgramKind kind, const ProgramConfig& config, const StatePaths& paths);
+    // With maps that stay their owner's, but for `counters`, of which it has one of its own.
+    static Result<Object> open(ProgramKind kind, const ProgramConfig& config,
+                               const SharedMaps::Descriptors& maps);
 
     Status load();
 
@@ -47,18 +59,22 @@ public:
     // What the last packet under BPF_PROG_TEST_RUN met; needs `tracing`.
     [[nodiscard]] Result<fw_trace> trace() const;
 
+    // One packet under BPF_PROG_TEST_RUN; needs `tracing`. The kernel takes Ethernet frames, or what is at
+    // least as long as their header; for TC at most 3,712 bytes (found out on 6.1 and 6.18).
+    [[nodiscard]] Result<TestRun> run(std::span<const std::uint8_t> frame) const;
+
 private:
     struct Close {
         void operator()(bpf_object* object) const;
     };
 
+    static Result<Object> open_elf(ProgramKind kind, const ProgramConfig& config);
+    [[nodiscard]] int trace_fd() const;
+
     std::unique_ptr<bpf_object, Close> handle_;
     bpf_program* program_ = nullptr;
     const char* program_name_ = nullptr;
 };
-
-// Makes the maps that all attachments of a network namespace share, and their pins; those that exist stay.
-Status create_shared_maps(const StatePaths& paths);
 
 // The slot that one of our programs was loaded for, from its constants; nullopt for a program without them.
 std::optional<std::uint32_t> slot_of(const ProgramInfo& program);

@@ -31,6 +31,7 @@ public:
     [[nodiscard]] bool is_empty(std::uint32_t first) const;
     // Gives all pages of the bank back.
     [[nodiscard]] Status clear(std::uint32_t first) const;
+    [[nodiscard]] const Map& map() const { return map_; }
 
 private:
     [[nodiscard]] std::vector<std::uint32_t> present(std::uint32_t first) const;
@@ -48,6 +49,7 @@ public:
     // Of each of the rules, summed over the processors.
     [[nodiscard]] Result<std::vector<fw_count>> sums(std::span<const std::uint32_t> rules) const;
     [[nodiscard]] Status clear(std::span<const std::uint32_t> rules) const;
+    [[nodiscard]] const Map& map() const { return map_; }
 
 private:
     Map map_;

@@ -39,6 +39,11 @@ std::optional<std::string> missing_feature() {
     return std::nullopt;
 }
 
+std::string why_refused(int error) {
+    if (auto missing = missing_feature()) return *missing;
+    return fmt::format("{}; -v shows what libbpf says", strerror(error));
+}
+
 Status check_privilege(const std::string& command) {
     struct Need {
         cap_value_t value;

@@ -11,6 +11,10 @@ namespace fwctl::kernel {
 // What all of our programs need and this kernel lacks, as a sentence; nullopt when nothing is missing.
 std::optional<std::string> missing_feature();
 
+// Why the kernel refused a map or program with this errno: what all of them lack, if that is the cause; else
+// what it answered.
+std::string why_refused(int error);
+
 // An error with Exit::kNoPrivilege that names the capabilities which the process lacks.
 Status check_privilege(const std::string& command);
 

@@ -15,10 +15,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
-#include <set>
 #include <string_view>
-
-#include "net/xdp_features.h"
 
 namespace fwctl::net {
 namespace {
@@ -91,8 +88,6 @@ Result<std::vector<Interface>> list_interfaces() {
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object))
         all.push_back(describe(reinterpret_cast<rtnl_link*>(object)));
     std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.ifindex < b.ifindex; });
-    const std::set<int> targets = redirect_targets();
-    for (Interface& interface : all) interface.takes_xdp_frames = targets.contains(interface.ifindex);
     return all;
 }
 

@@ -25,7 +25,6 @@ struct Interface {
     bool loopback = false;
     int master = 0;                     // ifindex of the bridge or bond that this is a port of; 0: none
     std::array<std::uint8_t, 6> mac{};  // zero without a link header
-    bool takes_xdp_frames = false;      // that another interface's XDP program sends out of it
 };
 
 // All of them, in the order of their indices.

@@ -57,7 +57,7 @@ Found check_redirect(const Rule& rule) {
     if (rule.action != Action::kRedirect) {
         return std::nullopt;
     }
-    if (!rule.redirect) {
+    if (!rule.redirect || (rule.redirect->interface.empty() && !rule.redirect->via)) {
         return Contradiction{
             "action", "where to? add redirect = { to = \"eth1\" } or redirect = { via = \"192.0.2.1\" }"};
     }

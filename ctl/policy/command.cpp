@@ -27,7 +27,7 @@ struct Opener {
 };
 
 const std::vector<Opener>& openers() {
-    static const std::vector<Opener> kOpeners = [] {
+    static const std::vector<Opener> all_openers = [] {
         std::vector<Opener> all = {{"from", "an address", "192.0.2.0/24"},
                                    {"to", "an address", "192.0.2.0/24"},
                                    {"on", "an interface", "eth0"}};
@@ -36,19 +36,19 @@ const std::vector<Opener>& openers() {
         }
         return all;
     }();
-    return kOpeners;
+    return all_openers;
 }
 
 // All words that are not values.
 const std::vector<std::string_view>& keywords() {
-    static const std::vector<std::string_view> kKeywords = [] {
+    static const std::vector<std::string_view> all_keywords = [] {
         std::vector<std::string_view> all = {"in", "out"};
         for (const Opener& opener : openers()) {
             all.push_back(opener.word);
         }
         return all;
     }();
-    return kKeywords;
+    return all_keywords;
 }
 
 tl::unexpected<Error> refuse(std::string message) {

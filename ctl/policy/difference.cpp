@@ -120,6 +120,12 @@ void add_named(const std::string& kind, const std::vector<Entry>& before, const 
     }
 }
 
+// Where elements are read from is no part of what a set says.
+std::vector<Set> without_files(std::vector<Set> sets) {
+    for (Set& set : sets) set.file.clear();
+    return sets;
+}
+
 std::string describe_lockout(const Defaults& defaults) {
     return defaults.lockout ? "set" : "none";
 }
@@ -183,7 +189,8 @@ std::vector<std::string> difference(const Policy& before, const Policy& after) {
         "attach", before.attachments, after.attachments, [](const Attach& attach) { return attach.device; },
         [](const Attach&, const Attach& is) { return fmt::format("{}, with other settings", is.device); },
         lines);
-    add_named<Set>("set", before.sets, after.sets, describe_set, describe_elements, lines);
+    add_named<Set>("set", without_files(before.sets), without_files(after.sets), describe_set,
+                   describe_elements, lines);
     add_routes(before, after, lines);
     add_rules(before, after, lines);
     return lines;

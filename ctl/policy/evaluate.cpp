@@ -19,13 +19,8 @@ bool is_over(std::uint64_t expires, const PacketView& packet) {
 }
 
 bool matches_service(const Service& service, const PacketView& packet) {
-    switch (service.kind) {
-        case Service::Kind::kAny:
-            return true;
-        case Service::Kind::kEthertype:
-            return !packet.family && packet.ethertype == service.ethertype;
-        case Service::Kind::kProtocol:
-            break;
+    if (service.kind == Service::Kind::kAny) {
+        return true;
     }
     if (!packet.family || packet.protocol != service.protocol) {
         return false;
@@ -134,7 +129,7 @@ std::optional<std::uint64_t> value_of(Field field, const PacketView& packet) {
         case Field::kFragment:
             return when(is_ip, static_cast<std::uint64_t>(packet.fragment));
         case Field::kLength:
-            return packet.length;
+            return std::min(packet.length, 65535U);  // longer ones are of the largest length
         case Field::kTtl:
             return when(is_ip, packet.ttl);
         case Field::kDscp:

@@ -17,7 +17,9 @@ class FileReader {
 public:
     FileReader() = default;
     FileReader(const FileReader&) = delete;
+    FileReader(FileReader&&) = delete;
     FileReader& operator=(const FileReader&) = delete;
+    FileReader& operator=(FileReader&&) = delete;
     virtual ~FileReader() = default;
 
     // The whole file. Errors say why, not which file: "No such file or directory".

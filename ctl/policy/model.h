@@ -53,9 +53,8 @@ struct Range {
 // `47`.
 struct Service {
     enum class Kind : std::uint8_t {
-        kAny,        // every packet, IP or not
-        kProtocol,   // an IP protocol by number, in both families unless `family_bound`
-        kEthertype,  // built-in rules only: frames that are not IP
+        kAny,       // every packet, IP or not
+        kProtocol,  // an IP protocol by number, in both families unless `family_bound`
     };
     Kind kind = Kind::kAny;
     std::uint8_t protocol = 0;
@@ -64,7 +63,6 @@ struct Service {
     bool has_selector = false;  // false: every port or type, and later fragments too
     Range selector;             // destination port; for icmp and icmp6: type * 256 + code
     Range source_port;          // compared only when has_selector; built-in rules alone narrow it
-    std::uint16_t ethertype = 0;
     auto operator<=>(const Service&) const = default;
 };
 
@@ -74,7 +72,7 @@ enum class Field : std::uint8_t {
     kSourcePort,  // of TCP, UDP, SCTP; not in later fragments
     kTcpFlags,    // byte 13 of the TCP header
     kFragment,    // FragmentKind
-    kLength,      // bytes from the network header on
+    kLength,      // bytes from the network header on, at most 65535
     kTtl,         // IPv4 time to live, IPv6 hop limit
     kDscp,        // 0 to 63
     kVlan,        // id of the outermost tag; 4096: no tag
@@ -169,8 +167,8 @@ struct Rule {
 // A named list of address blocks.
 struct Set {
     std::string name;
-    std::vector<Prefix> elements;     // sorted, none within another: inline ones and those of `file`
-    std::string file;                 // as written, relative to the policy's own folder; empty: none
+    std::vector<Prefix> elements;     // reduced (see prefix_list.h): inline ones or those of `file`
+    std::string file;                 // relative to the policy's own folder; empty: none
     bool dynamic = false;             // filled live; has neither `elements` nor `file`
     std::chrono::seconds timeout{0};  // dynamic alone: how long a member stays; 0: for ever
     std::uint32_t size = 65536;       // dynamic alone: how many members there may be
@@ -194,7 +192,7 @@ struct Attach {
 // Asked before every other rule and never refused: the way in that no policy closes.
 struct Lockout {
     Addresses from;
-    std::vector<Service> services;
+    std::vector<Service> services;  // of TCP, UDP and SCTP
     bool operator==(const Lockout&) const = default;
 };
 

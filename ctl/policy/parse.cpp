@@ -76,7 +76,7 @@ private:
         std::sort(names->begin(), names->end());
         for (const std::string& name : *names) {
             if (is_policy_file(name)) {
-                read_included(include, folder + "/" + name);
+                read_included(include, fmt::format("{}/{}", folder, name));
             }
         }
     }

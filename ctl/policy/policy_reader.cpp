@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <unordered_set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -11,6 +10,7 @@
 #include "policy/addresses.h"
 #include "policy/builtin.h"
 #include "policy/check.h"
+#include "policy/packet_text.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
 #include "policy/rule.h"
@@ -131,8 +131,9 @@ private:
                 reader_.table_of(element, fmt::format("\"{}.{}\"", name, key.str()), heading);
             if (table != nullptr) {
                 const std::string what = fmt::format("[{}.{}]", name, key.str());
-                claim(what, table->source(), fmt::format("{} is there already", what));
-                (this->*read_one)(key, *table);
+                if (claim(what, table->source(), fmt::format("{} is there already", what))) {
+                    (this->*read_one)(key, *table);
+                }
             }
         }
     }
@@ -245,14 +246,17 @@ private:
         }
         reader_.read(table, set_keys(), set, "a set");
         reduce(set.elements);
-        check_set(set, table);
+        if (!check_set(set, table)) {
+            set.file.clear();
+        }
         if (!set.file.empty()) {
             draft_.set_files.push_back({set.name, reader_.place(table.get("file")->source())});
         }
         policy_.sets.push_back(std::move(set));
     }
 
-    void check_set(const Set& set, const toml::table& table) {
+    bool check_set(const Set& set, const toml::table& table) {
+        const std::size_t mistakes_before = draft_.diagnostics.errors();
         const auto refuse = [&](std::string_view key, std::string message) {
             if (const toml::node* node = table.get(key)) {
                 reader_.error(node->source(), std::move(message));
@@ -269,12 +273,13 @@ private:
             refuse("file", "a set has \"elements\" or a \"file\"; a rule may name two sets");
         }
         if (!set.dynamic && !table.contains("elements") && !table.contains("file")) {
-            reader_.error(table.source(), fmt::format("the set \"{}\" is of nothing", set.name),
-                          "give it elements = [\"192.0.2.1\"], file = \"list.txt\" or dynamic = true");
+            reader_.error(table.source(), fmt::format("the set \"{}\" does not say what is in it", set.name),
+                          "write elements = [\"192.0.2.1\"], file = \"list.txt\" or dynamic = true");
         }
         if (draft_.origin == Origin::kLive) {
             refuse("file", "only a policy's own files name others");
         }
+        return draft_.diagnostics.errors() == mistakes_before;
     }
 
     void read_rule(const toml::table& table) {
@@ -322,7 +327,28 @@ private:
         Test test;
         test.place = reader_.place(table.source());
         reader_.read(table, test_keys(), test, "a test");
+        if (const toml::node* packet = table.get("packet"); packet != nullptr && !test.packet.empty()) {
+            check_packet(test.packet, span_of(packet->source()));
+        }
         policy_.tests.push_back(std::move(test));
+    }
+
+    // Its mistakes, at their places in the string where that stands as it reads.
+    void check_packet(const std::string& packet, const SourceSpan& value) {
+        const auto parsed = parse_packet(packet);
+        if (parsed) {
+            return;
+        }
+        const std::string_view line = draft_.diagnostics.line(reader_.file(), value.line);
+        const std::size_t place = line.find(packet);
+        for (const Diagnostic& mistake : parsed.error().all()) {
+            SourceSpan span = value;
+            if (place != std::string_view::npos) {
+                span.column = code_points(line.substr(0, place)) + mistake.span.column;
+                span.length = mistake.span.length;
+            }
+            draft_.diagnostics.error(reader_.file(), span, mistake.message, mistake.hint);
+        }
     }
 
     void claim_name(const std::string& name, const toml::source_region& region) {
@@ -333,17 +359,8 @@ private:
         }
     }
 
-    // Reports `message` when `what` was there before, with its place.
-    void claim(std::string what, const toml::source_region& region, std::string message) {
-        const auto [first, is_new] = draft_.claims.emplace(std::move(what), reader_.place(region));
-        if (is_new) {
-            return;
-        }
-        const Place& place = first->second;
-        message += place.file == reader_.file()
-                       ? fmt::format(", in line {}", place.span.line)
-                       : fmt::format(", in {}:{}", draft_.diagnostics.file_name(place.file), place.span.line);
-        reader_.error(region, std::move(message));
+    bool claim(std::string what, const toml::source_region& region, std::string message) {
+        return draft_.claim(std::move(what), reader_.place(region), std::move(message));
     }
 
     // Remembers the sets that `from` and `to` of a table name.
@@ -376,55 +393,10 @@ private:
     TableReader reader_;
 };
 
-std::string set_hint(const std::string& name, const std::vector<Set>& sets) {
-    std::vector<std::string_view> names;
-    for (const Set& set : sets) {
-        names.push_back(set.name);
-    }
-    if (const auto meant = nearest(name, names)) {
-        return fmt::format("did you mean \"@{}\"?", *meant);
-    }
-    return fmt::format("define it: [set.{}]", name);
-}
-
-void report_unknown_sets(const Draft& draft) {
-    std::unordered_set<std::string_view> known;
-    for (const Set& set : draft.policy.sets) {
-        known.insert(set.name);
-    }
-    for (const Mention& mention : draft.used_sets) {
-        if (known.count(mention.word) == 0) {
-            draft.diagnostics.error(mention.place.file, mention.place.span,
-                                    fmt::format("there is no set \"{}\"", mention.word),
-                                    set_hint(mention.word, draft.policy.sets));
-        }
-    }
-}
-
 }  // namespace
 
 void read_file(Draft& draft, std::size_t file) {
     FragmentReader(draft, file).read();
-}
-
-Policy finish(Draft draft) {
-    Policy& policy = draft.policy;
-    if (draft.origin == Origin::kFile) {
-        report_unknown_sets(draft);
-    }
-    if (!policy.routes.empty() && policy.defaults.forward != Forwarding::kTable) {
-        const Place& place = policy.routes.front().place;
-        draft.diagnostics.warning(place.file, place.span, "no packet takes a route of the policy",
-                                  "write forward = \"table\" in [defaults]");
-    }
-    const auto by_name = [](const auto& one, const auto& other) { return one.name < other.name; };
-    std::sort(policy.attachments.begin(), policy.attachments.end(), by_name);
-    std::sort(policy.sets.begin(), policy.sets.end(), by_name);
-    std::sort(policy.disabled_builtins.begin(), policy.disabled_builtins.end());
-    for (std::size_t file = 0; file < draft.diagnostics.sources().size(); ++file) {
-        policy.files.emplace_back(draft.diagnostics.file_name(file));
-    }
-    return std::move(policy);
 }
 
 }  // namespace fwctl::policy

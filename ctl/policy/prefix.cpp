@@ -142,9 +142,11 @@ std::string format_prefix(const Prefix& prefix) {
 
 Prefix cut(Prefix prefix, std::uint8_t length) {
     prefix.length = length;
-    for (std::size_t i = 0; i < prefix.address.size(); ++i) {
-        const std::size_t kept = length > 8 * i ? std::min<std::size_t>(8, length - 8 * i) : 0;
-        prefix.address[i] = static_cast<std::uint8_t>(prefix.address[i] & (0xff00U >> kept));
+    const std::size_t whole_bytes = length / 8U;
+    if (whole_bytes < prefix.address.size()) {
+        std::uint8_t& split = prefix.address[whole_bytes];
+        split = static_cast<std::uint8_t>(split & (0xff00U >> length % 8U));
+        std::fill(prefix.address.begin() + whole_bytes + 1, prefix.address.end(), std::uint8_t{0});
     }
     return prefix;
 }

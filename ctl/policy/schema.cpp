@@ -118,7 +118,7 @@ constexpr std::array kHooks = {Choice<int>{"xdp", 0}, Choice<int>{"tc-in", 1}, C
 
 Status add_hook(Attach& attach, std::string_view word) {
     int place = 0;
-    const Status known = choose<int>(place, kHooks, word, "a hook");
+    Status known = choose<int>(place, kHooks, word, "a hook");
     if (known && std::find(attach.hooks.begin(), attach.hooks.end(), word) == attach.hooks.end()) {
         const auto later = std::find_if(attach.hooks.begin(), attach.hooks.end(), [place](const auto& hook) {
             return place <

@@ -18,7 +18,8 @@ namespace fwctl::policy {
 enum class ValueKind {
     kWord,     // a string
     kWords,    // a string or an array of strings, not empty
-    kList,     // the same, and the array may be empty
+    kNumbers,  // the same, and what is a number may stand without quotes
+    kList,     // as kWords, but the array may be empty
     kBoolean,  // true or false, which is also how add() and words() spell it
     kInteger,  // likewise in decimal
     kTable,    // an inline table with keys of its own

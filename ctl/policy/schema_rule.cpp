@@ -171,7 +171,7 @@ Words field_words(const Rule& rule) {
 template <Field kField>
 RuleKey field_key() {
     const FieldInfo& info = info_of(kField);
-    return {info.key,          ValueKind::kWords,  false, info.accepts, info.meaning,
+    return {info.key,          ValueKind::kNumbers, false, info.accepts, info.meaning,
             add_field<kField>, field_words<kField>};
 }
 
@@ -249,8 +249,8 @@ constexpr std::array<std::string_view, 3> kLater = {"state", "rate", "ban"};
 }  // namespace
 
 std::span<const RuleKey> rule_keys() {
-    static const std::vector<RuleKey> kKeys = make_rule_keys();
-    return kKeys;
+    static const std::vector<RuleKey> keys = make_rule_keys();
+    return keys;
 }
 
 std::span<const std::string_view> later_rule_keys() {
@@ -262,15 +262,15 @@ const RuleKey* find_rule_key(std::string_view name) {
 }
 
 std::span<const std::string_view> clause_keys() {
-    static const std::vector<std::string_view> kKeys = [] {
+    static const std::vector<std::string_view> all = [] {
         std::vector<std::string_view> keys = {"from", "to"};
         for (const FieldInfo& info : fields()) {
             keys.push_back(info.key);
         }
-        keys.push_back("on");
+        keys.emplace_back("on");
         return keys;
     }();
-    return kKeys;
+    return all;
 }
 
 std::string_view action_name(Action action) {

@@ -61,7 +61,6 @@ constexpr std::array kProtocols = {
 
 constexpr unsigned kLastPort = 65535;
 constexpr unsigned kLastByte = 255;
-constexpr std::uint16_t kEthertypeArp = 0x0806;
 
 tl::unexpected<Error> refuse(std::string message) {
     return fail(std::move(message), Exit::kUsage);
@@ -95,7 +94,7 @@ Service service_of(const Protocol& protocol) {
 // hundred thousand of them.
 const std::map<std::string, std::uint16_t, std::less<>>& ports_by_name(std::string_view protocol) {
     using Ports = std::map<std::string, std::uint16_t, std::less<>>;
-    static const std::map<std::string, Ports, std::less<>> kAll = [] {
+    static const std::map<std::string, Ports, std::less<>> by_protocol = [] {
         std::map<std::string, Ports, std::less<>> all;
         setservent(1);
         while (const servent* entry = getservent()) {
@@ -109,9 +108,9 @@ const std::map<std::string, std::uint16_t, std::less<>>& ports_by_name(std::stri
         endservent();
         return all;
     }();
-    static const Ports kNone;
-    const auto found = kAll.find(protocol);
-    return found == kAll.end() ? kNone : found->second;
+    static const Ports none;
+    const auto found = by_protocol.find(protocol);
+    return found == by_protocol.end() ? none : found->second;
 }
 
 std::optional<std::uint16_t> port_by_name(std::string_view name, std::string_view protocol) {
@@ -230,16 +229,9 @@ std::string format_ports(const Range& ports) {
                                      : fmt::format("{}-{}", ports.first, ports.last);
 }
 
-// What no service that can be written says: a source port, or a family for a protocol that both have.
-std::string format_builtin_part(const Service& service, Detail detail) {
-    std::string out;
-    if (service.source_port != Range{}) {
-        out += " from port " + format_ports(service.source_port);
-    }
-    if (service.family_bound && !is_icmp(detail)) {
-        out += service.family == Family::kIpv4 ? " over IPv4" : " over IPv6";
-    }
-    return out;
+// What no service that can be written says.
+std::string format_source_port(const Service& service) {
+    return service.source_port == Range{} ? "" : " from port " + format_ports(service.source_port);
 }
 
 bool covers(const Range& outer, const Range& inner) {
@@ -285,14 +277,8 @@ Result<Service> parse_service(std::string_view text) {
 }
 
 std::string format_service(const Service& service) {
-    switch (service.kind) {
-        case Service::Kind::kAny:
-            return "any";
-        case Service::Kind::kEthertype:
-            return service.ethertype == kEthertypeArp ? "arp"
-                                                      : fmt::format("ethertype {:#06x}", service.ethertype);
-        case Service::Kind::kProtocol:
-            break;
+    if (service.kind == Service::Kind::kAny) {
+        return "any";
     }
     const auto* row = std::find_if(kProtocols.begin(), kProtocols.end(), [&](const Protocol& known) {
         return known.number == service.protocol && (!is_icmp(known.detail) || service.family_bound);
@@ -306,7 +292,7 @@ std::string format_service(const Service& service) {
         out += "/" + (is_icmp(row->detail) ? format_icmp(service.family, service.selector)
                                            : format_ports(service.selector));
     }
-    return out + format_builtin_part(service, row->detail);
+    return out + format_source_port(service);
 }
 
 bool has_ports(const Service& service) {

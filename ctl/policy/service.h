@@ -31,8 +31,8 @@ inline constexpr std::uint8_t kProtocolSctp = 132;
 
 Result<Service> parse_service(std::string_view text);
 
-// The canonical spelling. What only built-in rules say is written for people and not read back: "arp",
-// "udp/68 from port 67 over IPv4".
+// The canonical spelling. What only built-in rules say is written for people and not read back: "tcp from
+// port 22".
 std::string format_service(const Service& service);
 
 // Whether it is of TCP, UDP or SCTP.

@@ -39,6 +39,8 @@ std::string_view wanted(ValueKind kind) {
         case ValueKind::kWords:
         case ValueKind::kList:
             return "a string or an array of strings";
+        case ValueKind::kNumbers:
+            return "a number, a string or an array of them";
         case ValueKind::kBoolean:
             return "true or false";
         case ValueKind::kInteger:
@@ -58,6 +60,9 @@ std::optional<std::string> word_of(ValueKind kind, const toml::node& node) {
         const auto value = node.value_exact<std::int64_t>();
         return value ? std::optional(std::to_string(*value)) : std::nullopt;
     }
+    if (kind == ValueKind::kNumbers && node.is_integer()) {
+        return std::to_string(*node.value_exact<std::int64_t>());
+    }
     return kind == ValueKind::kTable ? std::nullopt : node.value_exact<std::string>();
 }
 
@@ -73,7 +78,11 @@ void TableReader::refuse_key(const toml::key& key, std::span<const std::string_v
     if (std::find(later.begin(), later.end(), key.str()) != later.end()) {
         error(key.source(), fmt::format("\"{}\" is not supported yet", key.str()));
     } else {
-        error(key.source(), fmt::format("unknown key \"{}\"", key.str()), key_hint(key, known, of));
+        // TOML gives a key behind a heading to the table of that heading.
+        const bool is_of_the_top = key == "version" || key == "include";
+        error(key.source(), fmt::format("unknown key \"{}\"", key.str()),
+              is_of_the_top ? fmt::format("{} stands before the first [table] of the file", key.str())
+                            : key_hint(key, known, of));
     }
 }
 
@@ -88,7 +97,7 @@ const toml::table* TableReader::table_of(const toml::node& node, std::string_vie
 }
 
 void TableReader::refuse_empty(std::string_view key, ValueKind kind, const toml::array& list) {
-    if (kind == ValueKind::kWords && list.empty()) {
+    if (kind != ValueKind::kList && list.empty()) {
         error(list.source(), fmt::format("\"{}\" lists nothing and would match nothing", key),
               fmt::format("leave {} out to match everything", key));
     }

@@ -83,7 +83,8 @@ private:
 
     template <typename Target>
     void read_value(const Key<Target>& row, const toml::node& value, Target& target) {
-        const bool is_list = row.kind == ValueKind::kWords || row.kind == ValueKind::kList;
+        const bool is_list =
+            row.kind == ValueKind::kWords || row.kind == ValueKind::kNumbers || row.kind == ValueKind::kList;
         const toml::array* list = is_list ? value.as_array() : nullptr;
         const toml::table* table = row.kind == ValueKind::kTable ? value.as_table() : nullptr;
         if (table != nullptr) {

@@ -58,8 +58,7 @@ Status read_interface(std::string& name, std::string_view word) {
     if (word.find_first_of("*?") != std::string_view::npos) {
         return fail(fmt::format("\"{}\" is a pattern; name one interface", word), Exit::kUsage);
     }
-    name = word;
-    return check_interface(word);
+    return check_interface(word).map([&] { name = word; });
 }
 
 Result<Prefix> parse_address(std::string_view word) {

@@ -119,9 +119,8 @@ private:
 
     void draw_family() {
         const bool has_addresses = !rule_.from.empty() || !rule_.to.empty();
-        const bool is_ethertype = rule_.services.front().kind == Service::Kind::kEthertype;
         const bool any_service = rule_.services.front().kind == Service::Kind::kAny;
-        if (is_ethertype || (any_service && !has_addresses && !view_.family)) {
+        if (any_service && !has_addresses && !view_.family) {
             view_.family.reset();
             return;
         }
@@ -226,7 +225,6 @@ private:
             if (!service.family_bound || service.family == view_.family) fitting.push_back(service);
         if (fitting.empty()) return;
         const Service service = random_.pick(fitting);
-        if (service.kind == Service::Kind::kEthertype) view_.ethertype = service.ethertype;
         if (service.kind != Service::Kind::kProtocol) return;
         view_.protocol = service.protocol;
         if (!service.has_selector) {

@@ -160,7 +160,7 @@ std::optional<std::string> write_service(const Service& service, Extras extras) 
     } else if (service.has_selector) {
         ports = service.selector;
     }
-    if (service.kind == Service::Kind::kEthertype || service.family_bound != is_icmp) return std::nullopt;
+    if (service.family_bound != is_icmp) return std::nullopt;
     if (service.source_port != Range{}) return std::nullopt;
     const unsigned mask = service.kind == Service::Kind::kAny ? 0 : 0xff;
     return fmt::format("{} : {}\t{} : {}\t0x{:02x}/0x{:02X}\t0x{:04x}/0x{:04x}", extras.source_ports.first,

@@ -16,6 +16,7 @@ ALLOWED = {
     "ctl/base": [],
     "ctl/policy": ["ctl/base"],
     "ctl/compile": ["ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/import": ["ctl/policy", "ctl/base"],
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
@@ -26,8 +27,9 @@ LIBRARIES = {
     r"bpf/(lib)?bpf\.h|xdp/libxdp\.h": ["ctl/kernel"],
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
+    r"pcap/": ["ctl/engine"],
     r"CLI/": ["ctl/cli"],
-    r"nlohmann/": ["ctl/cli", "ctl/engine"],
+    r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 

@@ -75,7 +75,7 @@ Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& c
     auto candidate = engine::compile_candidate(*store_, now, {}, policy, next);
     if (!candidate) return tl::unexpected(candidate.error());
     if (auto prepared = store_->prepare(next, &*candidate); !prepared) return prepared;
-    if (auto committed = store_->commit(next); !committed) return committed;
+    store_->commit(next);
     state_ = std::move(next);
 
     rules_.clear();

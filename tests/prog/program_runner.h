@@ -35,6 +35,7 @@ struct Station {
     int ifindex = 0;           // 0: on no interface
     bool may_rewrite = false;  // XDP
     bool hands_on = false;     // XDP
+    bool behind_xdp = false;   // TC ingress
 };
 
 class ProgramRunner {

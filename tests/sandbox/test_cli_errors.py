@@ -11,7 +11,9 @@ from conftest import FWCTL, Testbed
 FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
 
 VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["rule"], ["rule", "list"], ["rule", "show"],
-         ["rule", "remove"], ["rule", "move"], ["counters"], ["doctor"], ["completion"]]
+         ["rule", "remove"], ["rule", "move"], ["check"], ["fmt"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
+         ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["test"],
+         ["explain"], ["counters"], ["doctor"], ["completion"]]
 
 AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--inh-caps=-all"]
 
@@ -57,7 +59,9 @@ class Host:
 
     def everything(self):
         """All that a command could have changed; packets that pass meanwhile are no change."""
-        told = [json.loads(self.run(*words, "--json").stdout or "null") for words in (["status"], ["rule", "list"])]
+        asked = [self.run(*words, "--json") for words in (["status"], ["rule", "list"])]
+        assert {done.returncode for done in asked} <= {0, NOT_ATTACHED}
+        told = [json.loads(done.stdout or "null") for done in asked]
         return _without_counts(told), netns.hooked(self.netns), netns.pins(self.netns)
 
 
@@ -135,7 +139,6 @@ def test_with_nothing_attached(host, command, status, line):
     # Options.
     ("attach eth0 --mode fast", USAGE, "--mode: fast not in {auto,native,generic}; see: fwctl attach --help"),
     ("attach eth0 --hook foo", USAGE, "--hook: foo not in {xdp,tc-in,tc-out}; see: fwctl attach --help"),
-    ("attach eth0 --hook xdp,tc-in", USAGE, "--hook xdp and --hook tc-in both judge what comes in; choose one"),
     ("attach eth0 --hook tc-in --mode native", USAGE, "--mode is about XDP, which --hook leaves out"),
     ("attach eth0 --nosuch", USAGE,
      "The following argument was not expected: --nosuch; see: fwctl attach --help"),
@@ -161,7 +164,7 @@ def test_with_nothing_attached(host, command, status, line):
      "::ffff:192.0.2.1 is an IPv4 address written as IPv6; write 192.0.2.1"),
     ("deny icmp from 2001:db8::1", USAGE,
      "the rule can never match: its services and addresses are of different IP versions"),
-    ("deny icmp from @admins", USAGE, "sets such as @admins are not supported yet"),
+    ("deny icmp from @admins", USAGE, 'live rule "deny-icmp-from-@admins": there is no set @admins in the policy'),
     ("deny @set", USAGE, '"@set" is an address: write from @set or to @set'),
     # Services.
     ("deny tcp/0", USAGE, '"0" in "tcp/0" is not a port (1 to 65535)'),
@@ -191,6 +194,20 @@ def test_with_nothing_attached(host, command, status, line):
     ("counters lo", NOT_ATTACHED, "lo is not attached"),
     ("detach lo", NOT_ATTACHED, "lo is not attached"),
     ("detach eth0 nosuch", NOT_ATTACHED, "nosuch is not attached"),
+    # Policies.
+    ("apply", USAGE, "name a file, or --saved for the policy that was applied last"),
+    ("apply --saved policy.toml", USAGE, "name a file, or --saved for the policy that was applied last"),
+    ("apply --saved", FAILED, "no policy was ever applied here"),
+    ("rollback", USAGE, "there is no policy before the present one"),
+    ("rollback 7", USAGE, "the history has no policy 7; see: fwctl history"),
+    ("confirm", CONFLICT, "no policy is on trial"),
+    ("try policy.toml --for 5x", USAGE, '--for: "5x" is not a duration; write 90s, 10m, 1h, 2d or 1h30m'),
+    ("panic lockdown --for 5x", USAGE, '--for: "5x" is not a duration; write 90s, 10m, 1h, 2d or 1h30m'),
+    ("save /nosuch/live.toml", FAILED, "cannot write /nosuch/live.toml: No such file or directory"),
+    ("apply --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
+    ("try --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
+    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, rule remove and rule move")
+      for verb in ("confirm", "rollback", "save live.toml")),
     # What is there already, and in another way.
     ("attach eth0 --mode native", CONFLICT, "eth0 is attached without XDP; to change that: fwctl detach eth0"),
     ("attach eth0 --hook tc-in", CONFLICT, "eth0 is attached at tc-in,tc-out; to change that: fwctl detach eth0"),

@@ -1,4 +1,4 @@
-"""What the documents say is so: verbs and options of the man page, its examples, the README's commands, completion, links."""
+"""What the documents say is so: verbs and options of the man page, examples, sessions and their output, completion, links."""
 
 import functools
 import pathlib
@@ -8,11 +8,12 @@ import subprocess
 
 import pytest
 
-from conftest import FWCTL, ROOT, Testbed
+import console
+from conftest import FWCTL, ROOT, Testbed, until
 
 PAGE = ROOT / "docs" / "fwctl.8"
 DOCUMENTS = sorted(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "tests/README.md",
-                                            "netns-testbed/README.md")) + sorted((ROOT / "docs").glob("*.md"))
+                                            "netns-testbed/README.md", "policies/README.md")) + sorted((ROOT / "docs").glob("*.md"))
 EVERYWHERE = {"--help"}
 
 
@@ -134,18 +135,35 @@ def test_a_service_of_the_page_is_one(attached, service):
     attached.fwctl("fw", "deny", service, "--dry-run")
 
 
-def run_in_shell(bed, command):
-    """As it is typed, in the namespace of fw, with the fwctl under test in the PATH."""
-    bed.check("fw", "bash", "-c", f"PATH={pathlib.Path(FWCTL).parent}:$PATH; {command}")
+class Shell:
+    """Commands as they are typed, in the namespace of fw, with the fwctl under test in the PATH."""
+
+    def __init__(self, bed, folder):
+        self.bed, self.folder = bed, folder
+        self.trial = None
+
+    def run(self, command):
+        words = ["bash", "-c", f"cd {self.folder}; PATH={pathlib.Path(FWCTL).parent}:$PATH; {command}"]
+        if command.startswith("fwctl try "):  # waits until another command confirms it
+            self.trial = subprocess.Popen(self.bed.command("fw", *words), stdout=subprocess.DEVNULL)
+            until(lambda: "on trial" in self.bed.fwctl("fw", "status").stdout)
+            return
+        self.bed.check("fw", *words)
+        if self.trial and command == "fwctl confirm":
+            assert self.trial.wait() == 0
+            self.trial = None
 
 
-def test_the_examples_of_the_page_work(testbed):
+def test_the_examples_of_the_page_work(testbed, tmp_path):
     bed = testbed("bridge")
+    policy = re.search(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed", section("POLICIES"), re.M | re.S).group(1)
+    (tmp_path / "policy.toml").write_text(policy)
+    shell = Shell(bed, tmp_path)
     examples = re.findall(r"^\.Dl (.*)", section("EXAMPLES"), re.M)
-    assert len(examples) > 10
+    assert len(examples) > 15
     for command in examples:
         if "docker inspect" not in command:  # there is no Docker here
-            run_in_shell(bed, command)
+            shell.run(command)
     assert bed.fwctl("fw", "status", expect=3).stdout == ""
 
 
@@ -156,26 +174,65 @@ def readme_commands():
         before = ""
         for command in re.findall(r"`([^`]+)`", row):
             words = command.removeprefix("fwctl ")
-            if before.startswith("rule "):
+            if before == "rule" and words.split()[0] in RULE_VERBS:
                 words = "rule " + words
-            before = words
+            before = words.split()[0]
             yield words
 
 
+RULE_VERBS = {verb[1] for verb in VERBS if verb[0] == "rule"}
+
 # What the table leaves to the reader: names of rules that are there when the commands have run in their order.
-COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp-icmp6", "rule move": "rule move deny-tcp"}
+COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp-icmp6",
+             "rule move": "rule move deny-udp/1000-2000-from-198.51.100.0/24"}
 
 
-def test_the_commands_of_the_readme_work(testbed):
+def test_the_commands_of_the_readme_work(testbed, tmp_path):
     bed = testbed("bridge")
     commands = list(readme_commands())
     assert {"attach eth0", "rule list", "rule show", "detach --all"} <= set(commands)
     verbs = {words.split()[0] for words in commands}
     assert verbs == {verb[0] for verb in VERBS} - {"completion"}
-    commands.insert(commands.index("attach eth0") + 1, "deny tcp")  # the rule that `--before deny-tcp` speaks of
+    for name, text in files_of(ROOT / "README.md"):
+        (tmp_path / name).write_text(text)
+    bed.fwctl("fw", "attach", "eth0")  # so that there is something before the policy, to go back to
+    bed.check("fw", "bash", "-c", f"cd {tmp_path}; sed s/80/8080/ web.toml > before.toml; {FWCTL} apply before.toml")
+    (tmp_path / "policy.d").mkdir()
+    shell = Shell(bed, tmp_path)
     for words in commands:
-        run_in_shell(bed, f"fwctl {COMPLETED.get(words, words)}")
+        shell.run(f"fwctl {COMPLETED.get(words, words)}")
     assert bed.fwctl("fw", "status", expect=3).stdout == ""
+
+
+def files_of(document):
+    return [(name, text) for kind, name, text in console.read(document) if kind == "file"]
+
+
+def send_something(bed):
+    """What the README's counters have counted: two pings and a knock at a closed door."""
+    bed.check("outside", "ping", "-c", "2", "-W", "1", "10.7.0.1")
+    assert bed.run("outside", "curl", "-s", "-m", "0.5", "http://10.7.0.1:23/").returncode != 0
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/apply.md"])
+def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document):
+    bed = testbed("bridge")
+    session = console.Session(bed, "fw", tmp_path)
+    commands = set()
+    for command, shown, there_was in console.replay(
+            ROOT / document, session, lambda command: command == "fwctl counters" and send_something(bed)):
+        commands.add(command.split()[1])
+        if command == "fwctl counters":  # what neighbours and routers say comes when it comes
+            assert set(console.shape(shown).split("\n")) <= set(console.shape(there_was).split("\n")), there_was
+        else:
+            assert console.shape(shown) == console.shape(there_was), command
+    assert "apply" in commands
+
+
+def test_the_apply_page_shows_every_verb_of_policies():
+    text = (ROOT / "docs" / "apply.md").read_text()
+    for verb in ("check", "test", "plan", "apply", "try", "confirm", "rollback", "history", "save", "export", "panic"):
+        assert f"\n# fwctl {verb}" in text, verb
 
 
 def completion(shell):

@@ -71,7 +71,8 @@ FW_ASSERT_SIZE(struct fw_class, 16);
 struct fw_tree {
 	__u32 below;
 	__u32 nodes;  /* how many */
-	__u32 keys;   /* address: 16-bit keys on a multiple of 4 words, 64-bit keys on one of 16 */
+	__u32 keys;   /* address: 16-bit keys behind the tree, on its page; 64-bit keys on a multiple of 16
+			 words */
 	__u32 values; /* address: eight for each node */
 };
 FW_ASSERT_SIZE(struct fw_tree, 16);

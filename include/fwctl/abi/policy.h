@@ -41,8 +41,9 @@ struct fw_tier {
 	struct fw_address_index addresses[FW_SIDES];
 	__u32 pairs;	 /* address of struct fw_bucket[pair_mask + 1]; 0: no rule names both ends narrowly */
 	__u32 pair_mask; /* buckets - 1 */
-	__u32 rest;	 /* entry: the rules that neither end finds */
-	__u32 going_on;	 /* entry: rules that count or log; all that match in front of the verdict hold */
+	__u32 by_address;     /* not 0: an end finds rules */
+	struct fw_kinds rest; /* the rules that neither end finds */
+	__u32 going_on; /* entry: rules that count or log; all that match in front of the verdict hold */
 	__u32 first_priority; /* of the first rule */
 	__u32 actions; /* address: for each rule the address of its struct fw_action, or 0; 0: none has one */
 	/* What the programs do not read: see ctl/compile/tier.h. */
@@ -118,7 +119,7 @@ struct fw_generation {
  */
 struct fw_control {
 	__u64 word;
-	__u64 secret; /* random, never 0: tells our marks from those of others (include/fwctl/abi/mark.h) */
+	__u64 secret; /* random, its lower half never 0: tells our marks from those of others (include/fwctl/abi/mark.h) */
 };
 FW_ASSERT_SIZE(struct fw_control, 16);
 enum { FW_DEADLINE_SHIFT = 30 };

@@ -8,39 +8,33 @@
 #include "fwctl/abi/policy.h"
 #include "fwctl/bpf/tree.h"
 
-/* Global functions: each is gone through once by the verifier. They answer the address of the class. */
-__noinline int fw_find_ipv4(const struct fw_tier *tier, __u32 side, __u32 address)
+static __always_inline __u32 fw_find_ipv4(__u32 bank, const struct fw_address_index *index, __u32 address)
 {
-	const struct fw_address_index *index;
 	__u32 entry;
 
-	if (!tier)
-		return 0;
-	index = &tier->addresses[side & 1];
-	if (index->ipv4_known && !fw_bit_at(tier->bank, index->ipv4_known, address >> 8))
+	if (index->ipv4_known && !fw_bit_at(bank, index->ipv4_known, address >> 8))
 		return index->outside[1];
-	entry = fw_word_at(tier->bank, index->ipv4 + (address >> 16));
-	return entry & FW_INDEX_IS_TREE ? fw_tree_find_16(tier->bank, entry, address & 0xffff) : entry;
+	entry = fw_word_at(bank, index->ipv4 + (address >> 16));
+	return entry & FW_INDEX_IS_TREE ? fw_tree_find_16(bank, entry, address & 0xffff) : entry;
 }
 
-__noinline int fw_find_ipv6(const struct fw_tier *tier, __u32 side, const struct fw_address *address)
+static __always_inline __u32 fw_find_ipv6(__u32 bank, __u32 index, const struct fw_address *address)
 {
 	__u64 high, low;
 	__u32 entry;
 
-	if (!tier || !address)
-		return 0;
 	__builtin_memcpy(&high, address->bytes, 8);
 	__builtin_memcpy(&low, address->bytes + 8, 8);
 	high = bpf_be64_to_cpu(high);
-	entry = fw_word_at(tier->bank, tier->addresses[side & 1].ipv6 + (high >> 48));
+	entry = fw_word_at(bank, index + (high >> 48));
 	if (entry & FW_INDEX_IS_TREE)
-		entry = fw_tree_find_64(tier->bank, entry, high);
+		entry = fw_tree_find_64(bank, entry, high);
 	if (entry & FW_INDEX_IS_TREE)
-		entry = fw_tree_find_64(tier->bank, entry, bpf_be64_to_cpu(low));
+		entry = fw_tree_find_64(bank, entry, bpf_be64_to_cpu(low));
 	return entry;
 }
 
+/* The class of one end; an address of 0 is a class of which the rules know nothing. */
 static __always_inline struct fw_class fw_class_of(const struct fw_tier *tier, __u32 side, __u8 family,
 						   const struct fw_address *address)
 {
@@ -51,11 +45,11 @@ static __always_inline struct fw_class fw_class_of(const struct fw_tier *tier, _
 
 	if (family == FW_FAMILY_IPV4) {
 		__builtin_memcpy(&ipv4, address->bytes, 4);
-		at = index->ipv4 ? fw_find_ipv4(tier, side, bpf_ntohl(ipv4)) : index->outside[1];
+		at = index->ipv4 ? fw_find_ipv4(tier->bank, index, bpf_ntohl(ipv4)) : index->outside[1];
 	} else if (family == FW_FAMILY_IPV6) {
-		at = index->ipv6 ? fw_find_ipv6(tier, side, address) : index->outside[2];
+		at = index->ipv6 ? fw_find_ipv6(tier->bank, index->ipv6, address) : index->outside[2];
 	}
-	found = (const void *)fw_words_at(tier->bank, at, 4);
+	found = at ? (const void *)fw_words_at(tier->bank, at, 4) : NULL;
 	return found ? *found : (struct fw_class){};
 }
 

@@ -19,16 +19,21 @@ static __always_inline const struct fw_page *fw_page_at(__u32 bank, __u32 addres
 	return page ? bpf_map_lookup_elem(page, &zero) : NULL;
 }
 
-/* The words of what stands at `address` and is aligned to `words`, a power of two; NULL where no page is. */
+/* The words of what stands at `address` and is aligned to `words`, a power of two, on a page that was found.
+ */
+static __always_inline const __u32 *fw_words_on(const struct fw_page *page, __u32 address, const __u32 words)
+{
+	asm volatile("" : "+r"(address));
+	address &= FW_PAGE_WORDS - words;
+	return &page->words[address];
+}
+
+/* The same where the page is to be looked up; NULL where there is none. */
 static __always_inline const __u32 *fw_words_at(__u32 bank, __u32 address, const __u32 words)
 {
 	const struct fw_page *page = fw_page_at(bank, address);
 
-	if (!page)
-		return NULL;
-	asm volatile("" : "+r"(address));
-	address &= FW_PAGE_WORDS - words;
-	return &page->words[address];
+	return page ? fw_words_on(page, address, words) : NULL;
 }
 
 static __always_inline __u32 fw_word_at(__u32 bank, __u32 address)

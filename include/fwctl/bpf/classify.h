@@ -67,23 +67,28 @@ static __always_inline __u32 fw_rows_of(const struct fw_search *search, __u16 se
 }
 
 /*
- * Compares the next rows of a leaf. Global, as the leaves are scanned from several places; what is left when
- * FW_SCAN_ROWS did not suffice is in `next`.
+ * Compares the next rows of a leaf; what is left when FW_SCAN_ROWS did not suffice, or behind the end of the
+ * page, is in `next`. A global function: the verifier goes through it once.
  */
 __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *search)
 {
+	const struct fw_page *page;
 	__u32 address;
 
 	if (!packet || !search)
 		return 0;
 	address = search->next;
+	page = fw_page_at(search->bank, address);
 	search->next = 0;
+	if (!page)
+		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < FW_SCAN_ROWS; i++) {
-		const struct fw_row *row = (const void *)fw_words_at(search->bank, address, 8);
+		const struct fw_row *row;
 		enum fw_row_part part;
 
-		if (!row || row->priority >= search->best)
+		row = (const void *)fw_words_on(page, address, 8);
+		if (row->priority >= search->best)
 			return 0;
 		part = fw_row_holds(packet, search, row, address);
 		if (fw_tracing)
@@ -104,6 +109,8 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 		address += 8;
 		/* As in fw_conditions_hold(). */
 		asm volatile("" : "+r"(address));
+		if (address % FW_PAGE_WORDS == 0)
+			break;
 	}
 	search->next = address;
 	return 0;
@@ -121,26 +128,26 @@ static long fw_scan_on(__u32 turn, struct fw_long_leaf *leaf)
 	return leaf->search->next == 0;
 }
 
-__noinline int fw_scan_leaf(const struct fw_packet *packet, struct fw_search *search, __u32 entry)
+static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct fw_search *search,
+					 __u32 entry)
 {
-	if (!packet || !search)
-		return 0;
 	search->next = fw_rows_of(search, packet->selector, entry);
 	if (!search->next)
-		return 0;
+		return;
 	fw_scan_rows(packet, search);
 	if (search->next) {
 		struct fw_long_leaf leaf = {packet, search};
 
 		bpf_loop(FW_MAX_SCANS, fw_scan_on, &leaf, 0);
 	}
-	return 0;
 }
 
-static __always_inline void fw_scan(const struct fw_packet *packet, struct fw_search *search, __u32 entry)
+static __always_inline void fw_scan_leaves(const struct fw_packet *packet, struct fw_search *search)
 {
-	if (entry)
-		fw_scan_leaf(packet, search, entry);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_LEAVES; i++)
+		if (search->leaves[i])
+			fw_scan_leaf(packet, search, search->leaves[i]);
 }
 
 /* The leaf of two classes that are narrow together. */
@@ -178,17 +185,28 @@ __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *
 	destination = fw_class_of(tier, FW_DESTINATION, packet->family, &packet->destination);
 	search->checks[FW_SOURCE] = source.checks;
 	search->checks[FW_DESTINATION] = destination.checks;
-	if (source.pair && destination.pair)
-		fw_scan(packet, search, fw_find_pair(tier, source.pair, destination.pair));
-	fw_scan(packet, search, source.leaf);
-	fw_scan(packet, search, destination.leaf);
-	fw_scan(packet, search, tier->rest);
+	search->leaves[0] =
+		source.pair && destination.pair ? fw_find_pair(tier, source.pair, destination.pair) : 0;
+	search->leaves[1] = source.leaf;
+	search->leaves[2] = destination.leaf;
+	search->leaves[3] = tier->rest.leaf[search->kind & (FW_KINDS - 1)];
+	fw_scan_leaves(packet, search);
 	if (tier->going_on) {
 		search->counts_only = true;
-		fw_scan(packet, search, tier->going_on);
+		search->leaves[0] = tier->going_on;
+		search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
+		fw_scan_leaves(packet, search);
 		search->counts_only = false;
 	}
 	return 0;
+}
+
+/* Whether a tier has rules that a packet of that kind could meet. */
+static __always_inline bool fw_tier_asks(const struct fw_tier *tier, __u32 kind)
+{
+	asm volatile("" : "+r"(kind));
+	kind &= FW_KINDS - 1;
+	return tier->by_address || tier->going_on || tier->rest.leaf[kind];
 }
 
 static __always_inline struct fw_decision fw_classify(const struct fw_packet *packet,
@@ -206,9 +224,11 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 	};
 	__u8 tier = FW_FRONT;
 
-	search.where = here->where[FW_FRONT][direction];
-	fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
-	if (search.rule == FW_NO_RULE && generation->tiers[FW_MAIN].words) {
+	if (fw_tier_asks(&generation->tiers[FW_FRONT], search.kind)) {
+		search.where = here->where[FW_FRONT][direction];
+		fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
+	}
+	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], search.kind)) {
 		tier = FW_MAIN;
 		search.where = here->where[FW_MAIN][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);

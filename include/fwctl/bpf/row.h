@@ -10,20 +10,24 @@
 #include "fwctl/abi/trace.h"
 #include "fwctl/bpf/bank.h"
 
+/* By its two ends together, by each of them, and by none. */
+enum { FW_LEAVES = 4 };
+
 /* One packet's search through one tier. */
 struct fw_search {
 	__u32 bank;
-	__u32 front;	  /* the bank that has the bits of `where` */
-	__u32 where;	  /* address */
-	__u32 checks[2];  /* by side: address of what the class of the address is part of */
-	__u32 traits;	  /* of the packet: enum in image.h */
-	__u32 kind;	  /* enum fw_kind */
-	__u32 best;	  /* priority below which rows are still of interest */
-	__u32 rule;	  /* of the best row so far; FW_NO_RULE: none */
-	__u32 next;	  /* the row to go on with; 0: the leaf is done */
-	__u32 counted;	  /* priority of the rule that was counted last: it has several rows */
-	__u8 reason;	  /* of the best row */
-	__u8 counts_only; /* rows that hold are counted, and the search goes on */
+	__u32 front;		 /* the bank that has the bits of `where` */
+	__u32 where;		 /* address */
+	__u32 checks[2];	 /* by side: address of what the class of the address is part of */
+	__u32 traits;		 /* of the packet: enum in image.h */
+	__u32 kind;		 /* enum fw_kind */
+	__u32 leaves[FW_LEAVES]; /* entries */
+	__u32 best;		 /* priority below which rows are still of interest */
+	__u32 rule;		 /* of the best row so far; FW_NO_RULE: none */
+	__u32 next;		 /* the row to go on with; 0: the leaf is done */
+	__u32 counted;		 /* priority of the rule that was counted last: it has several rows */
+	__u8 reason;		 /* of the best row */
+	__u8 counts_only;	 /* rows that hold are counted, and the search goes on */
 	__u8 unused[2];
 };
 
@@ -122,16 +126,16 @@ __noinline int fw_row_rest(const struct fw_packet *packet, const struct fw_searc
 	row = (const void *)fw_words_at(search->bank, address, 8);
 	if (!row)
 		return FW_ROW_TRAITS;
-	for (__u32 side = FW_SOURCE; side <= FW_DESTINATION; side++)
-		if (row->checks[side] &&
-		    !(search->checks[side] &&
-		      fw_bit_at(search->bank, search->checks[side], row->checks[side] - 1u)))
-			return side == FW_SOURCE ? FW_ROW_SOURCE : FW_ROW_DESTINATION;
 	if (row->where && !fw_bit_at(search->front, search->where, row->where))
 		return FW_ROW_WHERE;
 	if (row->conditions && !fw_conditions_hold(packet, search->bank, row->conditions))
 		return FW_ROW_CONDITIONS;
 	return FW_ROW_HELD;
+}
+
+static __always_inline bool fw_is_part(const struct fw_search *search, enum fw_side side, __u16 check)
+{
+	return !check || (search->checks[side] && fw_bit_at(search->bank, search->checks[side], check - 1u));
 }
 
 static __always_inline enum fw_row_part fw_row_holds(const struct fw_packet *packet,
@@ -142,7 +146,11 @@ static __always_inline enum fw_row_part fw_row_holds(const struct fw_packet *pac
 		return FW_ROW_TRAITS;
 	if (packet->selector < row->selector_first || packet->selector > row->selector_last)
 		return FW_ROW_SELECTOR;
-	if (!(row->conditions | row->checks[0] | row->checks[1] | row->where))
+	if (!fw_is_part(search, FW_SOURCE, row->checks[FW_SOURCE]))
+		return FW_ROW_SOURCE;
+	if (!fw_is_part(search, FW_DESTINATION, row->checks[FW_DESTINATION]))
+		return FW_ROW_DESTINATION;
+	if (!(row->conditions | row->where))
 		return FW_ROW_HELD;
 	return fw_row_rest(packet, search, address);
 }

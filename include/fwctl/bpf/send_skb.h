@@ -50,7 +50,7 @@ static __always_inline bool fw_ctx_take_mark(fw_ctx *ctx, __u64 secret, struct f
 /* fwctl's own answer on its way out, or up: it is told by the packet's mark, which it had none before. */
 static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret)
 {
-	if (ctx->mark != (__u32)secret || (__u32)secret == 0)
+	if (ctx->mark != (__u32)secret)
 		return false;
 	ctx->mark = 0;
 	return true;

@@ -29,30 +29,33 @@ static __always_inline __u64 fw_below_64(__u64 a, __u64 b)
 	return ((~a & b) | (~(a ^ b) & (a - b))) >> 63;
 }
 
-/* Global functions: the verifier goes through each once. */
-__noinline __u32 fw_tree_find_16(__u32 bank, __u32 address, __u16 sought)
+static __always_inline __u32 fw_tree_find_16(__u32 bank, __u32 address, __u16 sought)
 {
-	const struct fw_tree *tree = (const void *)fw_words_at(bank, address, 4);
+	const struct fw_page *page = fw_page_at(bank, address);
+	const struct fw_tree *tree;
 	__u64 lanes = sought * 0x0001000100010001ull;
 	__u32 node = 0, value = 0;
 
-	if (!tree)
+	if (!page)
 		return 0;
+	tree = (const void *)fw_words_on(page, address, 4);
 #pragma clang loop unroll(disable)
 	for (__u32 level = 0; level < FW_TREE_LEVELS_16 && node < tree->nodes; level++) {
-		const __u64 *keys = (const void *)fw_words_at(bank, tree->keys + node * 4, 4);
-		__u32 rank;
+		const __u64 *keys = (const void *)fw_words_on(page, (address & ~3u) + 4 + node * 4, 4);
+		__u32 rank = fw_rank_16(keys[0], lanes) + fw_rank_16(keys[1], lanes);
 
-		if (!keys)
-			return 0;
-		rank = fw_rank_16(keys[0], lanes) + fw_rank_16(keys[1], lanes);
 		if (rank)
 			value = tree->values + node * FW_TREE_KEYS + rank - 1;
 		node = node * (FW_TREE_KEYS + 1) + 1 + rank;
 	}
-	return value ? fw_word_at(bank, value) : tree->below;
+	if (!value)
+		return tree->below;
+	if (value / FW_PAGE_WORDS == address / FW_PAGE_WORDS)
+		return *fw_words_on(page, value, 1);
+	return fw_word_at(bank, value);
 }
 
+/* A global function: the verifier goes through it once. */
 __noinline __u32 fw_tree_find_64(__u32 bank, __u32 address, __u64 sought)
 {
 	const struct fw_tree *tree = (const void *)fw_words_at(bank, address, 4);

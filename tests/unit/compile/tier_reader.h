@@ -29,7 +29,7 @@ public:
     std::vector<fw_row> deciding() const {
         std::vector<fw_row> rows;
         for (const std::uint32_t leaf :
-             {pair(), ends_[FW_SOURCE].leaf, ends_[FW_DESTINATION].leaf, image_.tier.rest})
+             {pair(), ends_[FW_SOURCE].leaf, ends_[FW_DESTINATION].leaf, image_.tier.rest.leaf[kind()]})
             add(leaf, rows);
         return sorted(rows);
     }

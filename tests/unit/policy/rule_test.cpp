@@ -200,6 +200,44 @@ TEST(Covers, ComparesEveryPart) {
     EXPECT_FALSE(covers(canonical_rule({.direction = Direction::kIn}), everything));
 }
 
+TEST(Covers, ComparesFields) {
+    const auto with = [](std::string_view key, const Words& words) {
+        Rule rule;
+        for (const std::string& word : words) {
+            EXPECT_TRUE(find_rule_key(key)->add(rule, word).has_value());
+        }
+        return canonical(std::move(rule));
+    };
+    EXPECT_TRUE(covers(canonical_rule({}), with("ttl", {"1"})));
+    EXPECT_FALSE(covers(with("ttl", {"0-255"}), canonical_rule({})));
+    EXPECT_TRUE(covers(with("ttl", {"0-9", "64"}), with("ttl", {"3-4", "64"})));
+    EXPECT_FALSE(covers(with("ttl", {"0-9"}), with("ttl", {"3-14"})));
+    EXPECT_FALSE(covers(with("ttl", {"0-9"}), with("dscp", {"0-9"})));
+    EXPECT_TRUE(covers(with("flags", {"syn"}), with("flags", {"syn+ack", "syn+!ack"})));
+    EXPECT_FALSE(covers(with("flags", {"syn+ack"}), with("flags", {"syn"})));
+    EXPECT_FALSE(same_match(with("ttl", {"1"}), canonical_rule({})));
+}
+
+TEST(Canonical, SortsFieldsAndJoinsTheirValues) {
+    Rule rule;
+    for (const auto& [key, word] : {std::pair("vlan", "none"), std::pair("ttl", "2"), std::pair("sport", "5"),
+                                    std::pair("ttl", "1"), std::pair("ttl", "7")}) {
+        EXPECT_TRUE(find_rule_key(key)->add(rule, word).has_value());
+    }
+    rule = canonical(rule);
+    ASSERT_EQ(rule.fields.size(), 3U);
+    EXPECT_EQ(rule.fields[0].field, Field::kSourcePort);
+    EXPECT_EQ(rule.fields[1].field, Field::kTtl);
+    EXPECT_EQ(words(rule, "ttl"), (Words{"1-2", "7"}));
+    EXPECT_EQ(default_name(rule), "deny-any-sport-5-ttl-1-2-7-vlan-none");
+}
+
+TEST(Canonical, ARedirectIsForIngress) {
+    Rule rule = canonical_rule({.action = Action::kRedirect});
+    EXPECT_EQ(rule.direction, Direction::kIn);
+    EXPECT_EQ(canonical_rule({.action = Action::kLog}).direction, Direction::kBoth);
+}
+
 TEST(Covers, NeedsToLastAsLong) {
     const auto until = [](std::uint64_t expires) {
         Rule rule = canonical_rule({.service = {"icmp"}});

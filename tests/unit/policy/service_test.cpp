@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
-#include "policy/builtin.h"
+#include <algorithm>
+#include <iterator>
+#include <random>
+#include <vector>
 
 namespace fwctl::policy {
 namespace {
@@ -154,18 +157,15 @@ TEST(Service, RefusesWhatOtherProtocolsDoNotHave) {
     EXPECT_EQ(error_of("47/22"), "\"47/22\": tcp, udp and sctp alone have ports here, icmp and icmp6 types");
 }
 
-TEST(Service, OfBuiltinRulesIsWrittenForPeople) {
-    std::vector<std::string> written;
-    for (const Rule& rule : builtin_rules()) {
-        for (const Service& service : rule.services) {
-            written.push_back(format_service(service));
-        }
-    }
-    EXPECT_EQ(written, (std::vector<std::string>{
-                           "any", "any", "any", "arp", "icmp6/133-137", "icmp6/destination-unreachable",
-                           "icmp6/3-4", "icmp6/130-132", "icmp6/mld2-listener-report",
-                           "icmp/fragmentation-needed", "icmp6/packet-too-big",
-                           "udp/68 from port 67 over IPv4", "udp/546 from port 547 over IPv6"}));
+TEST(Service, WithASourcePortIsWrittenForPeople) {
+    Service reply = parse_service("tcp").value();
+    reply.has_selector = true;
+    reply.source_port = {22, 22};
+    EXPECT_EQ(format_service(reply), "tcp from port 22");
+    reply.source_port.last = 30;
+    EXPECT_EQ(format_service(reply), "tcp from port 22-30");
+    reply.selector = {80, 80};
+    EXPECT_EQ(format_service(reply), "tcp/80 from port 22-30");
 }
 
 TEST(Service, CoversWhatItMatches) {
@@ -187,6 +187,41 @@ TEST(Service, CoversWhatItMatches) {
     EXPECT_TRUE(covered("icmp/3", "icmp/3/4"));
     EXPECT_FALSE(covered("icmp/0-255", "icmp"));  // nor have they a type
     EXPECT_FALSE(covered("icmp", "icmp6"));
+}
+
+TEST(Services, AreReducedAsComparingAllPairsWould) {
+    const char* pool[] = {"any",    "tcp",    "udp",       "icmp",      "icmp6",      "1",       "58",
+                          "tcp/22", "tcp/80", "tcp/1-100", "tcp/50-90", "tcp/90-200", "udp/53",  "udp/50-60",
+                          "icmp/8", "icmp/3", "icmp/3/4",  "icmp6/128", "icmp6/1-4",  "icmp6/2", "gre"};
+    std::mt19937 random(5);
+    for (int turn = 0; turn < 5000; ++turn) {
+        std::vector<Service> services;
+        for (auto left = random() % 8; left > 0; --left) {
+            services.push_back(parse_service(pool[random() % std::size(pool)]).value());
+        }
+        std::vector<Service> expected;
+        for (const Service& service : services) {
+            const bool is_covered = std::any_of(services.begin(), services.end(), [&](const Service& other) {
+                return other != service && covers(other, service);
+            });
+            if (!is_covered) {
+                expected.push_back(service);
+            }
+        }
+        std::sort(expected.begin(), expected.end());
+        expected.erase(std::unique(expected.begin(), expected.end()), expected.end());
+        reduce(services);
+        ASSERT_EQ(services, expected);
+    }
+}
+
+TEST(Services, OfSomeProtocolsHavePorts) {
+    for (const char* text : {"tcp", "udp/53", "sctp", "6"}) {
+        EXPECT_TRUE(has_ports(parse_service(text).value())) << text;
+    }
+    for (const char* text : {"any", "icmp", "gre", "136"}) {
+        EXPECT_FALSE(has_ports(parse_service(text).value())) << text;
+    }
 }
 
 }  // namespace

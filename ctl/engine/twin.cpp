@@ -1,0 +1,42 @@
+#include "engine/twin.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "engine/hooks.h"
+
+namespace fwctl::engine {
+
+std::uint8_t hook_for(const Attachment& attachment, fw_direction direction) {
+    const std::uint8_t hooks = attachment.record.hooks;
+    if (direction == FW_OUT) return hooks & FW_HOOK_TC_OUT;
+    return hooks & ((hooks & FW_HOOK_XDP) != 0 ? FW_HOOK_XDP : FW_HOOK_TC_IN);
+}
+
+Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_direction direction,
+                        std::uint32_t half) {
+    const auto hook = static_cast<fw_hook>(hook_for(attachment, direction));
+    if (hook == 0)
+        return fail(
+            fmt::format("{} is not filtered for what {}: its hooks are {}", attachment.name(),
+                        direction == FW_IN ? "comes in" : "goes out", hook_list(attachment.record.hooks)),
+            Exit::kNotAttached);
+    kernel::ProgramConfig config =
+        program_config(attachment, hook, static_cast<kernel::XdpMode>(attachment.record.xdp_mode));
+    config.half = half;
+    config.silent = true;
+    config.tracing = true;
+    auto object = kernel::Object::open(program_kind(hook), config, store.maps());
+    if (!object) return tl::unexpected(object.error());
+    if (auto loaded = object->load(); !loaded) return tl::unexpected(loaded.error());
+    return Twin(std::move(*object), hook);
+}
+
+Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame) const {
+    auto run = object_.run(frame);
+    if (!run) return tl::unexpected(run.error());
+    return run->trace;
+}
+
+}  // namespace fwctl::engine

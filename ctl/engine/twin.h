@@ -1,0 +1,38 @@
+// The program of an attachment once more, for questions: loaded over the same maps, attached nowhere.
+//
+// Promises: what it says is what the attached program would say of the packet now, or once the half holds;
+// nothing is counted. The twin stays as it is when the store goes.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "fwctl/abi/state.h"
+#include "fwctl/abi/trace.h"
+#include "kernel/object.h"
+
+namespace fwctl::engine {
+
+class Twin {
+public:
+    // Of the hook where the attachment sees that direction, and of the half of `policy`. An error with
+    // Exit::kNotAttached when it sees nothing there.
+    static Result<Twin> load(const Store& store, const Attachment& attachment, fw_direction direction,
+                             std::uint32_t half);
+
+    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame) const;
+    [[nodiscard]] fw_hook hook() const { return hook_; }
+
+private:
+    Twin(kernel::Object object, fw_hook hook) : object_(std::move(object)), hook_(hook) {}
+
+    kernel::Object object_;
+    fw_hook hook_;
+};
+
+// The hook of the attachment by which packets of that direction pass; 0: none does.
+std::uint8_t hook_for(const Attachment& attachment, fw_direction direction);
+
+}  // namespace fwctl::engine

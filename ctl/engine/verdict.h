@@ -1,0 +1,25 @@
+// What the programs decided, in words.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "fwctl/abi/reason.h"
+#include "policy/model.h"
+
+namespace fwctl::engine {
+
+struct Reason {
+    std::string_view name;  // "rule-deny"
+    std::string_view text;  // what it means to a person
+    fw_verdict verdict = FW_PASS;
+};
+
+// `number` is one of enum fw_reason.
+const Reason& reason_of(std::uint8_t number);
+bool is_reason_name(std::string_view name);
+
+// "allow", "deny", "reject" or "redirect"; `rule` is the one that decided, nullptr: none did.
+std::string_view verdict_of(const Reason& reason, const policy::Rule* rule);
+
+}  // namespace fwctl::engine

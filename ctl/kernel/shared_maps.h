@@ -1,0 +1,47 @@
+// The maps that all attachments of a network namespace share: ARCHITECTURE.md says what is in each.
+//
+// Promises: pinned ones stay until their pins and programs are gone; those of make() are gone with their last
+// descriptor, however the process ends.
+#pragma once
+
+#include <array>
+#include <string>
+#include <utility>
+
+#include "base/result.h"
+#include "kernel/bpffs.h"
+#include "kernel/map.h"
+
+struct bpf_map;
+
+namespace fwctl::kernel {
+
+struct SharedMaps {
+    static constexpr std::array kNames = {"control", "policy",  "pages",         "members",    "routes",
+                                          "devices", "answers", "rule_counters", "attachments"};
+    // By the names above, in their order.
+    using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
+
+    // By their pins, all of which are there.
+    static Result<SharedMaps> open(const StatePaths& paths);
+    // New ones without pins.
+    static Result<SharedMaps> make();
+
+    Map control;
+    Map policy;
+    Map pages;
+    Map members;
+    Map routes;
+    Map devices;
+    Map answers;
+    Map rule_counters;
+    Map attachments;
+};
+
+// Gives a map of an object its pin, whether that is there or is to be made.
+Status set_pin(bpf_map* map, const std::string& path);
+
+// Makes the maps and their pins; those that exist stay.
+Status create_shared_maps(const StatePaths& paths);
+
+}  // namespace fwctl::kernel

@@ -1,0 +1,101 @@
+#include "driver.h"
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "skeleton/fwctl_bench_vary.skel.h"
+
+namespace fwctl::bench {
+namespace {
+
+constexpr std::size_t kSample = 2000;
+
+template <typename Value>
+Value* map_memory(const bpf_map* map) {
+    void* at =
+        mmap(nullptr, sizeof(Value) * BENCH_FLOWS, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+    return at == MAP_FAILED ? nullptr : static_cast<Value*>(at);
+}
+
+// Goes before all other work of its processor while it lives.
+class Undisturbed {
+public:
+    Undisturbed() { schedule(SCHED_FIFO, 1); }
+    ~Undisturbed() { schedule(SCHED_OTHER, 0); }
+    Undisturbed(const Undisturbed&) = delete;
+    Undisturbed& operator=(const Undisturbed&) = delete;
+
+private:
+    // Where that is not allowed the spread shows it.
+    static void schedule(int policy, int priority) {
+        const sched_param parameter{priority};
+        (void)sched_setscheduler(0, policy, &parameter);
+    }
+};
+
+}  // namespace
+
+void Driver::Destroy::operator()(fwctl_bench_vary* skeleton) const {
+    fwctl_bench_vary::destroy(skeleton);
+}
+
+Result<Driver> Driver::load() {
+    Driver driver;
+    driver.skeleton_.reset(fwctl_bench_vary::open_and_load());
+    if (!driver.skeleton_) return fail(fmt::format("the driver cannot be loaded: {}", strerror(errno)));
+    driver.flows_ = map_memory<bench_flow>(driver.skeleton_->maps.flows);
+    driver.ipv6_ = map_memory<bench_ipv6>(driver.skeleton_->maps.ipv6_addresses);
+    if (driver.flows_ == nullptr || driver.ipv6_ == nullptr)
+        return fail(fmt::format("cannot map a map's memory: {}", strerror(errno)));
+    return driver;
+}
+
+void Driver::set_flows(const Maker& maker, std::size_t count, std::uint64_t seed) {
+    generate::Random random(seed);
+    sample_.clear();
+    for (std::size_t i = 0; i < count; ++i) {
+        const Flow flow = maker(random);
+        flows_[i] = record_of(flow);
+        if (flow.family == policy::Family::kIpv6) ipv6_[i] = addresses_of(flow);
+        if (i < kSample) sample_.push_back(flow);
+    }
+}
+
+Result<int> Driver::run(int program, std::uint32_t turns) const {
+    const std::uint32_t zero = 0;
+    if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.under_test), &zero, &program, BPF_ANY) != 0)
+        return fail(fmt::format("cannot hand over to the program: {}", strerror(errno)));
+    std::array<std::uint8_t, BENCH_FRAME> frame{};
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = frame.size();
+    options.repeat = static_cast<int>(turns);
+    const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.vary), &options);
+    if (error != 0) return fail(fmt::format("BPF_PROG_TEST_RUN: {}", strerror(-error)));
+    return static_cast<int>(options.retval);
+}
+
+Result<double> Driver::time(int program, std::uint32_t flows, std::uint32_t turns) const {
+    bench_clock& clock = skeleton_->bss->bench;
+    const std::uint32_t warm_up = std::max(flows, 1024U);
+    clock = {0, flows - 1, warm_up, warm_up + turns, 0, 0};
+    const Undisturbed undisturbed;
+    if (auto ran = run(program, warm_up + turns + 1); !ran) return tl::unexpected(ran.error());
+    return static_cast<double>(clock.ended - clock.began) / turns;
+}
+
+Result<int> Driver::judge(int program, std::uint32_t flow) const {
+    constexpr std::uint32_t kNever = 0xffffffff;
+    skeleton_->bss->bench = {flow, kNever, kNever, kNever, 0, 0};
+    return run(program, 1);
+}
+
+}  // namespace fwctl::bench

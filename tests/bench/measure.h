@@ -1,0 +1,33 @@
+// What a program costs per packet: its time less that of a trivial one under the same driver, both in turns.
+//
+// Promises: every program comes loaded several times. For each load the median over the rounds is taken, and
+// of the loads the least: the place in memory at which the JIT compiler puts a program is luck. What the
+// loads differ by is the spread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "base/result.h"
+#include "driver.h"
+
+namespace fwctl::bench {
+
+struct Effort {
+    std::size_t loads = 5;
+    std::size_t rounds = 5;  // odd
+    std::uint32_t turns = 1'000'000;
+    std::uint32_t most_flows = BENCH_FLOWS;
+};
+
+struct Cost {
+    double nanoseconds = 0;
+    double spread = 0;    // between the loads
+    double baseline = 0;  // what was taken away
+};
+
+Result<Cost> measure(const Driver& driver, std::span<const int> programs, std::span<const int> trivial,
+                     std::uint32_t flows, const Effort& effort);
+
+}  // namespace fwctl::bench

@@ -1,0 +1,84 @@
+#include "packets.h"
+
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <span>
+#include <vector>
+
+#include "policy/builtin.h"
+
+namespace fwctl::bench {
+namespace {
+
+// The oracle walks over all rules: so many of them for all packets of a row.
+constexpr std::size_t kOracleRules = 10'000'000;
+constexpr std::size_t kFewestPackets = 100;
+
+bool drops(policy::Action action) {
+    return action == policy::Action::kDeny || action == policy::Action::kReject;
+}
+
+Status compare(const Laboratory& laboratory, const World& world, std::span<const int> programs) {
+    const std::vector<policy::Rule> rules = laboratory.subject.rules(world.policy);
+    const auto& sample = laboratory.driver.sample();
+    const std::size_t count = std::min(sample.size(), std::max(kFewestPackets, kOracleRules / rules.size()));
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const auto rule = policy::first_match(rules, view_of(sample[i], kInterface), world.context);
+        const int expected = rule && drops(rules[*rule].action) ? XDP_DROP : XDP_PASS;
+        const int program = programs[i % programs.size()];
+        const auto action = laboratory.driver.judge(program, i);
+        if (!action) return tl::unexpected(action.error());
+        if (*action != expected)
+            return fail(
+                fmt::format("packet {} of the sample: the program answers {}, the oracle {} (rule {})", i,
+                            *action, expected, rule ? rules[*rule].name : "default"));
+    }
+    return {};
+}
+
+Status measure_row(const Laboratory& laboratory, const World& world, PacketRow row,
+                   std::span<const int> programs, Report& report) {
+    if (auto agrees = compare(laboratory, world, programs); !agrees) return context(row.name, agrees.error());
+    for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
+        if (kFlowCounts[i] > laboratory.effort.most_flows) continue;
+        auto cost = measure(laboratory.driver, programs, laboratory.peers.trivial(), kFlowCounts[i],
+                            laboratory.effort);
+        if (!cost) return context(row.name, cost.error());
+        row.costs[i] = *cost;
+    }
+    report.add(row);
+    return {};
+}
+
+Status publish(Laboratory& laboratory, const World& world) {
+    std::vector<std::uint32_t> counters;
+    const policy::Policy& policy = world.policy;
+    if (policy.rules.empty()) return laboratory.subject.publish(policy, nullptr, counters, world.live);
+    auto image = Subject::compile(policy, counters);
+    if (!image) return tl::unexpected(image.error());
+    if (auto published = laboratory.subject.publish(policy, &*image, counters, world.live); !published)
+        return published;
+    return laboratory.subject.fill_sets(world.context);
+}
+
+}  // namespace
+
+Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report& report) {
+    const auto world = scenario.make();
+    if (auto published = publish(laboratory, *world); !published)
+        return context(scenario.name, published.error());
+    constexpr std::uint64_t kSeed = 7;
+    laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, kSeed);
+    if (auto done = measure_row(laboratory, *world, {scenario.name, {}, scenario.targets},
+                                laboratory.subject.programs(), report);
+        !done)
+        return done;
+    if (world->trie == nullptr) return {};
+    if (auto filled = laboratory.peers.fill_trie(*world->trie); !filled) return filled;
+    const auto lookup = laboratory.peers.lookup(world->trie->front().family);
+    return measure_row(laboratory, *world, {"  LPM_TRIE, look-up alone", {}, {}}, lookup, report);
+}
+
+}  // namespace fwctl::bench

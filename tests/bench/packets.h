@@ -1,0 +1,25 @@
+// The rows of the data plane.
+//
+// Promises: a row whose actions are not those of the oracle is an error, not a figure.
+#pragma once
+
+#include "base/result.h"
+#include "driver.h"
+#include "measure.h"
+#include "peers.h"
+#include "report.h"
+#include "scenario.h"
+#include "subject.h"
+
+namespace fwctl::bench {
+
+struct Laboratory {
+    Subject subject;
+    Peers peers;
+    Driver driver;
+    Effort effort;
+};
+
+Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report& report);
+
+}  // namespace fwctl::bench

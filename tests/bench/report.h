@@ -1,0 +1,50 @@
+// The figures, as a table for people and as JSON.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "base/result.h"
+#include "measure.h"
+#include "scenario.h"
+
+namespace fwctl::bench {
+
+// Costs per packet, by the number of flows.
+struct PacketRow {
+    std::string name;
+    std::array<std::optional<Cost>, kFlowCounts.size()> costs;
+    Targets targets;
+};
+
+// A figure of the control plane.
+struct ControlRow {
+    std::string name;
+    double value = 0;
+    std::string unit;
+    std::optional<double> target;
+};
+
+// Prints rows as they come, and keeps them.
+class Report {
+public:
+    void packets_begin() const;
+    void add(const PacketRow& row);
+    void control_begin() const;
+    void add(const ControlRow& row);
+    // Something was left out.
+    void skip(const std::string& what, const std::string& why);
+
+    [[nodiscard]] Status write_json(const std::string& path) const;
+
+private:
+    nlohmann::json packets_ = nlohmann::json::array();
+    nlohmann::json control_ = nlohmann::json::array();
+    nlohmann::json skipped_ = nlohmann::json::array();
+};
+
+}  // namespace fwctl::bench

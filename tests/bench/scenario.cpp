@@ -1,0 +1,162 @@
+#include "scenario.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "engine/store.h"
+#include "generate/policy.h"
+#include "generate/prefixes.h"
+#include "policy/prefix_list.h"
+#include "policy/rule.h"
+#include "policy/service.h"
+
+namespace fwctl::bench {
+
+using generate::Detail;
+using generate::Mix;
+using policy::Family;
+using policy::Policy;
+using policy::Rule;
+
+namespace {
+
+constexpr std::uint64_t kSeed = 1;
+constexpr Targets kNone{};
+
+std::unique_ptr<World> with(Policy policy) {
+    auto world = std::make_unique<World>();
+    world->policy = std::move(policy);
+    world->context = generate::generate_context(world->policy, kSeed, engine::monotonic_now());
+    return world;
+}
+
+Rule deny_icmp() {
+    Rule rule;
+    rule.name = "deny-icmp";
+    rule.services.push_back(policy::parse_service("icmp").value());
+    return policy::canonical(rule);
+}
+
+Scenario no_rules() {
+    return {"no rules", {5, 5, 6, 6}, true, [] {
+                auto world = with({});
+                world->flows = any_flow(Family::kIpv4);
+                return world;
+            }};
+}
+
+Scenario no_rules_ipv6() {
+    return {"no rules, IPv6", kNone, false, [] {
+                auto world = with({});
+                world->flows = any_flow(Family::kIpv6);
+                return world;
+            }};
+}
+
+Scenario icmp_denied() {
+    return {"icmp denied: ping", kNone, true, [] {
+                auto world = with({});
+                world->live = {deny_icmp()};
+                world->flows = ping();
+                return world;
+            }};
+}
+
+Scenario listed_prefixes(Family family, std::size_t count, bool hit, const Targets& targets, bool quick) {
+    const char* version = family == Family::kIpv4 ? "v4" : "v6";
+    return {fmt::format("{} {} prefixes, {}", short_number(count), version, hit ? "hit" : "miss"), targets,
+            quick, [=] {
+                auto world = with(blocklist(family, count));
+                world->trie = &world->policy.sets.front().elements;
+                world->flows = hit ? listed(*world->trie) : unlisted(*world->trie);
+                return world;
+            }};
+}
+
+// The rules are of both families, and so would be the packets; apart, they can be compared with others'
+// figures.
+Scenario rules(Mix mix, std::size_t count, Detail detail, Family family, const Targets& targets, bool quick) {
+    const char* like = mix == Mix::kAcl ? "ACL-like" : "firewall-like";
+    const char* words = detail == Detail::kFull ? ", all fields" : "";
+    const char* packets = family == Family::kIpv4 ? "" : ": v6";
+    return {fmt::format("{} {} rules{}{}", short_number(count), like, words, packets), targets, quick, [=] {
+                auto world = with(generate::generate_policy(mix, count, kSeed, detail));
+                world->flows = aimed(world->policy, world->context, family);
+                return world;
+            }};
+}
+
+Scenario rules_and_list(std::size_t count, std::size_t prefixes, const Targets& targets) {
+    const std::string name =
+        fmt::format("{} ACL-like rules + {} prefixes", short_number(count), short_number(prefixes));
+    return {name, targets, false, [=] {
+                Policy policy = generate::generate_policy(Mix::kAcl, count, kSeed, Detail::kFiveTuple);
+                Policy list = blocklist(Family::kIpv4, prefixes);
+                policy.rules.insert(policy.rules.begin(), list.rules.front());
+                policy.sets = std::move(list.sets);
+                auto world = with(std::move(policy));
+                world->flows = aimed(world->policy, world->context, Family::kIpv4);
+                return world;
+            }};
+}
+
+}  // namespace
+
+std::string short_number(std::size_t count) {
+    if (count >= 1'000'000) return fmt::format("{}M", count / 1'000'000);
+    if (count >= 1'000) return fmt::format("{}k", count / 1'000);
+    return fmt::format("{}", count);
+}
+
+Policy blocklist(Family family, std::size_t count) {
+    Policy policy;
+    policy::Set set;
+    set.name = "listed";
+    set.elements = generate::generate_prefixes(generate::PrefixKind::kFeed, family, count, kSeed);
+    policy::reduce(set.elements);
+    policy.sets = {std::move(set)};
+    Rule rule;
+    rule.name = "listed";
+    rule.services = {policy::Service{}};
+    rule.from.sets = {"listed"};
+    policy.rules = {std::move(rule)};
+    return policy;
+}
+
+// The targets are those of the design's table of whole paths, and of its table of building blocks where that
+// has no such row.
+std::vector<Scenario> scenarios() {
+    using enum Family;
+    constexpr auto kFive = Detail::kFiveTuple;
+    constexpr auto kAll = Detail::kFull;
+    return {
+        no_rules(),
+        no_rules_ipv6(),
+        icmp_denied(),
+        listed_prefixes(kIpv4, 1'000, true, kNone, false),
+        listed_prefixes(kIpv4, 1'000, false, kNone, false),
+        listed_prefixes(kIpv4, 100'000, true, kNone, true),
+        listed_prefixes(kIpv4, 100'000, false, kNone, true),
+        listed_prefixes(kIpv4, 1'000'000, true, {15, 38, 106, 106}, false),
+        listed_prefixes(kIpv4, 1'000'000, false, {1, 2, 20, 20}, false),
+        listed_prefixes(kIpv6, 200'000, true, {25, 53, 186, 186}, false),
+        listed_prefixes(kIpv6, 200'000, false, kNone, false),
+        listed_prefixes(kIpv6, 1'000'000, true, {30, 101, 450, 453}, false),
+        listed_prefixes(kIpv6, 1'000'000, false, kNone, false),
+        rules(Mix::kAcl, 100, kFive, kIpv4, {13, 17, 20, 22}, false),
+        rules(Mix::kAcl, 1'000, kFive, kIpv4, {36, 62, 76, 76}, true),
+        rules(Mix::kAcl, 10'000, kFive, kIpv4, {65, 96, 121, 121}, true),
+        rules(Mix::kAcl, 10'000, kFive, kIpv6, kNone, true),
+        rules(Mix::kAcl, 100'000, kFive, kIpv4, {98, 157, 314, 341}, false),
+        rules(Mix::kFirewall, 100, kFive, kIpv4, {32, 47, 58, 58}, false),
+        rules(Mix::kFirewall, 1'000, kFive, kIpv4, {59, 94, 106, 106}, true),
+        rules(Mix::kFirewall, 10'000, kFive, kIpv4, {125, 180, 221, 221}, false),
+        rules(Mix::kFirewall, 100'000, kFive, kIpv4, kNone, false),
+        rules(Mix::kAcl, 1'000, kAll, kIpv4, kNone, false),
+        rules(Mix::kAcl, 10'000, kAll, kIpv4, kNone, false),
+        rules_and_list(10'000, 1'000'000, {115, std::nullopt, 170, 170}),
+    };
+}
+
+}  // namespace fwctl::bench

@@ -1,0 +1,126 @@
+#include "subject.h"
+
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "fwctl/abi/policy.h"
+#include "kernel/bpffs.h"
+#include "kernel/map.h"
+
+namespace fwctl::bench {
+namespace {
+
+constexpr std::uint32_t kSlot = 1;
+constexpr std::uint64_t kCookie = 1;  // of the network namespace, as far as the pins go
+constexpr std::size_t kPageBytes = std::size_t{FW_PAGE_WORDS} * 4;
+
+std::vector<std::string> dynamic_sets(const policy::Policy& policy) {
+    std::vector<std::string> names;
+    for (const policy::Set& set : policy.sets)
+        if (set.dynamic) names.push_back(set.name);
+    return names;
+}
+
+}  // namespace
+
+Result<Subject> Subject::load(std::size_t times) {
+    Subject subject;
+    auto store = engine::Store::create(kernel::state_paths(kCookie));
+    if (!store) return tl::unexpected(store.error());
+    subject.store_ = std::make_unique<engine::Store>(std::move(*store));
+
+    engine::Attachment attachment;
+    attachment.slot = kSlot;
+    attachment.enabled = true;
+    std::strncpy(attachment.record.name, kInterface, sizeof(attachment.record.name) - 1);
+    subject.state_.attachments.push_back(attachment);
+
+    kernel::ProgramConfig config;
+    config.slot = kSlot;
+    for (std::size_t i = 0; i < times; ++i) {
+        auto object = kernel::Object::open(kernel::ProgramKind::kXdp, config, subject.store_->paths());
+        if (!object) return tl::unexpected(object.error());
+        if (auto loaded = object->load(); !loaded) return tl::unexpected(loaded.error());
+        subject.objects_.push_back(std::move(*object));
+    }
+    return subject;
+}
+
+Result<compile::TierImage> Subject::compile(const policy::Policy& policy,
+                                            std::vector<std::uint32_t>& counters) {
+    counters.clear();
+    for (std::uint32_t i = 0; i < policy.rules.size(); ++i)
+        counters.push_back(engine::kFirstFreeCounter + FW_MAX_LIVE_RULES + i);
+    std::map<std::string, std::uint32_t> numbers;
+    for (const std::string& name : dynamic_sets(policy))
+        numbers.emplace(name, static_cast<std::uint32_t>(numbers.size()));
+    compile::SetBlocks sets(policy.sets);
+    return compile::compile_tier({policy.rules, counters, 0, &numbers}, sets);
+}
+
+Status Subject::publish(const policy::Policy& policy, compile::TierImage* image,
+                        std::span<const std::uint32_t> counters, const std::vector<policy::Rule>& live) {
+    state_.live.clear();
+    for (const policy::Rule& rule : live) state_.live.push_back({rule, engine::kNoCounter});
+    state_.main.dynamic_sets = dynamic_sets(policy);
+    if (image == nullptr) state_.main.tier = {};
+    main_words_ = image == nullptr ? 0 : image->bank.size();
+    if (auto started = store_->start_counters(counters); !started) return started;
+    if (auto prepared = store_->prepare(state_, image); !prepared) return prepared;
+    store_->commit(state_);
+    return {};
+}
+
+Status Subject::fill_sets(const policy::Context& context) const {
+    auto map = kernel::Map::open(store_->paths().map("members"));
+    if (!map) return tl::unexpected(map.error());
+    for (const fw_member_key& key : map->keys<fw_member_key>())
+        if (auto erased = map->erase(key); !erased) return erased;
+    for (std::size_t number = 0; number < state_.main.dynamic_sets.size(); ++number) {
+        const auto members = context.members.find(state_.main.dynamic_sets[number]);
+        if (members == context.members.end()) continue;
+        for (const policy::Member& member : members->second) {
+            fw_member_key key{};
+            key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + member.prefix.length;
+            key.set = static_cast<std::uint16_t>(number);
+            key.family = static_cast<std::uint8_t>(member.prefix.family);
+            std::memcpy(key.address, member.prefix.address.data(), sizeof(key.address));
+            const fw_member value{member.expires, member.prefix.length, 0};
+            if (auto put = map->update(key, value); !put) return put;
+        }
+    }
+    return {};
+}
+
+Status Subject::edit(const policy::Rule& rule) {
+    auto state = store_->read();
+    if (!state) return tl::unexpected(state.error());
+    // read() leaves out attachments without an interface.
+    state->attachments = state_.attachments;
+    state->live.push_back({rule, engine::kNoCounter});
+    if (auto published = store_->publish(*state); !published) return published;
+    state_ = std::move(*state);
+    return {};
+}
+
+std::vector<policy::Rule> Subject::rules(const policy::Policy& policy) const {
+    std::vector<policy::Rule> all;
+    for (engine::CountedRule& counted : state_.front_rules()) all.push_back(std::move(counted.rule));
+    all.insert(all.end(), policy.rules.begin(), policy.rules.end());
+    return all;
+}
+
+std::size_t Subject::kernel_bytes() const {
+    const std::size_t main_pages = (main_words_ + FW_PAGE_WORDS - 1) / FW_PAGE_WORDS;
+    constexpr std::size_t kFrontPages = 2;  // one for each half
+    return (main_pages + kFrontPages) * kPageBytes;
+}
+
+std::vector<int> Subject::programs() const {
+    std::vector<int> descriptors;
+    for (const kernel::Object& object : objects_) descriptors.push_back(object.program_fd());
+    return descriptors;
+}
+
+}  // namespace fwctl::bench

@@ -1,0 +1,53 @@
+// What is measured: fwctl's own program and maps, as an attachment has them, with a policy.
+//
+// Promises: the object is the installed one, with its counters on; nothing is attached, and the pins lie in a
+// bpffs of this process alone. It is loaded several times over the same maps, as where the JIT places a
+// program changes its time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "compile/tier.h"
+#include "engine/store.h"
+#include "kernel/object.h"
+#include "policy/evaluate.h"
+#include "policy/model.h"
+
+namespace fwctl::bench {
+
+inline constexpr const char* kInterface = "wan";  // one that generated policies speak of
+
+class Subject {
+public:
+    static Result<Subject> load(std::size_t times);
+
+    // Compiles the rules of the policy as the main tier. `counters` is filled.
+    static Result<compile::TierImage> compile(const policy::Policy& policy,
+                                              std::vector<std::uint32_t>& counters);
+    // Switches to that policy, with these live rules before it; without a policy to none but those.
+    Status publish(const policy::Policy& policy, compile::TierImage* image,
+                   std::span<const std::uint32_t> counters, const std::vector<policy::Rule>& live);
+    Status fill_sets(const policy::Context& context) const;
+    // One more live rule; the policy stays.
+    Status edit(const policy::Rule& rule);
+
+    // All rules in the order in which they are asked.
+    [[nodiscard]] std::vector<policy::Rule> rules(const policy::Policy& policy) const;
+    // What the compiled rules of both tiers take in the kernel.
+    [[nodiscard]] std::size_t kernel_bytes() const;
+    [[nodiscard]] std::vector<int> programs() const;
+
+private:
+    std::unique_ptr<engine::Store> store_;
+    engine::State state_;
+    std::vector<kernel::Object> objects_;
+    std::size_t main_words_ = 0;
+};
+
+}  // namespace fwctl::bench

@@ -1,0 +1,134 @@
+// docs/policy.md holds the tables of the schema, and its examples are policies. With FWCTL_WRITE_DOCUMENTS in
+// the environment the tables are written instead of compared.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "policy/builtin.h"
+#include "policy/parse.h"
+#include "policy/print.h"
+#include "policy/schema.h"
+
+namespace fwctl::policy {
+namespace {
+
+constexpr const char* kDocument = FWCTL_SOURCE_DIR "/docs/policy.md";
+
+std::string document() {
+    std::ifstream file(kDocument);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::string_view kind_name(ValueKind kind) {
+    switch (kind) {
+        case ValueKind::kWord:
+            return "string";
+        case ValueKind::kWords:
+        case ValueKind::kNumbers:
+        case ValueKind::kList:
+            return "list";
+        case ValueKind::kBoolean:
+            return "boolean";
+        case ValueKind::kInteger:
+            return "integer";
+        case ValueKind::kTable:
+            break;
+    }
+    return "table";
+}
+
+template <typename Target>
+std::string table_of(std::span<const Key<Target>> keys) {
+    std::string out = "| key | value | such as | meaning |\n|---|---|---|---|\n";
+    for (const Key<Target>& key : keys) {
+        out += fmt::format("| `{}`{} | {} | `{}` | {} |\n", key.name, key.required ? " (required)" : "",
+                           kind_name(key.kind), key.accepts, key.meaning);
+    }
+    return out;
+}
+
+std::string section_table() {
+    std::string out = "| written | meaning |\n|---|---|\n";
+    for (const Section& section : sections()) {
+        out += fmt::format("| `{}` | {} |\n", section.heading, section.meaning);
+    }
+    return out;
+}
+
+std::string builtin_table() {
+    std::string out = "| name | rule | why |\n|---|---|---|\n";
+    for (const Rule& rule : builtin_rules()) {
+        out += fmt::format("| `{}` | {} | {} |\n", rule.name, describe(rule), *describe_builtin(rule.name));
+    }
+    return out;
+}
+
+std::map<std::string, std::string> tables() {
+    return {
+        {"sections", section_table()},
+        {"defaults", table_of(default_keys())},
+        {"lockout", table_of(find_key(default_keys(), "lockout")->keys())},
+        {"builtin", builtin_table()},
+        {"attach", table_of(attach_keys())},
+        {"set", table_of(set_keys())},
+        {"rule", table_of(rule_keys())},
+        {"redirect", table_of(find_rule_key("redirect")->keys())},
+        {"route", table_of(route_keys())},
+        {"test", table_of(test_keys())},
+    };
+}
+
+TEST(Reference, HoldsTheTablesOfTheSchema) {
+    const std::string before = document();
+    std::string text = before;
+    for (const auto& [name, table] : tables()) {
+        const std::size_t marker = text.find("<!-- " + name + ": ");
+        ASSERT_NE(marker, std::string::npos) << name;
+        const std::size_t begin = text.find('\n', marker) + 1;
+        text.replace(begin, text.find("<!-- end -->", begin) - begin, table);
+    }
+    if (std::getenv("FWCTL_WRITE_DOCUMENTS") != nullptr) {
+        std::ofstream(kDocument) << text;
+        return;
+    }
+    EXPECT_EQ(before, text) << "FWCTL_WRITE_DOCUMENTS=1 unit_tests --gtest_filter='Reference.*' writes it";
+}
+
+// The blocks of that language.
+std::vector<std::string> blocks(const std::string& text, const std::string& language) {
+    std::vector<std::string> found;
+    const std::string fence = "\n```" + language + "\n";
+    for (std::size_t at = text.find(fence); at != std::string::npos; at = text.find(fence, at)) {
+        at += fence.size();
+        const std::size_t end = text.find("\n```\n", at);
+        found.push_back(text.substr(at, end + 1 - at));
+        at = end;
+    }
+    return found;
+}
+
+TEST(Reference, HasExamplesThatAreRead) {
+    const std::string text = document();
+    const auto lists = blocks(text, "text");
+    ASSERT_EQ(lists.size(), 1U);
+    const auto examples = blocks(text, "toml");
+    EXPECT_GT(examples.size(), 8U);
+    for (std::string example : examples) {
+        if (example.find("version = ") == std::string::npos) {
+            example.insert(0, "version = 1\n");
+        }
+        const LoadResult loaded = load_policy(
+            "p.toml", SnapshotReader({Source{"p.toml", example}, Source{"lists/drop.txt", lists[0]}}));
+        ASSERT_TRUE(loaded.has_value()) << loaded.error().render();
+        EXPECT_TRUE(loaded->warnings.empty()) << loaded->warnings.render();
+    }
+}
+
+}  // namespace
+}  // namespace fwctl::policy

@@ -1,0 +1,191 @@
+// Random policies that use every key of the schema, for tests of reading and printing.
+//
+// Promises: the same seed gives the same policies. They are as if read: rules are canonical and contradict
+// nothing, what has names is sorted by them, and names differ.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/addresses.h"
+#include "policy/check.h"
+#include "policy/model.h"
+#include "policy/prefix_list.h"
+#include "policy/rule.h"
+#include "policy/schema.h"
+#include "policy/service.h"
+
+namespace fwctl::policy {
+
+class WholePolicy {
+public:
+    explicit WholePolicy(unsigned seed) : random_(seed) {}
+
+    Rule rule(int number) {
+        for (;;) {
+            Rule rule;
+            fill(rule_keys(), rule);
+            rule.name = "rule " + std::to_string(number);
+            rule = canonical(std::move(rule));
+            if (!find_contradiction(rule)) {
+                return rule;
+            }
+        }
+    }
+
+    Policy policy() {
+        Policy policy;
+        fill(default_keys(), policy.defaults);
+        if (policy.defaults.lockout &&
+            (policy.defaults.lockout->from.empty() || policy.defaults.lockout->services.empty())) {
+            policy.defaults.lockout.reset();
+        }
+        if (policy.defaults.lockout) {
+            reduce(policy.defaults.lockout->from);
+            reduce(policy.defaults.lockout->services);
+        }
+        for (const char* name : {"arp", "dhcp-replies", "malformed"}) {
+            if (one_in(3)) {
+                policy.disabled_builtins.emplace_back(name);
+            }
+        }
+        for (const char* name : {"a", "b.c", "veth*", "wan"}) {
+            if (one_in(2)) {
+                policy.attachments.push_back(attachment(name));
+            }
+        }
+        for (const char* name : {"admins", "b_1", "drop-2"}) {
+            policy.sets.push_back(set(name));
+        }
+        for (int i = below(6); i > 0; --i) {
+            policy.rules.push_back(rule(i));
+        }
+        for (const char* prefix : {"10.0.0.0/8", "2001:db8::/32"}) {
+            if (one_in(3)) {
+                policy.routes.push_back(route(prefix));
+            }
+        }
+        for (int i = below(3); i > 0; --i) {
+            Test& test = policy.tests.emplace_back();
+            fill(test_keys(), test);
+        }
+        return policy;
+    }
+
+private:
+    Attach attachment(const std::string& name) {
+        Attach attach;
+        do {
+            attach = Attach{};
+            attach.name = name;
+            attach.device = name;
+            fill(attach_keys(), attach);
+        } while (!attach.hooks.empty() && attach.mode != AttachMode::kAuto);
+        if (attach.device != name) {
+            attach.device += name.substr(0, 1);  // no two have the same
+        }
+        return attach;
+    }
+
+    Set set(const std::string& name) {
+        Set set;
+        fill(set_keys(), set);
+        set.name = name;
+        if (set.dynamic) {
+            set.elements.clear();
+        } else {
+            set.timeout = {};
+            set.size = Set{}.size;
+        }
+        reduce(set.elements);
+        return set;
+    }
+
+    Route route(const char* prefix) {
+        Route route;
+        fill(route_keys(), route);
+        (void)find_key(route_keys(), "prefix")->add(route, prefix);
+        (void)find_key(route_keys(), "via")->add(route, prefix[0] == '1' ? "192.0.2.1" : "fe80::1");
+        return route;
+    }
+
+    // Every required key and some of the others, from the words below.
+    template <typename Target>
+    void fill(std::span<const Key<Target>> keys, Target& target, const std::string& table = "") {
+        for (const Key<Target>& key : keys) {
+            if (!key.required && !one_in(3)) {
+                continue;
+            }
+            if (key.kind == ValueKind::kTable) {
+                fill(key.keys(), target, std::string(key.name) + ".");
+                continue;
+            }
+            const auto special = kWords.find(table + std::string(key.name));
+            const auto& words = special == kWords.end() ? kWords.at(key.name) : special->second;
+            const bool is_list = key.kind == ValueKind::kWords || key.kind == ValueKind::kList;
+            for (int i = is_list ? 1 + below(4) : 1; i > 0; --i) {
+                (void)key.add(target, words[static_cast<std::size_t>(below(static_cast<int>(words.size())))]);
+            }
+        }
+    }
+
+    int below(int limit) { return std::uniform_int_distribution<int>(0, limit - 1)(random_); }
+    bool one_in(int count) { return below(count) == 0; }
+
+    using Words = std::vector<std::string_view>;
+    inline static const Words kAddresses = {
+        "10.0.0.0/8", "10.1.0.0/16", "192.0.2.1-192.0.2.9", "2001:db8::/32", "2001:db8::1",   "@admins",
+        "@b_1",       "!10.1.2.3",   "!192.0.2.0/24",       "!@drop-2",      "!2001:db8::/48"};
+    inline static const std::map<std::string_view, Words> kWords = {
+        {"name", {"x"}},
+        {"comment", {"why \"this\" \\ rule", "M\xc3\xbc\xc3\x9figgang # no comment"}},
+        {"action", {"allow", "deny", "reject", "redirect", "count", "log"}},
+        {"reject", {"auto", "tcp-reset", "port-unreachable", "host-unreachable", "admin-prohibited"}},
+        {"sample", {"1", "100", "4294967295"}},
+        {"service",
+         {"tcp", "tcp/22", "udp/1-100", "tcp/ssh", "icmp/echo-request", "icmp6/133-137", "gre", "1", "sctp"}},
+        {"from", kAddresses},
+        {"to", kAddresses},
+        {"redirect.to", {"eth1"}},
+        {"lockout.service", {"tcp/22", "tcp/20-30", "udp", "sctp/9"}},
+        {"via", {"192.0.2.1", "fe80::1"}},
+        {"sport", {"0", "22", "1024-65535", "1000-2000"}},
+        {"flags", {"syn", "syn+!ack", "none", "fin+psh+urg", "!rst"}},
+        {"fragment", {"no", "atomic", "first", "later", "any"}},
+        {"length", {"0-80", "1500", "65535"}},
+        {"ttl", {"0", "1", "2-64", "255"}},
+        {"dscp", {"ef", "cs1", "0-7", "46"}},
+        {"vlan", {"none", "10", "100-4095"}},
+        {"mac", {"52:54:00:12:34:56", "52:54:00:00:00:00/24", "52:54:00:12:34:57"}},
+        {"ethertype", {"ip", "ip6", "arp", "0x88cc", "2048-2060"}},
+        {"on", {"eth0", "eth*", "docker0", "*", "a\"b\\c"}},
+        {"direction", {"in", "out"}},
+        {"in", {"allow", "deny"}},
+        {"out", {"allow", "deny"}},
+        {"tunnel", {"outer", "inner"}},
+        {"forward", {"stack", "table", "fib"}},
+        {"device", {"eth0", "br-*"}},
+        {"mode", {"auto", "native", "generic", "tc"}},
+        {"hooks", {"xdp", "tc-in", "tc-out"}},
+        {"isolate_peers", {"true", "false"}},
+        {"elements", {"10.0.0.0/8", "10.1.0.0/16", "192.0.2.1-192.0.2.9", "2001:db8::1", "198.51.100.7"}},
+        {"file", {""}},
+        {"dynamic", {"true", "false"}},
+        {"timeout", {"90s", "1h30m"}},
+        {"size", {"1", "65536", "100000"}},
+        {"prefix", {"10.0.0.0/8"}},
+        {"interface", {"eth1"}},
+        {"packet", {"tcp 198.51.100.7:40000 > 203.0.113.1:22 syn on wan"}},
+        {"expect", {"allow", "deny", "reject", "redirect"}},
+        {"because", {"rule 1", "default-deny"}},
+        {"repeat", {"1", "20"}},
+    };
+
+    std::mt19937 random_;
+};
+
+}  // namespace fwctl::policy
