@@ -44,7 +44,8 @@ template <typename Get>
 Result<SharedMaps> collect(Get get) {
     SharedMaps maps;
     const std::array<Map*, SharedMaps::kNames.size()> members = {
-        &maps.control, &maps.policy, &maps.pages, &maps.members, &maps.routes, &maps.devices, &maps.answers, &maps.rule_counters, &maps.attachments};
+        &maps.control, &maps.policy,  &maps.pages,         &maps.members,    &maps.routes,
+        &maps.devices, &maps.answers, &maps.rule_counters, &maps.attachments};
     for (std::size_t i = 0; i < members.size(); ++i) {
         Result<Map> map = get(SharedMaps::kNames[i]);
         if (!map) return tl::unexpected(map.error());
@@ -87,7 +88,8 @@ Status create_shared_maps(const StatePaths& paths) {
     auto object = open_maps();
     if (!object) return tl::unexpected(object.error());
     for (const char* name : SharedMaps::kNames) {
-        if (auto pinned = set_pin(bpf_object__find_map_by_name(object->get(), name), paths.map(name)); !pinned)
+        if (auto pinned = set_pin(bpf_object__find_map_by_name(object->get(), name), paths.map(name));
+            !pinned)
             return pinned;
     }
     return load(*object);

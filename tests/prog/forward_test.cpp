@@ -1,6 +1,7 @@
-// Sending packets on: frames in and frames out, on interfaces, routes and neighbours of a network namespace of
-// its own.
+// Sending packets on: frames in and frames out, on interfaces, routes and neighbours of a network namespace
+// of its own.
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <net/if.h>
@@ -59,15 +60,19 @@ protected:
         shell("ip link add out type veth peer name out-far");
         shell("ip link set in address " + kOurMac);
         shell("ip link set out address " + kOutMac);
-        for (const char* link : {"in", "in-far", "out", "out-far"}) shell(fmt::format("ip link set {} up", link));
+        for (const char* link : {"in", "in-far", "out", "out-far"})
+            shell(fmt::format("ip link set {} up", link));
         shell("ip address add 10.1.0.1/24 dev in && ip address add fd00:1::1/64 dev in nodad");
         shell("ip address add 10.2.0.1/24 dev out && ip address add fd00:2::1/64 dev out nodad");
         for (const char* address : {"10.2.0.2", "fd00:2::2"})
             shell(fmt::format("ip neigh add {} lladdr {} dev out nud permanent", address, kNeighbourMac));
         shell("ip route add 10.3.0.0/16 via 10.2.0.2 && ip route add fd00:3::/32 via fd00:2::2");
-        shell("ip route add 10.4.0.0/16 via 10.2.0.2 mtu 600 && ip route add fd00:4::/32 via fd00:2::2 mtu 1280");
+        shell(
+            "ip route add 10.4.0.0/16 via 10.2.0.2 mtu 600 && ip route add fd00:4::/32 via fd00:2::2 mtu "
+            "1280");
         shell("ip route add blackhole 10.5.0.0/16 && ip route add blackhole fd00:5::/32");
-        shell("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0");
+        shell(
+            "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0");
     }
 
     void start(Hook hook, const policy::Policy& policy, Station station = {.may_rewrite = true}) {
@@ -139,7 +144,8 @@ Packet v4(const std::string& destination, std::uint8_t ttl = 64, std::size_t siz
 }
 
 Packet v6(const std::string& destination, std::uint8_t ttl = 64, std::size_t size = 10) {
-    return ipv6({.source = "fd00:1::2", .destination = destination, .hop_limit = ttl}) / udp() / payload(size);
+    return ipv6({.source = "fd00:1::2", .destination = destination, .hop_limit = ttl}) / udp() /
+           payload(size);
 }
 
 TEST_F(ForwardTest, XdpSendsToTheNextHopOfTheKernelsTables) {
@@ -195,16 +201,19 @@ TEST_F(ForwardTest, WhatOnlyTheKernelCanDoIsLeftToIt) {
         for (const Hook hook : {Hook::kXdp, Hook::kTcIn}) {
             start(hook, forwarding(way));
             const auto left = [&](const Bytes& frame, const std::string& what) {
-                expect_left_alone(frame, hook == Hook::kXdp ? kXdpPass : kTcPass, FW_REASON_DEFAULT_ALLOW, what);
+                expect_left_alone(frame, hook == Hook::kXdp ? kXdpPass : kTcPass, FW_REASON_DEFAULT_ALLOW,
+                                  what);
             };
             left(to_us() / v4("10.3.0.1", 1), "TTL 1");
             left(to_us() / v6("fd00:3::1", 1), "hop limit 1");
             left(to_us() / v4("10.3.0.1", 0), "TTL 0");
-            left(to_us() / ipv4({.source = "10.1.0.2", .destination = "10.3.0.1", .options = {1, 1, 1, 0}}) / udp(),
+            left(to_us() / ipv4({.source = "10.1.0.2", .destination = "10.3.0.1", .options = {1, 1, 1, 0}}) /
+                     udp(),
                  "options");
             left(to_us() / ipv6({.source = "fd00:1::2", .destination = "fd00:3::1"}) / hop_by_hop() / udp(),
                  "hop-by-hop options");
-            left(to_us() / ipv6({.source = "fd00:1::2", .destination = "fd00:3::1"}) / routing() / udp(), "routing");
+            left(to_us() / ipv6({.source = "fd00:1::2", .destination = "fd00:3::1"}) / routing() / udp(),
+                 "routing");
             left(to_us() / vlan() / v4("10.3.0.1"), "a tag");
             left(ethernet({.destination = "02:00:00:00:01:09"}) / v4("10.3.0.1"), "not to our address");
             left(ethernet({.destination = "ff:ff:ff:ff:ff:ff"}) / v4("10.3.0.1"), "broadcast on the link");
@@ -216,7 +225,8 @@ TEST_F(ForwardTest, WhatOnlyTheKernelCanDoIsLeftToIt) {
             left(to_us() / v4("224.0.0.5"), "multicast");
             left(to_us() / v6("ff0e::5"), "multicast");
             left(to_us() / v6("fe80::5"), "link-local");
-            left(to_us() / ipv6({.source = "fe80::5", .destination = "fd00:3::1"}) / udp(), "from link-local");
+            left(to_us() / ipv6({.source = "fe80::5", .destination = "fd00:3::1"}) / udp(),
+                 "from link-local");
             left(to_us() / ipv4({.source = "127.0.0.1", .destination = "10.3.0.1"}) / udp(), "from loopback");
             left(to_us() / v4("10.5.0.1"), "a black hole");
             left(to_us() / v6("fd00:5::1"), "a black hole");
@@ -274,14 +284,16 @@ TEST_F(ForwardTest, AFrameIsRedirectedAsItIs) {
         policy::Policy policy;
         policy.rules = {redirect("out", nullptr)};
         start(hook, policy);
-        for (const Bytes& frame : {Bytes(to_us() / v4("192.0.2.9", 1)), Bytes(ethernet() / vlan() / v6("ff02::1")),
-                                   Bytes(ethernet() / mpls() / payload(50))})
+        for (const Bytes& frame :
+             {Bytes(to_us() / v4("192.0.2.9", 1)), Bytes(ethernet() / vlan() / v6("ff02::1")),
+              Bytes(ethernet() / mpls() / payload(50))})
             expect_left_alone(frame, xdp ? kXdpRedirect : kTcRedirect, FW_REASON_RULE_REDIRECT, "as it is");
         expect_left_alone(to_us() / v4("192.0.2.9", 64, 1600), xdp ? kXdpDrop : 2, FW_REASON_REDIRECT_FAILED,
                           "too long");
         policy.rules = {redirect("gone", nullptr)};
         ASSERT_TRUE(runner_->set_policy(policy));
-        expect_left_alone(to_us() / v4("192.0.2.9"), xdp ? kXdpDrop : 2, FW_REASON_REDIRECT_FAILED, "not there");
+        expect_left_alone(to_us() / v4("192.0.2.9"), xdp ? kXdpDrop : 2, FW_REASON_REDIRECT_FAILED,
+                          "not there");
         TearDown();
     }
 }
@@ -299,7 +311,8 @@ TEST_F(ForwardTest, APacketIsRedirectedToANextHop) {
             EXPECT_EQ(result.frame, Bytes((xdp ? sent_on() : to_us()) / v4("203.0.113.1", 63)));
             const int pass = xdp ? kXdpPass : kTcPass;
             expect_left_alone(to_us() / v4("203.0.113.1", 1), pass, FW_REASON_REDIRECT_KERNEL, "TTL 1");
-            expect_left_alone(to_us() / v4("203.0.113.1", 64, 1473), pass, FW_REASON_REDIRECT_KERNEL, "too large");
+            expect_left_alone(to_us() / v4("203.0.113.1", 64, 1473), pass, FW_REASON_REDIRECT_KERNEL,
+                              "too large");
             expect_left_alone(to_us() / arp(), pass, FW_REASON_REDIRECT_KERNEL, "not IP");
             TearDown();
         }

@@ -83,7 +83,8 @@ Status ProgramRunner::set_policy(const policy::Policy& policy) {
     auto main = compile::compile_tier({{}, {}, 1 << 20, &no_sets, policy.routes}, sets);
     if (!main) return tl::unexpected(main.error());
     if (auto prepared = store_->prepare(state_, &*main); !prepared) return prepared;
-    return store_->commit(state_);
+    store_->commit(state_);
+    return {};
 }
 
 Result<RunResult> ProgramRunner::run(std::span<const std::uint8_t> frame) const {

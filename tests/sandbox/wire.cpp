@@ -1,5 +1,5 @@
-// wire INTERFACE: has fwctl take an attached veth for hardware, so that its native XDP program answers and sends
-// on by itself. Only right while the other end plays a wire: without checksum and segmentation offload.
+// wire INTERFACE: has fwctl take an attached veth for hardware, so that its native XDP program answers and
+// sends on by itself. Only right while the other end plays a wire: without checksum and segmentation offload.
 #include <fmt/format.h>
 
 #include "engine/hooks.h"

@@ -119,7 +119,8 @@ struct fw_generation {
  */
 struct fw_control {
 	__u64 word;
-	__u64 secret; /* random, its lower half never 0: tells our marks from those of others (include/fwctl/abi/mark.h) */
+	__u64 secret; /* random, its lower half never 0: tells our marks from those of others
+			 (include/fwctl/abi/mark.h) */
 };
 FW_ASSERT_SIZE(struct fw_control, 16);
 enum { FW_DEADLINE_SHIFT = 30 };
