@@ -160,13 +160,14 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
-    store.banks_ = kernel::Banks(std::move(maps.pages));
+    fw_control& held = *store.control_.at(0);
+    store.banks_ = kernel::Banks({std::move(maps.pages), held.pages});
     store.members_ = std::move(maps.members);
     store.routes_ = std::move(maps.routes);
     store.devices_ = std::move(maps.devices);
     store.answers_ = std::move(maps.answers);
-    if (store.control_.at(0)->secret == 0) store.control_.at(0)->secret = new_secret();
-    store.rule_counters_ = kernel::CounterPages(std::move(maps.rule_counters));
+    store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
+    if (held.secret == 0) held.secret = new_secret();
     return store;
 }
 

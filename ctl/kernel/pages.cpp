@@ -19,8 +19,8 @@
 namespace fwctl::kernel {
 namespace {
 
-// Before 6.8 the kernel waits for a grace period at each change of a map of maps. Side by side they wait for
-// the same one.
+// The kernel waits for a grace period at each change of a map of maps. Side by side they wait for the same
+// one.
 constexpr std::size_t kThreads = 32;
 
 Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& change) {
@@ -38,10 +38,10 @@ Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& cha
     return fail(fmt::format("cannot change the pages of the policy: {}", strerror(error)));
 }
 
-Fd inner_map(const Map& outer, std::uint32_t index) {
-    std::uint32_t id = 0;
-    if (bpf_map_lookup_elem(outer.fd(), &index, &id) != 0) return {};
-    return Fd(bpf_map_get_fd_by_id(id));
+std::uint32_t id_of(const Fd& map) {
+    bpf_map_info info{};
+    std::uint32_t size = sizeof(info);
+    return bpf_obj_get_info_by_fd(map.get(), &info, &size) == 0 ? info.id : 0;
 }
 
 tl::unexpected<Error> no_memory(const char* what) {
@@ -54,19 +54,48 @@ std::size_t pages_of(std::size_t words) {
 
 }  // namespace
 
+Fd InnerMaps::open(std::uint32_t index) const {
+    const std::uint32_t id = std::atomic_ref(ids_[index]).load(std::memory_order_acquire);
+    return id == 0 ? Fd() : Fd(bpf_map_get_fd_by_id(id));
+}
+
+Status InnerMaps::put(std::span<const std::uint32_t> indices, std::span<const Fd> inner) const {
+    return in_parallel(indices.size(), [&](std::size_t i) {
+        const std::uint32_t id = id_of(inner[i]);
+        if (id == 0) return errno;
+        std::atomic_ref(ids_[indices[i]]).store(id, std::memory_order_release);
+        const int fd = inner[i].get();
+        return bpf_map_update_elem(map_.fd(), &indices[i], &fd, BPF_ANY) == 0 ? 0 : errno;
+    });
+}
+
+Status InnerMaps::erase(std::span<const std::uint32_t> indices) const {
+    return in_parallel(indices.size(), [&](std::size_t i) {
+        if (bpf_map_delete_elem(map_.fd(), &indices[i]) != 0 && errno != ENOENT) return errno;
+        std::atomic_ref(ids_[indices[i]]).store(0, std::memory_order_release);
+        return 0;
+    });
+}
+
+std::vector<std::uint32_t> InnerMaps::present(std::uint32_t first, std::uint32_t count) const {
+    std::vector<std::uint32_t> present;
+    for (std::uint32_t index = first; index < first + count; ++index)
+        if (ids_[index] != 0) present.push_back(index);
+    return present;
+}
+
 Status Banks::write(std::uint32_t first, std::span<const std::uint32_t> words) const {
     const std::size_t count = pages_of(words.size());
-    std::vector<Fd> made(count);
     std::vector<std::uint32_t> missing;
+    std::vector<Fd> made;
     std::vector<std::uint32_t> last(FW_PAGE_WORDS);
     for (std::uint32_t page = 0; page < count; ++page) {
-        made[page] = inner_map(map_, first + page);
-        if (!made[page]) {
-            missing.push_back(page);
-            made[page] = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_page", sizeof(std::uint32_t),
-                                           sizeof(fw_page), 1, nullptr));
-            if (!made[page]) return no_memory("the compiled policy");
-        }
+        Fd inner = pages_.open(first + page);
+        const bool is_new = !inner;
+        if (is_new)
+            inner = Fd(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_page", sizeof(std::uint32_t),
+                                      sizeof(fw_page), 1, nullptr));
+        if (!inner) return no_memory("the compiled policy");
         const auto piece = words.subspan(page * std::size_t{FW_PAGE_WORDS});
         const std::uint32_t* bytes = piece.data();
         if (piece.size() < FW_PAGE_WORDS) {
@@ -74,14 +103,13 @@ Status Banks::write(std::uint32_t first, std::span<const std::uint32_t> words) c
             bytes = last.data();
         }
         const std::uint32_t zero = 0;
-        if (bpf_map_update_elem(made[page].get(), &zero, bytes, BPF_ANY) != 0)
+        if (bpf_map_update_elem(inner.get(), &zero, bytes, BPF_ANY) != 0)
             return no_memory("the compiled policy");
+        if (!is_new) continue;
+        missing.push_back(first + page);
+        made.push_back(std::move(inner));
     }
-    return in_parallel(missing.size(), [&](std::size_t i) {
-        const std::uint32_t index = first + missing[i];
-        const int fd = made[missing[i]].get();
-        return bpf_map_update_elem(map_.fd(), &index, &fd, BPF_ANY) == 0 ? 0 : errno;
-    });
+    return pages_.put(missing, made);
 }
 
 Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_t address,
@@ -91,7 +119,7 @@ Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_
     std::vector<std::uint32_t> page(FW_PAGE_WORDS);
     while (words.size() < count) {
         const std::size_t at = address + words.size();
-        const Fd inner = inner_map(map_, first + static_cast<std::uint32_t>(at / FW_PAGE_WORDS));
+        const Fd inner = pages_.open(first + static_cast<std::uint32_t>(at / FW_PAGE_WORDS));
         const std::uint32_t zero = 0;
         if (!inner || bpf_map_lookup_elem(inner.get(), &zero, page.data()) != 0)
             return fail("a page of the running policy cannot be read");
@@ -103,24 +131,12 @@ Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_
     return words;
 }
 
-std::vector<std::uint32_t> Banks::present(std::uint32_t first) const {
-    std::vector<std::uint32_t> present;
-    for (std::uint32_t index = first; index < first + FW_BANK_PAGES; ++index) {
-        std::uint32_t id = 0;
-        if (bpf_map_lookup_elem(map_.fd(), &index, &id) == 0) present.push_back(index);
-    }
-    return present;
-}
-
 bool Banks::is_empty(std::uint32_t first) const {
-    return present(first).empty();
+    return pages_.present(first, FW_BANK_PAGES).empty();
 }
 
 Status Banks::clear(std::uint32_t first) const {
-    const std::vector<std::uint32_t> pages = present(first);
-    return in_parallel(pages.size(), [&](std::size_t i) {
-        return bpf_map_delete_elem(map_.fd(), &pages[i]) == 0 ? 0 : errno;
-    });
+    return pages_.erase(pages_.present(first, FW_BANK_PAGES));
 }
 
 Status CounterPages::make(std::uint32_t count) const {
@@ -130,16 +146,13 @@ Status CounterPages::make(std::uint32_t count) const {
     std::vector<std::uint32_t> missing;
     std::vector<Fd> made;
     for (std::uint32_t page = 0; page * FW_COUNTER_PAGE_SIZE < count; ++page) {
-        if (inner_map(map_, page)) continue;
+        if (pages_.open(page)) continue;
         missing.push_back(page);
         made.emplace_back(bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "fwctl_counts", sizeof(std::uint32_t),
                                          sizeof(fw_count), FW_COUNTER_PAGE_SIZE, nullptr));
         if (!made.back()) return no_memory("the counters of the rules");
     }
-    return in_parallel(missing.size(), [&](std::size_t i) {
-        const int fd = made[i].get();
-        return bpf_map_update_elem(map_.fd(), &missing[i], &fd, BPF_ANY) == 0 ? 0 : errno;
-    });
+    return pages_.put(missing, made);
 }
 
 Result<std::vector<fw_count>> CounterPages::sums(std::span<const std::uint32_t> rules) const {
@@ -150,7 +163,7 @@ Result<std::vector<fw_count>> CounterPages::sums(std::span<const std::uint32_t> 
     for (const std::uint32_t rule : rules) {
         const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
         const std::uint32_t place = rule % FW_COUNTER_PAGE_SIZE;
-        if (!inner.contains(page)) inner[page] = inner_map(map_, page);
+        if (!inner.contains(page)) inner[page] = pages_.open(page);
         if (bpf_map_lookup_elem(inner[page].get(), &place, values.data()) != 0)
             return fail(fmt::format("the counters of the rules cannot be read: {}", strerror(errno)));
         fw_count sum{};
@@ -169,7 +182,7 @@ Status CounterPages::clear(std::span<const std::uint32_t> rules) const {
     for (const std::uint32_t rule : rules) {
         const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
         const std::uint32_t place = rule % FW_COUNTER_PAGE_SIZE;
-        if (!inner.contains(page)) inner[page] = inner_map(map_, page);
+        if (!inner.contains(page)) inner[page] = pages_.open(page);
         if (bpf_map_update_elem(inner[page].get(), &place, zero.data(), BPF_ANY) != 0)
             return fail(fmt::format("the counters of the rules cannot be cleared: {}", strerror(errno)));
     }

@@ -10,17 +10,38 @@
 #include <span>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "fwctl/abi/state.h"
 #include "kernel/map.h"
 
 namespace fwctl::kernel {
 
+// A map of maps and the ids of the maps in it (struct fw_control), which are the caller's to keep mapped.
+class InnerMaps {
+public:
+    InnerMaps() = default;
+    InnerMaps(Map map, std::span<std::uint32_t> ids) : map_(std::move(map)), ids_(ids) {}
+
+    // Nothing where there is none.
+    [[nodiscard]] Fd open(std::uint32_t index) const;
+    // Side by side, as the kernel waits for a grace period at each.
+    [[nodiscard]] Status put(std::span<const std::uint32_t> indices, std::span<const Fd> inner) const;
+    [[nodiscard]] Status erase(std::span<const std::uint32_t> indices) const;
+    // The indices from `first` on, `count` at most, at which there may be one.
+    [[nodiscard]] std::vector<std::uint32_t> present(std::uint32_t first, std::uint32_t count) const;
+    [[nodiscard]] const Map& map() const { return map_; }
+
+private:
+    Map map_;
+    std::span<std::uint32_t> ids_;
+};
+
 // The map `pages`: banks of 32-bit words. `first` is the bank's first page.
 class Banks {
 public:
     Banks() = default;
-    explicit Banks(Map map) : map_(std::move(map)) {}
+    explicit Banks(InnerMaps pages) : pages_(std::move(pages)) {}
 
     // Writes the words from the start of the bank. Pages that are there are used again, missing ones made. No
     // program may be reading the bank.
@@ -31,28 +52,27 @@ public:
     [[nodiscard]] bool is_empty(std::uint32_t first) const;
     // Gives all pages of the bank back.
     [[nodiscard]] Status clear(std::uint32_t first) const;
-    [[nodiscard]] const Map& map() const { return map_; }
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:
-    [[nodiscard]] std::vector<std::uint32_t> present(std::uint32_t first) const;
-    Map map_;
+    InnerMaps pages_;
 };
 
 // The map `rule_counters`: two numbers for each rule and processor.
 class CounterPages {
 public:
     CounterPages() = default;
-    explicit CounterPages(Map map) : map_(std::move(map)) {}
+    explicit CounterPages(InnerMaps pages) : pages_(std::move(pages)) {}
 
     // Makes the pages for counters below `count`; new ones are zero.
     [[nodiscard]] Status make(std::uint32_t count) const;
     // Of each of the rules, summed over the processors.
     [[nodiscard]] Result<std::vector<fw_count>> sums(std::span<const std::uint32_t> rules) const;
     [[nodiscard]] Status clear(std::span<const std::uint32_t> rules) const;
-    [[nodiscard]] const Map& map() const { return map_; }
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:
-    Map map_;
+    InnerMaps pages_;
 };
 
 }  // namespace fwctl::kernel

@@ -119,10 +119,17 @@ struct fw_generation {
  */
 struct fw_control {
 	__u64 word;
-	__u64 secret; /* random, its lower half never 0: tells our marks from those of others
-			 (include/fwctl/abi/mark.h) */
+	/* Random, its lower half never 0: tells our marks from those of others (include/fwctl/abi/mark.h). */
+	__u64 secret;
+	/*
+	 * What the programs do not read: the ids of the inner maps of `pages` and of `rule_counters`; 0:
+	 * there is none. An id is written before its map is put in and erased after that is taken out, so
+	 * that after a crash it may name a map that is gone. Kept because asking a map of maps waits for a
+	 * grace period before Linux 6.8.
+	 */
+	__u32 pages[FW_BANKS * FW_BANK_PAGES];
+	__u32 counter_pages[FW_COUNTER_PAGES];
 };
-FW_ASSERT_SIZE(struct fw_control, 16);
 enum { FW_DEADLINE_SHIFT = 30 };
 
 static inline __u32 fw_half_of(__u64 word, __u64 now)
