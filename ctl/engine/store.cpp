@@ -176,6 +176,9 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"policy", policy_.map().fd()},
              {"pages", banks_.map().fd()},
              {"members", members_.fd()},
+             {"routes", routes_.fd()},
+             {"devices", devices_.fd()},
+             {"answers", answers_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"attachments", records_.map().fd()}}};
 }

@@ -68,8 +68,9 @@ protected:
             shell(fmt::format("ip neigh add {} lladdr {} dev out nud permanent", address, kNeighbourMac));
         shell("ip route add 10.3.0.0/16 via 10.2.0.2 && ip route add fd00:3::/32 via fd00:2::2");
         shell(
-            "ip route add 10.4.0.0/16 via 10.2.0.2 mtu 600 && ip route add fd00:4::/32 via fd00:2::2 mtu "
-            "1280");
+            "ip route add 10.4.0.0/16 via 10.2.0.2 mtu lock 600 && ip route add fd00:4::/32 via fd00:2::2 "
+            "mtu "
+            "lock 1280");
         shell("ip route add blackhole 10.5.0.0/16 && ip route add blackhole fd00:5::/32");
         shell(
             "sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv4.conf.all.rp_filter=0");
@@ -231,7 +232,7 @@ TEST_F(ForwardTest, WhatOnlyTheKernelCanDoIsLeftToIt) {
             left(to_us() / v4("10.5.0.1"), "a black hole");
             left(to_us() / v6("fd00:5::1"), "a black hole");
             left(to_us() / v4("10.1.0.9"), "back where it came from");
-            left(to_us() / arp(), "not IP");
+            left(ethernet({.destination = kOurMac, .ethertype = 0x88b5}) / payload(50), "not IP");
             if (way == policy::Forwarding::kTable) {
                 left(to_us() / v4("10.2.0.2"), "no route in the table");
                 left(to_us() / v4("10.3.7.1"), "by an interface that is not there");
@@ -313,7 +314,8 @@ TEST_F(ForwardTest, APacketIsRedirectedToANextHop) {
             expect_left_alone(to_us() / v4("203.0.113.1", 1), pass, FW_REASON_REDIRECT_KERNEL, "TTL 1");
             expect_left_alone(to_us() / v4("203.0.113.1", 64, 1473), pass, FW_REASON_REDIRECT_KERNEL,
                               "too large");
-            expect_left_alone(to_us() / arp(), pass, FW_REASON_REDIRECT_KERNEL, "not IP");
+            expect_left_alone(ethernet({.destination = kOurMac, .ethertype = 0x88b5}) / payload(50), pass,
+                              FW_REASON_REDIRECT_KERNEL, "not IP");
             TearDown();
         }
     }

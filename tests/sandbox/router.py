@@ -46,9 +46,9 @@ class Router:
         self.bed = Testbed("router", *way.options)
         self.way = way
         self.policy = pathlib.Path(folder) / "policy.toml"
-        if way.wire:  # so that the far ends take what XDP sends
+        if way.wire:
             for role in ("client", "server"):
-                self.bed.check(role, "ethtool", "-K", "eth0", "gro", "on")
+                self.bed.check(role, WIRE, "--far", "eth0")
 
     def apply(self, defaults="", rules=""):
         text = f"version = 1\n[defaults]\n{defaults}\n"
