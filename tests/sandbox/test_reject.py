@@ -33,6 +33,8 @@ def what_udp_is_told(router, role, address, size=10):
     """The error that a connected socket reports after it has sent a datagram; None: nothing in a second."""
     family = 6 if ":" in address else 4
     with netns.inside(router.bed.name(role)), socket.socket(AF[family], socket.SOCK_DGRAM) as sender:
+        # IP_RECVERR: also of errors that may pass
+        sender.setsockopt(*((socket.IPPROTO_IPV6, 25) if family == 6 else (socket.IPPROTO_IP, 11)), 1)
         sender.settimeout(1)
         sender.connect((address, 9))
         sender.send(bytes(size))

@@ -120,7 +120,9 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 
 	if (!fw_read_now(&now))
 		return FW_ACTION_PASS;
-	if (fw_ctx_is_own_answer(ctx, now.secret))
+	if (!fw_ctx_begins_at_link(ctx))
+		return FW_ACTION_DROP;
+	if (fw_ctx_is_own_answer(ctx, now.secret, direction))
 		return fw_pass_own_answer(ctx, &packet, &now);
 	is_judged = fw_is_marked(ctx, &now, &decision);
 	if (is_judged && decision.reason == FW_MARK_DONE)

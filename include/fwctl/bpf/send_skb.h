@@ -47,13 +47,37 @@ static __always_inline bool fw_ctx_take_mark(fw_ctx *ctx, __u64 secret, struct f
 	return true;
 }
 
-/* fwctl's own answer on its way out, or up: it is told by the packet's mark, which it had none before. */
-static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret)
+/*
+ * fwctl's own answer, told by the packet's mark, which it had none before. One that was sent up keeps it
+ * until it leaves: the host may have to forward it.
+ */
+static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret, __u32 direction)
 {
 	if (ctx->mark != (__u32)secret)
 		return false;
-	ctx->mark = 0;
+	if (direction == FW_OUT)
+		ctx->mark = 0;
 	return true;
+}
+
+/*
+ * Where generic XDP has copied a packet, the kernel has lost the length of its link header (seen on 6.18): TC
+ * then sees the IP header first, although the link header still stands in front. False: no memory to mend it.
+ */
+static __always_inline bool fw_ctx_begins_at_link(fw_ctx *ctx)
+{
+	__u32 length = ctx->data_end - ctx->data;
+	struct ethhdr ethernet;
+	__u8 last;
+
+	if (fw_link != FW_LINK_ETHERNET || !fw_behind_xdp)
+		return true;
+	/* Behind the last byte, counted from the link header on. */
+	if (bpf_skb_load_bytes_relative(ctx, length, &last, sizeof(last), BPF_HDR_START_MAC))
+		return true;
+	return bpf_skb_load_bytes_relative(ctx, 0, &ethernet, sizeof(ethernet), BPF_HDR_START_MAC) == 0 &&
+	       bpf_skb_change_head(ctx, sizeof(ethernet), 0) == 0 &&
+	       bpf_skb_store_bytes(ctx, 0, &ethernet, sizeof(ethernet), 0) == 0;
 }
 
 /* Where in its header a protocol has the checksum that a device can fill in; 0: it has none. */

@@ -48,11 +48,18 @@ static __always_inline bool fw_ctx_take_mark(fw_ctx *ctx, __u64 secret, struct f
 	return false;
 }
 
-static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret)
+static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret, __u32 direction)
 {
 	(void)ctx;
 	(void)secret;
+	(void)direction;
 	return false;
+}
+
+static __always_inline bool fw_ctx_begins_at_link(fw_ctx *ctx)
+{
+	(void)ctx;
+	return true;
 }
 
 /* Drivers leave no checksum to others here: XDP rewrites only what came from a wire. */
@@ -65,13 +72,24 @@ static __always_inline __u32 fw_ctx_left_checksum(fw_ctx *ctx, const struct fw_p
 	return 0;
 }
 
+/* All of the frame is written anew: it grows in front, where every driver leaves room, as not all do behind.
+ */
+static __always_inline bool fw_ctx_set_length(fw_ctx *ctx, __u32 length)
+{
+	int more = (int)length - (int)bpf_xdp_get_buff_len(ctx);
+
+	if (more > 0 && bpf_xdp_adjust_head(ctx, -more) == 0)
+		return true;
+	return bpf_xdp_adjust_tail(ctx, more) == 0;
+}
+
 static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answer, __u32 direction)
 {
 	__u32 length = fw_answer_length(answer), at = fw_answer_network(answer) - answer->link;
 
 	(void)direction;
 	fw_ctx_give_room_back(ctx);
-	if (bpf_xdp_adjust_tail(ctx, (int)length - (int)bpf_xdp_get_buff_len(ctx)))
+	if (!fw_ctx_set_length(ctx, length))
 		return -1;
 	asm volatile("" : "+r"(at));
 	at &= FW_ANSWER_TRANSPORT - 1;
