@@ -44,6 +44,7 @@ Result<Choice> choose(const net::Interface& interface, const Wish& wish) {
     } else if (wish.hooks == 0) {
         const bool by_tc = wish.mode == WantedMode::kAuto && better_by_tc(interface);
         choice.hooks = FW_HOOK_TC_OUT | (by_tc ? FW_HOOK_TC_IN : FW_HOOK_XDP);
+        if (wish.rewrites) choice.hooks |= FW_HOOK_TC_IN;
     }
     return choice;
 }

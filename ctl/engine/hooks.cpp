@@ -292,6 +292,17 @@ Status update_programs(const Store& store, Attachment& attachment) {
     return {};
 }
 
+Status add_tc_in(const Store& store, Attachment& attachment) {
+    attachment.record.hooks |= FW_HOOK_TC_IN;
+    store.write_record(attachment);
+    if (auto attached = attach_tc(store, attachment, FW_HOOK_TC_IN); !attached) {
+        attachment.record.hooks &= static_cast<std::uint8_t>(~FW_HOOK_TC_IN);
+        store.write_record(attachment);
+        return attached;
+    }
+    return update_programs(store, attachment);
+}
+
 Status remove_hooks(const Store& store, const Attachment& attachment) {
     for (const bool egress : {false, true}) {
         const std::string pin = store.paths().link(attachment.slot, egress);

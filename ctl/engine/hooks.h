@@ -62,6 +62,9 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment);
 // Exchanges programs of another build for those of this executable, without an instant between.
 Status update_programs(const Store& store, Attachment& attachment);
 
+// Attaches TC ingress beside XDP, then has XDP hand on to it: for an instant between the two both judge.
+Status add_tc_in(const Store& store, Attachment& attachment);
+
 // Takes everything of ours off the interface, and removes the pins of the attachment. Fine when parts are
 // missing.
 Status remove_hooks(const Store& store, const Attachment& attachment);

@@ -17,7 +17,7 @@ HUNDRED_MEGABYTES = 100 << 20
 FORWARDINGS = {
     "fib": ('forward = "fib"', ""),
     "table": ('forward = "table"',
-              "".join(f'[[route]]\nprefix = "{prefix}"\nvia = "{via}"\nto = "{to}"\n' for prefix, via, to in [
+              "".join(f'[[route]]\nprefix = "{prefix}"\nvia = "{via}"\ninterface = "{to}"\n' for prefix, via, to in [
                   ("10.2.0.0/24", "10.2.0.2", "out0"), ("fd00:2::/64", "fd00:2::2", "out0"),
                   ("10.1.0.0/24", "10.1.0.2", "in0"), ("fd00:1::/64", "fd00:1::2", "in0")])),
     "table-by-route": ('forward = "table"',

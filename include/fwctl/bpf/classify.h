@@ -90,7 +90,7 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 		row = (const void *)fw_words_on(page, address, 8);
 		if (row->priority >= search->best)
 			return 0;
-		part = fw_row_holds(packet, search, row, address);
+		part = fw_row_holds(packet, search, row);
 		if (fw_tracing)
 			fw_trace_row(row->rule, part);
 		if (part == FW_ROW_HELD) {

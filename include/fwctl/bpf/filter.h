@@ -87,9 +87,10 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 
 /*
  * Whether XDP has marked the packet: that it is done with, or what is to be done. One that another generation
- * judged is judged anew: what its rule says may not be there any more.
+ * judged is judged anew: what its rule says may not be there any more. This and the next one are not inlined
+ * for the same reason as fw_mark_done().
  */
-static __always_inline bool fw_is_marked(fw_ctx *ctx, const struct fw_now *now, struct fw_decision *decision)
+static __noinline bool fw_is_marked(fw_ctx *ctx, const struct fw_now *now, struct fw_decision *decision)
 {
 	struct fw_mark mark;
 
@@ -102,7 +103,7 @@ static __always_inline bool fw_is_marked(fw_ctx *ctx, const struct fw_now *now, 
 	return mark.reason == FW_MARK_DONE || mark.generation == now->number;
 }
 
-static __always_inline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, const struct fw_now *now)
+static __noinline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, const struct fw_now *now)
 {
 	const struct fw_decision decision = {.reason = FW_REASON_OWN_ANSWER, .rule = FW_NO_RULE};
 
