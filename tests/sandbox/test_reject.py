@@ -204,3 +204,16 @@ def test_the_checksum_of_a_reset_is_whole_or_left_to_the_device(router, family):
     assert (int.from_bytes(segment[16:18], "big") == start) == offloaded
     sent = filled_in(segment, 16) if offloaded else segment
     assert internet_sum(start.to_bytes(2, "big") + sent) == 0xFFFF
+
+
+# --- nobody has to ask for TC ingress -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_tc_ingress_comes_with_the_first_rule_that_rejects(testbed, mode):
+    bed = testbed("router")
+    bed.fwctl("fw", "attach", "in0", "--mode", mode)
+    assert bed.curls("client", SERVER[4])
+    bed.fwctl("fw", "reject", "tcp/80")
+    assert bed.run("client", "curl", "-sg", "-m", "3", url(SERVER[4])).returncode == REFUSED
+    assert bed.counters("fw", "in0")["in", "rule-reject"] == 1
