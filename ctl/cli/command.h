@@ -34,7 +34,7 @@ struct Command {
 void add_attach(CLI::App& app, Command& command);
 void add_detach(CLI::App& app, Command& command);
 void add_status(CLI::App& app, Command& command);
-void add_rule_edits(CLI::App& app, Command& command);  // allow, deny
+void add_rule_edits(CLI::App& app, Command& command);  // allow, deny, reject
 void add_rule(CLI::App& app, Command& command);        // rule list, show, remove, move
 void add_check(CLI::App& app, Command& command);       // check, fmt
 void add_import(CLI::App& app, Command& command);

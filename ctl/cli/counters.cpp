@@ -17,8 +17,10 @@ struct Reason {
     const char* name;
 };
 
+constexpr const char* kVerdicts[] = {"pass", "drop", "redirect"};
+
 constexpr Reason kReasons[] = {
-#define X(id, verdict, name, text) {(verdict) == FW_DROP ? "drop" : "pass", name},
+#define X(id, verdict, name, text) {kVerdicts[verdict], name},
     FW_REASONS(X)
 #undef X
 };

@@ -100,7 +100,8 @@ Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
     }
     if ((*overview)->leftovers != 0)
         findings.push_back(
-            {Verdict::kNote, "a command did not finish; the next attach, detach, allow or deny cleans up"});
+            {Verdict::kNote,
+             "a command did not finish; the next attach, detach, allow, deny or reject cleans up"});
     return {};
 }
 

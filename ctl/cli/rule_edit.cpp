@@ -102,6 +102,8 @@ void add_verb(CLI::App& app, Command& command, policy::Action action, const char
 void add_rule_edits(CLI::App& app, Command& command) {
     add_verb(app, command, policy::Action::kAllow, "Add a live rule that lets packets pass");
     add_verb(app, command, policy::Action::kDeny, "Add a live rule that drops packets");
+    add_verb(app, command, policy::Action::kReject,
+             "Add a live rule that drops packets and tells their sender");
 }
 
 }  // namespace fwctl::cli

@@ -100,8 +100,10 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
                        warning);
     }
     if (overview.leftovers != 0)
-        fmt::print("{} a command did not finish; the next attach, detach, allow or deny cleans up after it\n",
-                   paint("note:", Color::kYellow, globals));
+        fmt::print(
+            "{} a command did not finish; the next attach, detach, allow, deny or reject cleans up after "
+            "it\n",
+            paint("note:", Color::kYellow, globals));
     if (overview.trial)
         fmt::print(
             "{} the policy is on trial for another {}: fwctl confirm keeps it, fwctl rollback ends it\n",

@@ -89,10 +89,12 @@ void end_group(std::vector<fw_condition>& list) {
 std::uint8_t reason_of(Action action) {
     switch (action) {
         case Action::kDeny:
-        case Action::kReject:
             return FW_REASON_RULE_DENY;
-        case Action::kAllow:
+        case Action::kReject:
+            return FW_REASON_RULE_REJECT;
         case Action::kRedirect:
+            return FW_REASON_RULE_REDIRECT;
+        case Action::kAllow:
         case Action::kCount:
         case Action::kLog:
             break;

@@ -56,6 +56,7 @@ private:
     [[nodiscard]] std::vector<Way> ways_of_clauses() const;
     Status make_rows(Checks& checks);
     void put_leaves(const Checks& checks);
+    Status put_actions();
     void put_meta();
 
     const TierInput& input_;
@@ -189,6 +190,19 @@ void Builder::put_leaves(const Checks& checks) {
             put_end(image_.bank, classes_[side], narrow[side], pairs.numbers(side), checks, side, leaves_);
 }
 
+Status Builder::put_actions() {
+    image_.tier.first_priority = input_.first_priority;
+    image_.tier.actions = Actions(image_.bank, image_.outputs).put(input_.rules);
+    image_.routes = route_entries(input_.routes, image_.outputs);
+    if (image_.outputs.names().size() >= FW_MAX_OUTPUTS)
+        return fail(fmt::format("rules and routes send to {} interfaces, the limit is {}",
+                                image_.outputs.names().size(), FW_MAX_OUTPUTS - 1));
+    if (image_.routes.size() > FW_MAX_ROUTES)
+        return fail(
+            fmt::format("there are {} routes, the limit is {}", image_.routes.size(), +FW_MAX_ROUTES));
+    return {};
+}
+
 void Builder::put_meta() {
     fw_tier& tier = image_.tier;
     const std::string places = image_.places.text();
@@ -204,6 +218,9 @@ void Builder::put_meta() {
         image_.bank.set(tier.names + static_cast<Address>(i * 2), names[i]);
     tier.places = image_.bank.put_text(places);
     tier.places_size = static_cast<std::uint32_t>(places.size());
+    const std::string outputs = image_.outputs.text();
+    tier.outputs = image_.bank.put_text(outputs);
+    tier.outputs_size = static_cast<std::uint32_t>(outputs.size());
     tier.words = static_cast<std::uint32_t>(image_.bank.size());
 }
 
@@ -214,6 +231,7 @@ Result<TierImage> Builder::build() {
     Checks checks;
     if (auto made = make_rows(checks); !made) return tl::unexpected(made.error());
     put_leaves(checks);
+    if (auto put = put_actions(); !put) return tl::unexpected(put.error());
     put_meta();
     constexpr std::size_t kBankWords = std::size_t{FW_BANK_PAGES} * FW_PAGE_WORDS;
     if (image_.bank.size() > kBankWords)

@@ -10,10 +10,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
+#include "compile/action.h"
 #include "compile/bank.h"
 #include "compile/constraint.h"
+#include "compile/outputs.h"
 #include "compile/places.h"
 #include "fwctl/abi/policy.h"
 #include "policy/model.h"
@@ -25,12 +28,15 @@ struct TierInput {
     std::span<const std::uint32_t> counters;  // of each rule, its index in `rule_counters`
     std::uint32_t first_priority = 0;         // of the first rule
     const std::map<std::string, std::uint32_t>* dynamic_sets = nullptr;  // their numbers
+    std::span<const policy::Route> routes = {};                          // the forwarding table
 };
 
 struct TierImage {
     fw_tier tier{};  // but for the bank's number
     Bank bank;
     Places places;
+    Outputs outputs;
+    std::vector<RouteEntry> routes;
 };
 
 // What a tier keeps of its rules' names, sorted: enough to see that a name is taken, or is not.

@@ -13,6 +13,7 @@
 #include "engine/hooks.h"
 #include "engine/plan.h"
 #include "engine/policy_test.h"
+#include "engine/rewriting.h"
 #include "engine/running.h"
 #include "engine/session.h"
 
@@ -53,6 +54,7 @@ std::vector<AttachRequest> requests_of(const Policy& policy) {
         request.mode = mode_of(attach.mode);
         request.hooks = hooks_of(attach);
         request.isolate_peers = attach.isolate_peers;
+        request.rewrites = rewrites(policy);
         request.label = attach.name;
         requests.push_back(std::move(request));
     }
@@ -136,6 +138,8 @@ Status Application::prepare() {
                      report_.live.absorbed.empty() && report_.live.discarded.empty() &&
                      report_.detached.empty() && !attaching_->changes_anything() && !request_.trial;
     if (holds_already_) return {};
+    if (rewrites(policy_))
+        if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
     if (!candidate) return tl::unexpected(candidate.error());
     next_.main.snapshot = *snapshot;

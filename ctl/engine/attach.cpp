@@ -7,6 +7,7 @@
 
 #include "engine/attach_plan.h"
 #include "engine/hooks.h"
+#include "engine/rewriting.h"
 #include "engine/session.h"
 #include "net/interface.h"
 
@@ -30,7 +31,9 @@ Status prepare(const Writing& writing, Work& work) {
             break;
     }
     writing.store.write_record(work.attachment);
-    return attach_missing(writing.store, work.attachment, work.mode, replaces(work));
+    auto attached = attach_missing(writing.store, work.attachment, work.mode, replaces(work));
+    if (!attached || !work.gets_tc_in) return attached;
+    return add_tc_in(writing.store, work.attachment);
 }
 
 // Takes back what this command has attached; what ran before runs on.
@@ -207,7 +210,9 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
     auto writing = create_to_write();
     if (!writing) return tl::unexpected(writing.error());
 
-    auto attaching = Attaching::start(*writing, {&request, 1});
+    AttachRequest known = request;
+    known.rewrites = rewrites(writing->state);
+    auto attaching = Attaching::start(*writing, {&known, 1});
     if (!attaching) {
         undo(*writing, {});
         return tl::unexpected(attaching.error());

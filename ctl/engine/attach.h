@@ -23,6 +23,7 @@ struct AttachRequest {
     std::uint8_t hooks = 0;  // enum fw_hook; 0: what suits each interface
     bool replace = false;    // put ours in the place of another's XDP program
     bool isolate_peers = false;
+    bool rewrites = false;   // the policy needs TC ingress beside XDP (engine/rewriting.h)
     std::string label = {};  // the policy's name for it; empty: attached by hand
 };
 

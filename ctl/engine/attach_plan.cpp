@@ -132,6 +132,9 @@ Result<Work> plan_again(const Writing& writing, const AttachRequest& request, co
         record.peer_of = 0;
         record.hooks |= choice.hooks & FW_HOOK_TC_OUT;
     }
+    work.gets_tc_in = request.rewrites && request.hooks == 0 &&
+                      (record.flags & FW_ATTACHMENT_HOOKS_NAMED) == 0 && (record.hooks & FW_HOOK_XDP) != 0 &&
+                      (record.hooks & FW_HOOK_TC_IN) == 0;
     if (auto same = check_same(work.attachment, request, is_peer); !same) return tl::unexpected(same.error());
     if (record.name != target.interface.name) {
         set_name(record, target.interface.name);
@@ -145,7 +148,7 @@ Result<Work> plan_again(const Writing& writing, const AttachRequest& request, co
     if (!hooks) return tl::unexpected(hooks.error());
     const bool overtaken = std::any_of(hooks->begin(), hooks->end(),
                                        [](const HookState& hook) { return hook.overtaken && hook.by_link; });
-    if (!all_present(*hooks) || overtaken || record.peer_of != there.record.peer_of)
+    if (!all_present(*hooks) || overtaken || work.gets_tc_in || record.peer_of != there.record.peer_of)
         work.change = AttachChange::kRepaired;
     else if (record.build != kernel::build_id())
         work.change = AttachChange::kUpdated;
@@ -179,7 +182,9 @@ Result<Work> plan_new(const Writing& writing, const Target& target, const Choice
     record.ifindex = static_cast<std::uint32_t>(target.interface.ifindex);
     record.peer_of = static_cast<std::uint32_t>(target.peer_of);
     record.flags = request.replace ? FW_ATTACHMENT_REPLACES : 0;
+    if (target.interface.kind.empty() && !target.interface.loopback) record.flags |= FW_ATTACHMENT_WIRE;
     record.hooks = choice.hooks;
+    if (request.hooks != 0) record.flags |= FW_ATTACHMENT_HOOKS_NAMED;
     record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
     record.build = kernel::build_id();
     set_name(record, target.interface.name);
@@ -190,6 +195,7 @@ Result<Work> plan_new(const Writing& writing, const Target& target, const Choice
     work.retired = *old;
     if (old->record.link == record.link && request.hooks == 0 && request.mode == WantedMode::kAuto) {
         record.hooks = old->record.hooks;
+        record.flags |= old->record.flags & FW_ATTACHMENT_HOOKS_NAMED;
         record.xdp_mode = old->record.xdp_mode;
         keep_mode(work);
     }
@@ -200,7 +206,8 @@ Result<Work> plan_new(const Writing& writing, const Target& target, const Choice
 
 Result<Work> plan(const Writing& writing, const AttachRequest& request, const Target& target,
                   const std::vector<Work>& before) {
-    auto choice = choose(target.interface, {request.mode, request.hooks, target.peer_of != 0});
+    auto choice =
+        choose(target.interface, {request.mode, request.hooks, target.peer_of != 0, request.rewrites});
     if (!choice) return tl::unexpected(choice.error());
     auto there = attachment_on(writing, target.interface);
     if (!there) return tl::unexpected(there.error());

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/outputs.h"
 #include "engine/running.h"
 
 namespace fwctl::engine {
@@ -68,15 +69,8 @@ Result<std::vector<std::uint32_t>> choose_counters(const Store& store, const Sta
 
 // What the language says and the programs do not do yet is refused, never left out.
 Status refuse_unsupported(const Policy& policy) {
-    const auto refuse = [](const std::string& what) {
-        return fail(what + " is not supported yet", Exit::kUsage);
-    };
-    if (policy.defaults.inner_tunnels) return refuse("[defaults] tunnel = \"inner\"");
-    if (policy.defaults.forward != policy::Forwarding::kStack || !policy.routes.empty())
-        return refuse("[defaults] forward");
-    for (const policy::Rule& rule : policy.rules)
-        if (rule.action == policy::Action::kRedirect)
-            return refuse(fmt::format("rule \"{}\": action redirect", rule.name));
+    if (policy.defaults.inner_tunnels)
+        return fail("[defaults] tunnel = \"inner\" is not supported yet", Exit::kUsage);
     return {};
 }
 
@@ -85,6 +79,8 @@ Status refuse_unsupported(const Policy& policy) {
 Result<compile::TierImage> compile_candidate(const Store& store, const State& now, const Policy& running,
                                              const Policy& policy, State& next) {
     if (auto supported = refuse_unsupported(policy); !supported) return tl::unexpected(supported.error());
+    if (auto there = check_outputs(policy.rules, policy.routes, now.interfaces); !there)
+        return tl::unexpected(there.error());
     auto counters = choose_counters(store, now, running, policy);
     if (!counters) return tl::unexpected(counters.error());
     next.main.dynamic_sets = number_sets(now.main.dynamic_sets, policy);
@@ -101,7 +97,7 @@ Result<compile::TierImage> compile_candidate(const Store& store, const State& no
     // A set that went has left its members behind, for a trial may bring it back.
     if (auto emptied = store.forget_members(fresh); !emptied) return tl::unexpected(emptied.error());
     compile::SetBlocks sets(policy.sets);
-    return compile::compile_tier({policy.rules, *counters, kMainPriority, &numbers}, sets);
+    return compile::compile_tier({policy.rules, *counters, kMainPriority, &numbers, policy.routes}, sets);
 }
 
 }  // namespace fwctl::engine

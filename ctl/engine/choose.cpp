@@ -30,8 +30,6 @@ Result<Choice> choose(const net::Interface& interface, const Wish& wish) {
             fmt::format("{} has link type {}, whose packets fwctl cannot read; it filters Ethernet and "
                         "devices without a link header (WireGuard, tun, ppp)",
                         interface.name, interface.link_type));
-    if ((wish.hooks & FW_HOOK_XDP) != 0 && (wish.hooks & FW_HOOK_TC_IN) != 0)
-        return fail("--hook xdp and --hook tc-in both judge what comes in; choose one", Exit::kUsage);
     if (wish.mode != WantedMode::kAuto && wish.hooks != 0 && (wish.hooks & FW_HOOK_XDP) == 0)
         return fail("--mode is about XDP, which --hook leaves out", Exit::kUsage);
     if (interface.link == net::LinkLayer::kIp && !begins_at_ip(interface))
@@ -46,6 +44,7 @@ Result<Choice> choose(const net::Interface& interface, const Wish& wish) {
     } else if (wish.hooks == 0) {
         const bool by_tc = wish.mode == WantedMode::kAuto && better_by_tc(interface);
         choice.hooks = FW_HOOK_TC_OUT | (by_tc ? FW_HOOK_TC_IN : FW_HOOK_XDP);
+        if (wish.rewrites) choice.hooks |= FW_HOOK_TC_IN;
     }
     return choice;
 }

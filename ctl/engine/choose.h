@@ -16,6 +16,7 @@ struct Wish {
     WantedMode mode = WantedMode::kAuto;
     std::uint8_t hooks = 0;  // enum fw_hook; 0: what suits the interface
     bool is_peer = false;    // a bridge port that --isolate-peers brings
+    bool rewrites = false;   // the policy answers or sends on packets: XDP needs TC ingress for that
 };
 
 struct Choice {

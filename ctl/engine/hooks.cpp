@@ -26,11 +26,9 @@ TcDirection direction_of(fw_hook hook) {
     return hook == FW_HOOK_TC_IN ? TcDirection::kIngress : TcDirection::kEgress;
 }
 
-Result<kernel::Object> object_for(const Store& store, const Attachment& attachment, fw_hook hook) {
-    kernel::ProgramConfig config;
-    config.slot = attachment.slot;
-    config.link = static_cast<fw_link>(attachment.record.link);
-    return kernel::Object::open(program_kind(hook), config, store.paths());
+Result<kernel::Object> object_for(const Store& store, const Attachment& attachment, fw_hook hook,
+                                  XdpMode mode = XdpMode::kNone) {
+    return kernel::Object::open(program_kind(hook), program_config(attachment, hook, mode), store.paths());
 }
 
 bool is_ours(const Store& store, const Attachment& attachment, std::uint32_t program_id) {
@@ -86,7 +84,7 @@ Status attach_xdp(const Store& store, Attachment& attachment, WantedMode wanted,
 
     Status last;
     for (const XdpMode mode : modes) {
-        auto object = object_for(store, attachment, FW_HOOK_XDP);
+        auto object = object_for(store, attachment, FW_HOOK_XDP, mode);
         if (!object) return tl::unexpected(object.error());
         const auto attached = kernel::attach_xdp(*object, attachment.ifindex(), mode);
         if (attached) {
@@ -171,6 +169,18 @@ Status check_mode(const kernel::XdpState& now, WantedMode wanted) {
 
 }  // namespace
 
+kernel::ProgramConfig program_config(const Attachment& attachment, fw_hook hook, XdpMode mode) {
+    const fw_attachment& record = attachment.record;
+    const bool both = (record.hooks & FW_HOOK_XDP) != 0 && (record.hooks & FW_HOOK_TC_IN) != 0;
+    kernel::ProgramConfig config;
+    config.slot = attachment.slot;
+    config.link = static_cast<fw_link>(record.link);
+    config.may_rewrite = mode == XdpMode::kNative && (record.flags & FW_ATTACHMENT_WIRE) != 0;
+    config.hands_on = both && hook == FW_HOOK_XDP;
+    config.behind_xdp = both && hook == FW_HOOK_TC_IN;
+    return config;
+}
+
 Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachment& attachment,
                                              bool everywhere) {
     std::vector<HookState> states;
@@ -232,7 +242,7 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment) {
     if (is_ours(store, attachment, old)) return replaced;
     auto program = kernel::open_program(old);
     if (!program) return tl::unexpected(program.error());
-    auto object = object_for(store, attachment, FW_HOOK_XDP);
+    auto object = object_for(store, attachment, FW_HOOK_XDP, now->mode);
     if (!object) return tl::unexpected(object.error());
     auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, old);
     if (!exchanged) return tl::unexpected(exchanged.error());
@@ -245,10 +255,10 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment) {
 namespace {
 
 Status update_xdp(const Store& store, const Attachment& attachment, const HookState& hook) {
-    auto object = object_for(store, attachment, FW_HOOK_XDP);
-    if (!object) return tl::unexpected(object.error());
     auto now = kernel::query_xdp(attachment.ifindex());
     if (!now) return tl::unexpected(now.error());
+    auto object = object_for(store, attachment, FW_HOOK_XDP, now->mode);
+    if (!object) return tl::unexpected(object.error());
     auto exchanged = kernel::exchange_xdp(*object, attachment.ifindex(), *now, hook.program_ids.front());
     if (!exchanged) return tl::unexpected(exchanged.error());
     for (const std::uint32_t id : hook.program_ids)
@@ -280,6 +290,17 @@ Status update_programs(const Store& store, Attachment& attachment) {
     attachment.record.build = kernel::build_id();
     store.write_record(attachment);
     return {};
+}
+
+Status add_tc_in(const Store& store, Attachment& attachment) {
+    attachment.record.hooks |= FW_HOOK_TC_IN;
+    store.write_record(attachment);
+    if (auto attached = attach_tc(store, attachment, FW_HOOK_TC_IN); !attached) {
+        attachment.record.hooks &= static_cast<std::uint8_t>(~FW_HOOK_TC_IN);
+        store.write_record(attachment);
+        return attached;
+    }
+    return update_programs(store, attachment);
 }
 
 Status remove_hooks(const Store& store, const Attachment& attachment) {

@@ -62,6 +62,9 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment);
 // Exchanges programs of another build for those of this executable, without an instant between.
 Status update_programs(const Store& store, Attachment& attachment);
 
+// Attaches TC ingress beside XDP, then has XDP hand on to it: for an instant between the two both judge.
+Status add_tc_in(const Store& store, Attachment& attachment);
+
 // Takes everything of ours off the interface, and removes the pins of the attachment. Fine when parts are
 // missing.
 Status remove_hooks(const Store& store, const Attachment& attachment);
@@ -70,6 +73,9 @@ Status remove_hooks(const Store& store, const Attachment& attachment);
 std::set<std::uint32_t> slots_in_use(const Store& store);
 
 kernel::ProgramKind program_kind(fw_hook hook);
+// The constants of the program at a hook: what an XDP program may not do itself it hands on to the one at TC
+// ingress, where there is one (docs/forward.md).
+kernel::ProgramConfig program_config(const Attachment& attachment, fw_hook hook, kernel::XdpMode mode);
 const char* hook_name(fw_hook hook);        // "xdp", "tc-in", "tc-out"
 std::string hook_list(std::uint8_t hooks);  // "xdp,tc-out"
 

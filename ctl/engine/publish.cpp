@@ -10,6 +10,7 @@
 
 #include "compile/attachments.h"
 #include "compile/tier.h"
+#include "engine/outputs.h"
 #include "engine/store.h"
 #include "kernel/grace.h"
 #include "policy/builtin.h"
@@ -25,6 +26,10 @@ constexpr std::array<std::uint32_t, 2> kMainBanks = {2 * FW_BANK_PAGES, 3 * FW_B
 
 std::uint32_t front_bank(std::uint32_t half) {
     return half * FW_BANK_PAGES;
+}
+
+std::uint16_t table_of(std::uint32_t bank) {
+    return static_cast<std::uint16_t>(bank / FW_BANK_PAGES);
 }
 
 std::map<std::string, std::uint32_t> numbers_of(const std::vector<std::string>& sets) {
@@ -108,6 +113,11 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
         state.main.tier = main->tier;
         state.main.tier.bank = bank;
         state.main.places = main->places;
+        state.main.outputs = main->outputs;
+        if (auto written = write_routes(bank, main->routes); !written) {
+            erase_routes(bank);
+            return written;
+        }
     }
     if (auto given = give_counters(state); !given) return given;
     return write_half(next_half(), state);
@@ -133,6 +143,22 @@ Status Store::give_counters(State& state) const {
     return start_counters(fresh);
 }
 
+// A command that was killed may have left some of them.
+void Store::erase_routes(std::uint32_t bank) const {
+    for (const fw_route_key& key : routes_.keys<fw_route_key>())
+        if (key.table == table_of(bank)) (void)routes_.erase(key);
+}
+
+Status Store::write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const {
+    erase_routes(bank);
+    for (compile::RouteEntry route : routes) {
+        route.key.table = table_of(bank);
+        if (auto written = routes_.update(route.key, route.next_hop); !written)
+            return context("the forwarding table", written.error());
+    }
+    return {};
+}
+
 Status Store::write_half(std::uint32_t half, const State& state) const {
     auto front = compile_front(state);
     if (!front) return tl::unexpected(front.error());
@@ -149,6 +175,8 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     generation->default_reason[FW_IN] = default_reason(state.front.defaults.in);
     generation->default_reason[FW_OUT] = default_reason(state.front.defaults.out);
     generation->disabled_parser_rules = parser_rules_off(state.front);
+    put_forwarding(state, front->outputs, *generation);
+    if (auto written = write_devices(devices_, state); !written) return written;
     std::memcpy(policy_.at(half), generation.get(), sizeof(fw_generation));
     return {};
 }
@@ -173,15 +201,20 @@ Status Store::publish(State& state) const {
 }
 
 void Store::abandon(const State& prepared) const {
-    if (prepared.main.tier.bank != policy_.at(active_half())->tiers[FW_MAIN].bank)
-        (void)banks_.clear(prepared.main.tier.bank);
+    const std::uint32_t bank = prepared.main.tier.bank;
+    if (bank == policy_.at(active_half())->tiers[FW_MAIN].bank) return;
+    erase_routes(bank);
+    (void)banks_.clear(bank);
 }
 
 // The main bank that the generation in force does not read. When that fails, the next edit tries again.
 void Store::clear_unused_banks() const {
     const std::uint32_t used = policy_.at(active_half())->tiers[FW_MAIN].bank;
-    for (const std::uint32_t bank : kMainBanks)
-        if (bank != used && !banks_.is_empty(bank) && kernel::wait_for_packets()) (void)banks_.clear(bank);
+    for (const std::uint32_t bank : kMainBanks) {
+        if (bank == used || banks_.is_empty(bank) || !kernel::wait_for_packets()) continue;
+        erase_routes(bank);
+        (void)banks_.clear(bank);
+    }
 }
 
 std::optional<std::chrono::seconds> Store::trial_left() const {

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/library.h"
+#include "engine/rewriting.h"
 #include "engine/running.h"
 #include "engine/session.h"
 #include "engine/trial.h"
@@ -76,9 +77,11 @@ Result<std::vector<Attachment>> edit_rules(
         state.live.push_back({std::move(rule), counter == counters.end() ? kNoCounter : counter->second});
     }
     if (auto known = find_sets(state); !known) return tl::unexpected(known.error());
-    if (*changed && !dry_run)
-        if (auto published = writing->store.publish(state); !published)
-            return tl::unexpected(published.error());
+    if (!*changed || dry_run) return state.attachments;
+    if (rewrites(state))
+        if (auto complete = complete_hooks(writing->store, state); !complete)
+            return tl::unexpected(complete.error());
+    if (auto published = writing->store.publish(state); !published) return tl::unexpected(published.error());
     return state.attachments;
 }
 

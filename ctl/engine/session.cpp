@@ -33,6 +33,7 @@ Result<Writing> look(Lock lock, Store store) {
     if (!state) return tl::unexpected(state.error());
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
+    state->interfaces = *interfaces;
     return Writing{std::move(lock), std::move(store), std::move(*state), std::move(*interfaces)};
 }
 

@@ -1,6 +1,7 @@
 #include "engine/store.h"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,14 @@ namespace fwctl::engine {
 namespace {
 
 constexpr std::size_t kHalves = 2;
+
+// One that nobody can guess. The lower half alone marks packets, and must not be 0.
+std::uint64_t new_secret() {
+    std::uint64_t secret = 0;
+    while (static_cast<std::uint32_t>(secret) == 0)
+        if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret)) secret = 0;
+    return secret;
+}
 
 // Another layout's state in this namespace: never read, never reset.
 Status refuse_other_layouts(const kernel::StatePaths& paths) {
@@ -64,6 +73,10 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
     if (!words) return tl::unexpected(words.error());
     main.places =
         compile::Places::parse({reinterpret_cast<const char*>(words->data()), main.tier.places_size});
+    words = banks.read(main.tier.bank, main.tier.outputs, (main.tier.outputs_size + 3) / 4);
+    if (!words) return tl::unexpected(words.error());
+    main.outputs =
+        compile::Outputs::parse({reinterpret_cast<const char*>(words->data()), main.tier.outputs_size});
     return {};
 }
 
@@ -147,10 +160,14 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.control_ = std::move(*control);
     store.policy_ = std::move(*policy);
     store.records_ = std::move(*records);
-    fw_control& ids = *store.control_.at(0);
-    store.banks_ = kernel::Banks({std::move(maps.pages), ids.pages});
+    fw_control& held = *store.control_.at(0);
+    store.banks_ = kernel::Banks({std::move(maps.pages), held.pages});
     store.members_ = std::move(maps.members);
-    store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), ids.counter_pages});
+    store.routes_ = std::move(maps.routes);
+    store.devices_ = std::move(maps.devices);
+    store.answers_ = std::move(maps.answers);
+    store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
+    if (held.secret == 0) held.secret = new_secret();
     return store;
 }
 
@@ -159,6 +176,9 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"policy", policy_.map().fd()},
              {"pages", banks_.map().fd()},
              {"members", members_.fd()},
+             {"routes", routes_.fd()},
+             {"devices", devices_.fd()},
+             {"answers", answers_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"attachments", records_.map().fd()}}};
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "compile/outputs.h"
 #include "compile/places.h"
 #include "compile/tier.h"
 #include "fwctl/abi/policy.h"
@@ -23,6 +24,7 @@
 #include "kernel/map.h"
 #include "kernel/pages.h"
 #include "kernel/shared_maps.h"
+#include "net/interface.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
@@ -48,6 +50,7 @@ struct Attachment {
 struct MainTier {
     fw_tier tier{};  // words 0: no policy was applied
     compile::Places places;
+    compile::Outputs outputs;
     std::string snapshot;
     std::vector<std::string> dynamic_sets;  // by their number; an empty name is a free one
 };
@@ -60,6 +63,8 @@ struct State {
     std::vector<CountedRule> live;  // but for those whose time is over
     MainTier main;
     std::vector<Attachment> attachments;  // by slot
+    // Of this network namespace, as they are now: where the names that rules send to are looked up.
+    std::vector<net::Interface> interfaces;
 
     // The rules of the front in the order in which they are asked: built-in ones, then live ones.
     [[nodiscard]] std::vector<CountedRule> front_rules() const;
@@ -132,6 +137,8 @@ private:
     [[nodiscard]] std::uint32_t active_half() const;
     void clear_unused_banks() const;
     [[nodiscard]] Status give_counters(State& state) const;
+    [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
+    void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;
@@ -140,6 +147,9 @@ private:
     kernel::MappedArray<fw_attachment> records_;
     kernel::Banks banks_;
     kernel::Map members_;
+    kernel::Map routes_;
+    kernel::Map devices_;
+    kernel::Map answers_;
     kernel::CounterPages rule_counters_;
 };
 

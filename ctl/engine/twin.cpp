@@ -22,9 +22,8 @@ Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_dir
             fmt::format("{} is not filtered for what {}: its hooks are {}", attachment.name(),
                         direction == FW_IN ? "comes in" : "goes out", hook_list(attachment.record.hooks)),
             Exit::kNotAttached);
-    kernel::ProgramConfig config;
-    config.slot = attachment.slot;
-    config.link = static_cast<fw_link>(attachment.record.link);
+    kernel::ProgramConfig config =
+        program_config(attachment, hook, static_cast<kernel::XdpMode>(attachment.record.xdp_mode));
     config.half = half;
     config.silent = true;
     config.tracing = true;

@@ -53,6 +53,9 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         auto* constants = reinterpret_cast<fwctl_xdp::fwctl_xdp__rodata*>(bytes.data());
         constants->fw_slot = config.slot;
         constants->fw_link = static_cast<std::uint8_t>(config.link);
+        constants->fw_may_rewrite = config.may_rewrite ? 1 : 0;
+        constants->fw_hands_on = config.hands_on ? 1 : 0;
+        constants->fw_behind_xdp = config.behind_xdp ? 1 : 0;
         constants->fw_half = config.half ? static_cast<std::uint8_t>(*config.half + 1) : 0;
         constants->fw_silent = config.silent ? 1 : 0;
         constants->fw_tracing = config.tracing ? 1 : 0;
@@ -60,23 +63,22 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
     }
 }
 
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_slot) ==
-              offsetof(fwctl_tc::fwctl_tc__rodata, fw_slot));
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_link) ==
-              offsetof(fwctl_tc::fwctl_tc__rodata, fw_link));
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_half) ==
-              offsetof(fwctl_tc::fwctl_tc__rodata, fw_half));
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_silent) ==
-              offsetof(fwctl_tc::fwctl_tc__rodata, fw_silent));
-static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, fw_tracing) ==
-              offsetof(fwctl_tc::fwctl_tc__rodata, fw_tracing));
+#define FW_SAME_PLACE(name) \
+    static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, name) == offsetof(fwctl_tc::fwctl_tc__rodata, name))
+FW_SAME_PLACE(fw_slot);
+FW_SAME_PLACE(fw_link);
+FW_SAME_PLACE(fw_may_rewrite);
+FW_SAME_PLACE(fw_hands_on);
+FW_SAME_PLACE(fw_behind_xdp);
+FW_SAME_PLACE(fw_half);
+FW_SAME_PLACE(fw_silent);
+FW_SAME_PLACE(fw_tracing);
+#undef FW_SAME_PLACE
 
 Status set_pins(bpf_object* object, const StatePaths& paths) {
-    for (const char* name : SharedMaps::kNames) {
-        bpf_map* map = bpf_object__find_map_by_name(object, name);
-        if (map == nullptr || bpf_map__set_pin_path(map, paths.map(name).c_str()) != 0)
-            return fail(fmt::format("the map {} cannot be pinned", name));
-    }
+    for (const char* name : SharedMaps::kNames)
+        if (auto pinned = set_pin(bpf_object__find_map_by_name(object, name), paths.map(name)); !pinned)
+            return pinned;
     return {};
 }
 

@@ -27,6 +27,9 @@ enum class ProgramKind { kXdp, kTcIn, kTcOut };
 struct ProgramConfig {
     std::uint32_t slot = 0;
     fw_link link = FW_LINK_ETHERNET;
+    bool may_rewrite = false;  // XDP: answers, redirects and forwards by itself
+    bool hands_on = false;     // XDP: TC ingress, with `behind_xdp`, does what it may not
+    bool behind_xdp = false;
     // For BPF_PROG_TEST_RUN alone: judge by a half of `policy` that may not hold yet, count nothing, note
     // what was compared.
     std::optional<std::uint32_t> half;

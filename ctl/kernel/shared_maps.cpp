@@ -44,7 +44,8 @@ template <typename Get>
 Result<SharedMaps> collect(Get get) {
     SharedMaps maps;
     const std::array<Map*, SharedMaps::kNames.size()> members = {
-        &maps.control, &maps.policy, &maps.pages, &maps.members, &maps.rule_counters, &maps.attachments};
+        &maps.control, &maps.policy,  &maps.pages,         &maps.members,    &maps.routes,
+        &maps.devices, &maps.answers, &maps.rule_counters, &maps.attachments};
     for (std::size_t i = 0; i < members.size(); ++i) {
         Result<Map> map = get(SharedMaps::kNames[i]);
         if (!map) return tl::unexpected(map.error());
@@ -70,13 +71,26 @@ Result<SharedMaps> SharedMaps::make() {
     });
 }
 
+// libbpf compares flags, to which the kernel has added one of its own for a map of devices, and would refuse
+// the pin: it is handed the map itself.
+Status set_pin(bpf_map* map, const std::string& path) {
+    if (map == nullptr) return fail(fmt::format("there is no map for {}", path));
+    if (bpf_map__type(map) == BPF_MAP_TYPE_DEVMAP_HASH) {
+        const Fd devices(bpf_obj_get(path.c_str()));
+        if (devices && bpf_map__reuse_fd(map, devices.get()) == 0) return {};
+    }
+    if (bpf_map__set_pin_path(map, path.c_str()) != 0)
+        return fail(fmt::format("the map {} cannot be pinned", bpf_map__name(map)));
+    return {};
+}
+
 Status create_shared_maps(const StatePaths& paths) {
     auto object = open_maps();
     if (!object) return tl::unexpected(object.error());
     for (const char* name : SharedMaps::kNames) {
-        bpf_map* map = bpf_object__find_map_by_name(object->get(), name);
-        if (map == nullptr || bpf_map__set_pin_path(map, paths.map(name).c_str()) != 0)
-            return fail(fmt::format("the map {} cannot be pinned", name));
+        if (auto pinned = set_pin(bpf_object__find_map_by_name(object->get(), name), paths.map(name));
+            !pinned)
+            return pinned;
     }
     return load(*object);
 }

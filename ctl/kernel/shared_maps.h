@@ -5,17 +5,20 @@
 #pragma once
 
 #include <array>
+#include <string>
 #include <utility>
 
 #include "base/result.h"
 #include "kernel/bpffs.h"
 #include "kernel/map.h"
 
+struct bpf_map;
+
 namespace fwctl::kernel {
 
 struct SharedMaps {
-    static constexpr std::array kNames = {"control", "policy",        "pages",
-                                          "members", "rule_counters", "attachments"};
+    static constexpr std::array kNames = {"control", "policy",  "pages",         "members",    "routes",
+                                          "devices", "answers", "rule_counters", "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -28,9 +31,15 @@ struct SharedMaps {
     Map policy;
     Map pages;
     Map members;
+    Map routes;
+    Map devices;
+    Map answers;
     Map rule_counters;
     Map attachments;
 };
+
+// Gives a map of an object its pin, whether that is there or is to be made.
+Status set_pin(bpf_map* map, const std::string& path);
 
 // Makes the maps and their pins; those that exist stay.
 Status create_shared_maps(const StatePaths& paths);

@@ -13,6 +13,7 @@
 #include <netlink/socket.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -67,6 +68,10 @@ Interface describe(rtnl_link* link) {
     interface.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
     interface.loopback = (rtnl_link_get_flags(link) & IFF_LOOPBACK) != 0;
     interface.master = rtnl_link_get_master(link);
+    if (nl_addr* mac = rtnl_link_get_addr(link); mac != nullptr &&
+                                                 nl_addr_get_len(mac) == interface.mac.size() &&
+                                                 interface.link == LinkLayer::kEthernet)
+        std::memcpy(interface.mac.data(), nl_addr_get_binary_addr(mac), interface.mac.size());
     return interface;
 }
 

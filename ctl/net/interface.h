@@ -1,6 +1,7 @@
 // The interfaces of this network namespace, from the kernel by libnl-3.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -22,7 +23,8 @@ struct Interface {
     unsigned mtu = 0;
     bool up = false;
     bool loopback = false;
-    int master = 0;  // ifindex of the bridge or bond that this is a port of; 0: none
+    int master = 0;                     // ifindex of the bridge or bond that this is a port of; 0: none
+    std::array<std::uint8_t, 6> mac{};  // zero without a link header
 };
 
 // All of them, in the order of their indices.

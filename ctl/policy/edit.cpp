@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "policy/builtin.h"
 #include "policy/rule.h"
+#include "policy/schema.h"
 #include "policy/service.h"
 
 namespace fwctl::policy {
@@ -62,11 +63,10 @@ void note_other_family(const Rule& rule, std::vector<std::string>& notes) {
                            [](const Prefix& prefix) { return prefix.family == Family::kIpv4; });
     };
     const bool only_v4 = all_v4(rule.from) || all_v4(rule.to);
-    const std::string verb = rule.action == Action::kDeny ? "deny" : "allow";
     if (v4 && !v6 && !only_v4)
-        notes.push_back(
-            fmt::format("icmp is IPv4's: ICMPv6 is not covered; for both: fwctl {} icmp icmp6", verb));
-    if (v6 && rule.action == Action::kDeny)
+        notes.push_back(fmt::format("icmp is IPv4's: ICMPv6 is not covered; for both: fwctl {} icmp icmp6",
+                                    action_name(rule.action)));
+    if (v6 && rule.action != Action::kAllow)
         notes.emplace_back(
             "neighbor discovery and the ICMPv6 that IPv6 cannot do without stay allowed by built-in rules");
 }

@@ -11,6 +11,12 @@
 namespace fwctl::testing {
 namespace {
 
+constexpr bool kDrops[] = {
+#define X(id, verdict, name, text) (verdict) == FW_DROP,
+    FW_REASONS(X)
+#undef X
+};
+
 constexpr std::uint32_t kFirstSlot = 5;
 
 kernel::ProgramKind kind_of(const Attachment& attachment) {
@@ -116,8 +122,8 @@ Result<Judgement> ProgramJudge::judge(const Attachment& attachment, const Bytes&
     if (!trace) return tl::unexpected(trace.error());
     Judgement judgement;
     if (trace->rule != FW_NO_RULE) judgement.rule = rules_.at(trace->rule);
-    judgement.dropped =
-        static_cast<int>(options.retval) == (attachment.direction == policy::Direction::kIn ? 1 : 2);
+    // Not by the hook's action: a rejected packet becomes its own answer.
+    judgement.dropped = kDrops[trace->reason];
     return judgement;
 }
 

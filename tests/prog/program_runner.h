@@ -26,22 +26,35 @@ enum class Hook { kXdp, kTcIn, kTcOut };
 struct RunResult {
     int action = 0;  // XDP_* or TC_ACT_*
     fw_trace trace{};
-    std::vector<std::uint8_t> frame;  // as it came out
+    std::vector<std::uint8_t> frame;  // as it came out, without what stands in front of it
+    std::vector<std::uint8_t> meta;   // XDP: what stands in front of it
+};
+
+// What else an attachment may be.
+struct Station {
+    int ifindex = 0;           // 0: on no interface
+    bool may_rewrite = false;  // XDP
+    bool hands_on = false;     // XDP
+    bool behind_xdp = false;   // TC ingress
 };
 
 class ProgramRunner {
 public:
     // One enabled attachment of that name, without live rules.
-    static Result<ProgramRunner> load(Hook hook, fw_link link, const std::string& interface = "eth0");
+    static Result<ProgramRunner> load(Hook hook, fw_link link, const std::string& interface = "eth0",
+                                      const Station& station = {});
 
     // Switches to these live rules, behind the built-in ones.
     Status set_rules(const std::vector<policy::Rule>& rules);
+    // Switches to the policy's rules, as live ones, its defaults and its routes.
+    Status set_policy(const policy::Policy& policy);
 
     Result<RunResult> run(std::span<const std::uint8_t> frame) const;
 
     // The rule whose counter a trace names; nullopt: the default decided.
     [[nodiscard]] std::optional<std::string> rule_name(const fw_trace& trace) const;
 
+    [[nodiscard]] int program_fd() const { return object_->program_fd(); }
     [[nodiscard]] const engine::Store& store() const { return *store_; }
     [[nodiscard]] const engine::State& state() const { return state_; }
 
@@ -49,6 +62,8 @@ private:
     std::unique_ptr<engine::Store> store_;
     engine::State state_;
     std::optional<kernel::Object> object_;
+    Hook hook_ = Hook::kXdp;
+    int ifindex_ = 0;
 };
 
 }  // namespace fwctl::testing

@@ -140,7 +140,6 @@ def test_with_nothing_attached(host, command, status, line):
     # Options.
     ("attach eth0 --mode fast", USAGE, "--mode: fast not in {auto,native,generic}; see: fwctl attach --help"),
     ("attach eth0 --hook foo", USAGE, "--hook: foo not in {xdp,tc-in,tc-out}; see: fwctl attach --help"),
-    ("attach eth0 --hook xdp,tc-in", USAGE, "--hook xdp and --hook tc-in both judge what comes in; choose one"),
     ("attach eth0 --hook tc-in --mode native", USAGE, "--mode is about XDP, which --hook leaves out"),
     ("attach eth0 --nosuch", USAGE,
      "The following argument was not expected: --nosuch; see: fwctl attach --help"),
@@ -207,7 +206,7 @@ def test_with_nothing_attached(host, command, status, line):
     ("save /nosuch/live.toml", FAILED, "cannot write /nosuch/live.toml: No such file or directory"),
     ("apply --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
     ("try --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
-    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, rule remove and rule move")
+    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, rule remove and rule move")
       for verb in ("confirm", "rollback", "save live.toml")),
     # What is there already, and in another way.
     ("attach eth0 --mode native", CONFLICT, "eth0 is attached without XDP; to change that: fwctl detach eth0"),

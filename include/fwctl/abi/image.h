@@ -28,6 +28,7 @@
 
 #include "fwctl/abi/assert.h"
 #include "fwctl/abi/limits.h"
+#include "fwctl/abi/packet.h"
 
 struct fw_page {
 	__u32 words[FW_PAGE_WORDS];
@@ -147,6 +148,32 @@ struct fw_row {
 	__u8 last;	      /* not 0: no row of this leaf follows */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
+
+/* Where a packet is sent on. */
+struct fw_next_hop {
+	__u32 output; /* number in fw_generation.outputs; 0: the one that the route to `via` names */
+	__u8 family;  /* enum fw_family of `via`; none: the frame as it is */
+	__u8 unused[3];
+	struct fw_address via;
+};
+FW_ASSERT_SIZE(struct fw_next_hop, 24);
+
+/* What the sender of a rejected packet is told. */
+enum fw_answer {
+	FW_ANSWER_AUTO = 0, /* a reset for TCP, port unreachable for the rest */
+	FW_ANSWER_TCP_RESET = 1,
+	FW_ANSWER_PORT_UNREACHABLE = 2,
+	FW_ANSWER_HOST_UNREACHABLE = 3,
+	FW_ANSWER_ADMIN_PROHIBITED = 4,
+};
+
+/* What a rule says of its action: see fw_tier.actions. */
+struct fw_action {
+	__u8 answer; /* enum fw_answer */
+	__u8 unused[7];
+	struct fw_next_hop next_hop;
+};
+FW_ASSERT_SIZE(struct fw_action, 32);
 
 /*
  * What else has to hold. Conditions stand in a list; those of one group are alternatives.

@@ -24,6 +24,14 @@ enum {
 	FW_BANK_PAGES = 1024,
 	FW_BANKS = 4,
 
+	FW_MAX_OUTPUTS = 64,	 /* interfaces that the rules and routes of a tier send to, and one */
+	FW_MAX_ROUTES = 1 << 20, /* of the forwarding table */
+	FW_MAX_DEVICES = 1024,	 /* interfaces that take frames from XDP */
+
+	/* Answers to rejected packets, by each processor: a token bucket. */
+	FW_ANSWERS_PER_SECOND = 1000,
+	FW_ANSWER_BURST = 100,
+
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
 	FW_MAX_MEMBERS = 1 << 20, /* of all dynamic sets together */
 

@@ -44,6 +44,8 @@ struct fw_tier {
 	__u32 by_address;     /* not 0: an end finds rules */
 	struct fw_kinds rest; /* the rules that neither end finds */
 	__u32 going_on; /* entry: rules that count or log; all that match in front of the verdict hold */
+	__u32 first_priority; /* of the first rule */
+	__u32 actions; /* address: for each rule the address of its struct fw_action, or 0; 0: none has one */
 	/* What the programs do not read: see ctl/compile/tier.h. */
 	__u32 words; /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
@@ -51,6 +53,8 @@ struct fw_tier {
 	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */
 	__u32 places;	/* address and bytes of the text that says what each bit of `where` means */
 	__u32 places_size;
+	__u32 outputs; /* address and bytes of the names of fw_generation.outputs */
+	__u32 outputs_size;
 };
 
 enum fw_tier_number {
@@ -64,9 +68,17 @@ struct fw_attachment_policy {
 	__u32 where[FW_TIERS]
 		   [FW_DIRECTIONS]; /* address, in the bank of the front, of the bits of fw_row.where */
 	__u8 enabled;		    /* 0: the programs pass every packet, uncounted */
-	__u8 unused[3];
+	__u8 routed;		    /* not 0: the kernel routes what it receives, so that the fast path may */
+	__u8 mac[6];		    /* of the interface: only frames to it are routed */
 };
-FW_ASSERT_SIZE(struct fw_attachment_policy, 20);
+FW_ASSERT_SIZE(struct fw_attachment_policy, 24);
+
+/* Which of the packets that are let in pass by the stack. */
+enum fw_forwarding {
+	FW_FORWARD_STACK = 0, /* none */
+	FW_FORWARD_TABLE = 1, /* those that the map `routes` has a next hop for */
+	FW_FORWARD_FIB = 2,   /* those that the kernel's own tables have one for */
+};
 
 /* Where its rules came from, and what is not part of their text. */
 struct fw_rule_state {
@@ -85,7 +97,9 @@ struct fw_generation {
 	struct fw_tier tiers[FW_TIERS];
 	__u8 default_reason[FW_DIRECTIONS];
 	__u8 disabled_parser_rules; /* bit i: enum fw_parser_rule i lets pass */
-	__u8 unused[5];
+	__u8 forward;		    /* enum fw_forwarding */
+	__u8 unused[4];
+	__u32 outputs[FW_TIERS][FW_MAX_OUTPUTS]; /* ifindex; 0: it is not there */
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
 
 	/* What the programs do not read. */
@@ -105,6 +119,8 @@ struct fw_generation {
  */
 struct fw_control {
 	__u64 word;
+	/* Random, its lower half never 0: tells our marks from those of others (include/fwctl/abi/mark.h). */
+	__u64 secret;
 	/*
 	 * What the programs do not read: the ids of the inner maps of `pages` and of `rule_counters`; 0:
 	 * there is none. An id is written before its map is put in and erased after that is taken out, so
@@ -137,6 +153,20 @@ struct fw_member_key {
 };
 FW_ASSERT_SIZE(struct fw_member_key, 24);
 enum { FW_MEMBER_KEY_FIXED_BITS = 32 };
+
+/*
+ * Key of the forwarding table: as fw_member_key, with a table for each of the banks that the main tier lies
+ * in by turns.
+ */
+struct fw_route_key {
+	__u32 prefix_length; /* 32 + bits of the address, host byte order */
+	__u16 table;	     /* fw_tier.bank / FW_BANK_PAGES */
+	__u8 family;	     /* 4 or 6 */
+	__u8 unused;
+	__u8 address[16];
+};
+FW_ASSERT_SIZE(struct fw_route_key, 24);
+enum { FW_ROUTE_KEY_FIXED_BITS = 32 };
 
 struct fw_member {
 	__u64 expires; /* nanoseconds of CLOCK_MONOTONIC; 0: never */

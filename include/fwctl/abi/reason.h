@@ -14,6 +14,7 @@
 enum fw_verdict {
 	FW_PASS = 0,
 	FW_DROP = 1,
+	FW_REDIRECT = 2, /* left by an interface, past the stack */
 };
 
 /* X(identifier, verdict, "name", "what it means to a person") */
@@ -38,7 +39,19 @@ enum fw_verdict {
 	  "the TCP data offset is below five words or beyond the segment")                                   \
 	X(TINY_FRAGMENT, FW_DROP, "tiny-fragment",                                                           \
 	  "a TCP fragment at offset 8 would overwrite the flags (RFC 3128)")                                 \
-	X(DEFAULT_DENY, FW_DROP, "default-deny", "no rule matched; the default drops it")
+	X(DEFAULT_DENY, FW_DROP, "default-deny", "no rule matched; the default drops it")                    \
+	X(RULE_REJECT, FW_DROP, "rule-reject", "a rule with action reject matched; the sender was told")     \
+	X(REJECT_SILENT, FW_DROP, "reject-silent",                                                           \
+	  "a rule with action reject matched a packet that must not be answered, or cannot")                 \
+	X(REJECT_LIMITED, FW_DROP, "reject-limited",                                                         \
+	  "a rule with action reject matched; more answers than are sent in a second")                       \
+	X(RULE_REDIRECT, FW_REDIRECT, "rule-redirect", "a rule with action redirect sent it on")             \
+	X(REDIRECT_KERNEL, FW_PASS, "redirect-kernel",                                                       \
+	  "a rule with a next hop matched; the kernel has to forward it (docs/forward.md)")                  \
+	X(REDIRECT_FAILED, FW_DROP, "redirect-failed",                                                       \
+	  "a rule with action redirect matched; its interface is not there or does not take it")             \
+	X(FORWARDED, FW_REDIRECT, "forwarded", "let in, and sent on past the stack")                         \
+	X(OWN_ANSWER, FW_PASS, "own-answer", "what fwctl itself sends for a rule with action reject")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

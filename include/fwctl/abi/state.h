@@ -24,6 +24,26 @@ struct fw_counters {
 	struct fw_count by_reason[FW_REASON_COUNT];
 };
 
+/*
+ * Room for the answer to a rejected packet, one for each processor. The transport header always stands in the
+ * same place, what goes in front of it ends there.
+ */
+enum {
+	FW_ANSWER_TRANSPORT = 64,
+	FW_ANSWER_SIZE = 2048,
+};
+struct fw_answering {
+	__u64 full;    /* token bucket: when it will be full again, nanoseconds of CLOCK_MONOTONIC */
+	__u32 link;    /* bytes of the link header */
+	__u32 body;    /* bytes from the transport header on */
+	__u32 left;    /* in `bytes`: of a checksum that the device will fill in; 0: there is none */
+	__u8 protocol; /* of the answer */
+	__u8 family;   /* enum fw_family */
+	__u8 unused[2];
+	__u8 bytes[FW_ANSWER_SIZE];
+};
+FW_ASSERT_SIZE(struct fw_answering, 24 + FW_ANSWER_SIZE);
+
 enum fw_hook {
 	FW_HOOK_XDP = 1 << 0,
 	FW_HOOK_TC_IN = 1 << 1,
@@ -32,7 +52,9 @@ enum fw_hook {
 
 enum fw_attachment_flags {
 	FW_ATTACHMENT_CLSACT_OURS = 1 << 0, /* we made the clsact qdisc, so we remove it */
-	FW_ATTACHMENT_REPLACES = 1 << 1,    /* --replace: another's XDP program may have to go yet */
+	FW_ATTACHMENT_HOOKS_NAMED = 1 << 3, /* by the user: they stay as they are */
+	FW_ATTACHMENT_WIRE = 1 << 2,	 /* hardware: what comes in came from a wire, with whole checksums */
+	FW_ATTACHMENT_REPLACES = 1 << 1, /* --replace: another's XDP program may have to go yet */
 };
 
 /*

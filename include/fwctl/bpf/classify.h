@@ -90,7 +90,7 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 		row = (const void *)fw_words_on(page, address, 8);
 		if (row->priority >= search->best)
 			return 0;
-		part = fw_row_holds(packet, search, row, address);
+		part = fw_row_holds(packet, search, row);
 		if (fw_tracing)
 			fw_trace_row(row->rule, part);
 		if (part == FW_ROW_HELD) {
@@ -222,18 +222,21 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 		.rule = FW_NO_RULE,
 		.counted = FW_NO_RULE,
 	};
+	__u8 tier = FW_FRONT;
 
 	if (fw_tier_asks(&generation->tiers[FW_FRONT], search.kind)) {
 		search.where = here->where[FW_FRONT][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
 	}
 	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], search.kind)) {
+		tier = FW_MAIN;
 		search.where = here->where[FW_MAIN][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);
 	}
 	if (search.rule == FW_NO_RULE)
 		search.reason = generation->default_reason[direction];
-	return (struct fw_decision){.reason = search.reason, .rule = search.rule};
+	return (struct fw_decision){
+		.reason = search.reason, .tier = tier, .rule = search.rule, .priority = search.best};
 }
 
 #endif

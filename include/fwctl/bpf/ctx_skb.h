@@ -39,6 +39,11 @@ static __always_inline const void *fw_ctx_at(fw_ctx *ctx, __u32 offset, void *ro
 	return bpf_skb_load_bytes(ctx, offset, room, size) == 0 ? room : NULL;
 }
 
+static __always_inline bool fw_ctx_read(fw_ctx *ctx, __u32 offset, void *to, __u32 size)
+{
+	return bpf_skb_load_bytes(ctx, offset, to, size) == 0;
+}
+
 static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 {
 	if (!ctx->vlan_present)
@@ -46,5 +51,7 @@ static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 	*tag = ctx->vlan_tci;
 	return true;
 }
+
+#include "fwctl/bpf/send_skb.h"
 
 #endif

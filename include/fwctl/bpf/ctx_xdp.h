@@ -43,6 +43,12 @@ static __always_inline const void *fw_ctx_at(fw_ctx *ctx, __u32 offset, void *ro
 	return bpf_xdp_load_bytes(ctx, offset, room, size) == 0 ? room : NULL;
 }
 
+/* The same for a number of bytes that is known only now; not 0. */
+static __always_inline bool fw_ctx_read(fw_ctx *ctx, __u32 offset, void *to, __u32 size)
+{
+	return bpf_xdp_load_bytes(ctx, offset, to, size) == 0;
+}
+
 /* XDP has no word for a tag that the device stripped: it cannot be seen here. */
 static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 {
@@ -50,5 +56,7 @@ static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 	(void)tag;
 	return false;
 }
+
+#include "fwctl/bpf/send_xdp.h"
 
 #endif

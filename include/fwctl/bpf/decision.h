@@ -12,19 +12,32 @@
 /* A stage that answers this leaves the packet to the next one. */
 enum { FW_UNDECIDED = 0xff };
 
+/* What the functions that send a packet on answer when they do not, beside the hook's own actions. */
+enum {
+	FW_HAND_ON = -1,   /* TC ingress can, or the kernel */
+	FW_TO_KERNEL = -2, /* the kernel alone can */
+};
+
 struct fw_decision {
-	__u8 reason; /* enum fw_reason */
-	__u32 rule;  /* index of its counters, or FW_NO_RULE */
+	__u8 reason;	/* enum fw_reason */
+	__u8 tier;	/* enum fw_tier_number: that the rule is of */
+	__u32 rule;	/* index of its counters, or FW_NO_RULE */
+	__u32 priority; /* of the rule */
 };
 
 static __always_inline enum fw_verdict fw_verdict_of(__u8 reason)
 {
-	/* Bit i: reason i drops. A constant, so that no table is read. */
-#define X(id, verdict, name, text) | (__u64)(verdict) << FW_REASON_##id
+	/* Bit i: reason i has the verdict. Constants, so that no table is read. */
+#define X(id, verdict, name, text) | (__u64)((verdict) == FW_DROP) << FW_REASON_##id
 	const __u64 dropping = 0 FW_REASONS(X);
 #undef X
+#define X(id, verdict, name, text) | (__u64)((verdict) == FW_REDIRECT) << FW_REASON_##id
+	const __u64 redirecting = 0 FW_REASONS(X);
+#undef X
 
-	return (dropping >> (reason & 63)) & 1 ? FW_DROP : FW_PASS;
+	if ((dropping >> (reason & 63)) & 1)
+		return FW_DROP;
+	return (redirecting >> (reason & 63)) & 1 ? FW_REDIRECT : FW_PASS;
 }
 
 #endif

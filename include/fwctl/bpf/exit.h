@@ -8,10 +8,20 @@
 #include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
 
-static __always_inline int fw_exit(const struct fw_packet *packet, __u32 direction,
-				   struct fw_decision decision)
+static __always_inline void fw_trace_decision(const struct fw_packet *packet,
+					      const struct fw_decision *decision)
 {
-	__u32 reason = decision.reason;
+	if (!fw_tracing)
+		return;
+	fw_last.packet = *packet;
+	fw_last.rule = decision->rule;
+	fw_last.reason = decision->reason;
+}
+
+static __always_inline void fw_count_decision(const struct fw_packet *packet, __u32 direction,
+					      const struct fw_decision *decision)
+{
+	__u32 reason = decision->reason;
 	struct fw_counters *here = bpf_map_lookup_elem(&counters, &direction);
 
 	/* clang 14 would compare one copy of the number and index with another, whose bound the verifier has
@@ -19,14 +29,28 @@ static __always_inline int fw_exit(const struct fw_packet *packet, __u32 directi
 	asm volatile("" : "+r"(reason));
 	if (here && reason < FW_REASON_COUNT && !fw_silent)
 		fw_count(&here->by_reason[reason], packet);
-	if (decision.rule != FW_NO_RULE)
-		fw_count_rule(decision.rule, packet);
-	if (fw_tracing) {
-		fw_last.packet = *packet;
-		fw_last.rule = decision.rule;
-		fw_last.reason = decision.reason;
-	}
-	return fw_verdict_of(decision.reason) == FW_DROP ? FW_ACTION_DROP : FW_ACTION_PASS;
+	if (decision->rule != FW_NO_RULE)
+		fw_count_rule(decision->rule, packet);
+	fw_trace_decision(packet, decision);
+}
+
+/* Not inlined, as what calls it has little room left on 6.1: 512 bytes for all functions that call each
+ * other. */
+static __noinline int fw_mark_done(fw_ctx *ctx, __u64 secret)
+{
+	struct fw_mark mark = {.secret = secret, .slot = fw_slot, .reason = FW_MARK_DONE};
+
+	fw_ctx_write_mark(ctx, &mark);
+	return FW_ACTION_PASS;
+}
+
+static __always_inline int fw_exit(fw_ctx *ctx, const struct fw_packet *packet, __u32 direction,
+				   const struct fw_decision *decision, __u64 secret)
+{
+	fw_count_decision(packet, direction, decision);
+	if (fw_verdict_of(decision->reason) == FW_DROP)
+		return FW_ACTION_DROP;
+	return fw_hands_on ? fw_mark_done(ctx, secret) : FW_ACTION_PASS;
 }
 
 #endif

@@ -7,6 +7,7 @@
 #ifndef FWCTL_BPF_FILTER_H
 #define FWCTL_BPF_FILTER_H
 
+#include "fwctl/bpf/carry_out.h"
 #include "fwctl/bpf/classify.h"
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/parse.h"
@@ -21,42 +22,131 @@ static __always_inline __u32 fw_parser_rule(__u8 reason)
 	return FW_RULE_MALFORMED;
 }
 
-static __always_inline const struct fw_generation *fw_current_generation(void)
+/* What a packet is judged by: read once, so that all of it belongs to one generation. */
+struct fw_now {
+	const struct fw_generation *generation;
+	__u32 number; /* tells this generation from the ones before and behind, also at the end of a trial */
+	__u64 secret;
+	__u32 direction;
+};
+
+/* False: this attachment does not take part. */
+static __always_inline bool fw_read_now(struct fw_now *now)
 {
-	const struct fw_control *now;
 	__u32 zero = 0, half;
+	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	__u64 word;
 
-	now = bpf_map_lookup_elem(&control, &zero);
-	if (!now)
-		return NULL;
-	/* Read once: the packet belongs to this generation. */
-	word = *(const volatile __u64 *)&now->word;
+	if (!held)
+		return false;
+	word = *(const volatile __u64 *)&held->word;
 	half = fw_half_of(word, word >> 32 ? bpf_ktime_get_coarse_ns() : 0);
 	if (fw_half)
 		half = (fw_half - 1) & 1;
-	return bpf_map_lookup_elem(&policy, &half);
+	now->number = word << 1 | half;
+	now->secret = held->secret;
+	now->generation = bpf_map_lookup_elem(&policy, &half);
+	return now->generation && now->generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled;
+}
+
+/* TC ingress does the rest, and counts. */
+static __always_inline int fw_hand_on(fw_ctx *ctx, const struct fw_packet *packet,
+				      const struct fw_decision *decision, const struct fw_now *now)
+{
+	struct fw_mark mark = {
+		.secret = now->secret,
+		.generation = now->number,
+		.rule = decision->rule,
+		.priority = decision->priority,
+		.slot = fw_slot,
+		.reason = decision->reason,
+		.tier = decision->tier,
+	};
+
+	fw_trace_decision(packet, decision);
+	fw_ctx_write_mark(ctx, &mark);
+	return FW_ACTION_PASS;
+}
+
+/* What a decision asks for beside passing and dropping. Not inlined, as it is rare and needs room. */
+static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_now *now,
+				 struct fw_decision *decision)
+{
+	struct fw_decision before = *decision;
+	int action = FW_HAND_ON;
+
+	if (fw_ctx_may_rewrite() || !fw_hands_on)
+		action = fw_carry_out(ctx, packet, now->generation, now->direction, decision);
+	if (action == FW_HAND_ON && fw_hands_on)
+		return fw_hand_on(ctx, packet, &before, now);
+	if (action < 0)
+		return fw_exit(ctx, packet, now->direction, decision, now->secret);
+	fw_count_decision(packet, now->direction, decision);
+	return action;
+}
+
+/*
+ * Whether XDP has marked the packet: that it is done with, or what is to be done. One that another generation
+ * judged is judged anew: what its rule says may not be there any more. This and the next one are not inlined
+ * for the same reason as fw_mark_done().
+ */
+static __noinline bool fw_is_marked(fw_ctx *ctx, const struct fw_now *now, struct fw_decision *decision)
+{
+	struct fw_mark mark;
+
+	if (!fw_behind_xdp || !fw_ctx_take_mark(ctx, now->secret, &mark))
+		return false;
+	decision->reason = mark.reason;
+	decision->tier = mark.tier;
+	decision->rule = mark.rule;
+	decision->priority = mark.priority;
+	return mark.reason == FW_MARK_DONE || mark.generation == now->number;
+}
+
+static __noinline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, const struct fw_now *now)
+{
+	const struct fw_decision decision = {.reason = FW_REASON_OWN_ANSWER, .rule = FW_NO_RULE};
+
+	packet->length = fw_ctx_length(ctx);
+	return fw_exit(ctx, packet, now->direction, &decision, now->secret);
 }
 
 static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 {
-	const struct fw_generation *generation = fw_current_generation();
 	struct fw_packet packet = {.vlan_id = FW_NO_VLAN};
+	struct fw_now now = {.direction = direction};
 	struct fw_decision decision = {};
+	bool is_judged;
+	__u8 fault;
 
-	if (!generation || !generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled)
+	if (!fw_read_now(&now))
+		return FW_ACTION_PASS;
+	if (!fw_ctx_begins_at_link(ctx))
+		return FW_ACTION_DROP;
+	if (fw_ctx_is_own_answer(ctx, now.secret, direction))
+		return fw_pass_own_answer(ctx, &packet, &now);
+	is_judged = fw_is_marked(ctx, &now, &decision);
+	if (is_judged && decision.reason == FW_MARK_DONE)
+		return FW_ACTION_PASS;
+	/* Without room for a mark, TC ingress judges in our place. */
+	if (fw_hands_on && !fw_ctx_reserve_mark(ctx))
 		return FW_ACTION_PASS;
 
 	if (fw_tracing)
 		fw_last.row_count = 0;
-	decision.reason = fw_parse(ctx, &packet);
-	if (decision.reason != FW_UNDECIDED) {
-		decision.rule = fw_parser_rule(decision.reason);
-		if (!(generation->disabled_parser_rules >> decision.rule & 1))
-			return fw_exit(&packet, direction, decision);
+	fault = fw_parse(ctx, &packet);
+	if (!is_judged) {
+		decision.reason = fault;
+		if (fault != FW_UNDECIDED) {
+			decision.rule = fw_parser_rule(fault);
+			if (!(now.generation->disabled_parser_rules >> decision.rule & 1))
+				return fw_exit(ctx, &packet, direction, &decision, now.secret);
+		}
+		decision = fw_classify(&packet, now.generation, direction);
 	}
-	decision = fw_classify(&packet, generation, direction);
-	return fw_exit(&packet, direction, decision);
+	if (is_judged || fw_is_more(&decision, now.generation, direction))
+		return fw_do_more(ctx, &packet, &now, &decision);
+	return fw_exit(ctx, &packet, direction, &decision, now.secret);
 }
 
 #endif

@@ -58,6 +58,30 @@ struct {
 } members SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, FW_MAX_ROUTES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct fw_route_key);
+	__type(value, struct fw_next_hop);
+} routes SEC(".maps");
+
+/* By ifindex: the interfaces that take frames from XDP. */
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, FW_MAX_DEVICES);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} devices SEC(".maps");
+
+/* The answer to a rejected packet while it is made. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fw_answering);
+} answers SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, FW_COUNTER_PAGES);
 	__type(key, __u32);
@@ -86,11 +110,14 @@ struct {
 	__type(value, struct fw_counters);
 } counters SEC(".maps");
 
-const volatile __u32 fw_slot;	/* of this attachment in fw_generation.attachments */
-const volatile __u8 fw_link;	/* enum fw_link */
-const volatile __u8 fw_half;	/* 0: the generation that holds; else that of half fw_half - 1 */
-const volatile __u8 fw_silent;	/* count nothing: the packet is a question */
-const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
+const volatile __u32 fw_slot;	    /* of this attachment in fw_generation.attachments */
+const volatile __u8 fw_link;	    /* enum fw_link */
+const volatile __u8 fw_may_rewrite; /* XDP: may answer and send on by itself (docs/forward.md) */
+const volatile __u8 fw_hands_on;   /* XDP: TC ingress of the same attachment does the rest, and reads marks */
+const volatile __u8 fw_behind_xdp; /* TC ingress: the program at XDP hands on */
+const volatile __u8 fw_half;	   /* 0: the generation that holds; else that of half fw_half - 1 */
+const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
+const volatile __u8 fw_tracing;	   /* write fw_last; the verifier takes the code out where it is false */
 
 struct fw_trace fw_last;
 

@@ -20,4 +20,19 @@ static __always_inline bool fw_offset_fits(__u32 *offset)
 	return *offset <= FW_MAX_OFFSET;
 }
 
+/*
+ * Whether a number of bytes is from 1 to `most`, as helpers ask for: 6.1 learns from a comparison with the
+ * largest number, but not from one with 0.
+ */
+static __always_inline bool fw_size_fits(__u32 *size, const __u32 most)
+{
+	__u32 rest = *size - 1;
+
+	asm volatile("" : "+r"(rest));
+	if (rest >= most)
+		return false;
+	*size = rest + 1;
+	return true;
+}
+
 #endif

@@ -117,20 +117,9 @@ __noinline int fw_conditions_hold(const struct fw_packet *packet, __u32 bank, __
 }
 
 /* What few rows ask; a function of its own, so that the scan stays small. */
-__noinline int fw_row_rest(const struct fw_packet *packet, const struct fw_search *search, __u32 address)
+__noinline int fw_row_is_here(const struct fw_search *search, __u32 where)
 {
-	const struct fw_row *row;
-
-	if (!packet || !search)
-		return FW_ROW_TRAITS;
-	row = (const void *)fw_words_at(search->bank, address, 8);
-	if (!row)
-		return FW_ROW_TRAITS;
-	if (row->where && !fw_bit_at(search->front, search->where, row->where))
-		return FW_ROW_WHERE;
-	if (row->conditions && !fw_conditions_hold(packet, search->bank, row->conditions))
-		return FW_ROW_CONDITIONS;
-	return FW_ROW_HELD;
+	return search && fw_bit_at(search->front, search->where, where);
 }
 
 static __always_inline bool fw_is_part(const struct fw_search *search, enum fw_side side, __u16 check)
@@ -139,8 +128,7 @@ static __always_inline bool fw_is_part(const struct fw_search *search, enum fw_s
 }
 
 static __always_inline enum fw_row_part fw_row_holds(const struct fw_packet *packet,
-						     const struct fw_search *search, const struct fw_row *row,
-						     __u32 address)
+						     const struct fw_search *search, const struct fw_row *row)
 {
 	if ((row->traits ^ search->traits) & row->traits_mask)
 		return FW_ROW_TRAITS;
@@ -152,7 +140,11 @@ static __always_inline enum fw_row_part fw_row_holds(const struct fw_packet *pac
 		return FW_ROW_DESTINATION;
 	if (!(row->conditions | row->where))
 		return FW_ROW_HELD;
-	return fw_row_rest(packet, search, address);
+	if (row->where && !fw_row_is_here(search, row->where))
+		return FW_ROW_WHERE;
+	if (row->conditions && !fw_conditions_hold(packet, search->bank, row->conditions))
+		return FW_ROW_CONDITIONS;
+	return FW_ROW_HELD;
 }
 
 #endif

@@ -16,6 +16,8 @@ struct Reason {
     std::string text;
 };
 
+constexpr const char* kVerdicts[] = {"pass", "drop", "redirect"};
+
 const Reason kReasons[] = {
 #define X(id, verdict, name, text) {verdict, name, text},
     FW_REASONS(X)
@@ -25,8 +27,7 @@ const Reason kReasons[] = {
 TEST(ReasonTest, TheDocumentListsThemAll) {
     std::string table = "| reason | verdict | meaning |\n|---|---|---|\n";
     for (const Reason& reason : kReasons)
-        table += "| `" + reason.name + "` | " + (reason.verdict == FW_DROP ? "drop" : "pass") + " | " +
-                 reason.text + " |\n";
+        table += "| `" + reason.name + "` | " + kVerdicts[reason.verdict] + " | " + reason.text + " |\n";
     std::ifstream file(FWCTL_SOURCE_DIR "/docs/reasons.md");
     const std::string document{std::istreambuf_iterator<char>(file), {}};
     EXPECT_NE(document.find(table), std::string::npos) << "docs/reasons.md should hold:\n\n" << table;

@@ -138,13 +138,14 @@ TEST(Choose, APortOfAnIsolatedBridgeIsJudgedOnceAsPacketsComeIn) {
         }
 }
 
-TEST(Choose, RefusesTwoHooksForWhatComesIn) {
-    constexpr auto kMessage = "--hook xdp and --hook tc-in both judge what comes in; choose one";
+// XDP judges, TC ingress carries out: docs/forward.md.
+TEST(Choose, TakesTwoHooksForWhatComesIn) {
     for (const net::Interface& interface : readable())
-        for (const int hooks : {FW_HOOK_XDP | FW_HOOK_TC_IN, FW_HOOK_XDP | FW_HOOK_TC_IN | FW_HOOK_TC_OUT})
-            for (const WantedMode mode : {WantedMode::kAuto, WantedMode::kNative, WantedMode::kGeneric})
-                expect_refusal(interface, {.mode = mode, .hooks = static_cast<std::uint8_t>(hooks)}, kMessage,
-                               Exit::kUsage);
+        for (const int hooks : {FW_HOOK_XDP | FW_HOOK_TC_IN, FW_HOOK_XDP | FW_HOOK_TC_IN | FW_HOOK_TC_OUT}) {
+            const auto choice = choose(interface, {.hooks = static_cast<std::uint8_t>(hooks)});
+            ASSERT_TRUE(choice.has_value()) << interface.kind << ": " << choice.error().message;
+            EXPECT_EQ(choice->hooks, hooks) << interface.kind;
+        }
 }
 
 TEST(Choose, RefusesAModeWithoutXdp) {

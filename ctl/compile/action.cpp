@@ -1,0 +1,79 @@
+#include "compile/action.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+namespace fwctl::compile {
+namespace {
+
+using policy::Action;
+using policy::RejectWith;
+
+std::uint8_t answer_of(RejectWith with) {
+    switch (with) {
+        case RejectWith::kAuto:
+            return FW_ANSWER_AUTO;
+        case RejectWith::kTcpReset:
+            return FW_ANSWER_TCP_RESET;
+        case RejectWith::kPortUnreachable:
+            return FW_ANSWER_PORT_UNREACHABLE;
+        case RejectWith::kHostUnreachable:
+            return FW_ANSWER_HOST_UNREACHABLE;
+        case RejectWith::kAdminProhibited:
+            break;
+    }
+    return FW_ANSWER_ADMIN_PROHIBITED;
+}
+
+fw_next_hop next_hop_of(const policy::Redirect& redirect, Outputs& outputs) {
+    fw_next_hop hop{};
+    hop.output = outputs.number_of(redirect.interface);
+    if (redirect.via) {
+        hop.family = static_cast<std::uint8_t>(redirect.via->family);
+        std::copy(redirect.via->address.begin(), redirect.via->address.end(), std::begin(hop.via.bytes));
+    }
+    return hop;
+}
+
+}  // namespace
+
+Address Actions::put(const policy::Rule& rule) {
+    fw_action action{};
+    if (rule.action == Action::kReject)
+        action.answer = answer_of(rule.reject_with);
+    else if (rule.action == Action::kRedirect && rule.redirect)
+        action.next_hop = next_hop_of(*rule.redirect, outputs_);
+    else
+        return 0;
+    const auto [entry, is_new] =
+        known_.try_emplace(std::string(reinterpret_cast<const char*>(&action), sizeof(action)), 0);
+    if (is_new) entry->second = bank_.put(action, sizeof(action) / sizeof(std::uint32_t));
+    return entry->second;
+}
+
+Address Actions::put(std::span<const policy::Rule> rules) {
+    std::vector<Address> actions;
+    for (const policy::Rule& rule : rules) actions.push_back(put(rule));
+    if (known_.empty()) return 0;
+    const Address table = bank_.reserve(actions.size(), 1);
+    for (std::size_t i = 0; i < actions.size(); ++i) bank_[table + static_cast<Address>(i)] = actions[i];
+    return table;
+}
+
+std::vector<RouteEntry> route_entries(std::span<const policy::Route> routes, Outputs& outputs) {
+    std::vector<RouteEntry> entries;
+    std::set<policy::Prefix> known;
+    for (const policy::Route& route : routes) {
+        if (!known.insert(route.prefix).second) continue;
+        RouteEntry entry;
+        entry.key.prefix_length = FW_ROUTE_KEY_FIXED_BITS + route.prefix.length;
+        entry.key.family = static_cast<std::uint8_t>(route.prefix.family);
+        std::copy(route.prefix.address.begin(), route.prefix.address.end(), std::begin(entry.key.address));
+        entry.next_hop = next_hop_of(route.next_hop, outputs);
+        entries.push_back(entry);
+    }
+    return entries;
+}
+
+}  // namespace fwctl::compile

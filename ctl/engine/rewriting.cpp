@@ -1,0 +1,39 @@
+#include "engine/rewriting.h"
+
+#include <algorithm>
+
+#include "engine/hooks.h"
+
+namespace fwctl::engine {
+namespace {
+
+bool does_more(const policy::Rule& rule) {
+    return rule.action == policy::Action::kReject || rule.action == policy::Action::kRedirect;
+}
+
+}  // namespace
+
+bool rewrites(const policy::Policy& policy) {
+    return policy.defaults.forward != policy::Forwarding::kStack ||
+           std::any_of(policy.rules.begin(), policy.rules.end(), does_more);
+}
+
+bool rewrites(const State& state) {
+    return (state.main.tier.words != 0 && state.main.tier.actions != 0) || rewrites(state.front) ||
+           std::any_of(state.live.begin(), state.live.end(),
+                       [](const CountedRule& counted) { return does_more(counted.rule); });
+}
+
+Status complete_hooks(const Store& store, State& state) {
+    for (Attachment& attachment : state.attachments) {
+        const fw_attachment& record = attachment.record;
+        if ((record.flags & FW_ATTACHMENT_HOOKS_NAMED) != 0 || (record.hooks & FW_HOOK_XDP) == 0 ||
+            (record.hooks & FW_HOOK_TC_IN) != 0)
+            continue;
+        if (auto added = add_tc_in(store, attachment); !added)
+            return context(attachment.name(), added.error());
+    }
+    return {};
+}
+
+}  // namespace fwctl::engine

@@ -1,0 +1,19 @@
+// Whether packets are more than passed and dropped, and what attachments need for it: TC ingress beside XDP
+// (docs/forward.md).
+#pragma once
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "policy/model.h"
+
+namespace fwctl::engine {
+
+// A rule rejects or redirects, or what is let in is sent on past the stack.
+bool rewrites(const policy::Policy& policy);
+bool rewrites(const State& state);
+
+// Gives TC ingress to the attachments of the state that have XDP alone for what comes in, unless the user has
+// named their hooks. They judge on meanwhile.
+Status complete_hooks(const Store& store, State& state);
+
+}  // namespace fwctl::engine

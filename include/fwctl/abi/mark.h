@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What XDP tells TC ingress of a packet, in front of the frame (bpf_xdp_adjust_meta): that it was judged, or
+ * what is left to be done.
+ *
+ * Promises: all of it follows from the packet's flow and the generation, so that GRO can put packets
+ * together. TC ingress wipes it: the secret goes no further, and nobody behind can forge one.
+ */
+#ifndef FWCTL_ABI_MARK_H
+#define FWCTL_ABI_MARK_H
+
+#include <linux/types.h>
+
+#include "fwctl/abi/assert.h"
+
+struct fw_mark {
+	__u64 secret;	  /* fw_control.secret */
+	__u32 generation; /* that judged; see struct fw_now */
+	__u32 rule;	  /* index of its counters */
+	__u32 priority;	  /* of the rule */
+	__u16 slot;	  /* of the attachment */
+	__u8 reason; /* enum fw_reason, to be carried out and counted; FW_MARK_DONE: passes, and is counted */
+	__u8 tier;   /* enum fw_tier_number: that the rule is of */
+};
+FW_ASSERT_SIZE(struct fw_mark, 24);
+enum { FW_MARK_DONE = 0xff };
+
+#endif

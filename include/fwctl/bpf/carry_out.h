@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a decision asks for beside passing and dropping: `reject`, `redirect`, and the fast path for what is
+ * let in.
+ *
+ * Promises: the decision says in the end what became of the packet. A program that may not do it hands it to
+ * TC ingress, uncounted, where there is one; else reject drops, a frame that was to be redirected as it is is
+ * dropped, and what was to be routed goes to the kernel. docs/forward.md.
+ */
+#ifndef FWCTL_BPF_CARRY_OUT_H
+#define FWCTL_BPF_CARRY_OUT_H
+
+#include "fwctl/bpf/bank.h"
+#include "fwctl/bpf/reject.h"
+#include "fwctl/bpf/route.h"
+
+/* Whether the decision is more than a verdict. */
+static __always_inline bool fw_is_more(const struct fw_decision *decision,
+				       const struct fw_generation *generation, __u32 direction)
+{
+	if (decision->reason == FW_REASON_RULE_REJECT || decision->reason == FW_REASON_RULE_REDIRECT)
+		return true;
+	return direction == FW_IN && generation->forward && (fw_ctx_may_rewrite() || fw_hands_on) &&
+	       fw_verdict_of(decision->reason) == FW_PASS;
+}
+
+/* NULL: the rule says nothing more. */
+static __always_inline const struct fw_action *fw_action_of(const struct fw_generation *generation,
+							    const struct fw_decision *decision)
+{
+	const struct fw_tier *tier = &generation->tiers[decision->tier & (FW_TIERS - 1)];
+	__u32 place = tier->actions + decision->priority - tier->first_priority;
+
+	return (const void *)fw_words_at(tier->bank, fw_word_at(tier->bank, place), 8);
+}
+
+/* 0: it is not there, or none is named. */
+static __always_inline __u32 fw_output(const struct fw_generation *generation, __u8 tier, __u32 output)
+{
+	asm volatile("" : "+r"(output));
+	output &= FW_MAX_OUTPUTS - 1;
+	return generation->outputs[tier & (FW_TIERS - 1)][output];
+}
+
+/* This and fw_forward() are not inlined: what they keep on the stack is not there while the other, or an
+ * answer, is at work. */
+static __noinline int fw_redirect(fw_ctx *ctx, const struct fw_packet *packet,
+				  const struct fw_generation *generation, struct fw_decision *decision)
+{
+	const struct fw_action *action = fw_action_of(generation, decision);
+	int sent = FW_TO_KERNEL;
+	__u32 ifindex;
+
+	if (!action) {
+		decision->reason = FW_REASON_REDIRECT_FAILED;
+		return FW_TO_KERNEL;
+	}
+	ifindex = fw_output(generation, decision->tier, action->next_hop.output);
+	if (action->next_hop.family == FW_FAMILY_NONE) {
+		if (fw_ctx_may_rewrite())
+			sent = fw_send_as_it_is(ctx, ifindex);
+		if (sent < 0)
+			decision->reason = FW_REASON_REDIRECT_FAILED;
+		return sent;
+	}
+	if (fw_ctx_may_rewrite() && (ifindex || !action->next_hop.output) &&
+	    fw_can_be_routed(ctx, packet, &generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)]))
+		sent = fw_route(ctx, packet, &action->next_hop, ifindex);
+	if (sent < 0)
+		decision->reason = FW_REASON_REDIRECT_KERNEL;
+	return sent;
+}
+
+/* The next hop of the forwarding table. */
+static __noinline int fw_forward_by_table(fw_ctx *ctx, const struct fw_packet *packet,
+					  const struct fw_generation *generation)
+{
+	const struct fw_next_hop *hop = fw_find_route(packet, generation->tiers[FW_MAIN].bank);
+	__u32 ifindex;
+
+	if (!hop)
+		return FW_TO_KERNEL;
+	ifindex = fw_output(generation, FW_MAIN, hop->output);
+	if (hop->output && !ifindex)
+		return FW_TO_KERNEL;
+	return fw_route(ctx, packet, hop, ifindex);
+}
+
+static __noinline int fw_forward_by_fib(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	struct fw_next_hop hop = {.family = packet->family, .via = packet->destination};
+
+	return fw_route(ctx, packet, &hop, 0);
+}
+
+static __always_inline int fw_forward(fw_ctx *ctx, const struct fw_packet *packet,
+				      const struct fw_generation *generation, struct fw_decision *decision)
+{
+	int sent;
+
+	if (!fw_can_be_routed(ctx, packet, &generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)]))
+		return FW_TO_KERNEL;
+	if (generation->forward == FW_FORWARD_TABLE)
+		sent = fw_forward_by_table(ctx, packet, generation);
+	else
+		sent = fw_forward_by_fib(ctx, packet);
+	if (sent >= 0)
+		decision->reason = FW_REASON_FORWARDED;
+	return sent;
+}
+
+static __always_inline __u32 fw_answer_of(const struct fw_generation *generation,
+					  const struct fw_decision *decision)
+{
+	const struct fw_action *action = fw_action_of(generation, decision);
+
+	return action ? action->answer : FW_ANSWER_AUTO;
+}
+
+/* The hook's action, or one of FW_HAND_ON and FW_TO_KERNEL: then the verdict of the reason holds. */
+static __always_inline int fw_carry_out(fw_ctx *ctx, const struct fw_packet *packet,
+					const struct fw_generation *generation, __u32 direction,
+					struct fw_decision *decision)
+{
+	int action;
+
+	if (decision->reason == FW_REASON_RULE_REDIRECT)
+		return fw_redirect(ctx, packet, generation, decision);
+	if (decision->reason != FW_REASON_RULE_REJECT)
+		return fw_forward(ctx, packet, generation, decision);
+	action = fw_reject(ctx, packet, fw_answer_of(generation, decision) | direction << 8);
+	if (action < 0)
+		decision->reason = -action;
+	return action < 0 ? FW_TO_KERNEL : action;
+}
+
+#endif
