@@ -186,7 +186,8 @@ __noinline int fw_make_reset(fw_ctx *ctx, const struct fw_packet *packet, struct
 	if (!tcp || tcp->flags & FW_TCP_RST)
 		return false;
 	header = (tcp->offset >> 4) * 4;
-	length = fw_ip_end(ctx, packet) - packet->l4_offset - header + (tcp->flags & 1) + (tcp->flags >> 1 & 1);
+	length = fw_ip_end(ctx, packet) - packet->l4_offset - header + (tcp->flags & 1) +
+		 (tcp->flags >> 1 & 1);
 	words = fw_answer_word(answer, FW_ANSWER_TRANSPORT);
 	words[0] = bpf_htonl((__u32)bpf_ntohs(tcp->destination) << 16 | bpf_ntohs(tcp->source));
 	if (tcp->flags & 0x10) {
