@@ -108,6 +108,7 @@ int run(int argc, char** argv) {
     add_rule_edits(app, command);
     add_rule(app, command);
     add_check(app, command);
+    add_import(app, command);
     add_plan(app, command);
     add_apply(app, command);
     add_try(app, command);

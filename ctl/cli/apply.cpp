@@ -13,6 +13,7 @@
 #include "engine/apply.h"
 #include "engine/plan.h"
 #include "engine/running.h"
+#include "engine/session.h"
 #include "engine/trial.h"
 
 namespace fwctl::cli {
@@ -192,6 +193,7 @@ Result<Exit> rollback(const Options& options, const Globals& globals) {
         (void)say_how_it_ended(engine::TrialState::kOver, globals);
         return Exit::kDone;
     }
+    if (auto settled = engine::settle_unfinished(); !settled) return tl::unexpected(settled.error());
     auto library = engine::Library::open();
     if (!library) return tl::unexpected(library.error());
     auto loaded = engine::load_applied(*library, options.number);

@@ -4,17 +4,29 @@
 #include <algorithm>
 #include <memory>
 
+#include "analyze/analyze.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/policy_file.h"
+#include "compile/dump.h"
 #include "policy/print.h"
 
 namespace fwctl::cli {
 namespace {
 
-Result<Exit> check(const std::string& path, const Globals& globals) {
-    const auto loaded = load_policy_file(path, globals);
+Result<Exit> check(const std::string& path, bool dump, const Globals& globals) {
+    auto loaded = read_policy_file(path, globals);
     if (!loaded) return Exit::kUsage;
+    if (!dump)
+        for (const analyze::Finding& finding : analyze::analyze(loaded->policy))
+            loaded->warnings.warning(finding.place.file, finding.place.span, finding.message);
+    if (!globals.quiet) fmt::print(stderr, "{}", loaded->warnings.render());
+    if (dump) {
+        auto image = compile::dump_image(loaded->policy);
+        if (!image) return tl::unexpected(image.error());
+        fmt::print("{}", *image);
+        return Exit::kDone;
+    }
     if (globals.json)
         print_json({{"file", path},
                     {"rules", loaded->policy.rules.size()},
@@ -46,9 +58,11 @@ void add_check(CLI::App& app, Command& command) {
     check_verb->add_option("file", *checked, "The policy; - is the standard input")
         ->required()
         ->option_text("FILE");
-    check_verb->callback([checked, &command] {
+    auto dump = std::make_shared<bool>(false);
+    check_verb->add_flag("--dump-image", *dump, "Print the compiled rules: classes, leaves and rows");
+    check_verb->callback([checked, dump, &command] {
         command.needs_privilege = false;
-        command.run = [checked, &command] { return check(*checked, command.globals); };
+        command.run = [checked, dump, &command] { return check(*checked, *dump, command.globals); };
     });
 
     CLI::App* format_verb = app.add_subcommand("fmt", "Print a policy as canonical TOML, includes and all");

@@ -33,7 +33,9 @@ Result<Exit> run(const std::optional<policy::Action>& action, const std::string&
         rule->expires =
             engine::monotonic_now() + static_cast<std::uint64_t>(std::chrono::nanoseconds(*duration).count());
     }
-    if (auto set = engine::set_panic(rule, globals.dry_run); !set) return tl::unexpected(set.error());
+    auto rolled_back = engine::set_panic(rule, globals.dry_run);
+    if (!rolled_back) return tl::unexpected(rolled_back.error());
+    if (*rolled_back) print_note("note: the policy on trial was rolled back", globals);
     const char* what = !action ? "over: the policy decides again"
                        : *action == policy::Action::kDeny
                            ? "everything is dropped but what the built-in rules "

@@ -11,7 +11,7 @@
 
 namespace fwctl::cli {
 
-std::optional<policy::Loaded> load_policy_file(const std::string& path, const Globals& globals) {
+std::optional<policy::Loaded> read_policy_file(const std::string& path, const Globals& globals) {
     const policy::DiskReader disk;
     auto loaded = policy::load_policy(path, disk);
     if (!loaded) {
@@ -22,8 +22,13 @@ std::optional<policy::Loaded> load_policy_file(const std::string& path, const Gl
                     globals);
         return std::nullopt;
     }
-    if (!globals.quiet) fmt::print(stderr, "{}", loaded->warnings.render());
     return std::move(*loaded);
+}
+
+std::optional<policy::Loaded> load_policy_file(const std::string& path, const Globals& globals) {
+    auto loaded = read_policy_file(path, globals);
+    if (loaded && !globals.quiet) fmt::print(stderr, "{}", loaded->warnings.render());
+    return loaded;
 }
 
 std::string describe_size(const policy::Policy& policy) {

@@ -9,7 +9,11 @@
 
 namespace fwctl::cli {
 
-// nullopt: the mistakes are on stderr, and the command ends with Exit::kUsage. Warnings are shown as well.
+// nullopt: the mistakes are on stderr, and the command ends with Exit::kUsage. Its warnings are left to the
+// caller.
+std::optional<policy::Loaded> read_policy_file(const std::string& path, const Globals& globals);
+
+// The same, and warnings are shown as well.
 std::optional<policy::Loaded> load_policy_file(const std::string& path, const Globals& globals);
 
 // What the policy consists of: "12 rules, 3 sets with 1,204 elements, 2 tests".

@@ -61,6 +61,8 @@ std::vector<AttachRequest> requests_of(const Policy& policy) {
     return requests;
 }
 
+constexpr const char* kNotKept = "the policy's text cannot be kept, so it is not applied";
+
 // One application of a policy, step by step; what it takes is given back when a step fails.
 class Application {
 public:
@@ -81,7 +83,7 @@ private:
     Status finish();
     [[nodiscard]] Status detach_others() const;
     void keep_labels() const;
-    [[nodiscard]] Status note() const;
+    [[nodiscard]] Applied entry() const;
     [[nodiscard]] Status note_unless_last() const;
     void undo();
 
@@ -130,7 +132,7 @@ Status Application::attach() {
 
 Status Application::prepare() {
     auto snapshot = library_.keep(loaded_.sources);
-    if (!snapshot) return context("the policy's text cannot be kept, so it is not applied", snapshot.error());
+    if (!snapshot) return context(kNotKept, snapshot.error());
     report_.rules = policy_.rules.size();
     holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
                      report_.live.absorbed.empty() && report_.live.discarded.empty() &&
@@ -144,8 +146,11 @@ Status Application::prepare() {
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     prepared_ = true;  // in part, should it fail
     if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
-    return request_.force ? Status{}
-                          : check_sessions(writing_.store, next_, writing_.store.next_half(), policy_);
+    if (!request_.force)
+        if (auto open = check_sessions(writing_.store, next_, writing_.store.next_half(), policy_); !open)
+            return open;
+    if (auto intended = library_.intend(entry()); !intended) return context(kNotKept, intended.error());
+    return {};
 }
 
 // The switch is done: what fails from here on is told, and the next command goes on with it.
@@ -153,7 +158,7 @@ Status Application::finish() {
     const Status attached = attaching_->finish(next_);
     if (request_.trial) keep_labels();
     const Status detached = request_.trial ? Status{} : detach_others();
-    const Status noted = request_.trial ? Status{} : note();
+    const Status noted = request_.trial ? Status{} : library_.note(entry());
     for (const Status& status : {attached, detached, noted})
         if (!status)
             return fail("the policy holds, but not all is done: " + status.error().message, Exit::kInPart);
@@ -181,15 +186,15 @@ void Application::keep_labels() const {
         }
 }
 
-// A command that was killed behind its switch has not noted it.
+// A trial is noted when it is confirmed.
 Status Application::note_unless_last() const {
     auto history = library_.history();
     if (!history) return tl::unexpected(history.error());
     const bool is_last = !history->empty() && history->back().snapshot == next_.main.snapshot;
-    return is_last ? Status{} : note();
+    return is_last ? Status{} : library_.note(entry());
 }
 
-Status Application::note() const {
+Applied Application::entry() const {
     Applied entry;
     entry.time = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
     entry.who = current_user();
@@ -197,7 +202,7 @@ Status Application::note() const {
     entry.path = loaded_.sources.front().path;
     entry.snapshot = next_.main.snapshot;
     entry.rules = policy_.rules.size();
-    return library_.note(std::move(entry));
+    return entry;
 }
 
 void Application::undo() {

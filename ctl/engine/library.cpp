@@ -162,6 +162,25 @@ Result<std::vector<Applied>> Library::history() const {
     return entries;
 }
 
+Status Library::intend(const Applied& entry) const {
+    if (auto made = make_directories(); !made) return made;
+    return write_file(directory_ + "/intended", line_of(entry));
+}
+
+Status Library::settle(const std::string& running) const {
+    const std::string path = directory_ + "/intended";
+    if (access(path.c_str(), F_OK) != 0) return {};
+    auto text = read_file(path);
+    if (!text) return tl::unexpected(text.error());
+    auto entries = history();
+    if (!entries) return tl::unexpected(entries.error());
+    const bool is_noted = !entries->empty() && entries->back().snapshot == running;
+    auto entry = entry_of(text->substr(0, text->find('\n')));
+    if (entry && entry->snapshot == running && !is_noted) return note(std::move(*entry));
+    unlink(path.c_str());
+    return {};
+}
+
 Status Library::note(Applied entry) const {
     if (auto made = make_directories(); !made) return made;
     auto entries = history();
@@ -172,6 +191,7 @@ Status Library::note(Applied entry) const {
     std::string text;
     for (const Applied& one : *entries) text += line_of(one);
     if (auto written = write_file(directory_ + "/history", text); !written) return written;
+    unlink((directory_ + "/intended").c_str());
     tidy(entries->back().snapshot);
     return {};
 }

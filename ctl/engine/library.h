@@ -1,7 +1,7 @@
 // What fwctl keeps on the disk for one network namespace: the texts of the policies that were applied, and
 // who applied them. The kernel's state does not need it to filter; what reads the policy back does.
 //
-//     /var/lib/fwctl/host/{history,snapshots/NAME,texts/NAME}     and net-COOKIE/ for other namespaces
+//     /var/lib/fwctl/host/{history,intended,snapshots/NAME,texts/NAME}   and net-COOKIE/ for other namespaces
 //
 // Promises: a snapshot that keep() named can be read back until it is forgotten, also after a loss of power.
 // A snapshot is the files that the policy was made of, each different text kept once.
@@ -45,8 +45,12 @@ public:
 
     // Oldest first.
     [[nodiscard]] Result<std::vector<Applied>> history() const;
+    // What is about to hold, before the switch: should the command be killed behind it, settle() notes it.
+    [[nodiscard]] Status intend(const Applied& entry) const;
     // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.
     [[nodiscard]] Status note(Applied entry) const;
+    // Notes what a killed command intended when it is `running`, a snapshot, and else forgets it.
+    [[nodiscard]] Status settle(const std::string& running) const;
 
     // Forgets the texts that neither the history nor `running`, a snapshot, names.
     void tidy(const std::string& running) const;

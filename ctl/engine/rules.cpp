@@ -10,6 +10,7 @@
 #include "engine/rewriting.h"
 #include "engine/running.h"
 #include "engine/session.h"
+#include "engine/trial.h"
 #include "policy/rule.h"
 
 namespace fwctl::engine {
@@ -168,7 +169,15 @@ Status move_rule(const std::string& name, const std::optional<std::string>& befo
     return {};
 }
 
-Status set_panic(const std::optional<policy::Rule>& rule, bool dry_run) {
+Result<bool> set_panic(const std::optional<policy::Rule>& rule, bool dry_run) {
+    bool rolled_back = false;
+    if (rule && !dry_run) {
+        auto left = trial_left();
+        if (!left) return tl::unexpected(left.error());
+        rolled_back = left->has_value();
+        if (rolled_back)
+            if (auto ended = end_trial(); !ended) return tl::unexpected(ended.error());
+    }
     auto done = edit_rules(dry_run, [&](const Writing&, std::vector<policy::Rule>& rules) -> Result<bool> {
         const auto gone =
             std::erase_if(rules, [](const policy::Rule& one) { return one.name == kPanicRule; });
@@ -176,7 +185,7 @@ Status set_panic(const std::optional<policy::Rule>& rule, bool dry_run) {
         return gone > 0 || rule;
     });
     if (!done) return tl::unexpected(done.error());
-    return {};
+    return rolled_back;
 }
 
 }  // namespace fwctl::engine

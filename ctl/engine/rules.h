@@ -42,7 +42,8 @@ Status move_rule(const std::string& name, const std::optional<std::string>& befo
 
 // A live rule of that name is asked before all other live ones: it overrides them and the policy.
 inline constexpr const char* kPanicRule = "panic";
-// nullopt: takes it away.
-Status set_panic(const std::optional<policy::Rule>& rule, bool dry_run);
+// nullopt: takes it away. In an emergency nobody wants to hear of a trial: a rule rolls back a policy that is
+// on trial. The result is whether it did.
+Result<bool> set_panic(const std::optional<policy::Rule>& rule, bool dry_run);
 
 }  // namespace fwctl::engine

@@ -39,8 +39,9 @@ Result<policy::Loaded> load_applied(const Library& library, std::uint64_t number
     auto history = library.history();
     if (!history) return tl::unexpected(history.error());
     if (number == 0) {
-        if (history->size() < 2) return fail("there is no policy before the present one", Exit::kUsage);
-        return load_snapshot(library, (*history)[history->size() - 2].snapshot);
+        for (auto entry = history->rbegin(); entry != history->rend(); ++entry)
+            if (entry->snapshot != history->back().snapshot) return load_snapshot(library, entry->snapshot);
+        return fail("there is no policy before the present one", Exit::kUsage);
     }
     for (const Applied& entry : *history)
         if (entry.number == number) return load_snapshot(library, entry.snapshot);

@@ -16,7 +16,7 @@ namespace fwctl::engine {
 // Reads a snapshot as the policy that it was; nothing on the disk but the library is looked at.
 Result<policy::Loaded> load_snapshot(const Library& library, const std::string& snapshot);
 
-// The policy of a line of the history; 0: of the line before the last.
+// The policy of a line of the history; 0: the one before the last.
 Result<policy::Loaded> load_applied(const Library& library, std::uint64_t number);
 // The policy that was applied last, by the history: what a boot puts back.
 Result<policy::Loaded> load_last_applied(const Library& library);

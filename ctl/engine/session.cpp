@@ -48,6 +48,8 @@ Result<Writing> begin(Lock lock, Store store) {
     auto writing = look(std::move(lock), std::move(store));
     if (!writing) return writing;
     if (auto clean = clean_up(writing->store, writing->state); !clean) return tl::unexpected(clean.error());
+    // A full disk keeps nobody from editing what the kernel has.
+    if (auto library = Library::open()) (void)library->settle(writing->state.main.snapshot);
     return writing;
 }
 
@@ -110,6 +112,11 @@ Result<std::optional<Store>> open_to_peek() {
 
 Result<Writing> open_to_write() {
     return open_existing(begin);
+}
+
+Status settle_unfinished() {
+    auto writing = open_to_write();
+    return writing || writing.error().exit == Exit::kNotAttached ? Status{} : tl::unexpected(writing.error());
 }
 
 Result<Writing> open_during_trial() {

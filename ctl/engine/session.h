@@ -40,6 +40,9 @@ struct Writing {
 // An error with Exit::kNotAttached when nothing is attached, with Exit::kConflict while a policy is on trial.
 Result<Writing> open_to_write();
 
+// What a killed command left behind is cleaned up, and what it did is in the history.
+Status settle_unfinished();
+
 // To end a trial: nothing is cleaned up.
 Result<Writing> open_during_trial();
 

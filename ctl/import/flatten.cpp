@@ -128,7 +128,6 @@ void Flattener::remember(const Match& match, Action action, const Base& base) {
             decided_.push_back({base.chain.direction, match[Axis::kEthertype], name});
         }
     }
-    flat_.loses_port_zero = flat_.loses_port_zero || loses_port_zero(match);
 }
 
 // All of the rules that stand for one, or none: false.

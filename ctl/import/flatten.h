@@ -37,7 +37,6 @@ struct Flat {
     policy::Action out = policy::Action::kAllow;
     std::size_t translated = 0;  // rules of the original
     std::size_t left_out = 0;
-    bool loses_port_zero = false;
 };
 
 // Points into `ruleset`. An error when the list would get absurdly long.

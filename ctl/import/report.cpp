@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 
 #include <fmt/format.h>
 
@@ -106,6 +107,23 @@ private:
     bool loses_replies_ = false;
 };
 
+// Whether a length is asked for that tells packets apart which a frame of Ethernet pads to the same.
+bool asks_for_short_packets(const Flat& flat) {
+    constexpr std::uint64_t kPadded = 46;
+    constexpr std::uint64_t kShortest = 20;  // a header of IPv4
+    const auto parts = [](const policy::Interval& lengths) {
+        return (lengths.first > kShortest && lengths.first <= kPadded) || lengths.last < kPadded;
+    };
+    return std::any_of(flat.entries.begin(), flat.entries.end(), [&](const Entry& entry) {
+        return entry.rule &&
+               std::any_of(entry.rule->fields.begin(), entry.rule->fields.end(),
+                           [&](const policy::FieldMatch& match) {
+                               return match.field == policy::Field::kLength &&
+                                      std::any_of(match.any_of.begin(), match.any_of.end(), parts);
+                           });
+    });
+}
+
 std::string write_entry(const Entry& entry) {
     if (entry.rule) {
         policy::Policy policy;
@@ -130,9 +148,10 @@ std::string write_head(const Report& report, const Flat& flat) {
         notes.emplace_back(
             "What is neither IP nor ARP, which the original does not judge, is denied with the rest.");
     }
-    if (flat.loses_port_zero) {
+    if (asks_for_short_packets(flat)) {
         notes.emplace_back(
-            "Ranges that begin with port 0 begin with port 1 here: no policy can name port 0.");
+            "`length` counts the padding of short frames, which the original does not: on Ethernet a packet "
+            "of less than 46 bytes may have a length of 46 here.");
     }
     out += notes.empty() ? "" : "#\n";
     for (const std::string& note : notes) {

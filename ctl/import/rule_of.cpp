@@ -63,8 +63,7 @@ std::vector<Range> messages(const Numbers& selectors) {
 
 std::vector<Range> ports(const Numbers& selectors) {
     std::vector<Range> ranges;
-    const Numbers written = selectors.both(Numbers::between(1, 65535));
-    for (const Span& span : written.spans()) {
+    for (const Span& span : selectors.spans()) {
         ranges.push_back({narrow(span.first), narrow(span.last)});
     }
     return ranges;
@@ -75,9 +74,9 @@ bool is_icmp(const Match& match) {
     return family && match[Axis::kProtocol] == Numbers::one(icmp_of(*family));
 }
 
-Result<std::vector<Service>> services_of(const Match& match) {
+std::vector<Service> services_of(const Match& match) {
     if (!match.asks(Axis::kProtocol)) {
-        return std::vector<Service>{Service{}};
+        return {Service{}};
     }
     const bool has_selector = match.asks(Axis::kSelector);
     std::vector<Range> selectors = {Range{}};
@@ -94,9 +93,6 @@ Result<std::vector<Service>> services_of(const Match& match) {
                 services.push_back(service);
             }
         }
-    }
-    if (services.empty()) {
-        return fail("port 0 cannot be written");
     }
     return services;
 }
@@ -244,10 +240,6 @@ std::vector<FieldMatch> fields_of(const policy::Rule& rule, const Match& match) 
 
 }  // namespace
 
-bool loses_port_zero(const Match& match) {
-    return match.asks(Axis::kSelector) && !is_icmp(match) && match[Axis::kSelector].contains(0);
-}
-
 Result<policy::Rule> rule_of(const Match& match) {
     if (!says_whole(match)) {
         return fail("whole packets cannot be told from atomic fragments");
@@ -258,14 +250,11 @@ Result<policy::Rule> rule_of(const Match& match) {
     auto services = services_of(match);
     auto from = addresses_of(match, Axis::kSource);
     auto to = addresses_of(match, Axis::kDestination);
-    if (!services) {
-        return tl::unexpected<Error>(services.error());
-    }
     if (!from || !to) {
         return tl::unexpected<Error>(from ? to.error() : from.error());
     }
     policy::Rule rule;
-    rule.services = std::move(*services);
+    rule.services = std::move(services);
     rule.from = std::move(*from);
     rule.to = std::move(*to);
     rule.fields = fields_of(rule, match);

@@ -7,11 +7,8 @@
 
 namespace fwctl::importer {
 
-// A rule for exactly these packets, but for destination port 0, which no policy can name. Name, action and
-// direction stay as a Rule has them. The error says what the language has no word for.
+// A rule for exactly these packets. Name, action and direction stay as a Rule has them. The error says what
+// the language has no word for.
 Result<policy::Rule> rule_of(const Match& match);
-
-// Whether rule_of() leaves packets to port 0 out.
-bool loses_port_zero(const Match& match);
 
 }  // namespace fwctl::importer

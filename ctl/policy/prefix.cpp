@@ -91,6 +91,8 @@ std::uint8_t address_bits(Family family) {
 Result<Prefix> parse_uncut_prefix(std::string_view text) {
     const std::size_t slash = text.find('/');
     std::optional<Prefix> prefix = parse_address(text.substr(0, slash));
+    if (text == "any")
+        return fail("\"any\" is no prefix: leave the key out, or write 0.0.0.0/0 and ::/0", Exit::kUsage);
     if (!prefix) {
         return fail(
             fmt::format(

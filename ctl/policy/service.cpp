@@ -121,8 +121,8 @@ std::optional<std::uint16_t> port_by_name(std::string_view name, std::string_vie
 
 Result<std::uint16_t> parse_port_number(std::string_view text, std::string_view digits) {
     const auto port = parse_number(digits, kLastPort);
-    if (!port || *port == 0) {
-        return refuse(fmt::format("\"{}\" in \"{}\" is not a port (1 to {})", digits, text, kLastPort));
+    if (!port) {
+        return refuse(fmt::format("\"{}\" in \"{}\" is not a port (0 to {})", digits, text, kLastPort));
     }
     return static_cast<std::uint16_t>(*port);
 }
@@ -147,7 +147,7 @@ Result<Range> parse_ports(std::string_view text, const Protocol& protocol, std::
         return Range{*port, *port};
     }
     return refuse(
-        fmt::format("\"{}\" in \"{}\" is neither a port (1 to {}) nor a service of {} in /etc/services",
+        fmt::format("\"{}\" in \"{}\" is neither a port (0 to {}) nor a service of {} in /etc/services",
                     ports, text, kLastPort, protocol.name));
 }
 

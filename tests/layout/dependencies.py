@@ -17,10 +17,11 @@ ALLOWED = {
     "ctl/policy": ["ctl/base"],
     "ctl/compile": ["ctl/policy", "ctl/base", "include/fwctl/abi"],
     "ctl/import": ["ctl/policy", "ctl/base"],
+    "ctl/analyze": ["ctl/policy", "ctl/base"],
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/cli": ["ctl/engine", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
+    "ctl/cli": ["ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
 }
 # libraries that only some folders may know
 LIBRARIES = {

@@ -14,7 +14,7 @@ import tempfile
 import pytest
 
 import netns
-from firewall import ATTACH, deny, firewall
+from firewall import ATTACH, LIBRARY, deny, firewall
 
 FAILED, USAGE, IN_PART = 1, 2, 13
 
@@ -186,6 +186,10 @@ def test_a_file_cannot_be_renamed(both):
 @contextlib.contextmanager
 def small_disk(fw):
     """fwctl finds a disk of its own under /var/lib/fwctl: yields its folder, as it is seen from here."""
+    # A directory that is removed takes what other mount namespaces have mounted there with it, and the filler would fill
+    # the machine's own disk: something has to stay in it.
+    kept = LIBRARY / f"kept-{os.getpid()}"
+    kept.mkdir(parents=True)
     holder = subprocess.Popen(["unshare", "--mount", "sh", "-c", "mkdir -p /var/lib/fwctl && "
                                "mount -t tmpfs -o size=256k none /var/lib/fwctl && echo mounted && exec sleep 600"],
                               stdout=subprocess.PIPE, text=True)
@@ -198,6 +202,7 @@ def small_disk(fw):
         fw.prefix = []
         holder.kill()
         holder.wait()
+        kept.rmdir()
 
 
 def test_the_disk_is_full(fw):
@@ -229,10 +234,15 @@ def test_the_disk_is_full(fw):
         assert seen[0] == FAILED and seen[-1] == 0 and seen == sorted(seen, key=[FAILED, IN_PART, 0].index), seen
 
 
+SMALL = 256 * 1024
+
+
 def free_pages(disk, pages):
+    size = os.statvfs(disk)
+    assert size.f_frsize * size.f_blocks <= SMALL, "this is not the small disk"
     with open(f"{disk}/filler", "wb", buffering=0) as filler:
         with contextlib.suppress(OSError):
-            while True:
+            while filler.tell() < SMALL:
                 filler.write(bytes(4096))
         filler.truncate(max(0, os.fstat(filler.fileno()).st_size - 4096 * pages))
 

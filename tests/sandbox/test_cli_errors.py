@@ -11,7 +11,8 @@ from conftest import FWCTL, Testbed
 FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
 
 VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["reject"], ["rule"], ["rule", "list"], ["rule", "show"],
-         ["rule", "remove"], ["rule", "move"], ["check"], ["fmt"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
+         ["rule", "remove"], ["rule", "move"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
+         ["import", "ipset"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
          ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["test"],
          ["explain"], ["counters"], ["doctor"], ["completion"]]
 
@@ -167,11 +168,10 @@ def test_with_nothing_attached(host, command, status, line):
     ("deny icmp from @admins", USAGE, 'live rule "deny-icmp-from-@admins": there is no set @admins in the policy'),
     ("deny @set", USAGE, '"@set" is an address: write from @set or to @set'),
     # Services.
-    ("deny tcp/0", USAGE, '"0" in "tcp/0" is not a port (1 to 65535)'),
-    ("deny tcp/65536", USAGE, '"65536" in "tcp/65536" is not a port (1 to 65535)'),
+    ("deny tcp/65536", USAGE, '"65536" in "tcp/65536" is not a port (0 to 65535)'),
     ("deny udp/20-10", USAGE, 'the range in "udp/20-10" runs backwards; did you mean "udp/10-20"?'),
     ("deny tcp/nosuch", USAGE,
-     '"nosuch" in "tcp/nosuch" is neither a port (1 to 65535) nor a service of tcp in /etc/services'),
+     '"nosuch" in "tcp/nosuch" is neither a port (0 to 65535) nor a service of tcp in /etc/services'),
     ("deny tpc/22", USAGE, 'unknown service "tpc/22"; did you mean "tcp/22"?'),
     ("deny frobnicate", USAGE, 'unknown service "frobnicate"; a service is any, icmp, tcp/22, udp/1000-2000, or a '
                                "protocol's name or number"),

@@ -184,7 +184,8 @@ RULE_VERBS = {verb[1] for verb in VERBS if verb[0] == "rule"}
 
 # What the table leaves to the reader: names of rules that are there when the commands have run in their order.
 COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp-icmp6",
-             "rule move": "rule move deny-udp/1000-2000-from-198.51.100.0/24"}
+             "rule move": "rule move deny-udp/1000-2000-from-198.51.100.0/24", "import nft": "import nft ruleset.nft",
+             "import ipset": "import ipset sets.ipset"}
 
 
 def test_the_commands_of_the_readme_work(testbed, tmp_path):
@@ -198,6 +199,8 @@ def test_the_commands_of_the_readme_work(testbed, tmp_path):
     bed.fwctl("fw", "attach", "eth0")  # so that there is something before the policy, to go back to
     bed.check("fw", "bash", "-c", f"cd {tmp_path}; sed s/80/8080/ web.toml > before.toml; {FWCTL} apply before.toml")
     (tmp_path / "policy.d").mkdir()
+    bed.check("fw", "bash", "-c", f"cd {tmp_path}; iptables -A INPUT -p tcp --dport 23 -j DROP; ipset create bad hash:net;"
+                                  "iptables-save > rules.v4; nft list ruleset > ruleset.nft; ipset save > sets.ipset")
     shell = Shell(bed, tmp_path)
     for words in commands:
         shell.run(f"fwctl {COMPLETED.get(words, words)}")
@@ -214,8 +217,8 @@ def send_something(bed):
     assert bed.run("outside", "curl", "-s", "-m", "0.5", "http://10.7.0.1:23/").returncode != 0
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/apply.md"])
-def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document):
+@pytest.mark.parametrize("document, verb", [("README.md", "apply"), ("docs/apply.md", "apply"), ("docs/policy.md", "check")])
+def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document, verb):
     bed = testbed("bridge")
     session = console.Session(bed, "fw", tmp_path)
     commands = set()
@@ -226,7 +229,7 @@ def test_a_session_shows_what_there_is_to_see(testbed, tmp_path, document):
             assert set(console.shape(shown).split("\n")) <= set(console.shape(there_was).split("\n")), there_was
         else:
             assert console.shape(shown) == console.shape(there_was), command
-    assert "apply" in commands
+    assert verb in commands
 
 
 def test_the_apply_page_shows_every_verb_of_policies():

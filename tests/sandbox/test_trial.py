@@ -164,6 +164,18 @@ def test_there_is_nothing_to_confirm(fw):
     assert fw.passing(9, 10) == OLD_PASSES
 
 
+@pytest.mark.parametrize("mode, pings", [("lockdown", False), ("open", True)])
+def test_panic_does_not_wait_for_the_end(fw, mode, pings):
+    fw.apply(OLD)
+    trial = Trial(fw, NEW, "60s")
+    assert fw.run("-n", "panic", mode, expect=CONFLICT).stderr.startswith("fwctl: a policy is on trial")
+    assert fw.run("panic", mode).stderr == "note: the policy on trial was rolled back\n"
+    assert fw.bed.pings("a", fw.ADDRESS) == pings
+    assert trial.ends() == OVER
+    fw.run("panic", "off")
+    assert fw.passing(9, 10) == OLD_PASSES
+
+
 def test_as_json(fw):
     fw.apply(OLD)
     done = fw.run("try", fw.file(NEW), "--for", "1s", "--json", expect=ROLLED_BACK)
@@ -181,7 +193,7 @@ def test_durations(fw):
 
 
 @pytest.mark.parametrize("command", [
-    "deny udp/11", "allow udp/9", "rule remove deny-udp/12", "rule move deny-udp/12", "panic open", "attach eth0",
+    "deny udp/11", "allow udp/9", "rule remove deny-udp/12", "rule move deny-udp/12", "panic off", "attach eth0",
     "detach --all", "apply --saved", "rollback 1", "try {other} --for 5s", "apply {other}",
 ])
 def test_nothing_is_edited_meanwhile(trial_under_way, command):

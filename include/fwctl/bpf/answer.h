@@ -153,11 +153,11 @@ static __always_inline __u32 fw_ip_end(fw_ctx *ctx, const struct fw_packet *pack
 	__be16 length = 0;
 
 	if (packet->family == FW_FAMILY_IPV4) {
-		fw_ctx_load(ctx, packet->l3_offset + offsetof(struct iphdr, tot_len), &length,
+		fw_ctx_read(ctx, packet->l3_offset + offsetof(struct iphdr, tot_len), &length,
 			    sizeof(length));
 		return length ? packet->l3_offset + bpf_ntohs(length) : packet->length;
 	}
-	fw_ctx_load(ctx, packet->l3_offset + offsetof(struct ipv6hdr, payload_len), &length, sizeof(length));
+	fw_ctx_read(ctx, packet->l3_offset + offsetof(struct ipv6hdr, payload_len), &length, sizeof(length));
 	return length ? packet->l3_offset + sizeof(struct ipv6hdr) + bpf_ntohs(length) : packet->length;
 }
 
@@ -183,7 +183,7 @@ __noinline int fw_make_reset(fw_ctx *ctx, const struct fw_packet *packet, struct
 
 	if (!packet || !answer)
 		return false;
-	if (!fw_ctx_load(ctx, packet->l4_offset, &tcp, sizeof(tcp)) || tcp.flags & FW_TCP_RST)
+	if (!fw_ctx_read(ctx, packet->l4_offset, &tcp, sizeof(tcp)) || tcp.flags & FW_TCP_RST)
 		return false;
 	header = (tcp.offset >> 4) * 4;
 	length = fw_ip_end(ctx, packet) - packet->l4_offset - header + (tcp.flags & 1) + (tcp.flags >> 1 & 1);

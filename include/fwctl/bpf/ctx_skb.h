@@ -26,19 +26,17 @@ static __always_inline __u32 fw_ctx_length(fw_ctx *ctx)
 	return ctx->len;
 }
 
-static __always_inline bool fw_ctx_load(fw_ctx *ctx, __u32 offset, void *to, const __u32 size)
+static __always_inline const void *fw_ctx_at(fw_ctx *ctx, __u32 offset, void *room, const __u32 size)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const void *from = (const void *)(long)ctx->data;
 
 	if (!fw_offset_fits(&offset))
-		return false;
+		return NULL;
 	from += offset;
-	if (from + size <= end) {
-		fw_copy(to, from, size);
-		return true;
-	}
-	return bpf_skb_load_bytes(ctx, offset, to, size) == 0;
+	if (from + size <= end)
+		return from;
+	return bpf_skb_load_bytes(ctx, offset, room, size) == 0 ? room : NULL;
 }
 
 static __always_inline bool fw_ctx_read(fw_ctx *ctx, __u32 offset, void *to, __u32 size)

@@ -26,20 +26,21 @@ static __always_inline __u32 fw_ctx_length(fw_ctx *ctx)
 	return bpf_xdp_get_buff_len(ctx);
 }
 
-/* Copies `size` bytes, a constant, from `offset`; false when the frame ends before. */
-static __always_inline bool fw_ctx_load(fw_ctx *ctx, __u32 offset, void *to, const __u32 size)
+/*
+ * `size` bytes, a constant, at `offset`: in the frame itself, or where that is in pieces a copy in `room`;
+ * NULL when the frame ends before.
+ */
+static __always_inline const void *fw_ctx_at(fw_ctx *ctx, __u32 offset, void *room, const __u32 size)
 {
 	const void *end = (const void *)(long)ctx->data_end;
 	const void *from = (const void *)(long)ctx->data;
 
 	if (!fw_offset_fits(&offset))
-		return false;
+		return NULL;
 	from += offset;
-	if (from + size <= end) {
-		fw_copy(to, from, size);
-		return true;
-	}
-	return bpf_xdp_load_bytes(ctx, offset, to, size) == 0;
+	if (from + size <= end)
+		return from;
+	return bpf_xdp_load_bytes(ctx, offset, room, size) == 0 ? room : NULL;
 }
 
 /* The same for a number of bytes that is known only now; not 0. */

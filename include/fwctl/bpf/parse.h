@@ -24,10 +24,9 @@ enum { FW_VLAN_ID = 0x0fff };
 
 static __always_inline __u64 fw_mac_number(const __u8 mac[ETH_ALEN])
 {
-	__u64 number = 0;
+	const __be16 *words = (const void *)mac;
 
-	__builtin_memcpy(&number, mac, ETH_ALEN);
-	return bpf_be64_to_cpu(number) >> 16;
+	return (__u64)bpf_ntohs(words[0]) << 32 | (__u64)bpf_ntohs(words[1]) << 16 | bpf_ntohs(words[2]);
 }
 
 static __always_inline bool fw_is_vlan(__u16 ethertype)
@@ -38,37 +37,40 @@ static __always_inline bool fw_is_vlan(__u16 ethertype)
 /* Ethernet and its VLAN tags: sets the ethertype and where layer 3 begins. */
 static __always_inline __u8 fw_parse_ethernet(fw_ctx *ctx, struct fw_packet *packet)
 {
-	struct ethhdr ethernet;
-	__u32 offset = sizeof(ethernet);
+	struct ethhdr room;
+	const struct ethhdr *ethernet = fw_ctx_at(ctx, 0, &room, sizeof(room));
+	__u32 offset = sizeof(room);
 	__u16 ethertype;
 
-	if (!fw_ctx_load(ctx, 0, &ethernet, sizeof(ethernet)))
+	if (!ethernet)
 		return FW_REASON_TRUNCATED_ETHERNET;
-	ethertype = bpf_ntohs(ethernet.h_proto);
-	packet->source_mac = fw_mac_number(ethernet.h_source);
+	ethertype = bpf_ntohs(ethernet->h_proto);
+	packet->source_mac = fw_mac_number(ethernet->h_source);
 	if (fw_ctx_stripped_tag(ctx, &packet->vlan[0])) {
 		packet->vlan_tags = 1;
 		packet->vlan_id = packet->vlan[0] & FW_VLAN_ID;
 	}
 
 	for (__u32 tag = 0; tag <= FW_MAX_VLAN_TAGS && fw_is_vlan(ethertype); tag++) {
-		struct fw_vlan_header vlan;
+		struct fw_vlan_header room_for_tag;
+		const struct fw_vlan_header *vlan;
 
 		packet->ethertype = ethertype;
 		if (packet->vlan_tags >= FW_MAX_VLAN_TAGS)
 			return FW_REASON_VLAN_DEPTH;
-		if (!fw_ctx_load(ctx, offset, &vlan, sizeof(vlan)))
+		vlan = fw_ctx_at(ctx, offset, &room_for_tag, sizeof(room_for_tag));
+		if (!vlan)
 			return FW_REASON_TRUNCATED_VLAN;
 		/* Not indexed: the verifier refuses a variable offset into the stack as clang 14 forms it. */
 		if (packet->vlan_tags == 0) {
-			packet->vlan[0] = bpf_ntohs(vlan.tag);
+			packet->vlan[0] = bpf_ntohs(vlan->tag);
 			packet->vlan_id = packet->vlan[0] & FW_VLAN_ID;
 		} else {
-			packet->vlan[1] = bpf_ntohs(vlan.tag);
+			packet->vlan[1] = bpf_ntohs(vlan->tag);
 		}
 		packet->vlan_tags++;
-		ethertype = bpf_ntohs(vlan.ethertype);
-		offset += sizeof(vlan);
+		ethertype = bpf_ntohs(vlan->ethertype);
+		offset += sizeof(*vlan);
 	}
 	packet->ethertype = ethertype;
 	packet->l3_offset = offset;
@@ -78,13 +80,14 @@ static __always_inline __u8 fw_parse_ethernet(fw_ctx *ctx, struct fw_packet *pac
 /* Devices without a link header: the version nibble says what the packet is. */
 static __always_inline __u8 fw_parse_bare_ip(fw_ctx *ctx, struct fw_packet *packet)
 {
-	__u8 first;
+	__u8 room;
+	const __u8 *first = fw_ctx_at(ctx, 0, &room, sizeof(room));
 
-	if (!fw_ctx_load(ctx, 0, &first, sizeof(first)))
+	if (!first)
 		return FW_REASON_TRUNCATED_ETHERNET;
-	if (first >> 4 == 4)
+	if (*first >> 4 == 4)
 		packet->ethertype = ETH_P_IP;
-	else if (first >> 4 == 6)
+	else if (*first >> 4 == 6)
 		packet->ethertype = ETH_P_IPV6;
 	return FW_UNDECIDED;
 }

@@ -19,24 +19,25 @@ enum {
 static __always_inline __u8 fw_parse_ipv4(fw_ctx *ctx, struct fw_packet *packet)
 {
 	__u32 start = packet->l3_offset;
-	struct iphdr ip;
+	struct iphdr room;
+	const struct iphdr *ip = fw_ctx_at(ctx, start, &room, sizeof(room));
 	__u32 header, left, total;
 	__u16 fragment;
 
-	if (!fw_ctx_load(ctx, start, &ip, sizeof(ip)))
+	if (!ip)
 		return FW_REASON_TRUNCATED_IPV4;
-	header = ip.ihl * 4;
-	if (ip.version != 4 || header < sizeof(ip))
+	header = ip->ihl * 4;
+	if (ip->version != 4 || header < sizeof(*ip))
 		return FW_REASON_MALFORMED_IPV4;
 
-	packet->ttl = ip.ttl;
-	packet->traffic_class = ip.tos;
-	packet->protocol = ip.protocol;
-	__builtin_memcpy(packet->source.bytes, &ip.saddr, sizeof(ip.saddr));
-	__builtin_memcpy(packet->destination.bytes, &ip.daddr, sizeof(ip.daddr));
+	packet->ttl = ip->ttl;
+	packet->traffic_class = ip->tos;
+	packet->protocol = ip->protocol;
+	__builtin_memcpy(packet->source.bytes, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(packet->destination.bytes, &ip->daddr, sizeof(ip->daddr));
 
 	left = packet->length - start;
-	total = bpf_ntohs(ip.tot_len);
+	total = bpf_ntohs(ip->tot_len);
 	if (total == 0 && left > 0xffff)
 		total = left;
 	if (total < header)
@@ -45,7 +46,7 @@ static __always_inline __u8 fw_parse_ipv4(fw_ctx *ctx, struct fw_packet *packet)
 		return FW_REASON_TRUNCATED_IPV4;
 
 	packet->l4_offset = start + header;
-	fragment = bpf_ntohs(ip.frag_off);
+	fragment = bpf_ntohs(ip->frag_off);
 	if (fragment & FW_IPV4_FRAGMENT_OFFSET) {
 		packet->fragment = FW_FRAGMENT_LATER;
 		return fw_later_fragment(packet, fragment & FW_IPV4_FRAGMENT_OFFSET);

@@ -52,34 +52,36 @@ static __always_inline void fw_note_fragment(struct fw_packet *packet, __u16 fra
 static __always_inline __u8 fw_parse_ipv6(fw_ctx *ctx, struct fw_packet *packet)
 {
 	__u32 start = packet->l3_offset;
-	struct ipv6hdr ip;
-	__u32 offset = start + sizeof(ip);
+	struct ipv6hdr room;
+	const struct ipv6hdr *ip = fw_ctx_at(ctx, start, &room, sizeof(room));
+	__u32 offset = start + sizeof(room);
 	__u32 left, payload, end;
 	__u8 next;
 
-	if (!fw_ctx_load(ctx, start, &ip, sizeof(ip)))
+	if (!ip)
 		return FW_REASON_TRUNCATED_IPV6;
-	if (ip.version != 6)
+	if (ip->version != 6)
 		return FW_REASON_MALFORMED_IPV6;
 
-	packet->ttl = ip.hop_limit;
-	packet->traffic_class = ip.priority << 4 | ip.flow_lbl[0] >> 4;
-	__builtin_memcpy(&packet->source, &ip.saddr, sizeof(ip.saddr));
-	__builtin_memcpy(&packet->destination, &ip.daddr, sizeof(ip.daddr));
+	packet->ttl = ip->hop_limit;
+	packet->traffic_class = ip->priority << 4 | ip->flow_lbl[0] >> 4;
+	__builtin_memcpy(&packet->source, &ip->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(&packet->destination, &ip->daddr, sizeof(ip->daddr));
 
 	left = packet->length - offset;
-	payload = bpf_ntohs(ip.payload_len);
+	payload = bpf_ntohs(ip->payload_len);
 	if (payload == 0 && left > 0xffff)
 		payload = left;
 	if (payload > left)
 		return FW_REASON_TRUNCATED_IPV6;
 	end = offset + payload;
 
-	next = ip.nexthdr;
+	next = ip->nexthdr;
 	/* Unrolled: clang 14 lets the loop fall into its own head, which 6.1 refuses ("back-edge"). */
 #pragma unroll
 	for (__u32 walked = 0; walked <= FW_MAX_EXTENSION_HEADERS; walked++) {
-		struct fw_extension extension;
+		struct fw_extension room_for_extension;
+		const struct fw_extension *extension;
 		__u32 size;
 
 		packet->protocol = next;
@@ -90,24 +92,25 @@ static __always_inline __u8 fw_parse_ipv6(fw_ctx *ctx, struct fw_packet *packet)
 			break;
 		if (next == IPPROTO_HOPOPTS && walked > 0)
 			return FW_REASON_MALFORMED_IPV6;
-		if (offset + 8 > end || !fw_ctx_load(ctx, offset, &extension, sizeof(extension)))
+		extension = fw_ctx_at(ctx, offset, &room_for_extension, sizeof(room_for_extension));
+		if (offset + 8 > end || !extension)
 			return FW_REASON_TRUNCATED_EXTENSION;
-		size = fw_extension_size(next, extension.length);
+		size = fw_extension_size(next, extension->length);
 		if (offset + size > end)
 			return FW_REASON_TRUNCATED_EXTENSION;
 		packet->extension_count = walked + 1;
 		offset += size;
 		if (next == IPPROTO_FRAGMENT) {
-			__u16 fragment = bpf_ntohs(extension.fragment);
+			__u16 fragment = bpf_ntohs(extension->fragment);
 
 			fw_note_fragment(packet, fragment);
 			if (packet->fragment == FW_FRAGMENT_LATER) {
-				packet->protocol = extension.next;
+				packet->protocol = extension->next;
 				packet->l4_offset = offset;
 				return fw_later_fragment(packet, fragment >> 3);
 			}
 		}
-		next = extension.next;
+		next = extension->next;
 	}
 	return FW_REASON_HEADER_CHAIN;
 }

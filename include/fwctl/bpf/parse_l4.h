@@ -50,18 +50,22 @@ static __always_inline __u8 fw_parse_l4(fw_ctx *ctx, struct fw_packet *packet, _
 {
 	__u32 offset = packet->l4_offset;
 	__u32 minimum = fw_l4_minimum(packet);
-	struct fw_l4_head head;
+	struct fw_l4_head room;
+	const struct fw_l4_head *head;
 
 	if (minimum == 0)
 		return FW_UNDECIDED;
-	if (offset + minimum > end || !fw_ctx_load(ctx, offset, &head, sizeof(head)))
+	head = fw_ctx_at(ctx, offset, &room, sizeof(room));
+	if (offset + minimum > end || !head)
 		return FW_REASON_TRUNCATED_L4;
 
 	if (packet->protocol == IPPROTO_TCP) {
-		__u8 offset_and_flags[2];
+		__u8 room_for_flags[2];
+		const __u8 *offset_and_flags =
+			fw_ctx_at(ctx, offset + 12, room_for_flags, sizeof(room_for_flags));
 		__u32 header;
 
-		if (!fw_ctx_load(ctx, offset + 12, offset_and_flags, sizeof(offset_and_flags)))
+		if (!offset_and_flags)
 			return FW_REASON_TRUNCATED_L4;
 		header = (offset_and_flags[0] >> 4) * 4;
 		if (header < FW_TCP_HEADER || offset + header > end)
@@ -69,10 +73,10 @@ static __always_inline __u8 fw_parse_l4(fw_ctx *ctx, struct fw_packet *packet, _
 		packet->tcp_flags = offset_and_flags[1];
 	}
 	if (minimum == FW_ICMP_HEADER && packet->protocol != IPPROTO_UDP) {
-		packet->selector = bpf_ntohs(head.source_or_type);
+		packet->selector = bpf_ntohs(head->source_or_type);
 	} else {
-		packet->source_port = bpf_ntohs(head.source_or_type);
-		packet->selector = bpf_ntohs(head.destination);
+		packet->source_port = bpf_ntohs(head->source_or_type);
+		packet->selector = bpf_ntohs(head->destination);
 	}
 	packet->flags |= FW_PACKET_L4;
 	return FW_UNDECIDED;

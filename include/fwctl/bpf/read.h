@@ -35,19 +35,4 @@ static __always_inline bool fw_size_fits(__u32 *size, const __u32 most)
 	return true;
 }
 
-/*
- * Headers stand at any address, but clang 14 copies what it takes for unaligned byte by byte. Where the
- * kernel insists on alignment it places layer 3 on a multiple of four (NET_IP_ALIGN), where it does not the
- * claim costs nothing.
- */
-static __always_inline void fw_copy(void *to, const void *from, const __u32 size)
-{
-	if (size % 4 == 0)
-		__builtin_memcpy(to, __builtin_assume_aligned(from, 4), size);
-	else if (size % 2 == 0)
-		__builtin_memcpy(to, __builtin_assume_aligned(from, 2), size);
-	else
-		__builtin_memcpy(to, from, size);
-}
-
 #endif

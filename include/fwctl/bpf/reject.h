@@ -47,7 +47,7 @@ static __always_inline bool fw_may_be_answered(fw_ctx *ctx, const struct fw_pack
 		return false;
 	if (packet->protocol == IPPROTO_TCP && packet->tcp_flags & FW_TCP_RST)
 		return false;
-	if (fw_link == FW_LINK_ETHERNET && (!fw_ctx_load(ctx, 0, &first, sizeof(first)) || first & 1))
+	if (fw_link == FW_LINK_ETHERNET && (!fw_ctx_read(ctx, 0, &first, sizeof(first)) || first & 1))
 		return false;
 	if (packet->family == FW_FAMILY_IPV4)
 		return fw_is_one_host_ipv4(packet->source.bytes[0]) &&

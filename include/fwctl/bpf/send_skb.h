@@ -167,7 +167,7 @@ static __always_inline __u32 fw_ctx_wire_length(fw_ctx *ctx, const struct fw_pac
 		return packet->network_length;
 	if (packet->protocol != IPPROTO_TCP)
 		return length + 8;
-	fw_ctx_load(ctx, packet->l4_offset + 12, &offset, sizeof(offset));
+	fw_ctx_read(ctx, packet->l4_offset + 12, &offset, sizeof(offset));
 	return length + (offset >> 4) * 4;
 }
 

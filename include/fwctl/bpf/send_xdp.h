@@ -112,10 +112,10 @@ static __always_inline __u32 fw_ctx_ifindex(fw_ctx *ctx)
 /* Whether the kernel would route it: it was sent to this interface's own address. */
 static __always_inline bool fw_ctx_is_to_us(fw_ctx *ctx, const __u8 mac[ETH_ALEN])
 {
-	__u8 to[ETH_ALEN];
-	__u8 differs = 0;
+	__u8 room[ETH_ALEN], differs = 0;
+	const __u8 *to = fw_ctx_at(ctx, 0, room, sizeof(room));
 
-	if (!fw_ctx_load(ctx, 0, to, sizeof(to)))
+	if (!to)
 		return false;
 #pragma unroll
 	for (int i = 0; i < ETH_ALEN; i++)

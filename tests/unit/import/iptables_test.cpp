@@ -195,13 +195,14 @@ TEST(Iptables, OptionsAreSaidInWordsOfTheLanguage) {
         {"-s 10.1.2.3/255.255.0.0 -j DROP", "deny any from 10.1.0.0/16 in"},
         {"-p tcp -m tcp --sport 1024:65535 --dport 80:90 -j DROP",
          "deny tcp/80-90 sport 1024-65535 ethertype ip in"},
-        {"-p tcp -m tcp ! --dport 80 -j DROP", "deny tcp/1-79, tcp/81-65535 ethertype ip in"},
+        {"-p tcp -m tcp ! --dport 80 -j DROP", "deny tcp/0-79, tcp/81-65535 ethertype ip in"},
+        {"-p tcp -m tcp --dport 0 -j DROP", "deny tcp/0 ethertype ip in"},
         {"-p tcp -m tcp ! --sport :80 -j DROP", "deny tcp sport 81-65535 ethertype ip in"},
         {"-p udp -m multiport --sports 53,123:124 -j DROP", "deny udp sport 53, 123-124 ethertype ip in"},
         {"-p sctp -m multiport --ports 7 -j DROP",
          "deny sctp sport 7 ethertype ip in; deny sctp/7 ethertype ip in"},
         {"-p tcp -m multiport ! --ports 7 -j DROP",
-         "deny tcp/1-6, tcp/8-65535 sport 0-6, 8-65535 ethertype ip in"},
+         "deny tcp/0-6, tcp/8-65535 sport 0-6, 8-65535 ethertype ip in"},
         {"-p tcp --syn -j DROP", "deny tcp flags !fin+syn+!rst+!ack ethertype ip in"},
         {"-p tcp --tcp-flags ALL NONE -j DROP",
          "deny tcp flags !fin+!syn+!rst+!psh+!ack+!urg ethertype ip in"},
@@ -237,6 +238,19 @@ TEST(Iptables, OptionsAreSaidInWordsOfTheLanguage) {
     }
 }
 
+TEST(Iptables, WarnsOfLengthsThatPaddingHides) {
+    const auto warns = [](const std::string& length) {
+        const std::string toml = translate(one_rule("-m length --length " + length + " -j DROP")).toml;
+        return toml.find("counts the padding") != std::string::npos;
+    };
+    EXPECT_TRUE(warns("0:45"));
+    EXPECT_TRUE(warns("40:100"));
+    EXPECT_TRUE(warns("46:100"));
+    EXPECT_FALSE(warns("0:46"));
+    EXPECT_FALSE(warns("20:100"));
+    EXPECT_FALSE(warns("47:100"));
+}
+
 TEST(Iptables, WhatIsLeftOutHasItsReason) {
     const std::vector<std::pair<const char*, const char*>> kReasons = {
         {"-m conntrack --ctstate NEW -j DROP", "needs flow state, not supported yet"},
@@ -245,7 +259,6 @@ TEST(Iptables, WhatIsLeftOutHasItsReason) {
         {"-s 1.0.3.0/255.0.255.0 -j DROP", "the mask of `1.0.3.0/255.0.255.0` is not a prefix"},
         {"-s example.org -j DROP", "`example.org` is not an address"},
         {"-s 2001:db8::1,10.0.0.1 -j DROP", "`2001:db8::1` is of the other IP version"},
-        {"-p tcp -m tcp --dport 0 -j DROP", "port 0 cannot be written"},
         {"-p tcp -m tcp --dport nonsense -j DROP", "`nonsense` is not a port"},
         {"-p udplite -m multiport --dports 7 -j DROP", "ports are read of tcp, udp and sctp alone"},
         {"-p nonsense -j DROP", "`nonsense` is not a protocol that is known here"},

@@ -227,8 +227,6 @@ TEST(RuleOf, SaysWhatTheLanguageCannotSay) {
     Match two_sets = in_set(Axis::kSource, "one", true);
     two_sets.sets.push_back({Axis::kSource, "two", true});
     EXPECT_EQ(message(two_sets), "a rule cannot ask for two sets at once");
-    EXPECT_EQ(message(*both(of_protocols(Numbers::one(6)), of_ports(Axis::kSelector, Numbers::one(0)))),
-              "port 0 cannot be written");
     EXPECT_EQ(message(of_ip_number(Axis::kFragment, Numbers::one(0))),
               "whole packets cannot be told from atomic fragments");
 }

@@ -166,7 +166,6 @@ TEST(Nft, BecomesAPolicyThatSaysWhatItLacks) {
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP
 # servers pass, malformed packets do not.
 # What is neither IP nor ARP, which the original does not judge, is denied with the rest.
-# Ranges that begin with port 0 begin with port 1 here: no policy can name port 0.
 
 version = 1
 
@@ -253,7 +252,7 @@ direction = "in"
 [[rule]]
 name = "output 1"
 action = "count"
-service = ["udp/1-51819", "udp/51821-65535"]
+service = ["udp/0-51819", "udp/51821-65535"]
 on = "wg*"
 direction = "out"
 
@@ -291,7 +290,7 @@ TEST(Nft, MatchesAreSaidInWordsOfTheLanguage) {
         {"meta l4proto ipv6-icmp drop", "deny 58 in"},
         {"meta nfproto ipv6 drop", "deny any ethertype ip6 in"},
         {"tcp dport { 22, 80-90 } drop", "deny tcp/22, tcp/80-90 in"},
-        {"tcp dport != 22 drop", "deny tcp/1-21, tcp/23-65535 in"},
+        {"tcp dport != 22 drop", "deny tcp/0-21, tcp/23-65535 in"},
         {"udp sport >= 1024 drop", "deny udp sport 1024-65535 in"},
         {"udp sport < 1024 drop", "deny udp sport 0-1023 in"},
         {"icmp type destination-unreachable icmp code frag-needed drop", "deny icmp/fragmentation-needed in"},

@@ -6,11 +6,13 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <sstream>
 #include <string>
 
 #include <fmt/format.h>
 
 #include "policy/builtin.h"
+#include "policy/packet_text.h"
 #include "policy/parse.h"
 #include "policy/print.h"
 #include "policy/schema.h"
@@ -116,7 +118,7 @@ std::vector<std::string> blocks(const std::string& text, const std::string& lang
 TEST(Reference, HasExamplesThatAreRead) {
     const std::string text = document();
     const auto lists = blocks(text, "text");
-    ASSERT_EQ(lists.size(), 1U);
+    ASSERT_EQ(lists.size(), 2U);  // a list of addresses, and packets
     const auto examples = blocks(text, "toml");
     EXPECT_GT(examples.size(), 8U);
     for (std::string example : examples) {
@@ -128,6 +130,8 @@ TEST(Reference, HasExamplesThatAreRead) {
         ASSERT_TRUE(loaded.has_value()) << loaded.error().render();
         EXPECT_TRUE(loaded->warnings.empty()) << loaded->warnings.render();
     }
+    std::istringstream packets(lists[1]);
+    for (std::string packet; std::getline(packets, packet);) EXPECT_TRUE(parse_packet(packet)) << packet;
 }
 
 }  // namespace

@@ -56,6 +56,8 @@ TEST(Service, HasOneSpelling) {
         {"ANY", "any"},
         {"TCP/22", "tcp/22"},
         {"tcp/022", "tcp/22"},
+        {"tcp/0", "tcp/0"},
+        {"udp/0-65535", "udp/0-65535"},
         {"tcp/22-22", "tcp/22"},
         {"tcp/1-65535", "tcp/1-65535"},
         {"sctp/5060", "sctp/5060"},
@@ -124,17 +126,15 @@ TEST(Service, NamesOfPortsNeedTheirProtocol) {
 }
 
 TEST(Service, RefusesPortsThatAreNone) {
-    EXPECT_EQ(error_of("tcp/0"), "\"0\" in \"tcp/0\" is not a port (1 to 65535)");
-    EXPECT_EQ(error_of("tcp/65536"), "\"65536\" in \"tcp/65536\" is not a port (1 to 65535)");
-    EXPECT_EQ(error_of("udp/1-70000"), "\"70000\" in \"udp/1-70000\" is not a port (1 to 65535)");
-    EXPECT_EQ(error_of("udp/0-5"), "\"0\" in \"udp/0-5\" is not a port (1 to 65535)");
+    EXPECT_EQ(error_of("tcp/65536"), "\"65536\" in \"tcp/65536\" is not a port (0 to 65535)");
+    EXPECT_EQ(error_of("udp/1-70000"), "\"70000\" in \"udp/1-70000\" is not a port (0 to 65535)");
     EXPECT_EQ(error_of("udp/2000-1000"),
               "the range in \"udp/2000-1000\" runs backwards; did you mean \"udp/1000-2000\"?");
     EXPECT_EQ(error_of("tcp/"), "\"tcp/\" ends without a port; tcp alone means every port");
     for (const std::string ports : {"no-such", "22-", "-22", "22/23", "22-23-24", " 22"}) {
         EXPECT_EQ(error_of("tcp/" + ports),
                   "\"" + ports + "\" in \"tcp/" + ports +
-                      "\" is neither a port (1 to 65535) nor a service of tcp in /etc/services");
+                      "\" is neither a port (0 to 65535) nor a service of tcp in /etc/services");
     }
 }
 
