@@ -23,7 +23,7 @@ constexpr std::uint64_t kStepsForRule[] = {2'000, 20'000, 1'000'000};
 
 class Analysis {
 public:
-    Analysis(const Policy& policy, std::vector<const Rule*> rules, std::uint64_t steps)
+    Analysis(const Policy& policy, const std::vector<const Rule*>& rules, std::uint64_t steps)
         : policy_(policy),
           names_(name_classes(rules, policy.attachments)),
           space_(names_ ? names_->count : 1),
@@ -181,7 +181,7 @@ void Analysis::say_unused_sets() {
     }
     for (std::size_t i = 0; i < policy_.sets.size(); ++i) {
         const Set& set = policy_.sets[i];
-        if (used.count(set.name) == 0) {
+        if (!used.contains(set.name)) {
             findings_.push_back({Finding::Kind::kUnusedSet,
                                  i,
                                  set.place,
@@ -220,7 +220,7 @@ std::vector<Finding> analyze(const Policy& policy, std::uint64_t steps) {
             rules.push_back(&rule);
         }
     }
-    return Analysis(policy, std::move(rules), steps).run();
+    return Analysis(policy, rules, steps).run();
 }
 
 }  // namespace fwctl::analyze

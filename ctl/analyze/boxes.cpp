@@ -16,8 +16,8 @@ namespace fwctl::analyze {
 namespace {
 
 constexpr std::array kFamilies = {Family::kIpv4, Family::kIpv6};
-const Ranges kNo(0, 0);
-const Ranges kYes(1, 1);
+const Ranges no(0, 0);
+const Ranges yes(1, 1);
 
 Kinds kinds_with(Layer4 layer4) {
     return kind_of(Family::kIpv4, layer4) | kind_of(Family::kIpv6, layer4);
@@ -71,7 +71,7 @@ std::optional<std::vector<Span>> spans_of(const Interval& interval, std::uint64_
         const std::uint64_t first = interval.first / block + (interval.first % block == 0 ? 0 : 1);
         const std::uint64_t last = std::min(interval.last, largest) / block;
         if (first <= last) {
-            spans.push_back({first * block, last * block + (block - 1)});
+            spans.push_back({Number{first} * block, Number{last} * block + (block - 1)});
         }
         return spans;
     }
@@ -117,10 +117,10 @@ std::vector<Box> Translator::boxes_of(const Rule& rule) {
     for (Draft& draft : drafts) {
         bool is_something = space_.narrow(draft.box, kKind, *space_.kinds(draft.kinds));
         if (direction != Direction::kBoth) {
-            is_something &= space_.narrow(draft.box, kWay, direction == Direction::kIn ? kNo : kYes);
+            is_something &= space_.narrow(draft.box, kWay, direction == Direction::kIn ? no : yes);
         }
         if (expires != 0) {
-            is_something &= space_.narrow(draft.box, unknown_of_rule(), kYes);
+            is_something &= space_.narrow(draft.box, unknown_of_rule(), yes);
         }
         if (is_something) {
             boxes.push_back(std::move(draft.box));
@@ -225,7 +225,7 @@ void Translator::add_family(const Draft& draft, Dimension side, const Addresses&
     };
     Draft outside = draft;
     for (const std::string& set : addresses.except_sets) {
-        if (!narrow_unknown(outside.box, set, kNo)) {
+        if (!narrow_unknown(outside.box, set, no)) {
             return;
         }
     }
@@ -240,7 +240,7 @@ void Translator::add_family(const Draft& draft, Dimension side, const Addresses&
     add_values(outside, known.named);
     for (const std::string& set : addresses.sets) {
         Draft member = outside;
-        if (addresses_.is_dynamic(set) && narrow_unknown(member.box, set, kYes)) {
+        if (addresses_.is_dynamic(set) && narrow_unknown(member.box, set, yes)) {
             add_values(member, known.allowed);
         }
     }
@@ -251,7 +251,7 @@ Translator::Drafts Translator::with_field(const Drafts& drafts, const FieldMatch
     Drafts result;
     for (const Draft& draft : drafts) {
         if (!values) {
-            add(draft, kAllKinds, unknown_of_rule(), kYes, result);
+            add(draft, kAllKinds, unknown_of_rule(), yes, result);
         } else if (match.field == Field::kFragment) {
             const Kinds later = kinds_with(Layer4::kLater);
             const auto is_later = static_cast<Number>(FragmentKind::kLater);
@@ -284,7 +284,7 @@ Translator::Drafts Translator::with_interfaces(const Drafts& drafts, const std::
         }
         const Dimension matches = space_.unknown(fmt::format("on {}", pattern));
         for (const Draft& draft : drafts) {
-            add(draft, kAllKinds, matches, kYes, result);
+            add(draft, kAllKinds, matches, yes, result);
         }
     }
     const Ranges known(std::move(classes));

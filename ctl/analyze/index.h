@@ -40,7 +40,7 @@ public:
     // new `last`: 0 ends the visit. Gives how many places were looked at: less than `most`, or it was cut
     // short.
     template <typename Asked, typename Found>
-    std::size_t visit(const Asked& asked, const Limits& limits, Found found) const {
+    [[nodiscard]] std::size_t visit(const Asked& asked, const Limits& limits, Found found) const {
         Visit<Found> visit{outline_of(asked), limits, found, 0};
         if (!nodes_.empty()) {
             look(visit, nodes_.front());

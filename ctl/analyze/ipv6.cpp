@@ -155,7 +155,7 @@ std::vector<Finding> missing_ipv6(const std::vector<AskedRule>& rules, const Pol
             continue;
         }
         std::optional<std::string> message;
-        if (said_of_icmp.count(effect) == 0) {
+        if (!said_of_icmp.contains(effect)) {
             message = ipv6.forgotten_icmp6(rule);
             if (message) {
                 said_of_icmp.insert(effect);

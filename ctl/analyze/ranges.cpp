@@ -19,12 +19,12 @@ bool ends_before(const Span& span, Number value) {
 // walk along a large set costs little where it skips much (Bentley and Yao, 1976).
 Position seek(Position from, Position end, Number value) {
     std::ptrdiff_t step = 1;
-    Position low = from;
+    auto low = from;
     while (end - low > step && (low + step)->last < value) {
         low += step;
         step *= 2;
     }
-    const Position high = end - low > step ? low + step + 1 : end;
+    const auto high = end - low > step ? low + step + 1 : end;
     return std::lower_bound(low, high, value, ends_before);
 }
 
@@ -76,7 +76,7 @@ Ranges Ranges::intersected(const Ranges& other) const {
     const auto& few = is_smaller ? spans_ : other.spans_;
     const auto& many = is_smaller ? other.spans_ : spans_;
     Ranges result;
-    Position at = many.begin();
+    auto at = many.begin();
     for (const Span& span : few) {
         at = seek(at, many.end(), span.first);
         for (; at != many.end() && at->first <= span.last; ++at) {
@@ -91,7 +91,7 @@ Ranges Ranges::intersected(const Ranges& other) const {
 
 Ranges Ranges::without(const Ranges& other) const {
     Ranges result;
-    Position at = other.spans_.begin();
+    auto at = other.spans_.begin();
     for (const Span& span : spans_) {
         Number first = span.first;
         bool is_rest = true;
@@ -120,7 +120,7 @@ bool Ranges::disjoint(const Ranges& other) const {
     const bool is_smaller = size() <= other.size();
     const auto& few = is_smaller ? spans_ : other.spans_;
     const auto& many = is_smaller ? other.spans_ : spans_;
-    Position at = many.begin();
+    auto at = many.begin();
     for (const Span& span : few) {
         at = seek(at, many.end(), span.first);
         if (at == many.end()) {
@@ -140,7 +140,7 @@ bool Ranges::within(const Ranges& other) const {
     if (other.empty() || lowest() < other.lowest() || highest() > other.highest()) {
         return false;
     }
-    Position at = spans_.begin();
+    auto at = spans_.begin();
     if (other.size() < size()) {  // nothing of it may lie between two of the others' spans
         for (std::size_t i = 1; i < other.size(); ++i) {
             at = seek(at, spans_.end(), other.spans_[i - 1].last + 1);

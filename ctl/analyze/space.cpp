@@ -16,9 +16,9 @@ constexpr std::uint32_t kIpv4Header = 20;
 constexpr std::uint32_t kIpv6Header = 40;
 constexpr std::uint32_t kFragmentHeader = 8;
 
-const Ranges kEthernetMac(0, kNoMac - 1);
+const Ranges ethernet_mac(0, kNoMac - 1);
 // IPv4, IPv6, 802.1Q, 802.1ad.
-const Ranges kNotIpEthertypes(
+const Ranges not_ip_ethertypes(
     {{0, 0x07ff}, {0x0801, 0x80ff}, {0x8101, 0x86dc}, {0x86de, 0x88a7}, {0x88a9, 0xffff}});
 
 Ranges numbers(std::initializer_list<Number> values) {
@@ -127,12 +127,12 @@ Space::Space(std::size_t interface_classes) : everything_(kKnownDimensions) {
     }
 
     Box ethernet;
-    narrow(ethernet, kMac, kEthernetMac);
-    add_packets(std::move(ethernet), true);
+    narrow(ethernet, kMac, ethernet_mac);
+    add_packets(ethernet, true);
     Box bare;
     narrow(bare, kMac, Ranges(kNoMac, kNoMac));
     narrow(bare, kVlan, Ranges(policy::kNoVlan, policy::kNoVlan));
-    add_packets(std::move(bare), false);
+    add_packets(bare, false);
 }
 
 const Ranges* Space::every_address(Family family) const {
@@ -140,9 +140,9 @@ const Ranges* Space::every_address(Family family) const {
     return family == Family::kIpv4 ? &ipv4 : everything(kSource);
 }
 
-void Space::add_packets(Box link, bool has_ethernet) {
+void Space::add_packets(const Box& link, bool has_ethernet) {
     Box not_ip = link;
-    narrow(not_ip, kEthertype, has_ethernet ? kNotIpEthertypes : Ranges(0, 0));
+    narrow(not_ip, kEthertype, has_ethernet ? not_ip_ethertypes : Ranges(0, 0));
     add_packet(std::move(not_ip), kNotIp, has_ethernet ? 0 : 1);
     for (const Family family : {Family::kIpv4, Family::kIpv6}) {
         Box ip = link;

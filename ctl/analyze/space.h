@@ -110,7 +110,10 @@ class Space {
 public:
     explicit Space(std::size_t interface_classes);
     Space(const Space&) = delete;
+    Space(Space&&) = delete;
     Space& operator=(const Space&) = delete;
+    Space& operator=(Space&&) = delete;
+    ~Space() = default;
 
     [[nodiscard]] std::size_t dimensions() const { return everything_.size(); }
     [[nodiscard]] const Ranges* everything(Dimension dimension) const { return everything_[dimension]; }
@@ -130,7 +133,7 @@ public:
     bool narrow(Box& box, Dimension dimension, const Ranges& values);
 
 private:
-    void add_packets(Box link, bool has_ethernet);
+    void add_packets(const Box& link, bool has_ethernet);
     void add_ip_packets(const Box& link, Family family);
     void add_packet(Box box, Kinds kinds, std::uint32_t shortest);
 

@@ -150,15 +150,13 @@ static __always_inline bool fw_answer_link(fw_ctx *ctx, const struct fw_packet *
 /* Where the IP packet ends in the frame; the parser has found that it lies within. */
 static __always_inline __u32 fw_ip_end(fw_ctx *ctx, const struct fw_packet *packet)
 {
-	__be16 length = 0;
+	bool is_ipv4 = packet->family == FW_FAMILY_IPV4;
+	__u32 field = is_ipv4 ? offsetof(struct iphdr, tot_len) : offsetof(struct ipv6hdr, payload_len);
+	__u32 start = packet->l3_offset + (is_ipv4 ? 0 : sizeof(struct ipv6hdr));
+	__be16 room;
+	const __be16 *length = fw_ctx_at(ctx, packet->l3_offset + field, &room, sizeof(room));
 
-	if (packet->family == FW_FAMILY_IPV4) {
-		fw_ctx_read(ctx, packet->l3_offset + offsetof(struct iphdr, tot_len), &length,
-			    sizeof(length));
-		return length ? packet->l3_offset + bpf_ntohs(length) : packet->length;
-	}
-	fw_ctx_read(ctx, packet->l3_offset + offsetof(struct ipv6hdr, payload_len), &length, sizeof(length));
-	return length ? packet->l3_offset + sizeof(struct ipv6hdr) + bpf_ntohs(length) : packet->length;
+	return length && *length ? start + bpf_ntohs(*length) : packet->length;
 }
 
 /* What of a TCP header answers are made from. */
@@ -178,24 +176,27 @@ struct fw_tcp_head {
  */
 __noinline int fw_make_reset(fw_ctx *ctx, const struct fw_packet *packet, struct fw_answering *answer)
 {
-	struct fw_tcp_head tcp = {};
+	const struct fw_tcp_head *tcp;
+	struct fw_tcp_head room;
 	__u32 *words, header, length;
 
 	if (!packet || !answer)
 		return false;
-	if (!fw_ctx_read(ctx, packet->l4_offset, &tcp, sizeof(tcp)) || tcp.flags & FW_TCP_RST)
+	tcp = fw_ctx_at(ctx, packet->l4_offset, &room, sizeof(room));
+	if (!tcp || tcp->flags & FW_TCP_RST)
 		return false;
-	header = (tcp.offset >> 4) * 4;
-	length = fw_ip_end(ctx, packet) - packet->l4_offset - header + (tcp.flags & 1) + (tcp.flags >> 1 & 1);
+	header = (tcp->offset >> 4) * 4;
+	length = fw_ip_end(ctx, packet) - packet->l4_offset - header + (tcp->flags & 1) +
+		 (tcp->flags >> 1 & 1);
 	words = fw_answer_word(answer, FW_ANSWER_TRANSPORT);
-	words[0] = bpf_htonl((__u32)bpf_ntohs(tcp.destination) << 16 | bpf_ntohs(tcp.source));
-	if (tcp.flags & 0x10) {
-		words[1] = tcp.acknowledgment;
+	words[0] = bpf_htonl((__u32)bpf_ntohs(tcp->destination) << 16 | bpf_ntohs(tcp->source));
+	if (tcp->flags & 0x10) {
+		words[1] = tcp->acknowledgment;
 		words[2] = 0;
 		words[3] = bpf_htonl(5u << 28 | FW_TCP_RST << 16);
 	} else {
 		words[1] = 0;
-		words[2] = bpf_htonl(bpf_ntohl(tcp.sequence) + length);
+		words[2] = bpf_htonl(bpf_ntohl(tcp->sequence) + length);
 		words[3] = bpf_htonl(5u << 28 | (0x10 | FW_TCP_RST) << 16);
 	}
 	words[4] = 0;

@@ -41,14 +41,18 @@ static __always_inline bool fw_is_icmp_error(const struct fw_packet *packet)
 
 static __always_inline bool fw_may_be_answered(fw_ctx *ctx, const struct fw_packet *packet)
 {
-	__u8 first = 0;
+	const __u8 *first;
+	__u8 room;
 
 	if (packet->fragment == FW_FRAGMENT_LATER || fw_is_icmp_error(packet))
 		return false;
 	if (packet->protocol == IPPROTO_TCP && packet->tcp_flags & FW_TCP_RST)
 		return false;
-	if (fw_link == FW_LINK_ETHERNET && (!fw_ctx_read(ctx, 0, &first, sizeof(first)) || first & 1))
-		return false;
+	if (fw_link == FW_LINK_ETHERNET) {
+		first = fw_ctx_at(ctx, 0, &room, sizeof(room));
+		if (!first || *first & 1)
+			return false;
+	}
 	if (packet->family == FW_FAMILY_IPV4)
 		return fw_is_one_host_ipv4(packet->source.bytes[0]) &&
 		       fw_is_one_host_ipv4(packet->destination.bytes[0]);

@@ -161,14 +161,15 @@ static __always_inline bool fw_ctx_is_to_us(fw_ctx *ctx, const __u8 mac[ETH_ALEN
 static __always_inline __u32 fw_ctx_wire_length(fw_ctx *ctx, const struct fw_packet *packet)
 {
 	__u32 length = packet->l4_offset - packet->l3_offset + ctx->gso_size;
-	__u8 offset = 0;
+	const __u8 *offset;
+	__u8 room;
 
 	if (!ctx->gso_size)
 		return packet->network_length;
 	if (packet->protocol != IPPROTO_TCP)
 		return length + 8;
-	fw_ctx_read(ctx, packet->l4_offset + 12, &offset, sizeof(offset));
-	return length + (offset >> 4) * 4;
+	offset = fw_ctx_at(ctx, packet->l4_offset + 12, &room, sizeof(room));
+	return offset ? length + (*offset >> 4) * 4 : length;
 }
 
 /* Of bpf_check_mtu(): also the segments of a large buffer. */

@@ -112,8 +112,9 @@ static __always_inline __u32 fw_ctx_ifindex(fw_ctx *ctx)
 /* Whether the kernel would route it: it was sent to this interface's own address. */
 static __always_inline bool fw_ctx_is_to_us(fw_ctx *ctx, const __u8 mac[ETH_ALEN])
 {
-	__u8 room[ETH_ALEN], differs = 0;
+	__u8 room[ETH_ALEN];
 	const __u8 *to = fw_ctx_at(ctx, 0, room, sizeof(room));
+	__u8 differs = 0;
 
 	if (!to)
 		return false;
