@@ -129,6 +129,7 @@ policy::Policy forwarding(policy::Forwarding way) {
     route("10.3.0.0/16", "out", "10.2.0.2");
     route("fd00:3::/32", "", "fd00:2::2");
     route("10.3.7.0/24", "gone", "10.2.0.2");
+    route("10.1.0.1/32", "out", "10.2.0.2");  // our own address
     return policy;
 }
 

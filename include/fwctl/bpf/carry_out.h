@@ -78,7 +78,7 @@ static __noinline int fw_forward_by_table(fw_ctx *ctx, const struct fw_packet *p
 	const struct fw_next_hop *hop = fw_find_route(packet, generation->tiers[FW_MAIN].bank);
 	__u32 ifindex;
 
-	if (!hop)
+	if (!hop || !fw_is_for_others(ctx, packet))
 		return FW_TO_KERNEL;
 	ifindex = fw_output(generation, FW_MAIN, hop->output);
 	if (hop->output && !ifindex)

@@ -106,6 +106,27 @@ __noinline int fw_route(fw_ctx *ctx, const struct fw_packet *packet, const struc
 	return fw_ctx_send_to_neighbour(ctx, packet, &fib);
 }
 
+/*
+ * Whether the kernel would forward it, if perhaps elsewhere: what is for the host itself has no business in
+ * the forwarding table. Where the kernel knows no route at all it does not tell this from an address of its
+ * own.
+ */
+__noinline int fw_is_for_others(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	struct bpf_fib_lookup fib = {};
+	struct fw_next_hop hop = {};
+	long found;
+
+	if (!packet)
+		return false;
+	hop.family = packet->family;
+	hop.via = packet->destination;
+	fw_ask_for(&fib, packet, &hop);
+	fib.ifindex = fw_ctx_ifindex(ctx);
+	found = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	return found >= 0 && found != BPF_FIB_LKUP_RET_NOT_FWDED && found != BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
 /* Out of another interface, as it is: no router's work. */
 __noinline int fw_send_as_it_is(fw_ctx *ctx, __u32 ifindex)
 {
