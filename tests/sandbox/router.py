@@ -36,9 +36,11 @@ WAYS = {
     "tc": Way("tc", ["tc-in", "tc-out"]),
     "tc-no-offload": Way("tc", ["tc-in", "tc-out"], WIRED),
 }
-every_way = pytest.mark.parametrize("way", [pytest.param(way, id=name) for name, way in WAYS.items()])
-resolving_ways = pytest.mark.parametrize(
-    "way", [pytest.param(way, id=name) for name, way in WAYS.items() if name != "native"])
+# FWCTL_ALL_WAYS=1: each test in every way, half an hour. Else in those that differ most.
+ALL_WAYS = "FWCTL_ALL_WAYS" in os.environ
+USUAL = list(WAYS) if ALL_WAYS else ["native", "native-handing-on", "generic", "generic-no-offload", "tc"]
+every_way = pytest.mark.parametrize("way", [pytest.param(WAYS[name], id=name) for name in USUAL])
+resolving_ways = pytest.mark.parametrize("way", [pytest.param(WAYS[name], id=name) for name in USUAL if name != "native"])
 
 
 class Router:

@@ -5,13 +5,14 @@ There is no traceroute here but ping with a TTL; the fast path is the same.
 
 import json
 import re
+import subprocess
 
 import pytest
 from scapy.all import ICMP, IP, TCP, UDP, Ether, ICMPv6EchoRequest, IPv6, Raw
 
 import netns
 from conftest import until
-from router import CLIENT, FAMILIES, ROUTER, SERVER, Router, errors, every_way, resolving_ways, url
+from router import ALL_WAYS, CLIENT, FAMILIES, ROUTER, SERVER, USUAL, WAYS, Router, errors, every_way, resolving_ways, url
 
 HUNDRED_MEGABYTES = 100 << 20
 FORWARDINGS = {
@@ -25,7 +26,11 @@ FORWARDINGS = {
                            ("10.2.0.2/32", "10.2.0.2"), ("fd00:2::2/128", "fd00:2::2"),
                            ("10.1.0.0/16", "10.1.0.2"), ("fd00:1::/32", "fd00:1::2")])),
 }
-every_forwarding = pytest.mark.parametrize("forwarding", list(FORWARDINGS))
+COMBINATIONS = [(way, forwarding) for way in WAYS for forwarding in FORWARDINGS] if ALL_WAYS else [
+    *[(way, "fib") for way in USUAL], ("native", "table"), ("tc-no-offload", "table"), ("native-and-tc", "table-by-route"),
+    ("native-handing-on-no-offload", "table-by-route")]
+every_forwarding = pytest.mark.parametrize(
+    "way, forwarding", [pytest.param(WAYS[way], forwarding, id=f"{way}-{forwarding}") for way, forwarding in COMBINATIONS])
 
 
 @pytest.fixture
@@ -67,7 +72,6 @@ def small_things(router, family):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @every_forwarding
-@every_way
 def test_it_is_the_router_that_the_kernel_is(router, family, forwarding):
     before = small_things(router, family)
     defaults, routes = FORWARDINGS[forwarding]
@@ -79,7 +83,6 @@ def test_it_is_the_router_that_the_kernel_is(router, family, forwarding):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @every_forwarding
-@every_way
 def test_neighbours_that_are_not_known_yet_are_found(router, family, forwarding):
     router.apply(*FORWARDINGS[forwarding])
     for _ in range(3):
@@ -92,7 +95,6 @@ def test_neighbours_that_are_not_known_yet_are_found(router, family, forwarding)
 
 @pytest.mark.parametrize("family", FAMILIES)
 @every_forwarding
-@every_way
 def test_a_smaller_mtu_behind(router, family, forwarding):
     """Server and router agree on 1,300 bytes; the client is not told but by the router's ICMP errors."""
     bed, server = router.bed, SERVER[family]
@@ -116,7 +118,6 @@ def test_a_smaller_mtu_behind(router, family, forwarding):
 def iperf(router, family, *options):
     bed = router.bed
     server = bed.command("server", "iperf3", "-s", "-1")
-    import subprocess
     with subprocess.Popen(server, stdout=subprocess.DEVNULL) as listening:
         try:
             until(lambda: ":5201 " in bed.check("server", "ss", "-Hltn"))
