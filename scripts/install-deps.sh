@@ -24,7 +24,7 @@ run=(
 )
 tests=(
 	python3-pytest python3-scapy
-	nginx-light curl iputils-ping iperf3 ethtool nftables iptables ipset strace groff-base
+	nginx-light curl iputils-ping traceroute iperf3 ethtool nftables iptables ipset strace groff-base
 	xdp-tools                    # another user of XDP, to share an interface with
 	qemu-system-x86 busybox-static cpio kmod xz-utils zstd # the oldest kernel
 	shellcheck

@@ -1,7 +1,4 @@
-"""Past the stack: what the kernel's own forwarding delivers arrives as well, and what only it can do is left to it.
-
-There is no traceroute here but ping with a TTL; the fast path is the same.
-"""
+"""Past the stack: what the kernel's own forwarding delivers arrives as well, and what only it can do is left to it."""
 
 import json
 import re
@@ -50,6 +47,11 @@ def ping(bed, role, address, *options, count=1):
     return int(seen.group(1)), sorted(set(told))
 
 
+def hops(bed, family):
+    shown = bed.check("client", "traceroute", f"-{family}", "-n", "-q", "1", "-m", "3", "-w", "2", SERVER[family])
+    return re.findall(r"^ *\d+  (\S+)", shown, re.M)
+
+
 def small_things(router, family):
     """What one sees of a router from behind it."""
     bed, server = router.bed, SERVER[family]
@@ -64,6 +66,7 @@ def small_things(router, family):
         "its other side": ping(bed, "client", server[:-1] + "1"),
         "no route": ping(bed, "client", "198.51.100.1" if family == 4 else "2001:db8::1"),
         "page": bed.curls("client", server),
+        "traceroute": hops(bed, family),
     }
     if family == 4:
         seen["record route"] = ping(bed, "client", server, "-R")
@@ -74,6 +77,7 @@ def small_things(router, family):
 @every_forwarding
 def test_it_is_the_router_that_the_kernel_is(router, family, forwarding):
     before = small_things(router, family)
+    assert before["traceroute"] == [ROUTER[family], SERVER[family]]
     defaults, routes = FORWARDINGS[forwarding]
     router.apply(defaults, routes)
     assert small_things(router, family) == before
