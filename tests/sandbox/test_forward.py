@@ -115,7 +115,8 @@ def test_a_smaller_mtu_behind(router, family, forwarding):
                      "Packet too big: mtu=1300")]
     bed.check("client", "ip", f"-{family}", "route", "flush", "cache")
     upload = iperf(router, family, "--bytes", "20M")
-    assert upload["end"]["sum_received"]["bytes"] >= 20_000_000
+    # What is under way when the client ends is not in it; where the client is not told of the MTU, hardly anything is.
+    assert upload["end"]["sum_received"]["bytes"] > 10_000_000
     assert router.counted("forwarded") > 0
 
 
