@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -124,30 +125,43 @@ Result<std::string> Library::keep(const std::vector<Source>& sources) const {
     return name;
 }
 
-Result<std::vector<Source>> Library::read(const std::string& snapshot) const {
+Result<std::vector<Library::KeptFile>> Library::files_of(const std::string& snapshot) const {
     auto list = read_file(fmt::format("{}/snapshots/{}", directory_, snapshot));
-    if (!list) return context("the text of the running policy is gone; apply the policy again", list.error());
-    std::vector<Source> sources;
-    Status all;
+    if (!list) return tl::unexpected(list.error());
+    std::vector<KeptFile> files;
     each_line(*list, [&](std::string_view line) {
         const Json json = Json::parse(line, nullptr, false);
-        if (json.is_discarded() || !all) return;
-        auto text = read_file(fmt::format("{}/texts/{}", directory_, json.value("text", "")));
-        if (!text)
-            all = tl::unexpected(text.error());
-        else
-            sources.push_back({json.value("path", ""), std::move(*text)});
+        if (json.is_object()) files.push_back({json.value("path", ""), json.value("text", "")});
     });
-    if (!all) return tl::unexpected(all.error());
+    if (files.empty()) return fail(fmt::format("the list of the snapshot {} is damaged", snapshot));
+    return files;
+}
+
+Result<std::vector<Source>> Library::read(const std::string& snapshot) const {
+    auto files = files_of(snapshot);
+    if (!files) return context("the text of the running policy is gone; apply the policy again", files.error());
+    std::vector<Source> sources;
+    for (const KeptFile& file : *files) {
+        auto text = read_file(fmt::format("{}/texts/{}", directory_, file.text));
+        if (!text) return tl::unexpected(text.error());
+        sources.push_back({file.path, std::move(*text)});
+    }
     return sources;
 }
 
 Result<std::string> Library::path_of(const std::string& snapshot) const {
-    auto list = read_file(fmt::format("{}/snapshots/{}", directory_, snapshot));
-    if (!list) return tl::unexpected(list.error());
-    const Json first = Json::parse(list->substr(0, list->find('\n')), nullptr, false);
-    return first.is_discarded() ? fail("the list of the snapshot is damaged")
-                                : Result<std::string>(first.value("path", ""));
+    auto files = files_of(snapshot);
+    if (!files) return tl::unexpected(files.error());
+    return std::move(files->front().path);
+}
+
+Result<bool> Library::same_texts(const std::string& one, const std::string& other) const {
+    auto files = files_of(one);
+    auto others = files_of(other);
+    if (!files) return tl::unexpected(files.error());
+    if (!others) return tl::unexpected(others.error());
+    return std::equal(files->begin(), files->end(), others->begin(), others->end(),
+                      [](const KeptFile& a, const KeptFile& b) { return a.text == b.text; });
 }
 
 Result<std::vector<Applied>> Library::history() const {
@@ -163,7 +177,6 @@ Result<std::vector<Applied>> Library::history() const {
 }
 
 Status Library::intend(const Applied& entry) const {
-    if (auto made = make_directories(); !made) return made;
     return write_file(directory_ + "/intended", line_of(entry));
 }
 
@@ -214,11 +227,8 @@ void Library::forget_others(std::set<std::string> snapshots) const {
     }
     std::set<std::string> texts;
     for (const std::string& snapshot : snapshots)
-        if (auto list = read_file(fmt::format("{}/snapshots/{}", directory_, snapshot)))
-            each_line(*list, [&](std::string_view line) {
-                const Json json = Json::parse(line, nullptr, false);
-                if (!json.is_discarded()) texts.insert(json.value("text", ""));
-            });
+        if (auto files = files_of(snapshot))
+            for (const KeptFile& file : *files) texts.insert(file.text);
     const auto remove_others = [&](const char* name, const std::set<std::string>& named) {
         std::error_code error;
         for (const auto& file : std::filesystem::directory_iterator(directory_ + "/" + name, error))

@@ -42,10 +42,13 @@ public:
 
     // Where the policy of a snapshot was read from.
     [[nodiscard]] Result<std::string> path_of(const std::string& snapshot) const;
+    // Snapshots of the same policy, wherever its files were.
+    [[nodiscard]] Result<bool> same_texts(const std::string& one, const std::string& other) const;
 
     // Oldest first.
     [[nodiscard]] Result<std::vector<Applied>> history() const;
     // What is about to hold, before the switch: should the command be killed behind it, settle() notes it.
+    // Its snapshot was kept.
     [[nodiscard]] Status intend(const Applied& entry) const;
     // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.
     [[nodiscard]] Status note(Applied entry) const;
@@ -60,6 +63,11 @@ public:
     static constexpr std::size_t kKept = 20;
 
 private:
+    struct KeptFile {
+        std::string path;
+        std::string text;  // its name in texts/
+    };
+    [[nodiscard]] Result<std::vector<KeptFile>> files_of(const std::string& snapshot) const;
     [[nodiscard]] Status make_directories() const;
     void forget_others(std::set<std::string> snapshots) const;
 

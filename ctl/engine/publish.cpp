@@ -94,6 +94,11 @@ std::uint8_t parser_rules_off(const policy::Policy& front) {
     return off;
 }
 
+// In nanoseconds of CLOCK_MONOTONIC; 0: the word tells of no trial.
+std::uint64_t trial_end(std::uint64_t word) {
+    return word >> 32 << FW_DEADLINE_SHIFT;
+}
+
 }  // namespace
 
 std::uint32_t Store::next_half() const {
@@ -218,14 +223,15 @@ void Store::clear_unused_banks() const {
 }
 
 std::optional<std::chrono::seconds> Store::trial_left() const {
-    const std::uint64_t end = word() >> 32 << FW_DEADLINE_SHIFT;
+    const std::uint64_t end = trial_end(word());
     const std::uint64_t now = monotonic_now();
     if (end <= now) return std::nullopt;
     return std::chrono::ceil<std::chrono::seconds>(std::chrono::nanoseconds(end - now));
 }
 
 bool Store::trial_lapsed() const {
-    return word() >> 32 != 0 && !trial_left();
+    const std::uint64_t end = trial_end(word());
+    return end != 0 && end <= monotonic_now();
 }
 
 Status Store::keep_trial() const {

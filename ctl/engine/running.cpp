@@ -27,7 +27,6 @@ std::set<std::string> sets_of(const policy::Rule& rule) {
 Result<policy::Loaded> load_snapshot(const Library& library, const std::string& snapshot) {
     auto sources = library.read(snapshot);
     if (!sources) return tl::unexpected(sources.error());
-    if (sources->empty()) return fail("the snapshot " + snapshot + " is empty");
     const std::string path = sources->front().path;
     const policy::SnapshotReader reader(std::move(*sources));
     auto loaded = policy::load_policy(path, reader);
@@ -39,8 +38,11 @@ Result<policy::Loaded> load_applied(const Library& library, std::uint64_t number
     auto history = library.history();
     if (!history) return tl::unexpected(history.error());
     if (number == 0) {
-        for (auto entry = history->rbegin(); entry != history->rend(); ++entry)
-            if (entry->snapshot != history->back().snapshot) return load_snapshot(library, entry->snapshot);
+        for (auto entry = history->rbegin(); entry != history->rend(); ++entry) {
+            auto same = library.same_texts(entry->snapshot, history->back().snapshot);
+            if (!same) return tl::unexpected(same.error());
+            if (!*same) return load_snapshot(library, entry->snapshot);
+        }
         return fail("there is no policy before the present one", Exit::kUsage);
     }
     for (const Applied& entry : *history)

@@ -20,10 +20,12 @@ Result<TrialState> trial_state(std::uint32_t generation, const std::string& snap
     if (!peek) return tl::unexpected(peek.error());
     if (!*peek) return TrialState::kOver;
     const Store& store = **peek;
+    if (store.trial_lapsed()) return TrialState::kOver;
+    const bool has_time = store.trial_left().has_value();
+    // Read last: whatever ended the trial is in it.
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
-    if (store.trial_lapsed()) return TrialState::kOver;
-    if (state->generation == generation && store.trial_left()) return TrialState::kUnderWay;
+    if (has_time && state->generation == generation) return TrialState::kUnderWay;
     // Other commands may have come since.
     return state->main.snapshot == snapshot ? TrialState::kConfirmed : TrialState::kOver;
 }

@@ -360,6 +360,14 @@ def test_back_to_a_policy_of_the_history(fw):
     assert fw.passing(8, 9, 10) == {9, 10}
 
 
+def test_the_same_policy_from_another_file_is_not_the_one_before(fw):
+    fw.apply(ATTACH + deny("nine", "udp/9"))
+    fw.apply(ATTACH)
+    fw.run("apply", fw.file(ATTACH, "moved.toml"))
+    fw.run("rollback")
+    assert fw.passing(9, 10) == {10}
+
+
 def test_there_is_nothing_to_go_back_to(fw):
     assert fw.run("rollback", expect=USAGE).stderr == "fwctl: there is no policy before the present one\n"
     assert fw.run("apply", "--saved", expect=FAILED).stderr == "fwctl: no policy was ever applied here\n"
