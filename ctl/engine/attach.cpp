@@ -54,7 +54,7 @@ void undo(const Writing& writing, const std::vector<Work>& done) {
 void give_up_name(const Writing& writing, State& next, const Work& work) {
     for (Attachment& other : next.attachments) {
         if (other.slot == work.attachment.slot || other.name() != work.attachment.name()) continue;
-        if (const Interface* now = net::find_interface(writing.interfaces, other.ifindex()); now != nullptr)
+        if (const Interface* now = net::find_interface(writing.state.interfaces, other.ifindex()); now != nullptr)
             set_name(other.record, now->name);
     }
 }
@@ -147,7 +147,7 @@ Result<Attaching> Attaching::start(const Writing& writing, std::span<const Attac
     Attaching attaching(writing);
     std::vector<Work>& works = attaching.plan_->works;
     for (const AttachRequest& request : requests) {
-        auto targets = find_targets(writing.interfaces, request);
+        auto targets = find_targets(writing.state.interfaces, request);
         if (!targets) return tl::unexpected(targets.error());
         for (const Target& target : *targets) {
             if (auto once = check_once(works, target, request.label); !once)

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/hooks.h"
+#include "engine/rewriting.h"
 #include "kernel/object.h"
 #include "policy/rule.h"
 
@@ -113,7 +114,7 @@ void keep_mode(Work& work) {
 }
 
 bool is_there_under_another_name(const Writing& writing, const Attachment& attachment) {
-    const Interface* now = net::find_interface(writing.interfaces, attachment.ifindex());
+    const Interface* now = net::find_interface(writing.state.interfaces, attachment.ifindex());
     if (now == nullptr || now->name == attachment.name()) return false;
     const auto still = has_any_hook(writing.store, attachment);
     return still && *still;
@@ -132,9 +133,7 @@ Result<Work> plan_again(const Writing& writing, const AttachRequest& request, co
         record.peer_of = 0;
         record.hooks |= choice.hooks & FW_HOOK_TC_OUT;
     }
-    work.gets_tc_in = request.rewrites && request.hooks == 0 &&
-                      (record.flags & FW_ATTACHMENT_HOOKS_NAMED) == 0 && (record.hooks & FW_HOOK_XDP) != 0 &&
-                      (record.hooks & FW_HOOK_TC_IN) == 0;
+    work.gets_tc_in = request.rewrites && request.hooks == 0 && lacks_tc_in(record);
     if (auto same = check_same(work.attachment, request, is_peer); !same) return tl::unexpected(same.error());
     if (record.name != target.interface.name) {
         set_name(record, target.interface.name);

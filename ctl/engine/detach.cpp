@@ -17,13 +17,12 @@ namespace fwctl::engine {
 namespace {
 
 // By the attachment's name, or by the one that its device has now.
-Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<net::Interface>& devices,
-                                         const std::vector<std::string>& interfaces) {
+Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<std::string>& interfaces) {
     std::set<std::uint32_t> slots;
     for (const std::string& wanted : interfaces) {
         const std::size_t before = slots.size();
         for (const Attachment& attachment : state.attachments) {
-            const net::Interface* now = net::find_interface(devices, attachment.ifindex());
+            const net::Interface* now = net::find_interface(state.interfaces, attachment.ifindex());
             if (policy::interface_matches(wanted, attachment.name()) ||
                 (now != nullptr && policy::interface_matches(wanted, now->name)))
                 slots.insert(attachment.slot);
@@ -45,8 +44,8 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<n
 Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
-    auto slots = slots_of(writing->state, writing->interfaces,
-                          interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
+    auto slots =
+        slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
     if (!slots) return tl::unexpected(slots.error());
 
     DetachOutcome outcome;

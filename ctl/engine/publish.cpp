@@ -11,6 +11,7 @@
 #include "compile/attachments.h"
 #include "compile/tier.h"
 #include "engine/outputs.h"
+#include "engine/rewriting.h"
 #include "engine/store.h"
 #include "kernel/grace.h"
 #include "policy/builtin.h"
@@ -181,7 +182,8 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     generation->default_reason[FW_OUT] = default_reason(state.front.defaults.out);
     generation->disabled_parser_rules = parser_rules_off(state.front);
     put_forwarding(state, front->outputs, *generation);
-    if (auto written = write_devices(devices_, state); !written) return written;
+    if (rewrites(state))
+        if (auto written = write_devices(devices_, state); !written) return written;
     std::memcpy(policy_.at(half), generation.get(), sizeof(fw_generation));
     return {};
 }

@@ -24,12 +24,14 @@ bool rewrites(const State& state) {
                        [](const CountedRule& counted) { return does_more(counted.rule); });
 }
 
+bool lacks_tc_in(const fw_attachment& record) {
+    return (record.flags & FW_ATTACHMENT_HOOKS_NAMED) == 0 && (record.hooks & FW_HOOK_XDP) != 0 &&
+           (record.hooks & FW_HOOK_TC_IN) == 0;
+}
+
 Status complete_hooks(const Store& store, State& state) {
     for (Attachment& attachment : state.attachments) {
-        const fw_attachment& record = attachment.record;
-        if ((record.flags & FW_ATTACHMENT_HOOKS_NAMED) != 0 || (record.hooks & FW_HOOK_XDP) == 0 ||
-            (record.hooks & FW_HOOK_TC_IN) != 0)
-            continue;
+        if (!lacks_tc_in(attachment.record)) continue;
         if (auto added = add_tc_in(store, attachment); !added)
             return context(attachment.name(), added.error());
     }

@@ -12,8 +12,10 @@ namespace fwctl::engine {
 bool rewrites(const policy::Policy& policy);
 bool rewrites(const State& state);
 
-// Gives TC ingress to the attachments of the state that have XDP alone for what comes in, unless the user has
-// named their hooks. They judge on meanwhile.
+// An attachment with XDP alone for what comes in, unless the user has named its hooks.
+bool lacks_tc_in(const fw_attachment& record);
+
+// Gives TC ingress to the attachments of the state that lack it. They judge on meanwhile.
 Status complete_hooks(const Store& store, State& state);
 
 }  // namespace fwctl::engine

@@ -33,8 +33,8 @@ Result<Writing> look(Lock lock, Store store) {
     if (!state) return tl::unexpected(state.error());
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
-    state->interfaces = *interfaces;
-    return Writing{std::move(lock), std::move(store), std::move(*state), std::move(*interfaces)};
+    state->interfaces = std::move(*interfaces);
+    return Writing{std::move(lock), std::move(store), std::move(*state)};
 }
 
 // Behind a trial that has run out the word is put straight first: the other half holds, and stays so.

@@ -34,7 +34,6 @@ struct Writing {
     Lock lock;
     Store store;
     State state;
-    std::vector<net::Interface> interfaces;  // of this network namespace, as they are now
 };
 
 // An error with Exit::kNotAttached when nothing is attached, with Exit::kConflict while a policy is on trial.

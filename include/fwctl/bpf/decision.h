@@ -18,6 +18,8 @@ enum {
 	FW_TO_KERNEL = -2, /* the kernel alone can */
 };
 
+enum { FW_ADDRESS_FAMILY_INET = 2, FW_ADDRESS_FAMILY_INET6 = 10 }; /* of sys/socket.h */
+
 struct fw_decision {
 	__u8 reason;	/* enum fw_reason */
 	__u8 tier;	/* enum fw_tier_number: that the rule is of */

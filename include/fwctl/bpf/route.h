@@ -12,8 +12,6 @@
 #include "fwctl/bpf/maps.h"
 #include "fwctl/bpf/reject.h"
 
-enum { FW_ADDRESS_FAMILY_INET = 2, FW_ADDRESS_FAMILY_INET6 = 10 }; /* of sys/socket.h */
-
 static __always_inline bool fw_is_link_local(const struct fw_address *address)
 {
 	return address->bytes[0] == 0xfe && (address->bytes[1] & 0xc0) == 0x80;

@@ -13,11 +13,6 @@
 #include "fwctl/bpf/decision.h"
 #include "fwctl/bpf/maps.h"
 
-enum {
-	FW_AF_INET = 2, /* sys/socket.h is not for programs */
-	FW_AF_INET6 = 10,
-};
-
 static __always_inline bool fw_ctx_may_rewrite(void)
 {
 	return true;
@@ -204,7 +199,7 @@ static __always_inline int fw_ctx_send_to_neighbour(fw_ctx *ctx, const struct fw
 {
 	struct bpf_redir_neigh neighbour = {.nh_family = fib->family};
 
-	if (fib->family == FW_AF_INET)
+	if (fib->family == FW_ADDRESS_FAMILY_INET)
 		neighbour.ipv4_nh = fib->ipv4_dst;
 	else
 		__builtin_memcpy(neighbour.ipv6_nh, fib->ipv6_dst, sizeof(neighbour.ipv6_nh));
