@@ -54,7 +54,8 @@ void undo(const Writing& writing, const std::vector<Work>& done) {
 void give_up_name(const Writing& writing, State& next, const Work& work) {
     for (Attachment& other : next.attachments) {
         if (other.slot == work.attachment.slot || other.name() != work.attachment.name()) continue;
-        if (const Interface* now = net::find_interface(writing.state.interfaces, other.ifindex()); now != nullptr)
+        if (const Interface* now = net::find_interface(writing.state.interfaces, other.ifindex());
+            now != nullptr)
             set_name(other.record, now->name);
     }
 }

@@ -44,8 +44,7 @@ Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<s
 Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
-    auto slots =
-        slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
+    auto slots = slots_of(writing->state, interfaces.empty() ? std::vector<std::string>{"*"} : interfaces);
     if (!slots) return tl::unexpected(slots.error());
 
     DetachOutcome outcome;

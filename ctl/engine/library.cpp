@@ -139,7 +139,8 @@ Result<std::vector<Library::KeptFile>> Library::files_of(const std::string& snap
 
 Result<std::vector<Source>> Library::read(const std::string& snapshot) const {
     auto files = files_of(snapshot);
-    if (!files) return context("the text of the running policy is gone; apply the policy again", files.error());
+    if (!files)
+        return context("the text of the running policy is gone; apply the policy again", files.error());
     std::vector<Source> sources;
     for (const KeptFile& file : *files) {
         auto text = read_file(fmt::format("{}/texts/{}", directory_, file.text));
