@@ -27,6 +27,7 @@
 #include <linux/types.h>
 
 #include "fwctl/abi/assert.h"
+#include "fwctl/abi/bucket.h"
 #include "fwctl/abi/limits.h"
 #include "fwctl/abi/packet.h"
 
@@ -39,7 +40,7 @@ struct fw_page {
  * of four words.
  */
 enum fw_entry_tag {
-	FW_ENTRY_ROWS = 0,  /* struct fw_row, one behind the other up to one with `last` */
+	FW_ENTRY_ROWS = 0,  /* struct fw_row, one behind the other up to one with FW_ROW_LAST */
 	FW_ENTRY_KINDS = 1, /* struct fw_kinds */
 	FW_ENTRY_TREE = 2,  /* struct fw_tree with 16-bit keys, asked for the selector; values are entries */
 	FW_ENTRY_TAG = 3,
@@ -133,6 +134,11 @@ enum {
 	FW_TRAITS_ETHERNET = 1 << 19, /* has hardware addresses */
 };
 
+enum fw_row_flags {
+	FW_ROW_LAST = 1 << 0,  /* no row of this leaf follows */
+	FW_ROW_RATED = 1 << 1, /* the rule has a rate: its bucket is asked when all before it is known */
+};
+
 /* One service of one rule. */
 struct fw_row {
 	__u32 priority; /* place of the rule in the order: smaller is asked first */
@@ -145,7 +151,7 @@ struct fw_row {
 	__u16 checks[2];      /* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
 	__u16 where;	      /* the bit of the attachment's `where`; 0: holds everywhere */
 	__u8 reason;	      /* enum fw_reason: gives the verdict */
-	__u8 last;	      /* not 0: no row of this leaf follows */
+	__u8 flags;	      /* enum fw_row_flags */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
 
@@ -170,7 +176,8 @@ enum fw_answer {
 /* What a rule says of its action: see fw_tier.actions. */
 struct fw_action {
 	__u8 answer; /* enum fw_answer */
-	__u8 unused[7];
+	__u8 unused[3];
+	__u32 rate; /* address of struct fw_rate; 0: the rule has none */
 	struct fw_next_hop next_hop;
 };
 FW_ASSERT_SIZE(struct fw_action, 32);

@@ -24,6 +24,14 @@ enum {
 	FW_BANK_PAGES = 1024,
 	FW_BANKS = 4,
 
+	/*
+	 * Token buckets (bucket.h): in pages of 256 KB that are made when the first rate needs them. One line
+	 * for each rule, and 131,072 lines, 8 MB, for all sources, flows and so on of all rules.
+	 */
+	FW_BUCKET_PAGE_LINES = 4096,
+	FW_RULE_BUCKET_PAGES = 256,
+	FW_KEYED_BUCKET_PAGES = 32,
+
 	FW_MAX_OUTPUTS = 64,	 /* interfaces that the rules and routes of a tier send to, and one */
 	FW_MAX_ROUTES = 1 << 20, /* of the forwarding table */
 	FW_MAX_DEVICES = 1024,	 /* interfaces that take frames from XDP */

@@ -122,13 +122,14 @@ struct fw_control {
 	/* Random, its lower half never 0: tells our marks from those of others (include/fwctl/abi/mark.h). */
 	__u64 secret;
 	/*
-	 * What the programs do not read: the ids of the inner maps of `pages` and of `rule_counters`; 0:
-	 * there is none. An id is written before its map is put in and erased after that is taken out, so
+	 * What the programs do not read: the ids of the inner maps of `pages`, `rule_counters` and `buckets`;
+	 * 0: there is none. An id is written before its map is put in and erased after that is taken out, so
 	 * that after a crash it may name a map that is gone. Kept because asking a map of maps waits for a
 	 * grace period before Linux 6.8.
 	 */
 	__u32 pages[FW_BANKS * FW_BANK_PAGES];
 	__u32 counter_pages[FW_COUNTER_PAGES];
+	__u32 bucket_pages[FW_BUCKET_PAGES];
 };
 enum { FW_DEADLINE_SHIFT = 30 };
 

@@ -22,6 +22,7 @@ enum fw_row_part {
 	FW_ROW_DESTINATION = 4,
 	FW_ROW_WHERE = 5, /* interface or direction */
 	FW_ROW_CONDITIONS = 6,
+	FW_ROW_RATE = 7, /* all else held; noted behind FW_ROW_HELD */
 };
 
 enum { FW_MAX_TRACED_ROWS = 64 };
@@ -39,6 +40,7 @@ struct fw_trace {
 	__u8 unused[3];
 	__u32 row_count; /* all that were compared; the first FW_MAX_TRACED_ROWS are kept */
 	__u32 padding;
+	__u64 clock; /* read, not written, where `fw_rehearses` is set: CLOCK_MONOTONIC in nanoseconds */
 	struct fw_traced_row rows[FW_MAX_TRACED_ROWS];
 };
 

@@ -14,6 +14,7 @@
 #include "fwctl/bpf/address.h"
 #include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
+#include "fwctl/bpf/rate.h"
 #include "fwctl/bpf/row.h"
 
 enum {
@@ -66,6 +67,29 @@ static __always_inline __u32 fw_rows_of(const struct fw_search *search, __u16 se
 	return entry;
 }
 
+/* What a row that holds means. True: the leaf is done. */
+static __always_inline bool fw_take_row(const struct fw_packet *packet, struct fw_search *search,
+					const struct fw_row *row)
+{
+	bool rated = row->flags & FW_ROW_RATED;
+
+	if (!search->counts_only) {
+		search->best = row->priority;
+		search->rule = row->rule;
+		search->reason = row->reason;
+		search->asks = rated ? FW_ASKS_DECIDING : FW_ASKS_NOTHING;
+		return true;
+	}
+	if (row->priority == search->counted)
+		return false;
+	search->counted = row->priority;
+	if (rated)
+		search->asks = FW_ASKS_COUNTING;
+	else
+		fw_count_rule(row->rule, packet);
+	return false;
+}
+
 /*
  * Compares the next rows of a leaf; what is left when FW_SCAN_ROWS did not suffice, or behind the end of the
  * page, is in `next`. A global function: the verifier goes through it once.
@@ -91,25 +115,16 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 		if (row->priority >= search->best)
 			return 0;
 		part = fw_row_holds(packet, search, row);
-		if (fw_tracing)
+		if (fw_tracing && row->priority >= search->from)
 			fw_trace_row(row->rule, part);
-		if (part == FW_ROW_HELD) {
-			if (!search->counts_only) {
-				search->best = row->priority;
-				search->rule = row->rule;
-				search->reason = row->reason;
-				return 0;
-			}
-			if (row->priority != search->counted)
-				fw_count_rule(row->rule, packet);
-			search->counted = row->priority;
-		}
-		if (row->last)
+		if (part == FW_ROW_HELD && row->priority >= search->from && fw_take_row(packet, search, row))
+			return 0;
+		if (row->flags & FW_ROW_LAST)
 			return 0;
 		address += 8;
 		/* As in fw_conditions_hold(). */
 		asm volatile("" : "+r"(address));
-		if (address % FW_PAGE_WORDS == 0)
+		if (address % FW_PAGE_WORDS == 0 || search->asks == FW_ASKS_COUNTING)
 			break;
 	}
 	search->next = address;
@@ -125,7 +140,7 @@ static long fw_scan_on(__u32 turn, struct fw_long_leaf *leaf)
 {
 	(void)turn;
 	fw_scan_rows(leaf->packet, leaf->search);
-	return leaf->search->next == 0;
+	return leaf->search->next == 0 || leaf->search->asks == FW_ASKS_COUNTING;
 }
 
 static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct fw_search *search,
@@ -135,7 +150,7 @@ static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct 
 	if (!search->next)
 		return;
 	fw_scan_rows(packet, search);
-	if (search->next) {
+	if (search->next && search->asks != FW_ASKS_COUNTING) {
 		struct fw_long_leaf leaf = {packet, search};
 
 		bpf_loop(FW_MAX_SCANS, fw_scan_on, &leaf, 0);
@@ -172,7 +187,14 @@ static __always_inline __u32 fw_find_pair(const struct fw_tier *tier, __u32 sour
 	return 0;
 }
 
-/* Searches one tier. A global function: there are two tiers and one verification. */
+static __always_inline void fw_begin_counting(struct fw_search *search, const struct fw_tier *tier)
+{
+	search->counts_only = true;
+	search->leaves[0] = tier->going_on;
+	search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
+}
+
+/* Searches one tier, up to the first bucket that is to be asked. A global function: there are two tiers and one verification. */
 __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *search,
 			      const struct fw_tier *tier)
 {
@@ -191,14 +213,95 @@ __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *
 	search->leaves[2] = destination.leaf;
 	search->leaves[3] = tier->rest.leaf[search->kind & (FW_KINDS - 1)];
 	fw_scan_leaves(packet, search);
-	if (tier->going_on) {
-		search->counts_only = true;
-		search->leaves[0] = tier->going_on;
-		search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
+	if (tier->going_on && !search->asks) {
+		fw_begin_counting(search, tier);
 		fw_scan_leaves(packet, search);
-		search->counts_only = false;
+		/* Else fw_settle_rates() goes on. */
+		if (!search->asks)
+			search->counts_only = false;
 	}
 	return 0;
+}
+
+/* All leaves are searched. True: so is the tier. */
+static __always_inline bool fw_end_leaves(const struct fw_packet *packet, struct fw_search *search,
+					  const struct fw_tier *tier, __u32 *leaf)
+{
+	*leaf = 0;
+	if (search->asks == FW_ASKS_DECIDING) {
+		search->asks = FW_ASKS_NOTHING;
+		if (!fw_ask_rate(packet, tier, search->best, false)) {
+			search->from = search->best + 1;
+			search->best = search->rule = FW_NO_RULE;
+			return false;
+		}
+	} else if (search->counts_only) {
+		search->counts_only = false;
+		return true;
+	}
+	if (tier->going_on)
+		fw_begin_counting(search, tier);
+	return !tier->going_on;
+}
+
+/*
+ * One step of the search: a bucket is asked, or a piece of a leaf searched. 1: that was the last. A global
+ * function: the verifier would go through all values that the search may have.
+ */
+__noinline int fw_settle_step(const struct fw_packet *packet, struct fw_search *search,
+			      const struct fw_tier *tier, __u32 *leaf)
+{
+	__u32 at;
+
+	if (!packet || !search || !tier || !leaf)
+		return 1;
+	if (search->asks == FW_ASKS_COUNTING) {
+		search->asks = FW_ASKS_NOTHING;
+		fw_ask_rate(packet, tier, search->counted, true);
+	}
+	if (!search->next) {
+		at = *leaf;
+		if (at >= FW_LEAVES)
+			return fw_end_leaves(packet, search, tier, leaf);
+		*leaf = at + 1;
+		asm volatile("" : "+r"(at));
+		at &= FW_LEAVES - 1;
+		if (search->leaves[at])
+			search->next = fw_rows_of(search, packet->selector, search->leaves[at]);
+	}
+	if (search->next)
+		fw_scan_rows(packet, search);
+	return 0;
+}
+
+struct fw_settling {
+	const struct fw_packet *packet;
+	struct fw_search *search;
+	const struct fw_tier *tier;
+	__u32 leaf; /* how many of the leaves are searched */
+};
+
+static long fw_settle_on(__u32 turn, struct fw_settling *settling)
+{
+	int done = fw_settle_step(settling->packet, settling->search, settling->tier, &settling->leaf);
+
+	(void)turn;
+	/* The verifier knows nothing of what a global function answers, clang does. */
+	asm volatile("" : "+r"(done));
+	return done & 1;
+}
+
+/*
+ * Goes on with a search that stopped at a rule with a rate: the bucket is asked, now that no rule before it
+ * decides, and where the rate does not hold, the rules behind it are searched, until one decides that has no
+ * rate or whose rate holds. Not inlined: packets that meet no rate have its stack for themselves.
+ */
+static __noinline void fw_settle_rates(const struct fw_packet *packet, struct fw_search *search,
+				       const struct fw_tier *tier)
+{
+	struct fw_settling settling = {packet, search, tier, FW_LEAVES};
+
+	bpf_loop(FW_MAX_SCANS, fw_settle_on, &settling, 0);
 }
 
 /* Whether a tier has rules that a packet of that kind could meet. */
@@ -227,11 +330,15 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 	if (fw_tier_asks(&generation->tiers[FW_FRONT], search.kind)) {
 		search.where = here->where[FW_FRONT][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
+		if (search.asks)
+			fw_settle_rates(packet, &search, &generation->tiers[FW_FRONT]);
 	}
 	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], search.kind)) {
 		tier = FW_MAIN;
 		search.where = here->where[FW_MAIN][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);
+		if (search.asks)
+			fw_settle_rates(packet, &search, &generation->tiers[FW_MAIN]);
 	}
 	if (search.rule == FW_NO_RULE)
 		search.reason = generation->default_reason[direction];

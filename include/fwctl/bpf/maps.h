@@ -94,6 +94,21 @@ struct {
 		});
 } rule_counters SEC(".maps");
 
+/* Token buckets: pages for the rules' own, then those for the keyed ones. Pages that no rate needs are not
+ * there. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_BUCKET_PAGES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_bucket_page));
+		});
+} buckets SEC(".maps");
+
 /* Never read by a program: fwctl's own memory of what it attached. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -117,6 +132,8 @@ const volatile __u8 fw_hands_on;   /* XDP: TC ingress of the same attachment doe
 const volatile __u8 fw_behind_xdp; /* TC ingress: the program at XDP hands on */
 const volatile __u8 fw_half;	   /* 0: the generation that holds; else that of half fw_half - 1 */
 const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
+/* The maps are this question's own: buckets are charged, also when silent, by the clock of fw_last. */
+const volatile __u8 fw_rehearses;
 const volatile __u8 fw_tracing;	   /* write fw_last; the verifier takes the code out where it is false */
 
 struct fw_trace fw_last;

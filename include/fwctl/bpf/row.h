@@ -13,6 +13,13 @@
 /* By its two ends together, by each of them, and by none. */
 enum { FW_LEAVES = 4 };
 
+/* Whether the search stopped to ask a bucket (settle.h). */
+enum fw_asks {
+	FW_ASKS_NOTHING = 0,
+	FW_ASKS_DECIDING = 1, /* whether the best row holds, when all leaves are searched */
+	FW_ASKS_COUNTING = 2, /* whether the row that was counted last is, before the next */
+};
+
 /* One packet's search through one tier. */
 struct fw_search {
 	__u32 bank;
@@ -20,15 +27,16 @@ struct fw_search {
 	__u32 where;		 /* address */
 	__u32 checks[2];	 /* by side: address of what the class of the address is part of */
 	__u32 traits;		 /* of the packet: enum in image.h */
-	__u32 kind;		 /* enum fw_kind */
 	__u32 leaves[FW_LEAVES]; /* entries */
 	__u32 best;		 /* priority below which rows are still of interest */
 	__u32 rule;		 /* of the best row so far; FW_NO_RULE: none */
 	__u32 next;		 /* the row to go on with; 0: the leaf is done */
 	__u32 counted;		 /* priority of the rule that was counted last: it has several rows */
+	__u32 from;		 /* priority from which on rows are of interest: those before have been asked */
 	__u8 reason;		 /* of the best row */
 	__u8 counts_only;	 /* rows that hold are counted, and the search goes on */
-	__u8 unused[2];
+	__u8 asks;		 /* enum fw_asks */
+	__u8 kind;		 /* enum fw_kind */
 };
 
 static __always_inline bool fw_is_member(const struct fw_packet *packet, __u32 set, __u8 side)
