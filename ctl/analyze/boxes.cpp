@@ -104,7 +104,7 @@ std::optional<Ranges> ranges_of(const FieldMatch& match) {
 std::vector<Box> Translator::boxes_of(const Rule& rule) {
     // All that a rule has, so that a new condition does not compile before it is thought of here.
     const auto& [name, comment, action, reject_with, redirect, sample, services, from, to, fields, on,
-                 direction, origin, expires, place] = rule;
+                 direction, rate, origin, expires, place] = rule;
     Drafts drafts = of_services(services);
     drafts = with_addresses(drafts, kSource, from);
     drafts = with_addresses(drafts, kDestination, to);
@@ -119,7 +119,8 @@ std::vector<Box> Translator::boxes_of(const Rule& rule) {
         if (direction != Direction::kBoth) {
             is_something &= space_.narrow(draft.box, kWay, direction == Direction::kIn ? no : yes);
         }
-        if (expires != 0) {
+        // When the rule ends, and which packets are over a rate, nobody knows.
+        if (expires != 0 || rate) {
             is_something &= space_.narrow(draft.box, unknown_of_rule(), yes);
         }
         if (is_something) {

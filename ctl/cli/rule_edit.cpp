@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -56,8 +57,7 @@ void print_text(const engine::AddedRule& added, const Options& options, const Gl
     for (const std::string& note : added.outcome.notes) print_note("  note: " + note, globals);
 }
 
-Result<Exit> run(policy::Action action, const Options& options, const Globals& globals) {
-    auto rule = policy::parse_rule_words(action, options.words);
+Result<Exit> run(Result<policy::Rule> rule, const Options& options, const Globals& globals) {
     if (!rule) return tl::unexpected(rule.error());
     if (!options.lasts.empty()) {
         auto duration = parse_duration(options.lasts);
@@ -80,30 +80,54 @@ Result<Exit> run(policy::Action action, const Options& options, const Globals& g
     return Exit::kDone;
 }
 
-void add_verb(CLI::App& app, Command& command, policy::Action action, const char* help) {
-    CLI::App* verb = app.add_subcommand(std::string(policy::action_name(action)), help);
+using Parse = Result<policy::Rule> (*)(std::span<const std::string> words);
+
+struct Verb {
+    const char* name;
+    const char* help;
+    Parse parse;
+    const char* usage = "SERVICE... [from A] [to A] [on IF] [in|out]";
+    const char* words =
+        "Services (icmp, icmp6, tcp/22, udp/1000-2000, icmp6/echo-request, 47, any), then: from "
+        "A, to A (addresses or "
+        "prefixes), on IF, in or out";
+};
+
+template <policy::Action kAction>
+Result<policy::Rule> parse_plain(std::span<const std::string> words) {
+    return policy::parse_rule_words(kAction, words);
+}
+
+constexpr Verb kVerbs[] = {
+    {"allow", "Add a live rule that lets packets pass", parse_plain<policy::Action::kAllow>},
+    {"deny", "Add a live rule that drops packets", parse_plain<policy::Action::kDeny>},
+    {"reject", "Add a live rule that drops packets and tells their sender",
+     parse_plain<policy::Action::kReject>},
+    {"limit", "Add a live rule that drops what is over a rate", policy::parse_limit_words,
+     "SERVICE... RATE [from A] [to A] [on IF] [in|out]",
+     "Services as in allow; then the rate: N/second, N/minute or N/hour, and behind it burst B, packets or "
+     "bytes, per source, destination, service or flow; then: from A, to A, on IF, in (the default) or out"},
+};
+
+void add_verb(CLI::App& app, Command& command, const Verb& row) {
+    CLI::App* verb = app.add_subcommand(row.name, row.help);
     auto options = std::make_shared<Options>();
-    verb->add_option("rule", options->words,
-                     "Services (icmp, icmp6, tcp/22, udp/1000-2000, icmp6/echo-request, 47, any), then: from "
-                     "A, to A (addresses or "
-                     "prefixes), on IF, in or out")
-        ->option_text("SERVICE... [from A] [to A] [on IF] [in|out]");
+    verb->add_option("rule", options->words, row.words)->option_text(row.usage);
     verb->add_option("--for", options->lasts, "Until this time is over: 90s, 10m, 1h30m, 2d")
         ->option_text("TIME");
     verb->add_option("--before", options->before, "Ask it before that rule; else it is the last")
         ->option_text("RULE");
-    verb->callback([options, action, &command] {
-        command.run = [options, action, &command] { return run(action, *options, command.globals); };
+    verb->callback([options, parse = row.parse, &command] {
+        command.run = [options, parse, &command] {
+            return run(parse(options->words), *options, command.globals);
+        };
     });
 }
 
 }  // namespace
 
 void add_rule_edits(CLI::App& app, Command& command) {
-    add_verb(app, command, policy::Action::kAllow, "Add a live rule that lets packets pass");
-    add_verb(app, command, policy::Action::kDeny, "Add a live rule that drops packets");
-    add_verb(app, command, policy::Action::kReject,
-             "Add a live rule that drops packets and tells their sender");
+    for (const Verb& verb : kVerbs) add_verb(app, command, verb);
 }
 
 }  // namespace fwctl::cli

@@ -4,11 +4,15 @@
 #include <iterator>
 #include <set>
 
+#include "compile/rate.h"
+
 namespace fwctl::compile {
 namespace {
 
 using policy::Action;
 using policy::RejectWith;
+
+constexpr std::size_t kRateWords = sizeof(fw_rate) / sizeof(std::uint32_t);
 
 std::uint8_t answer_of(RejectWith with) {
     switch (with) {
@@ -38,23 +42,24 @@ fw_next_hop next_hop_of(const policy::Redirect& redirect, Outputs& outputs) {
 
 }  // namespace
 
-Address Actions::put(const policy::Rule& rule) {
+Address Actions::put(const policy::Rule& rule, std::uint32_t counter) {
     fw_action action{};
     if (rule.action == Action::kReject)
         action.answer = answer_of(rule.reject_with);
     else if (rule.action == Action::kRedirect && rule.redirect)
         action.next_hop = next_hop_of(*rule.redirect, outputs_);
-    else
+    else if (!rule.rate)
         return 0;
+    if (rule.rate) action.rate = bank_.put(compile::rate_of(rule, counter), kRateWords);
     const auto [entry, is_new] =
         known_.try_emplace(std::string(reinterpret_cast<const char*>(&action), sizeof(action)), 0);
     if (is_new) entry->second = bank_.put(action, sizeof(action) / sizeof(std::uint32_t));
     return entry->second;
 }
 
-Address Actions::put(std::span<const policy::Rule> rules) {
+Address Actions::put(std::span<const policy::Rule> rules, std::span<const std::uint32_t> counters) {
     std::vector<Address> actions;
-    for (const policy::Rule& rule : rules) actions.push_back(put(rule));
+    for (std::size_t i = 0; i < rules.size(); ++i) actions.push_back(put(rules[i], counters[i]));
     if (known_.empty()) return 0;
     const Address table = bank_.reserve(actions.size(), 1);
     for (std::size_t i = 0; i < actions.size(); ++i) bank_[table + static_cast<Address>(i)] = actions[i];

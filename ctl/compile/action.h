@@ -1,4 +1,4 @@
-// What rules and routes say beside a verdict: answers to the sender, and where packets are sent on.
+// What rules and routes say beside a verdict: answers to the sender, where packets are sent on, rates.
 //
 // Promises: a rule that says nothing of the kind has no struct fw_action; equal ones are written once.
 #pragma once
@@ -22,10 +22,10 @@ public:
     Actions(Bank& bank, Outputs& outputs) : bank_(bank), outputs_(outputs) {}
 
     // The table fw_tier.actions; 0: no rule says anything.
-    Address put(std::span<const policy::Rule> rules);
+    Address put(std::span<const policy::Rule> rules, std::span<const std::uint32_t> counters);
 
 private:
-    Address put(const policy::Rule& rule);
+    Address put(const policy::Rule& rule, std::uint32_t counter);
 
     Bank& bank_;
     Outputs& outputs_;

@@ -141,11 +141,11 @@ private:
     void put_rows(Address address) {
         for (;; address += sizeof(fw_row) / sizeof(std::uint32_t)) {
             const auto row = bank_.get<fw_row>(address);
-            print("  {} \"{}\": traits {:#x}/{:#x}, ports {}-{}, checks {}/{}, where {}, conditions {}\n",
+            print("  {} \"{}\": traits {:#x}/{:#x}, ports {}-{}, checks {}/{}, where {}, conditions {}{}\n",
                   row.priority, rules_[row.rule].name, row.traits, row.traits_mask, row.selector_first,
                   row.selector_last, row.checks[FW_SOURCE], row.checks[FW_DESTINATION], row.where,
-                  row.conditions);
-            if (row.last != 0) return;
+                  row.conditions, (row.flags & FW_ROW_RATED) != 0 ? ", rated" : "");
+            if ((row.flags & FW_ROW_LAST) != 0) return;
         }
     }
 

@@ -22,7 +22,8 @@ constexpr std::array<std::uint8_t, FW_KINDS> kProtocols = {
     0, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_SCTP, 0, 0};
 
 bool is_plain(const fw_row& row) {
-    return row.conditions == 0 && row.checks[0] == 0 && row.checks[1] == 0 && row.where == 0;
+    return row.conditions == 0 && row.checks[0] == 0 && row.checks[1] == 0 && row.where == 0 &&
+           (row.flags & FW_ROW_RATED) == 0;
 }
 
 // Whether `outer` holds wherever `inner` does, as far as that shows without a look at what is rare.
@@ -164,7 +165,7 @@ Entry Leaves::put_rows(const std::vector<RowNumber>& rows) {
     const Address address = bank_.reserve(rows.size() * kRowWords, kRowWords);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         fw_row row = rows_[rows[i]];
-        row.last = i + 1 == rows.size() ? 1 : 0;
+        if (i + 1 == rows.size()) row.flags |= FW_ROW_LAST;
         bank_.set(address + static_cast<Address>(i * kRowWords), row);
     }
     known->second = address;

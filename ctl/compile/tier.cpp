@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "compile/classes.h"
 #include "compile/ends.h"
 #include "compile/leaf.h"
+#include "compile/rate.h"
 #include "compile/row.h"
 #include "compile/ways.h"
 #include "policy/builtin.h"
@@ -57,6 +59,7 @@ private:
     Status make_rows(Checks& checks);
     void put_leaves(const Checks& checks);
     Status put_actions();
+    [[nodiscard]] std::vector<std::uint32_t> bucket_pages() const;
     void put_meta();
 
     const TierInput& input_;
@@ -142,6 +145,7 @@ Status Builder::make_rows(Checks& checks) {
             row.priority = clause.priority;
             row.rule = clause.counter;
             row.conditions = *conditions;
+            row.flags = clause.rule->rate ? FW_ROW_RATED : 0;
             row.where = static_cast<std::uint16_t>(where);
             row.checks[FW_SOURCE] = static_cast<std::uint16_t>(source);
             row.checks[FW_DESTINATION] = static_cast<std::uint16_t>(destination);
@@ -192,7 +196,8 @@ void Builder::put_leaves(const Checks& checks) {
 
 Status Builder::put_actions() {
     image_.tier.first_priority = input_.first_priority;
-    image_.tier.actions = Actions(image_.bank, image_.outputs).put(input_.rules);
+    image_.tier.actions = Actions(image_.bank, image_.outputs).put(input_.rules, input_.counters);
+    image_.bucket_pages = bucket_pages();
     image_.routes = route_entries(input_.routes, image_.outputs);
     if (image_.outputs.names().size() >= FW_MAX_OUTPUTS)
         return fail(fmt::format("rules and routes send to {} interfaces, the limit is {}",
@@ -201,6 +206,21 @@ Status Builder::put_actions() {
         return fail(
             fmt::format("there are {} routes, the limit is {}", image_.routes.size(), +FW_MAX_ROUTES));
     return {};
+}
+
+std::vector<std::uint32_t> Builder::bucket_pages() const {
+    std::set<std::uint32_t> pages;
+    bool has_keyed = false;
+    for (std::size_t i = 0; i < input_.rules.size(); ++i) {
+        if (!input_.rules[i].rate) continue;
+        if (input_.rules[i].rate->per == policy::RatePer::kRule)
+            pages.insert(bucket_page(input_.counters[i]));
+        else
+            has_keyed = true;
+    }
+    for (std::uint32_t page = FW_RULE_BUCKET_PAGES; has_keyed && page < FW_BUCKET_PAGES; ++page)
+        pages.insert(page);
+    return {pages.begin(), pages.end()};
 }
 
 void Builder::put_meta() {
@@ -241,13 +261,6 @@ Result<TierImage> Builder::build() {
 }
 
 }  // namespace
-
-// FNV-1a, 64 bits (Fowler, Noll, Vo).
-std::uint64_t name_hash(std::string_view name) {
-    std::uint64_t hash = 0xcbf29ce484222325U;
-    for (const char letter : name) hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3U;
-    return hash;
-}
 
 Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets) {
     return Builder(input, sets).build();

@@ -9,13 +9,13 @@
 #include <map>
 #include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/result.h"
 #include "compile/action.h"
 #include "compile/bank.h"
 #include "compile/constraint.h"
+#include "compile/name_hash.h"
 #include "compile/outputs.h"
 #include "compile/places.h"
 #include "fwctl/abi/policy.h"
@@ -37,10 +37,8 @@ struct TierImage {
     Places places;
     Outputs outputs;
     std::vector<RouteEntry> routes;
+    std::vector<std::uint32_t> bucket_pages;  // of the map `buckets`, that its rates need; ascending
 };
-
-// What a tier keeps of its rules' names, sorted: enough to see that a name is taken, or is not.
-std::uint64_t name_hash(std::string_view name);
 
 Result<TierImage> compile_tier(const TierInput& input, SetBlocks& sets);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "engine/frame.h"
@@ -14,6 +15,7 @@
 #include "engine/why_not.h"
 #include "policy/builtin.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 
 namespace fwctl::engine {
 namespace {
@@ -40,7 +42,12 @@ std::map<std::uint32_t, std::uint8_t> parts_by_counter(const fw_trace& trace) {
     for (std::uint32_t i = 0; i < kept; ++i) {
         const fw_traced_row& row = trace.rows[i];
         const auto [known, is_new] = parts.try_emplace(row.rule, row.part);
+        if (known->second == FW_ROW_RATE) continue;
         const bool held = row.part == FW_ROW_HELD || known->second == FW_ROW_HELD;
+        if (row.part == FW_ROW_RATE) {
+            known->second = FW_ROW_RATE;
+            continue;
+        }
         if (!is_new && !held) known->second = std::max(known->second, row.part);
         if (held) known->second = FW_ROW_HELD;
     }
@@ -83,7 +90,9 @@ Result<Explainer> Explainer::of_policy(const policy::Policy& policy,
     if (!rehearsal) return tl::unexpected(rehearsal.error());
     auto store = std::make_shared<const Store>(std::move(rehearsal->store));
     const std::uint32_t half = store->next_half();
-    return of(std::move(store), std::move(rehearsal->state), half, policy);
+    auto explainer = of(std::move(store), std::move(rehearsal->state), half, policy);
+    if (explainer) explainer->purpose_ = Purpose::kRehearse;
+    return explainer;
 }
 
 Result<Explainer> Explainer::of_half(const Store& store, State state, std::uint32_t half,
@@ -112,11 +121,11 @@ Result<Judgement> Explainer::judge(const Attachment& attachment, fw_direction di
                                    std::span<const std::uint8_t> frame) {
     auto twin = twins_.find({attachment.slot, direction});
     if (twin == twins_.end()) {
-        auto loaded = Twin::load(*store_, attachment, direction, half_);
+        auto loaded = Twin::load(*store_, attachment, direction, half_, purpose_);
         if (!loaded) return tl::unexpected(loaded.error());
         twin = twins_.emplace(std::pair{attachment.slot, direction}, std::move(*loaded)).first;
     }
-    auto trace = twin->second.ask(frame);
+    auto trace = twin->second.ask(frame, clock_);
     if (!trace) return tl::unexpected(trace.error());
     Judgement judgement;
     judgement.reason = &reason_of(trace->reason);
@@ -128,6 +137,10 @@ Result<Judgement> Explainer::judge(const Attachment& attachment, fw_direction di
         verdict_of(*judgement.reason, judgement.rule == nullptr ? nullptr : &judgement.rule->rule);
     judgement.trace = *trace;
     return judgement;
+}
+
+void Explainer::begin_anew() {
+    clock_ += static_cast<std::uint64_t>(std::chrono::nanoseconds(2 * policy::kLongestRefill).count());
 }
 
 Result<Explanation> Explainer::explain(const Attachment& attachment, fw_direction direction,

@@ -57,7 +57,8 @@ class Explainer {
 public:
     // Of what holds in this network namespace. Nothing changes while it lives.
     static Result<Explainer> of_running();
-    // Of a policy by itself: without live rules, and with empty dynamic sets. `interfaces` are those that
+    // Of a policy by itself: without live rules, and with empty dynamic sets and full buckets, from which
+    // each packet that is judged takes. `interfaces` are those that
     // packets will name.
     static Result<Explainer> of_policy(const policy::Policy& policy,
                                        const std::vector<std::string>& interfaces);
@@ -70,6 +71,8 @@ public:
     [[nodiscard]] Result<const Attachment*> find(const std::string& interface) const;
     [[nodiscard]] const State& state() const { return state_; }
     [[nodiscard]] const RuleBook& rules() const { return rules_; }
+    // Of of_policy(): what packets have changed is over, as if much time had gone by. Until then none does.
+    void begin_anew();
 
     Result<Judgement> judge(const Attachment& attachment, fw_direction direction,
                             std::span<const std::uint8_t> frame);
@@ -91,6 +94,8 @@ private:
     policy::Policy main_;
     RuleBook rules_;
     std::map<std::pair<std::uint32_t, fw_direction>, Twin> twins_;  // by slot
+    Purpose purpose_ = Purpose::kExplain;
+    std::uint64_t clock_ = 0;  // of a rehearsal
 };
 
 // The frame of a packet on an attachment; an error when it says what the attachment's link has not.

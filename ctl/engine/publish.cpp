@@ -111,6 +111,7 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
     if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
     if (auto made = rule_counters_.make(kFirstFreeCounter); !made) return made;
     if (main != nullptr) {
+        if (auto made = buckets_.make(main->bucket_pages); !made) return made;
         const std::uint32_t bank = state.main.tier.bank == kMainBanks[0] ? kMainBanks[1] : kMainBanks[0];
         if (auto written = banks_.write(bank, main->bank.words()); !written) {
             (void)banks_.clear(bank);
@@ -168,6 +169,7 @@ Status Store::write_routes(std::uint32_t bank, std::span<const compile::RouteEnt
 Status Store::write_half(std::uint32_t half, const State& state) const {
     auto front = compile_front(state);
     if (!front) return tl::unexpected(front.error());
+    if (auto made = buckets_.make(front->bucket_pages); !made) return made;
     const auto generation = std::make_unique<fw_generation>();
     std::vector<compile::Attachment> attachments;
     for (const Attachment& attachment : state.attachments)

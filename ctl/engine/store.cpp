@@ -167,6 +167,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.devices_ = std::move(maps.devices);
     store.answers_ = std::move(maps.answers);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
+    store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
     if (held.secret == 0) held.secret = new_secret();
     return store;
 }
@@ -180,6 +181,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"devices", devices_.fd()},
              {"answers", answers_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
+             {"buckets", buckets_.map().fd()},
              {"attachments", records_.map().fd()}}};
 }
 

@@ -151,6 +151,7 @@ private:
     kernel::Map devices_;
     kernel::Map answers_;
     kernel::CounterPages rule_counters_;
+    kernel::BucketPages buckets_;
 };
 
 // Removes every pin of a network namespace that has no attachment any more, and its directories.

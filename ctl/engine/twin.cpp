@@ -15,7 +15,7 @@ std::uint8_t hook_for(const Attachment& attachment, fw_direction direction) {
 }
 
 Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_direction direction,
-                        std::uint32_t half) {
+                        std::uint32_t half, Purpose purpose) {
     const auto hook = static_cast<fw_hook>(hook_for(attachment, direction));
     if (hook == 0)
         return fail(
@@ -27,14 +27,15 @@ Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_dir
     config.half = half;
     config.silent = true;
     config.tracing = true;
+    config.rehearses = purpose == Purpose::kRehearse;
     auto object = kernel::Object::open(program_kind(hook), config, store.maps());
     if (!object) return tl::unexpected(object.error());
     if (auto loaded = object->load(); !loaded) return tl::unexpected(loaded.error());
     return Twin(std::move(*object), hook);
 }
 
-Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame) const {
-    auto run = object_.run(frame);
+Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame, std::uint64_t clock) const {
+    auto run = object_.run(frame, clock);
     if (!run) return tl::unexpected(run.error());
     return run->trace;
 }

@@ -15,14 +15,20 @@
 
 namespace fwctl::engine {
 
+enum class Purpose {
+    kExplain,   // the maps are others': nothing in them changes
+    kRehearse,  // the store is private: packets take tokens, and its time is what the caller says
+};
+
 class Twin {
 public:
     // Of the hook where the attachment sees that direction, and of the half of `policy`. An error with
     // Exit::kNotAttached when it sees nothing there.
     static Result<Twin> load(const Store& store, const Attachment& attachment, fw_direction direction,
-                             std::uint32_t half);
+                             std::uint32_t half, Purpose purpose);
 
-    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame) const;
+    // `clock`: what a rehearsing one takes for CLOCK_MONOTONIC.
+    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame, std::uint64_t clock) const;
     [[nodiscard]] fw_hook hook() const { return hook_; }
 
 private:

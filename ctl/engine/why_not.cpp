@@ -8,6 +8,7 @@
 #include "policy/field.h"
 #include "policy/packet_text.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 #include "policy/schema.h"
 #include "policy/service.h"
 
@@ -93,6 +94,12 @@ std::string of_conditions(const Rule& rule, const PacketView& packet) {
     return of_destination(rule, packet);
 }
 
+std::string of_rate(const Rule& rule) {
+    if (!rule.rate) return {};
+    return fmt::format("it is for what is {}, and there are {}tokens left for the packet",
+                       policy::format_rate(*rule.rate), rule.rate->over ? "" : "no ");
+}
+
 }  // namespace
 
 std::string service_of(const PacketView& packet) {
@@ -123,6 +130,8 @@ std::string why_not(const Rule& rule, fw_row_part part, const PacketView& packet
             return of_place(rule, packet);
         case FW_ROW_CONDITIONS:
             return of_conditions(rule, packet);
+        case FW_ROW_RATE:
+            return of_rate(rule);
         case FW_ROW_HELD:
             break;
     }

@@ -26,6 +26,8 @@ constexpr std::size_t kMostSteps = 200'000;
 // How deep chains ask each other at most. The kernel's own limit is 16 for nftables.
 constexpr std::size_t kDeepest = 100;
 
+constexpr const char* kManyBuckets = "its rate would be counted in several rules, each with its own bucket";
+
 // Interfaces all of whose packets of a kind have got their verdict further up.
 struct Decided {
     Direction direction;
@@ -60,7 +62,8 @@ private:
     void step(const SourceRule& rule, std::size_t number, const Chain& chain, Frame& frame, const Base& base);
     void decide(const SourceRule& rule, const std::string& name, const Chain& chain, Frame& frame,
                 const Base& base);
-    void leave(const SourceRule& rule, Frame& frame, const Base& base);
+    [[nodiscard]] static bool rate_can_be_said(const SourceRule& rule, const Frame& frame, const Base& base);
+    void leave(const SourceRule& rule, Frame& frame, const Base& base, const std::string& reason);
     void skip_rest(const SourceRule& rule, Frame& frame, const Base& base);
     void ask(const SourceRule& rule, Frame& frame, const Base& base);
     void end_base(const Base& base);
@@ -138,6 +141,10 @@ bool Flattener::emit(const SourceRule& rule, const Condition& condition, Action 
         leave_out(rule, parts.error().message, base);
         return false;
     }
+    if (rule.rate && parts->size() != 1) {
+        leave_out(rule, kManyBuckets, base);
+        return false;
+    }
     std::vector<Entry> entries;
     for (const Match& match : *parts) {
         auto said = say(match, base.chain.direction);
@@ -147,6 +154,7 @@ bool Flattener::emit(const SourceRule& rule, const Condition& condition, Action 
         }
         said->action = action;
         said->direction = base.chain.direction;
+        said->rate = rule.rate;
         said->reject_with = action == Action::kReject ? rule.reject_with : policy::RejectWith::kAuto;
         const Status valid = policy::check_rule(*said);
         if (!valid) {
@@ -160,7 +168,9 @@ bool Flattener::emit(const SourceRule& rule, const Condition& condition, Action 
         const std::string comment = printable(rule.comment);
         said.name = names_.take(comment, chain.label, name);
         said.comment = said.name == comment ? "" : comment;
-        remember((*parts)[i], action, base);
+        if (!rule.rate) {
+            remember((*parts)[i], action, base);
+        }
         flat_.entries.push_back(std::move(entries[i]));
     }
     return true;
@@ -228,8 +238,23 @@ void Flattener::decide(const SourceRule& rule, const std::string& name, const Ch
     }
 }
 
-void Flattener::leave(const SourceRule& rule, Frame& frame, const Base& base) {
-    leave_out(rule, rule.reason, base);
+// One rule has to come of it, which decides for itself: else there would be several buckets for one.
+bool Flattener::rate_can_be_said(const SourceRule& rule, const Frame& frame, const Base& base) {
+    switch (rule.verdict) {
+        case Verdict::kDrop:
+        case Verdict::kReject:
+            return frame.is_base && !rule.logs;
+        case Verdict::kAccept:
+            return frame.is_base && !rule.logs && base.is_last;
+        case Verdict::kNone:
+            return frame.is_base;
+        default:
+            return false;
+    }
+}
+
+void Flattener::leave(const SourceRule& rule, Frame& frame, const Base& base, const std::string& reason) {
+    leave_out(rule, reason, base);
     const bool skips = rule.verdict == Verdict::kReturn || rule.verdict == Verdict::kGoto;
     if (skips && !frame.is_base) {
         frame.lost = rule.place;
@@ -244,7 +269,11 @@ void Flattener::step(const SourceRule& rule, std::size_t number, const Chain& ch
         return;
     }
     if (!rule.reason.empty()) {
-        leave(rule, frame, base);
+        leave(rule, frame, base, rule.reason);
+        return;
+    }
+    if (rule.rate && !rate_can_be_said(rule, frame, base)) {
+        leave(rule, frame, base, kManyBuckets);
         return;
     }
     const std::string name = std::to_string(number);

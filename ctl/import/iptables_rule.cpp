@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "import/iptables_match.h"
+#include "import/rates.h"
 
 namespace fwctl::importer {
 
@@ -15,9 +17,9 @@ namespace {
 using policy::RejectWith;
 
 // Extensions whose options iptables_match.h reads.
-constexpr std::array<std::string_view, 14> kModules = {"tcp",     "udp",     "sctp", "icmp", "icmp6",
-                                                       "icmpv6",  "comment", "set",  "ttl",  "hl",
-                                                       "iprange", "length",  "dscp", "mac"};
+constexpr std::array<std::string_view, 15> kModules = {"limit", "tcp",     "udp",     "sctp", "icmp",
+                                                       "icmp6", "icmpv6",  "comment", "set",  "ttl",
+                                                       "hl",    "iprange", "length",  "dscp", "mac"};
 
 // Targets behind which the next rule is asked.
 constexpr std::array<std::string_view, 24> kGoOn = {
@@ -78,6 +80,11 @@ public:
             rule_.reason = condition.error().message;
         }
         rule_.condition = condition ? *condition : always();
+        if (has_limit_ && rule_.reason.empty()) {
+            auto rate = iptables_rate(limit_, burst_);
+            rule_.reason = rate ? "" : rate.error().message;
+            rule_.rate = rate ? std::optional(*rate) : std::nullopt;
+        }
         if (is_log_ && rule_.reason.empty()) {
             rule_.logs = rule_.condition;
         }
@@ -118,6 +125,11 @@ private:
             next_ += option == "--log-level" ? 2 : 1;
         } else if (option.rfind("--log-", 0) == 0) {
             ++next_;
+        } else if (option == "--limit" || option == "--limit-burst") {
+            (option == "--limit" ? limit_ : burst_) = word(next_ + 1);
+            next_ += 2;
+        } else if (!limit_.empty()) {
+            rule_.reason = "its rate counts packets before all of its matches are asked";
         } else {
             const auto used = match_.read(words_, next_);
             if (!used) {
@@ -128,6 +140,11 @@ private:
     }
 
     void read_module(const std::string& name) {
+        if (name == "limit") {
+            rule_.reason = has_limit_ ? "it has two rates" : rule_.reason;
+            has_limit_ = true;
+            limit_ = "3/hour";  // what the module takes when nothing is said
+        }
         if (name == "state" || name == "conntrack") {
             rule_.reason = "needs flow state, not supported yet";
         } else if (!is_one_of(kModules, name) && name != "multiport") {
@@ -185,6 +202,9 @@ private:
     IptablesMatch match_;
     SourceRule rule_;
     std::string log_prefix_;
+    bool has_limit_ = false;
+    std::string limit_;
+    std::string burst_ = "5";
     std::size_t next_ = 0;
     bool is_log_ = false;
     bool has_replies_ = false;

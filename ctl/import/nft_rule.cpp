@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "import/conditions.h"
 #include "import/nft_names.h"
+#include "import/rates.h"
 #include "policy/service.h"
 
 namespace fwctl::importer {
@@ -35,6 +37,9 @@ public:
             rule_.comment = log_prefix_;
         }
         rule_.condition = condition_;
+        if (rule_.rate && !(condition_ == at_limit_)) {
+            leave_out("its rate counts packets before all of its matches are asked");
+        }
         for (const Match& match : condition_) {
             const Status ports = check_ports(match);
             leave_out(ports ? "" : ports.error().message);
@@ -70,6 +75,8 @@ private:
             rule_.verdict = Verdict::kDrop;
         } else if (kind == "return") {
             rule_.verdict = Verdict::kReturn;
+        } else if (kind == "limit") {
+            read_limit(body);
         } else if (kind != "continue") {
             read_other(kind, body, statement);
         }
@@ -90,6 +97,31 @@ private:
             return;
         }
         condition_ = both(condition_, *condition);
+    }
+
+    // Of packets, by count and time: rates of bytes have another burst there.
+    void read_limit(const Json& body) {
+        const Json* count = member(body, "rate");
+        const Json* burst = member(body, "burst");
+        const Json* over = member(body, "inv");
+        const std::string unit = text_of(body, "rate_unit");
+        if (count == nullptr || !count->is_number_unsigned() || (!unit.empty() && unit != "packets")) {
+            leave_out("a rate of bytes, or of another rule's making, has no counterpart");
+            return;
+        }
+        constexpr std::uint64_t kUsualBurst = 5;
+        const bool has_burst = burst != nullptr && burst->is_number_unsigned() && *burst != 0;
+        const auto rate = packet_rate(over != nullptr && over->is_boolean() && over->get<bool>(),
+                                      count->get<std::uint64_t>(), text_of(body, "per"),
+                                      has_burst ? burst->get<std::uint64_t>() : kUsualBurst);
+        if (!rate || rule_.rate || rule_.logs) {
+            leave_out(!rate        ? rate.error().message
+                      : rule_.rate ? "it has two rates"
+                                   : "it logs before its rate is asked");
+            return;
+        }
+        rule_.rate = *rate;
+        at_limit_ = condition_;
     }
 
     void read_reject(const Json& body) {
@@ -137,6 +169,7 @@ private:
     const NftSets& sets_;
     SourceRule rule_;
     Condition condition_ = always();
+    Condition at_limit_;  // what was asked before the rate
     std::string log_prefix_;
     bool has_counter_ = false;
     bool has_replies_ = false;

@@ -19,6 +19,8 @@ namespace {
 
 using Tokens = std::span<const NftToken>;
 
+constexpr unsigned kMostNumber = 1'000'000'000;  // of a rate
+
 constexpr std::array<std::string_view, 13> kHeaders = {
     "ether", "vlan", "arp", "ip", "ip6", "tcp", "udp", "sctp", "dccp", "icmp", "icmpv6", "udplite", "th"};
 // Keys of meta that nft prints without that word.
@@ -123,6 +125,8 @@ private:
             log();
         } else if (first.is("reject")) {
             reject();
+        } else if (first.is("limit")) {
+            limit();
         } else if (first.is("comment")) {
             ++at_;
             rule_["comment"] = take();
@@ -204,6 +208,34 @@ private:
             }
         }
         add("reject", std::move(body));
+    }
+
+    // "limit rate over 10/second burst 5 packets"; what is not of packets stays without its numbers.
+    void limit() {
+        ++at_;
+        Json body = Json::object();
+        at_ += is_at("rate") ? 1 : 0;
+        if (is_at("over")) {
+            ++at_;
+            body["inv"] = true;
+        }
+        const std::string rate = take();
+        const std::size_t slash = std::min(rate.find('/'), rate.size());
+        const auto count = parse_number(rate.substr(0, slash), kMostNumber);
+        const auto burst = is_at("burst") && at_ + 2 < tokens_.size() && tokens_[at_ + 2].is("packets")
+                               ? parse_number(tokens_[at_ + 1].text, kMostNumber)
+                               : std::nullopt;
+        at_ += burst ? 3 : 0;
+        if (!count || slash == rate.size() || is_at("burst")) {
+            skip();
+        } else {
+            body["rate"] = *count;
+            body["per"] = rate.substr(slash + 1);
+        }
+        if (burst) {
+            body["burst"] = *burst;
+        }
+        add("limit", std::move(body));
     }
 
     // The words of one value: up to the blank behind it, so to say.

@@ -30,8 +30,9 @@ struct SourceRule {
     std::string note;     // what is a little different in the translation; empty: nothing
 
     Condition condition = always();
-    std::optional<Condition> logs;  // which packets it reports
-    bool counts = false;            // its counter is all that it is for
+    std::optional<Condition> logs;     // which packets it reports
+    std::optional<policy::Rate> rate;  // asked when the condition holds
+    bool counts = false;               // its counter is all that it is for
     Verdict verdict = Verdict::kNone;
     policy::RejectWith reject_with = policy::RejectWith::kAuto;
     std::string target;            // of a jump: the key of a chain

@@ -59,6 +59,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         constants->fw_half = config.half ? static_cast<std::uint8_t>(*config.half + 1) : 0;
         constants->fw_silent = config.silent ? 1 : 0;
         constants->fw_tracing = config.tracing ? 1 : 0;
+        constants->fw_rehearses = config.rehearses ? 1 : 0;
         bpf_map__set_initial_value(map, bytes.data(), size);
     }
 }
@@ -73,6 +74,7 @@ FW_SAME_PLACE(fw_behind_xdp);
 FW_SAME_PLACE(fw_half);
 FW_SAME_PLACE(fw_silent);
 FW_SAME_PLACE(fw_tracing);
+FW_SAME_PLACE(fw_rehearses);
 #undef FW_SAME_PLACE
 
 Status set_pins(bpf_object* object, const StatePaths& paths) {
@@ -155,11 +157,16 @@ Result<fw_trace> Object::trace() const {
     return trace;
 }
 
-Result<TestRun> Object::run(std::span<const std::uint8_t> frame) const {
-    const std::array<char, kTraceBytes> empty{};
+Status Object::set_clock(std::uint64_t nanoseconds) const {
+    std::array<char, kTraceBytes> value{};
+    std::memcpy(value.data() + offsetof(fw_trace, clock), &nanoseconds, sizeof(nanoseconds));
     const std::uint32_t zero = 0;
-    if (bpf_map_update_elem(trace_fd(), &zero, empty.data(), BPF_ANY) != 0)
-        return fail("the trace cannot be written");
+    if (bpf_map_update_elem(trace_fd(), &zero, value.data(), BPF_ANY) == 0) return {};
+    return fail("the trace cannot be written");
+}
+
+Result<TestRun> Object::run(std::span<const std::uint8_t> frame, std::uint64_t clock) const {
+    if (auto set = set_clock(clock); !set) return tl::unexpected(set.error());
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
     options.data_in = frame.data();

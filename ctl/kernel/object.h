@@ -35,6 +35,7 @@ struct ProgramConfig {
     std::optional<std::uint32_t> half;
     bool silent = false;
     bool tracing = false;
+    bool rehearses = false;  // the maps are the question's own: buckets are charged, by a clock that is set
 };
 
 // What became of one packet under BPF_PROG_TEST_RUN.
@@ -61,7 +62,10 @@ public:
 
     // One packet under BPF_PROG_TEST_RUN; needs `tracing`. The kernel takes Ethernet frames, or what is at
     // least as long as their header; for TC at most 3,712 bytes (found out on 6.1 and 6.18).
-    [[nodiscard]] Result<TestRun> run(std::span<const std::uint8_t> frame) const;
+    [[nodiscard]] Result<TestRun> run(std::span<const std::uint8_t> frame, std::uint64_t clock = 0) const;
+
+    // What a program that rehearses takes for CLOCK_MONOTONIC from now on. Forgets the trace.
+    [[nodiscard]] Status set_clock(std::uint64_t nanoseconds) const;
 
 private:
     struct Close {

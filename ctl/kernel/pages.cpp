@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/fd.h"
+#include "fwctl/abi/bucket.h"
 #include "fwctl/abi/image.h"
 #include "fwctl/abi/limits.h"
 
@@ -151,6 +152,19 @@ Status CounterPages::make(std::uint32_t count) const {
         made.emplace_back(bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "fwctl_counts", sizeof(std::uint32_t),
                                          sizeof(fw_count), FW_COUNTER_PAGE_SIZE, nullptr));
         if (!made.back()) return no_memory("the counters of the rules");
+    }
+    return pages_.put(missing, made);
+}
+
+Status BucketPages::make(std::span<const std::uint32_t> indices) const {
+    std::vector<std::uint32_t> missing;
+    std::vector<Fd> made;
+    for (const std::uint32_t page : indices) {
+        if (pages_.open(page)) continue;
+        missing.push_back(page);
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_buckets", sizeof(std::uint32_t),
+                                         sizeof(fw_bucket_page), 1, nullptr));
+        if (!made.back()) return no_memory("the buckets of rates");
     }
     return pages_.put(missing, made);
 }

@@ -1,5 +1,5 @@
 // Maps of maps whose inner maps come and go as they are needed: the pages of the compiled rules, and those of
-// the rules' counters.
+// the rules' counters and buckets.
 //
 // Promises: errors name what ran out. A page that a program may be reading is never taken away by itself: the
 // caller waits for the packets first.
@@ -69,6 +69,20 @@ public:
     // Of each of the rules, summed over the processors.
     [[nodiscard]] Result<std::vector<fw_count>> sums(std::span<const std::uint32_t> rules) const;
     [[nodiscard]] Status clear(std::span<const std::uint32_t> rules) const;
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
+
+private:
+    InnerMaps pages_;
+};
+
+// The map `buckets`: pages of token buckets, full when they are made.
+class BucketPages {
+public:
+    BucketPages() = default;
+    explicit BucketPages(InnerMaps pages) : pages_(std::move(pages)) {}
+
+    // Makes those that are not there. None is ever taken away: buckets outlive the policy that they are of.
+    [[nodiscard]] Status make(std::span<const std::uint32_t> indices) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

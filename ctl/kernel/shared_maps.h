@@ -17,8 +17,8 @@ struct bpf_map;
 namespace fwctl::kernel {
 
 struct SharedMaps {
-    static constexpr std::array kNames = {"control", "policy",  "pages",         "members",    "routes",
-                                          "devices", "answers", "rule_counters", "attachments"};
+    static constexpr std::array kNames = {"control", "policy",  "pages",         "members", "routes",
+                                          "devices", "answers", "rule_counters", "buckets", "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -35,6 +35,7 @@ struct SharedMaps {
     Map devices;
     Map answers;
     Map rule_counters;
+    Map buckets;
     Map attachments;
 };
 

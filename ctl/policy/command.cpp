@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "policy/field.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 #include "policy/rule.h"
 #include "policy/schema.h"
 
@@ -38,6 +39,9 @@ const std::vector<Opener>& openers() {
     }();
     return all_openers;
 }
+
+// What a word such as 10/second opens.
+constexpr Opener kRateOpener = {"rate", "a rate", "10/second"};
 
 // All words that are not values.
 const std::vector<std::string_view>& keywords() {
@@ -87,7 +91,11 @@ bool is_bare_number(std::string_view word) {
 // Reads the words from left to right into a rule.
 class Sentence {
 public:
-    explicit Sentence(Action action) { rule_.action = action; }
+    enum class Kind { kPlain, kLimit };
+
+    explicit Sentence(Action action, Kind kind = Kind::kPlain) : is_limit_(kind == Kind::kLimit) {
+        rule_.action = action;
+    }
 
     Status read(const std::string& word) {
         if (const Opener* opener = find_opener(word)) {
@@ -98,6 +106,12 @@ public:
         }
         if (direction_is_last_) {
             return refuse_behind_direction(word);
+        }
+        if (is_limit_ && begins_rate(word)) {
+            const Status opened = open(kRateOpener);
+            rate_ = "over " + word;
+            list_is_empty_ = false;
+            return opened;
         }
         Status added = opener_ == nullptr ? add_service(word) : add_to_list(word);
         list_is_empty_ = false;
@@ -112,7 +126,16 @@ public:
         if (rule_.services.empty()) {
             return refuse(
                 fmt::format("{} what? name a service such as icmp or tcp/22, or any for every packet",
-                            action_name(rule_.action)));
+                            is_limit_ ? "limit" : action_name(rule_.action)));
+        }
+        if (is_limit_ && rate_.empty()) {
+            return refuse(
+                "limit to what? write a rate behind the services: fwctl limit tcp/22 10/minute per source");
+        }
+        if (is_limit_) {
+            if (const Status added = find_rule_key("rate")->add(rule_, rate_); !added) {
+                return tl::unexpected<Error>(added.error());
+            }
         }
         Rule rule = canonical(std::move(rule_));
         rule.name = default_name(rule);
@@ -191,7 +214,18 @@ private:
         return added;
     }
 
+    // The comma of "per source/24,64" has parted it.
+    Status add_to_rate(const std::string& word) {
+        const std::size_t last = rate_.rfind(' ');
+        const bool goes_on = is_bare_number(word) && rate_.find('/', last) != std::string::npos;
+        rate_ += (goes_on ? "," : " ") + word;
+        return {};
+    }
+
     Status add_to_list(const std::string& word) {
+        if (opener_ == &kRateOpener) {
+            return add_to_rate(word);
+        }
         if (opener_->takes == "an address" && word == "any") {
             return refuse(
                 fmt::format("\"{0} any\" says nothing: leave {0} out for any address", opener_->word));
@@ -204,7 +238,9 @@ private:
         return added;
     }
 
+    bool is_limit_ = false;
     Rule rule_;
+    std::string rate_;                // as the key has it
     const Opener* opener_ = nullptr;  // of the list that is being read; nullptr: the services
     bool list_is_empty_ = true;
     std::vector<std::string_view> opened_;
@@ -212,10 +248,7 @@ private:
     bool direction_is_last_ = false;
 };
 
-}  // namespace
-
-Result<Rule> parse_rule_words(Action action, std::span<const std::string> words) {
-    Sentence sentence(action);
+Result<Rule> read_sentence(Sentence sentence, std::span<const std::string> words) {
     for (const std::string& word : split_at_commas(words)) {
         const Status read = sentence.read(word);
         if (!read) {
@@ -223,6 +256,16 @@ Result<Rule> parse_rule_words(Action action, std::span<const std::string> words)
         }
     }
     return sentence.finish();
+}
+
+}  // namespace
+
+Result<Rule> parse_rule_words(Action action, std::span<const std::string> words) {
+    return read_sentence(Sentence(action), words);
+}
+
+Result<Rule> parse_limit_words(std::span<const std::string> words) {
+    return read_sentence(Sentence(Action::kDeny, Sentence::Kind::kLimit), words);
 }
 
 }  // namespace fwctl::policy

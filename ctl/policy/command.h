@@ -2,7 +2,9 @@
 //
 //     fwctl allow|deny|reject SERVICE… [from ADDRESS…] [to ADDRESS…] [FIELD VALUE…]… [on INTERFACE…] [in|out]
 //
-// where ADDRESS is as in addresses.h and FIELD one of field.h: sport 1024-65535.
+//     fwctl limit SERVICE… N/second|minute|hour [burst B] [packets|bytes] [per WHAT] [from …]…
+//
+// where ADDRESS is as in addresses.h and FIELD one of field.h: sport 1024-65535; the rate is as in rate.h.
 //
 // Promises: commas separate like blanks. Errors are one line, with Exit::kUsage. The rule is canonical and
 // carries its default name. Options (--for, --before) are not seen here.
@@ -18,5 +20,8 @@ namespace fwctl::policy {
 
 // `words` are those behind the verb.
 Result<Rule> parse_rule_words(Action action, std::span<const std::string> words);
+
+// Of `limit`: a rule that denies what is over the rate.
+Result<Rule> parse_limit_words(std::span<const std::string> words);
 
 }  // namespace fwctl::policy

@@ -1,10 +1,14 @@
 #include "policy/evaluate.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "policy/builtin.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 #include "policy/rule.h"
 #include "policy/service.h"
 
@@ -109,7 +113,64 @@ bool matches_addresses(const Addresses& wanted, const PacketView& packet, const 
     return only_excepts || in_any(wanted.prefixes, wanted.sets, packet, address, context);
 }
 
+// "10.1.2.0/24", or "-" for what is not IP.
+std::string address_key(const PacketView& packet, const Address& address, const Rate& rate) {
+    if (!packet.family) {
+        return "-";
+    }
+    const std::uint8_t length = *packet.family == Family::kIpv4 ? rate.ipv4_bits : rate.ipv6_bits;
+    return format_prefix(block_around(*packet.family, address, length));
+}
+
+// Whose bucket a packet asks.
+std::string bucket_key(const Rate& rate, const PacketView& packet) {
+    const int protocol = packet.family ? packet.protocol : -1;
+    const std::string source = address_key(packet, packet.source, rate);
+    const std::string destination = address_key(packet, packet.destination, rate);
+    const auto with_port = [&](const std::string& address, std::uint16_t port) {
+        return packet.has_ports() ? fmt::format("{} {}", address, port) : address;
+    };
+    switch (rate.per) {
+        case RatePer::kRule:
+            return {};
+        case RatePer::kSource:
+            return source;
+        case RatePer::kDestination:
+            return destination;
+        case RatePer::kService:
+            return fmt::format("{} {}", protocol, with_port(destination, packet.selector));
+        case RatePer::kFlow:
+            break;
+    }
+    const std::string one = with_port(source, packet.source_port);
+    const std::string other = with_port(destination, packet.selector);
+    return fmt::format("{} {} {}", protocol, std::min(one, other), std::max(one, other));
+}
+
+bool rate_holds(const Rule& rule, const PacketView& packet, Buckets* buckets) {
+    return !rule.rate || (buckets == nullptr || buckets->take(rule, packet)) != rule.rate->over;
+}
+
 }  // namespace
+
+bool Buckets::take(const Rule& rule, const PacketView& packet) {
+    const Rate& rate = *rule.rate;
+    const auto period = static_cast<std::uint64_t>(std::chrono::nanoseconds(period_of(rate)).count());
+    const std::uint64_t full = rate.burst * period;
+    const auto [known, is_new] =
+        levels_.try_emplace(rule.name + '\n' + bucket_key(rate, packet), Level{full, now});
+    Level& level = known->second;
+    const std::uint64_t passed = now - level.time;
+    const std::uint64_t missing = full - level.tokens;
+    level.tokens = passed > missing / rate.count ? full : level.tokens + passed * rate.count;
+    level.time = now;
+    const std::uint64_t wanted = rate.bytes ? packet.length : 1;
+    if (wanted > rate.burst || level.tokens < wanted * period) {
+        return false;
+    }
+    level.tokens -= wanted * period;
+    return true;
+}
 
 bool PacketView::has_ports() const {
     return family && has_l4 &&
@@ -162,10 +223,11 @@ bool matches(const Rule& rule, const PacketView& packet, const Context& context)
            matches_addresses(rule.to, packet, packet.destination, context);
 }
 
-Verdict evaluate(const std::vector<Rule>& rules, const PacketView& packet, const Context& context) {
+Verdict evaluate(const std::vector<Rule>& rules, const PacketView& packet, const Context& context,
+                 Buckets* buckets) {
     Verdict verdict;
     for (std::size_t i = 0; i < rules.size(); ++i) {
-        if (!matches(rules[i], packet, context)) {
+        if (!matches(rules[i], packet, context) || !rate_holds(rules[i], packet, buckets)) {
             continue;
         }
         if (!goes_on(rules[i].action)) {

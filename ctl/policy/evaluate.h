@@ -1,7 +1,7 @@
 // The oracle: which rule decides about a packet, asked in the slowest and most obvious way.
 //
-// Promises: no state, no shortcut but one: the elements of a set are searched by halves. Tests compare the
-// compiled classifier with it; nothing at run time uses it.
+// Promises: no state but the buckets, no shortcut but one: the elements of a set are searched by halves.
+// Tests compare the compiled classifier with it; nothing at run time uses it.
 #pragma once
 
 #include <array>
@@ -60,17 +60,36 @@ struct Context {
     std::map<std::string, std::vector<Member>> members = {};  // by the set's name
 };
 
-// The rules that the parser judges match nothing here.
+// The buckets of rules with a rate, each counted in tokens as a person would: it fills as time goes by and a
+// packet takes out of it. Exact while burst * period in nanoseconds is below 2^63.
+class Buckets {
+public:
+    std::uint64_t now = 0;  // nanoseconds; never goes back
+
+    // Whether the packet's bucket, now, has its tokens; then they are taken.
+    bool take(const Rule& rule, const PacketView& packet);
+
+private:
+    struct Level {
+        std::uint64_t tokens = 0;  // times the nanoseconds of the period
+        std::uint64_t time = 0;
+    };
+    std::map<std::string, Level> levels_;  // by the rule's name and whose bucket it is
+};
+
+// All but the rate. The rules that the parser judges match nothing here.
 bool matches(const Rule& rule, const PacketView& packet, const Context& context = {});
 
 // Indices of rules. `rule` is the first that matches and ends the search; nullopt: the default decides.
-// `counted` are those of `count` and `log` in front of it that match, in their order.
+// `counted` are those of `count` and `log` in front of it that match, in their order. Without `buckets` all
+// buckets are full.
 struct Verdict {
     std::optional<std::size_t> rule = std::nullopt;
     std::vector<std::size_t> counted = {};
     bool operator==(const Verdict&) const = default;
 };
-Verdict evaluate(const std::vector<Rule>& rules, const PacketView& packet, const Context& context = {});
+Verdict evaluate(const std::vector<Rule>& rules, const PacketView& packet, const Context& context = {},
+                 Buckets* buckets = nullptr);
 
 // Its `rule` alone.
 std::optional<std::size_t> first_match(const std::vector<Rule>& rules, const PacketView& packet,

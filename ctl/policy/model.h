@@ -133,6 +133,31 @@ struct Redirect {
     auto operator<=>(const Redirect&) const = default;
 };
 
+enum class RatePeriod : std::uint8_t { kSecond, kMinute, kHour };
+
+// Who has a bucket of tokens.
+enum class RatePer : std::uint8_t {
+    kRule,  // all that the rule matches
+    kSource,
+    kDestination,
+    kService,  // a destination with protocol and port
+    kFlow,     // both ends with protocol and ports, both ways alike
+};
+
+// A rule with a rate matches packets that find no tokens (`over`) or that find some (under); those are taken,
+// either way. A bucket gets `count` of them in each period and holds `burst`.
+struct Rate {
+    bool over = true;
+    std::uint64_t count = 1;
+    RatePeriod period = RatePeriod::kSecond;
+    std::uint64_t burst = 1;
+    bool bytes = false;  // a token is a byte of the packet from layer 3 on; else it is a packet
+    RatePer per = RatePer::kRule;
+    std::uint8_t ipv4_bits = 32;   // kSource and kDestination: of the address
+    std::uint8_t ipv6_bits = 128;  // likewise
+    auto operator<=>(const Rate&) const = default;
+};
+
 enum class Direction : std::uint8_t { kBoth, kIn, kOut };
 enum class Origin : std::uint8_t { kBuiltin, kLive, kFile };
 
@@ -158,6 +183,7 @@ struct Rule {
     std::vector<FieldMatch> fields;  // sorted, each field once
     std::vector<std::string> on;     // interface names or names of attachments; * and ? are wildcards
     Direction direction = Direction::kBoth;
+    std::optional<Rate> rate;
     Origin origin = Origin::kLive;
     std::uint64_t expires = 0;  // nanoseconds of CLOCK_MONOTONIC; 0: never
     Place place;

@@ -7,6 +7,7 @@
 
 #include "policy/builtin.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 #include "policy/schema.h"
 
 namespace fwctl::policy {
@@ -163,6 +164,9 @@ std::string describe(const Rule& rule) {
     }
     const auto services = find_rule_key("service")->words(rule);
     out += services.empty() ? " any" : fmt::format(" {}", fmt::join(services, ", "));
+    if (rule.rate) {
+        out += " " + format_rate(*rule.rate);
+    }
     for (const std::string_view key : clause_keys()) {
         out += clause(key, rule);
     }

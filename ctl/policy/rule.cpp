@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "policy/builtin.h"
 #include "policy/check.h"
 #include "policy/field.h"
+#include "policy/rate.h"
 #include "policy/schema.h"
 #include "policy/service.h"
 
@@ -64,6 +66,14 @@ constexpr auto kCoversService = [](const Service& outer, const Service& inner) {
     return covers(outer, inner);
 };
 
+// Whether rates are asked of the same, whatever their numbers are.
+bool same_buckets(const std::optional<Rate>& one, const std::optional<Rate>& other) {
+    const auto key = [](const Rate& rate) {
+        return std::tie(rate.over, rate.bytes, rate.per, rate.ipv4_bits, rate.ipv6_bits);
+    };
+    return one && other ? key(*one) == key(*other) : !one && !other;
+}
+
 bool is_name_letter(char letter) {
     return (letter >= 'A' && letter <= 'Z') || (letter >= 'a' && letter <= 'z') ||
            (letter >= '0' && letter <= '9') ||
@@ -96,7 +106,7 @@ Rule canonical(Rule rule) {
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
     }
-    if (rule.action == Action::kRedirect && rule.direction == Direction::kBoth) {
+    if ((rule.action == Action::kRedirect || rule.rate) && rule.direction == Direction::kBoth) {
         rule.direction = Direction::kIn;
     }
     return rule;
@@ -121,7 +131,8 @@ Status check_name(std::string_view name) {
 }
 
 std::string default_name(const Rule& rule) {
-    std::string whole(action_name(rule.action));
+    const bool is_limit = rule.rate && rule.rate->over && rule.action == Action::kDeny;
+    std::string whole(is_limit ? "limit" : action_name(rule.action));
     for (const Service& service : rule.services) {
         whole += "-" + format_service(service);
     }
@@ -131,7 +142,17 @@ std::string default_name(const Rule& rule) {
             whole += fmt::format("-{}-{}", key, fmt::join(words, "-"));
         }
     }
-    if (rule.direction != Direction::kBoth) {
+    // A rate's numbers may change, and the name shall stay; its direction is hardly ever another.
+    if (rule.rate && !is_limit) {
+        whole += rule.rate->over ? "-over" : "-under";
+    }
+    if (rule.rate && rule.rate->per != RatePer::kRule) {
+        const std::string words = format_rate(*rule.rate);
+        whole += "-" + words.substr(words.find("per "));
+        std::replace(whole.begin(), whole.end(), ' ', '-');
+    }
+    const Direction usual = rule.rate ? Direction::kIn : Direction::kBoth;
+    if (rule.direction != usual) {
         whole += fmt::format("-{}", direction_name(rule.direction));
     }
 
@@ -191,11 +212,11 @@ bool same_match(const Rule& one, const Rule& other) {
     const auto match = [](const Rule& rule) {
         return std::tie(rule.services, rule.from, rule.to, rule.fields, rule.on, rule.direction);
     };
-    return match(one) == match(other);
+    return match(one) == match(other) && same_buckets(one.rate, other.rate);
 }
 
 bool covers(const Rule& outer, const Rule& inner) {
-    if (judged_by_parser(outer) || judged_by_parser(inner)) {
+    if (judged_by_parser(outer) || judged_by_parser(inner) || outer.rate) {
         return false;
     }
     const bool outlives = outer.expires == 0 || (inner.expires != 0 && inner.expires <= outer.expires);

@@ -20,8 +20,8 @@ inline constexpr std::size_t kMaxNameLength = 63;
 inline constexpr std::size_t kMaxInterfaceNameLength = 15;  // the kernel's IFNAMSIZ - 1
 
 // The one form of all rules that say the same: lists sorted, without duplicates and without what another
-// entry covers; fields sorted, each once; no service is `any`; `on` "*" is no `on`; `redirect` without a
-// direction is for ingress. Name, action, origin and expiry stay as they are.
+// entry covers; fields sorted, each once; no service is `any`; `on` "*" is no `on`; `redirect`, or a rate,
+// without a direction is for ingress. Name, action, origin and expiry stay as they are.
 Rule canonical(Rule rule);
 
 // An error when the rule contradicts itself (see check.h); expects a canonical rule.
@@ -44,11 +44,12 @@ bool interface_matches(std::string_view pattern, std::string_view name);
 // Whether one of the patterns matches; no patterns stand for every interface.
 bool any_matches(const std::vector<std::string>& patterns, std::string_view name);
 
-// Whether two canonical rules match the same packets: equal in all but name, action, origin and expiry.
+// Whether two canonical rules match the same packets: equal in all but name, action, origin, expiry, and the
+// numbers of a rate.
 bool same_match(const Rule& one, const Rule& other);
 
 // Whether every packet that `inner` matches, at any time, is matched by `outer`.
-// False when either is judged by the parser (see builtin.h).
+// False when either is judged by the parser (see builtin.h), or `outer` has a rate.
 bool covers(const Rule& outer, const Rule& inner);
 
 }  // namespace fwctl::policy

@@ -8,6 +8,7 @@
 #include "policy/addresses.h"
 #include "policy/field.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 #include "policy/rule.h"
 #include "policy/schema.h"
 #include "policy/service.h"
@@ -199,6 +200,14 @@ Words direction_words(const Rule& rule) {
     return rule.direction == Direction::kBoth ? Words{} : Words{std::string(direction_name(rule.direction))};
 }
 
+Status add_rate(Rule& rule, std::string_view word) {
+    return parse_rate(word).map([&](const Rate& rate) { rule.rate = rate; });
+}
+
+Words rate_words(const Rule& rule) {
+    return rule.rate ? Words{format_rate(*rule.rate)} : Words{};
+}
+
 constexpr std::string_view kAddressExamples =
     "192.0.2.1, 192.0.2.0/24, 192.0.2.1-192.0.2.9, @admins, !2001:db8::/32";
 
@@ -239,12 +248,15 @@ std::vector<RuleKey> make_rule_keys() {
         {"on", ValueKind::kWords, false, "eth0, veth*",
          "Attachment or interface that the packet passes; absent: every attached one.", add_on, on_words},
         {"direction", ValueKind::kWord, false, "in or out",
-         "Into the interface or out of it; absent: both, for action redirect in.", add_direction,
-         direction_words},
+         "Into the interface or out of it; absent: both, for action redirect and with `rate` in.",
+         add_direction, direction_words},
+        {"rate", ValueKind::kWord, false, "over 5/minute burst 10 per source, under 1000000/second bytes",
+         "Packets that are over that rate, or under it (docs/rates.md); absent: every packet.", add_rate,
+         rate_words},
     };
 }
 
-constexpr std::array<std::string_view, 3> kLater = {"state", "rate", "ban"};
+constexpr std::array<std::string_view, 2> kLater = {"state", "ban"};
 
 }  // namespace
 

@@ -45,7 +45,7 @@ fw_member_key key_of(const policy::Prefix& prefix, std::uint32_t set) {
 
 }  // namespace
 
-Result<std::unique_ptr<ProgramJudge>> ProgramJudge::make() {
+Result<std::unique_ptr<ProgramJudge>> ProgramJudge::make(bool has_clock) {
     static std::uint64_t cookie = 2'000'000;
     auto judge = std::make_unique<ProgramJudge>();
     auto store = engine::Store::create(kernel::state_paths(cookie++));
@@ -58,6 +58,7 @@ Result<std::unique_ptr<ProgramJudge>> ProgramJudge::make() {
         config.slot = slot;
         config.link = attachment.link;
         config.tracing = true;
+        config.rehearses = has_clock;
         auto object = kernel::Object::open(kind_of(attachment), config, judge->store_->paths());
         if (!object) return tl::unexpected(object.error());
         if (auto loaded = object->load(); !loaded) return tl::unexpected(loaded.error());
@@ -68,10 +69,15 @@ Result<std::unique_ptr<ProgramJudge>> ProgramJudge::make() {
 
 Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& context) {
     engine::State next = state_;
-    if (auto settled = engine::settle_live(next, policy, true); !settled)
+    next.live.clear();
+    for (const policy::Rule& rule : live_) next.live.push_back({rule, engine::kNoCounter});
+    if (auto settled = engine::settle_live(next, policy, false); !settled)
         return tl::unexpected(settled.error());
-    // Nothing is handed on from the policy before: counters begin at zero.
-    const engine::State now;
+    // Nothing is handed on from the policy before: counters begin at zero. Those of live rules are kept free.
+    engine::State now;
+    std::uint32_t counter = engine::kFirstFreeCounter;
+    for (engine::CountedRule& live : next.live) live.counter = counter++;
+    now.live = next.live;
     auto candidate = engine::compile_candidate(*store_, now, {}, policy, next);
     if (!candidate) return tl::unexpected(candidate.error());
     if (auto prepared = store_->prepare(next, &*candidate); !prepared) return prepared;
@@ -89,6 +95,12 @@ Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& c
     }
     if (auto zero = store_->start_counters(of_front); !zero) return zero;
     return fill(context);
+}
+
+Status ProgramJudge::set_clock(std::uint64_t nanoseconds) {
+    for (const kernel::Object& program : programs_)
+        if (auto set = program.set_clock(nanoseconds); !set) return set;
+    return {};
 }
 
 Status ProgramJudge::fill(const policy::Context& context) {

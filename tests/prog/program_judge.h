@@ -12,7 +12,12 @@ namespace fwctl::testing {
 
 class ProgramJudge : public Judge {
 public:
-    static Result<std::unique_ptr<ProgramJudge>> make();
+    // With a clock: buckets go by what set_clock() says, not by CLOCK_MONOTONIC.
+    static Result<std::unique_ptr<ProgramJudge>> make(bool has_clock = false);
+
+    // Rules of the front tier, which hold from the next load() on; of the file by their origin.
+    void set_live(std::vector<policy::Rule> rules) { live_ = std::move(rules); }
+    Status set_clock(std::uint64_t nanoseconds);
 
     Status load(const policy::Policy& policy, const policy::Context& context) override;
     Result<Judgement> judge(const Attachment& attachment, const Bytes& frame) override;
@@ -23,6 +28,7 @@ private:
 
     std::unique_ptr<engine::Store> store_;
     engine::State state_;
+    std::vector<policy::Rule> live_;
     std::vector<kernel::Object> programs_;        // of each attachment
     std::map<std::uint32_t, std::string> rules_;  // by counter
 };

@@ -61,6 +61,7 @@ Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::st
     config.hands_on = station.hands_on;
     config.behind_xdp = station.behind_xdp;
     config.tracing = true;
+    config.rehearses = station.rehearses;
     auto object = kernel::Object::open(kind_of(hook), config, runner.store_->paths());
     if (!object) return tl::unexpected(object.error());
     runner.object_.emplace(std::move(*object));

@@ -36,6 +36,7 @@ struct Station {
     bool may_rewrite = false;  // XDP
     bool hands_on = false;     // XDP
     bool behind_xdp = false;   // TC ingress
+    bool rehearses = false;    // buckets go by set_clock()
 };
 
 class ProgramRunner {
@@ -50,6 +51,7 @@ public:
     Status set_policy(const policy::Policy& policy);
 
     Result<RunResult> run(std::span<const std::uint8_t> frame) const;
+    Status set_clock(std::uint64_t nanoseconds) const { return object_->set_clock(nanoseconds); }
 
     // The rule whose counter a trace names; nullopt: the default decided.
     [[nodiscard]] std::optional<std::string> rule_name(const fw_trace& trace) const;

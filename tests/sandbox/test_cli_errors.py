@@ -10,7 +10,7 @@ from conftest import FWCTL, Testbed
 
 FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
 
-VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["reject"], ["rule"], ["rule", "list"], ["rule", "show"],
+VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["limit"], ["reject"], ["rule"], ["rule", "list"], ["rule", "show"],
          ["rule", "remove"], ["rule", "move"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
          ["import", "ipset"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
          ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["test"],

@@ -17,14 +17,14 @@
  *   not lost, so that the average holds all the same.
  * - The cost of a packet is cut to FW_TICKS_PER_NANOSECOND: less than 1/64 ns is lost, 0.02 % of ten million
  *   packets a second.
- * - Memory does not grow. Buckets for sources, flows and so on stand in FW_KEYED_LINES lines of one cache line
- *   with four each. When a new one finds its line full, it takes the place of the bucket that is nearest to
- *   being full. A full bucket says nothing, so nothing is lost while that one is full. Else its owner finds a
- *   full bucket the next time: a flood of spoofed sources makes limits lenient, by at most one burst for each
+ * - Memory does not grow. Buckets for sources, flows and so on stand in FW_KEYED_LINES lines of one cache
+ * line with four each. When a new one finds its line full, it takes the place of the bucket that is nearest
+ * to being full. A full bucket says nothing, so nothing is lost while that one is full. Else its owner finds
+ * a full bucket the next time: a flood of spoofed sources makes limits lenient, by at most one burst for each
  *   such eviction, and of the least charged bucket first. It never makes them stricter.
- * - Nobody is limited by another's packets, unless their keys have one 64-bit tag. The tag is a mix of the rule,
- *   the key and a secret of this boot, so that nobody outside can choose such keys; with all 524,288 buckets in
- *   use, a new key has the tag of one of them with a chance of 2^-45.
+ * - Nobody is limited by another's packets, unless their keys have one 64-bit tag. The tag is a mix of the
+ * rule, the key and a secret of this boot, so that nobody outside can choose such keys; with all 524,288
+ * buckets in use, a new key has the tag of one of them with a chance of 2^-45.
  */
 #ifndef FWCTL_ABI_BUCKET_H
 #define FWCTL_ABI_BUCKET_H

@@ -38,8 +38,8 @@ static __always_inline bool fw_charges(void)
 }
 
 /* Whether there were tokens; then they are taken. */
-__noinline int fw_take_tokens(struct fw_bucket_entry *entry, const struct fw_rate *rate, __u64 tag, __u64 cost,
-			      __u64 now)
+__noinline int fw_take_tokens(struct fw_bucket_entry *entry, const struct fw_rate *rate, __u64 tag,
+			      __u64 cost, __u64 now)
 {
 	__u64 farthest;
 
@@ -53,7 +53,8 @@ __noinline int fw_take_tokens(struct fw_bucket_entry *entry, const struct fw_rat
 
 		if (full > rate->capacity)
 			return false;
-		if (!fw_charges() || __sync_val_compare_and_swap(&entry->state, seen, tag + now + full) == seen)
+		if (!fw_charges() ||
+		    __sync_val_compare_and_swap(&entry->state, seen, tag + now + full) == seen)
 			return true;
 	}
 	/* There were tokens each time, and the others who took some have brought the state up to date. */
@@ -85,7 +86,8 @@ static __always_inline void fw_claim_bucket(struct fw_bucket_entry *entry, __u64
  * The tag's entry of a line; where there is none, the one that is nearest to full becomes it. NULL: there is
  * none, and nothing may be written: the bucket is full.
  */
-static __always_inline struct fw_bucket_entry *fw_find_bucket(struct fw_bucket_line *line, __u64 tag, __u64 now)
+static __always_inline struct fw_bucket_entry *fw_find_bucket(struct fw_bucket_line *line, __u64 tag,
+							      __u64 now)
 {
 	__u64 least = ~0ull, before = 0;
 	__u32 fullest = 0;

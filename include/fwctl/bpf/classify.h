@@ -20,6 +20,7 @@
 enum {
 	FW_SCAN_ROWS = 32, /* of a leaf at a time */
 	FW_MAX_SCANS = 1 << 20,
+	FW_MAX_STEPS = 1 << 23, /* of a search that asks buckets: what bpf_loop() takes at most */
 };
 
 static __always_inline __u32 fw_traits_of(const struct fw_packet *packet)
@@ -194,7 +195,8 @@ static __always_inline void fw_begin_counting(struct fw_search *search, const st
 	search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
 }
 
-/* Searches one tier, up to the first bucket that is to be asked. A global function: there are two tiers and one verification. */
+/* Searches one tier, up to the first bucket that is to be asked. A global function: there are two tiers and
+ * one verification. */
 __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *search,
 			      const struct fw_tier *tier)
 {
@@ -301,7 +303,7 @@ static __noinline void fw_settle_rates(const struct fw_packet *packet, struct fw
 {
 	struct fw_settling settling = {packet, search, tier, FW_LEAVES};
 
-	bpf_loop(FW_MAX_SCANS, fw_settle_on, &settling, 0);
+	bpf_loop(FW_MAX_STEPS, fw_settle_on, &settling, 0);
 }
 
 /* Whether a tier has rules that a packet of that kind could meet. */

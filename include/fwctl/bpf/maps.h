@@ -134,7 +134,7 @@ const volatile __u8 fw_half;	   /* 0: the generation that holds; else that of ha
 const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
 /* The maps are this question's own: buckets are charged, also when silent, by the clock of fw_last. */
 const volatile __u8 fw_rehearses;
-const volatile __u8 fw_tracing;	   /* write fw_last; the verifier takes the code out where it is false */
+const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
 
 struct fw_trace fw_last;
 

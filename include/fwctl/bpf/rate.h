@@ -2,8 +2,8 @@
 /*
  * Whether a rule's rate holds for a packet, of which all else of the rule does.
  *
- * Promises: the bucket is charged once for each time that it is asked. What a packet lacks is zero in its key:
- * all that is not IP is of one source, all later fragments between two addresses are of one flow.
+ * Promises: the bucket is charged once for each time that it is asked. What a packet lacks is zero in its
+ * key: all that is not IP is of one source, all later fragments between two addresses are of one flow.
  */
 #ifndef FWCTL_BPF_RATE_H
 #define FWCTL_BPF_RATE_H
@@ -87,7 +87,8 @@ __noinline __u64 fw_bucket_tag(const struct fw_packet *packet, const struct fw_r
 		break;
 	case FW_PER_SERVICE:
 		hash = fw_mix(hash, packet->protocol | (fw_has_ports(packet) ? packet->selector << 8 : 0));
-		hash = fw_mix_address(hash, &packet->destination, packet->family == FW_FAMILY_IPV4 ? 32 : 128);
+		hash = fw_mix_address(hash, &packet->destination,
+				      packet->family == FW_FAMILY_IPV4 ? 32 : 128);
 		break;
 	case FW_PER_FLOW:
 		hash = fw_mix_ends(fw_mix(hash, packet->protocol), packet);
@@ -102,7 +103,8 @@ static __always_inline struct fw_bucket_entry *fw_bucket_of(const struct fw_rate
 	struct fw_bucket_line *line;
 
 	if (rate->per == FW_PER_RULE) {
-		line = fw_bucket_line_at(rate->rule / FW_BUCKET_PAGE_LINES, rate->rule % FW_BUCKET_PAGE_LINES);
+		line = fw_bucket_line_at(rate->rule / FW_BUCKET_PAGE_LINES,
+					 rate->rule % FW_BUCKET_PAGE_LINES);
 		if (line && line->entries[0].tag != tag && fw_charges())
 			fw_claim_bucket(&line->entries[0], line->entries[0].tag, tag, now);
 		return line ? &line->entries[0] : NULL;
@@ -128,10 +130,11 @@ static __always_inline bool fw_has_tokens(const struct fw_packet *packet, const 
 }
 
 /*
- * Of the rule with that priority; under `counts` a rule that only counts, which is counted when its rate holds.
- * A global function: there are two places that ask.
+ * Of the rule with that priority; under `counts` a rule that only counts, which is counted when its rate
+ * holds. A global function: there are two places that ask.
  */
-__noinline int fw_ask_rate(const struct fw_packet *packet, const struct fw_tier *tier, __u32 priority, bool counts)
+__noinline int fw_ask_rate(const struct fw_packet *packet, const struct fw_tier *tier, __u32 priority,
+			   bool counts)
 {
 	const struct fw_action *action;
 	const struct fw_rate *rate;

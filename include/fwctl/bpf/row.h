@@ -32,11 +32,11 @@ struct fw_search {
 	__u32 rule;		 /* of the best row so far; FW_NO_RULE: none */
 	__u32 next;		 /* the row to go on with; 0: the leaf is done */
 	__u32 counted;		 /* priority of the rule that was counted last: it has several rows */
-	__u32 from;		 /* priority from which on rows are of interest: those before have been asked */
-	__u8 reason;		 /* of the best row */
-	__u8 counts_only;	 /* rows that hold are counted, and the search goes on */
-	__u8 asks;		 /* enum fw_asks */
-	__u8 kind;		 /* enum fw_kind */
+	__u32 from;	  /* priority from which on rows are of interest: those before have been asked */
+	__u8 reason;	  /* of the best row */
+	__u8 counts_only; /* rows that hold are counted, and the search goes on */
+	__u8 asks;	  /* enum fw_asks */
+	__u8 kind;	  /* enum fw_kind */
 };
 
 static __always_inline bool fw_is_member(const struct fw_packet *packet, __u32 set, __u8 side)

@@ -298,5 +298,31 @@ TEST(Findings, PointAtRulesInTheOrderAsked) {
     EXPECT_EQ(findings[0].others, (std::vector<std::size_t>{builtin, builtin + 1}));
 }
 
+Rule rated(Rule rule, const std::string& rate) {
+    rule.rate = parse_rate(rate).value();
+    return canonical(rule);
+}
+
+TEST(Rates, CoverNothingAndAreCovered) {
+    EXPECT_EQ(never({rated(deny("a", {"tcp"}), "over 5/second"), allow("b", {"tcp/22"})}), Words{});
+    EXPECT_EQ(never({rated(deny("a", {"tcp"}), "over 5/second"), rated(deny("b", {"tcp"}), "over 5/second")}),
+              Words{});
+    EXPECT_EQ(
+        never({deny("a", {"tcp"}), rated(allow("b", {"tcp/22"}), "under 5/second")}),
+        Words{R"(rule "b" can never match: "a" (policy.toml:10) before it denies all that it matches)"});
+}
+
+TEST(Rates, ChangeNothingWhereAllThatIsBehindDoesTheSame) {
+    EXPECT_EQ(nothing(policy({rated(allow("a", {"tcp"}), "under 5/second")})),
+              Words{R"(rule "a" changes nothing: the default allows all that it matches)"});
+    EXPECT_EQ(nothing(policy({rated(deny("a", {"tcp"}), "over 5/second")})), Words{});
+    Rule in = deny("b", {"tcp"});
+    in.direction = Direction::kIn;
+    EXPECT_EQ(
+        nothing(policy({rated(deny("a", {"tcp"}), "over 5/second"), in})),
+        Words{R"(rule "a" changes nothing: "b" (policy.toml:20) behind it denies all that it matches)"});
+    EXPECT_EQ(nothing(policy({in, rated(deny("a", {"udp"}), "over 5/second")})), Words{});
+}
+
 }  // namespace
 }  // namespace fwctl::analyze

@@ -9,6 +9,7 @@
 
 #include "policy/field.h"
 #include "policy/prefix.h"
+#include "policy/rate.h"
 #include "policy/rule.h"
 #include "policy/service.h"
 

@@ -105,7 +105,7 @@ private:
         for (Address at = address;; at += 8) {
             const auto row = bank_.get<fw_row>(at);
             if (holds(row)) rows.push_back(row);
-            if (row.last != 0) return;
+            if ((row.flags & FW_ROW_LAST) != 0) return;
         }
     }
 

@@ -146,5 +146,39 @@ TEST(RuleWords, PassOnWhatTheKeysRefuse) {
               "the rule can never match: its services and addresses are of different IP versions");
 }
 
+// What `fwctl limit …` understands, or its error.
+std::string limit(const std::string& line) {
+    const auto rule = parse_limit_words(split(line));
+    return rule ? rule->name + ": " + describe(*rule) : rule.error().message;
+}
+
+TEST(LimitWords, MakeARuleThatDeniesWhatIsOverTheRate) {
+    EXPECT_EQ(limit("tcp/22 10/minute"), "limit-tcp/22: deny tcp/22 over 10/minute in");
+    EXPECT_EQ(limit("tcp/22,tcp/80 5/second burst 20 per source from 10.0.0.0/8 on eth0"),
+              "limit-tcp/22-tcp/80-from-10.0.0.0/8-on-eth0-per-source: "
+              "deny tcp/22, tcp/80 over 5/second burst 20 per source from 10.0.0.0/8 on eth0 in");
+    EXPECT_EQ(limit("any 1000000/second bytes per destination out"),
+              "limit-any-per-destination-out: deny any over 1000000/second bytes per destination out");
+    EXPECT_EQ(limit("udp 9/hour per source/24,48"),
+              "limit-udp-per-source/24,48: deny udp over 9/hour per source/24,48 in");
+    EXPECT_EQ(limit("udp from 10.0.0.1 9/hour per flow in"),
+              "limit-udp-from-10.0.0.1-per-flow: deny udp over 9/hour per flow from 10.0.0.1 in");
+}
+
+TEST(LimitWords, SayWhatIsMissingOrWrong) {
+    EXPECT_EQ(limit("10/minute"),
+              "limit what? name a service such as icmp or tcp/22, or any for every packet");
+    EXPECT_EQ(limit("tcp/22"),
+              "limit to what? write a rate behind the services: fwctl limit tcp/22 10/minute per source");
+    EXPECT_EQ(limit("tcp/22 10/second 5/second"),
+              "\"rate\" is there twice; one \"rate\" takes several of them");
+    EXPECT_EQ(
+        limit("tcp/22 10/second tcp/80"),
+        "\"tcp/80\" is no part of a rate; behind 10/second stand burst 20, packets or bytes, and per source");
+    EXPECT_EQ(limit("tcp/22 10/second per sauce"),
+              "\"sauce\" is not what a rate can be per; write source, destination, service or flow");
+    EXPECT_EQ(limit("tcp/22 10/day"), "\"day\" is not the time of a rate; write second, minute or hour");
+}
+
 }  // namespace
 }  // namespace fwctl::policy

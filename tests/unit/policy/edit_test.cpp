@@ -322,5 +322,35 @@ TEST(Edit, KeepsTheListInOrder) {
     }
 }
 
+Rule limited(const Words& words) {
+    return parse_limit_words(words).value();
+}
+
+TEST(AddRule, ChangesTheNumbersOfALimitAndKeepsItsName) {
+    std::vector<Rule> rules;
+    ASSERT_TRUE(add_rule(rules, limited({"tcp/22", "10/minute", "per", "source"}), std::nullopt));
+    const auto changed =
+        add_rule(rules, limited({"tcp/22", "20/second", "burst", "5", "per", "source"}), std::nullopt);
+    ASSERT_TRUE(changed);
+    EXPECT_EQ(changed->change, RuleChange::kReplaced);
+    EXPECT_EQ(names(rules), Words{"limit-tcp/22-per-source"});
+    EXPECT_EQ(rules.front().rate->count, 20U);
+    EXPECT_EQ(add_rule(rules, rules.front(), std::nullopt)->change, RuleChange::kUnchanged);
+}
+
+TEST(AddRule, TakesALimitAndAPlainRuleForDifferentOnes) {
+    std::vector<Rule> rules;
+    for (const Rule& one :
+         {limited({"tcp/22", "10/minute"}), limited({"tcp/22", "10/minute", "per", "source"}),
+          limited({"tcp/22", "10/minute", "bytes"}), rule("deny tcp/22 in")}) {
+        const auto added = add_rule(rules, one, std::nullopt);
+        ASSERT_TRUE(added);
+        EXPECT_EQ(added->change, RuleChange::kAdded) << one.name;
+        EXPECT_EQ(added->notes, Words{}) << "nothing behind a limit is covered by it";
+    }
+    EXPECT_EQ(names(rules),
+              (Words{"limit-tcp/22", "limit-tcp/22-per-source", "limit-tcp/22-2", "deny-tcp/22-in"}));
+}
+
 }  // namespace
 }  // namespace fwctl::policy

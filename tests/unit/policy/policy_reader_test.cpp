@@ -381,7 +381,6 @@ TEST(Rules, SayWhatIsNotSupportedYet) {
 name = "a"
 action = "deny"
 state = ["new"]
-rate = "over 5/minute per source"
 ban = { set = "banned", for = "1h" }
 [vip.web]
 address = "203.0.113.10"
@@ -397,20 +396,17 @@ expect = "balance web"
               R"(p.toml:5:1: error: "state" is not supported yet
    5 | state = ["new"]
      | ^~~~~
-p.toml:6:1: error: "rate" is not supported yet
-   6 | rate = "over 5/minute per source"
-     | ^~~~
-p.toml:7:1: error: "ban" is not supported yet
-   7 | ban = { set = "banned", for = "1h" }
+p.toml:6:1: error: "ban" is not supported yet
+   6 | ban = { set = "banned", for = "1h" }
      | ^~~
-p.toml:8:2: error: "vip" is not supported yet
-   8 | [vip.web]
+p.toml:7:2: error: "vip" is not supported yet
+   7 | [vip.web]
      |  ^~~
-p.toml:13:2: error: "decapsulate" is not supported yet
-  13 | [decapsulate]
+p.toml:12:2: error: "decapsulate" is not supported yet
+  12 | [decapsulate]
      |  ^~~~~~~~~~~
-p.toml:17:10: error: "balance" is not supported yet
-  17 | expect = "balance web"
+p.toml:16:10: error: "balance" is not supported yet
+  16 | expect = "balance web"
      |          ^~~~~~~~~~~~~
 )");
 }
@@ -577,6 +573,25 @@ action = "deny"
     const LoadResult by_hand = load("version = 1\n" + rules);
     ASSERT_TRUE(by_hand);
     EXPECT_TRUE(by_hand->warnings.empty());
+}
+
+TEST(Rates, AreReadAndRefusedAtTheirPlaces) {
+    EXPECT_EQ(errors_of(R"([[rule]]
+name = "a"
+action = "deny"
+rate = "over 5/fortnight"
+[[rule]]
+name = "b"
+action = "deny"
+rate = ["over 5/second"]
+)"),
+              R"(p.toml:5:8: error: "fortnight" is not the time of a rate; write second, minute or hour
+   5 | rate = "over 5/fortnight"
+     |        ^~~~~~~~~~~~~~~~~~
+p.toml:9:8: error: "rate" takes a string, not an array
+   9 | rate = ["over 5/second"]
+     |        ^~~~~~~~~~~~~~~~~
+)");
 }
 
 }  // namespace

@@ -164,6 +164,8 @@ private:
         {"ethertype", {"ip", "ip6", "arp", "0x88cc", "2048-2060"}},
         {"on", {"eth0", "eth*", "docker0", "*", "a\"b\\c"}},
         {"direction", {"in", "out"}},
+        {"rate",
+         {"over 10/second", "under 5/minute burst 20 bytes per source/24,56", "over 7/hour per flow"}},
         {"in", {"allow", "deny"}},
         {"out", {"allow", "deny"}},
         {"tunnel", {"outer", "inner"}},

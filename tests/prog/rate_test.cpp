@@ -1,0 +1,326 @@
+// Rules with a rate: the programs' buckets against the evaluator's, by a clock that the tests set.
+//
+// Other rules and packets than the usual: --gtest_random_seed=N.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "frame_of.h"
+#include "generate/small_world.h"
+#include "packet_builder.h"
+#include "policy/builtin.h"
+#include "policy/print.h"
+#include "policy/rate.h"
+#include "policy/rule.h"
+#include "policy/service.h"
+#include "program_judge.h"
+#include "program_runner.h"
+
+namespace fwctl::testing {
+namespace {
+
+using policy::PacketView;
+using policy::Rule;
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kStart = 1000 * kSecond;
+
+Rule rule(const std::string& name, policy::Action action, const std::string& service,
+          const std::string& rate) {
+    Rule made;
+    made.name = name;
+    made.action = action;
+    made.services = {policy::parse_service(service).value()};
+    if (!rate.empty()) made.rate = policy::parse_rate(rate).value();
+    return policy::canonical(made);
+}
+
+Rule limit(const std::string& service, const std::string& rate) {
+    return rule("limit", policy::Action::kDeny, service, rate);
+}
+
+// One program that goes by a clock, at first the same as ever.
+class Program {
+public:
+    static Result<Program> make(Hook hook = Hook::kXdp, bool rehearses = true) {
+        Station station;
+        station.rehearses = rehearses;
+        auto runner = ProgramRunner::load(hook, FW_LINK_ETHERNET, "eth0", station);
+        if (!runner) return tl::unexpected(runner.error());
+        Program program(std::move(*runner));
+        if (auto set = program.wait(kStart); !set) return tl::unexpected(set.error());
+        return program;
+    }
+
+    Status wait(std::uint64_t nanoseconds) {
+        now_ += nanoseconds;
+        return runner_.set_clock(now_);
+    }
+
+    // How many of so many packets are dropped.
+    int dropped(const Bytes& frame, int count = 1) {
+        int dropped = 0;
+        for (int i = 0; i < count; ++i)
+            dropped += runner_.run(frame)->trace.reason == FW_REASON_RULE_DENY ? 1 : 0;
+        return dropped;
+    }
+
+    ProgramRunner& runner() { return runner_; }
+
+private:
+    explicit Program(ProgramRunner runner) : runner_(std::move(runner)) {}
+
+    ProgramRunner runner_;
+    std::uint64_t now_ = 0;
+};
+
+Bytes from(const std::string& source, std::uint16_t port = 53) {
+    return ethernet() / ipv4({.source = source}) / udp({.destination = port});
+}
+
+Bytes from6(const std::string& source) {
+    return ethernet() / ipv6({.source = source}) / udp();
+}
+
+TEST(RateTest, OverMatchesWhatFindsNoToken) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    ASSERT_TRUE(program->runner().set_rules({limit("udp", "over 10/second burst 5")}));
+    const Bytes frame = from("192.0.2.1");
+    EXPECT_EQ(program->dropped(frame, 20), 15);
+    ASSERT_TRUE(program->wait(kSecond / 10));
+    EXPECT_EQ(program->dropped(frame, 3), 2) << "a tenth of a second is a token";
+    ASSERT_TRUE(program->wait(kSecond / 10 - 1));
+    EXPECT_EQ(program->dropped(frame), 1) << "a nanosecond less is none";
+    ASSERT_TRUE(program->wait(1));
+    EXPECT_EQ(program->dropped(frame), 0);
+    ASSERT_TRUE(program->wait(3600 * kSecond));
+    EXPECT_EQ(program->dropped(frame, 20), 15) << "a bucket holds no more than its burst";
+    EXPECT_EQ(program->dropped(ethernet() / ipv4() / tcp(), 20), 0);
+}
+
+TEST(RateTest, UnderMatchesWhatFindsOneAndTakesIt) {
+    auto program = Program::make(Hook::kTcIn);
+    ASSERT_TRUE(program) << program.error().message;
+    ASSERT_TRUE(program->runner().set_rules({rule("few", policy::Action::kAllow, "udp", "under 2/minute"),
+                                             rule("rest", policy::Action::kDeny, "udp", "")}));
+    const Bytes frame = from("192.0.2.1");
+    EXPECT_EQ(program->dropped(frame, 10), 8);
+    ASSERT_TRUE(program->wait(30 * kSecond));
+    EXPECT_EQ(program->dropped(frame, 10), 9);
+}
+
+TEST(RateTest, RulesWithoutADirectionAreForIngress) {
+    auto program = Program::make(Hook::kTcOut);
+    ASSERT_TRUE(program) << program.error().message;
+    Rule out = limit("udp", "over 1/hour");
+    ASSERT_TRUE(program->runner().set_rules({out}));
+    EXPECT_EQ(program->dropped(from("192.0.2.1"), 10), 0);
+    out.direction = policy::Direction::kOut;
+    ASSERT_TRUE(program->runner().set_rules({out}));
+    EXPECT_EQ(program->dropped(from("192.0.2.1"), 10), 9);
+}
+
+TEST(RateTest, NoTokenIsTakenWhereARuleBeforeDecides) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    Rule friends = rule("friends", policy::Action::kAllow, "udp", "");
+    friends.from.prefixes = {{policy::Family::kIpv4, 32, {10, 0, 0, 1}}};
+    ASSERT_TRUE(program->runner().set_rules({friends, limit("udp", "over 1/minute burst 3")}));
+    EXPECT_EQ(program->dropped(from("10.0.0.1"), 10), 0);
+    EXPECT_EQ(program->dropped(from("10.0.0.2"), 10), 7);
+}
+
+TEST(RateTest, SourcesAreMasked) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    ASSERT_TRUE(program->runner().set_rules({limit("udp", "over 1/minute burst 3 per source/24")}));
+    EXPECT_EQ(program->dropped(from("10.0.0.1"), 3), 0);
+    EXPECT_EQ(program->dropped(from("10.0.0.255"), 1), 1);
+    EXPECT_EQ(program->dropped(from("10.0.1.0"), 3), 0);
+    EXPECT_EQ(program->dropped(from6("2001:db8::1"), 3), 0);
+    EXPECT_EQ(program->dropped(from6("2001:db8::ffff:0:0:1"), 1), 1) << "of the same /64";
+    EXPECT_EQ(program->dropped(from6("2001:db8:0:1::1"), 3), 0);
+}
+
+TEST(RateTest, FlowsAreTheSameBothWays) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    ASSERT_TRUE(program->runner().set_rules({limit("any", "over 1/minute burst 3 per flow")}));
+    const auto between = [](const char* one, std::uint16_t port, const char* other,
+                            std::uint16_t to) -> Bytes {
+        return ethernet() / ipv4({.source = one, .destination = other}) /
+               udp({.source = port, .destination = to});
+    };
+    EXPECT_EQ(program->dropped(between("10.0.0.1", 1000, "10.0.0.2", 53), 2), 0);
+    EXPECT_EQ(program->dropped(between("10.0.0.2", 53, "10.0.0.1", 1000), 2), 1);
+    EXPECT_EQ(program->dropped(between("10.0.0.2", 1000, "10.0.0.1", 53), 3), 0)
+        << "ports belong to their ends";
+    EXPECT_EQ(program->dropped(between("10.0.0.1", 1001, "10.0.0.2", 53), 3), 0);
+}
+
+TEST(RateTest, BytesAreThoseFromLayer3On) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    ASSERT_TRUE(program->runner().set_rules({limit("udp", "over 1000/second burst 1000 bytes")}));
+    Bytes frame = from("192.0.2.1");
+    frame.resize(14 + 300);
+    EXPECT_EQ(program->dropped(frame, 3), 0);
+    EXPECT_EQ(program->dropped(frame), 1) << "100 bytes are left";
+    frame.resize(14 + 100);
+    EXPECT_EQ(program->dropped(frame), 0);
+    frame.resize(14 + 1001);
+    ASSERT_TRUE(program->wait(100 * kSecond));
+    EXPECT_EQ(program->dropped(frame), 1) << "longer than the burst";
+}
+
+TEST(RateTest, BucketsSurviveEditsOfOtherRulesAndBeginAnewWithAnotherRate) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    const Bytes frame = from("192.0.2.1");
+    for (const char* per : {"", " per source"}) {
+        const Rule slow = limit("udp", std::string("over 1/hour burst 3") + per);
+        ASSERT_TRUE(program->runner().set_rules({slow}));
+        EXPECT_EQ(program->dropped(frame, 5), 2) << per;
+        ASSERT_TRUE(program->runner().set_rules({slow, rule("other", policy::Action::kDeny, "tcp/9", "")}));
+        EXPECT_EQ(program->dropped(frame, 5), 5) << per;
+        ASSERT_TRUE(program->runner().set_rules({limit("udp", std::string("over 2/hour burst 4") + per)}));
+        EXPECT_EQ(program->dropped(frame, 5), 1) << per;
+    }
+}
+
+// A drained bucket is not lost to sources that send a packet each, however many there are.
+TEST(RateTest, SpoofedSourcesTakeThePlacesOfTheFullest) {
+    auto program = Program::make();
+    ASSERT_TRUE(program) << program.error().message;
+    ASSERT_TRUE(program->runner().set_rules({limit("udp", "over 1/hour burst 3 per source")}));
+    std::vector<std::string> drained;
+    for (int i = 0; i < 20; ++i) drained.push_back(fmt::format("192.0.2.{}", i));
+    for (const std::string& source : drained) ASSERT_EQ(program->dropped(from(source), 4), 1);
+    Bytes frame = from("10.0.0.0");
+    constexpr int kSources = 300'000;  // half as many again as there are places
+    for (int i = 0; i < kSources * 3; ++i) {
+        const std::uint32_t address = 0x0a000000U + static_cast<std::uint32_t>(i);
+        for (int byte = 0; byte < 4; ++byte)
+            frame[26 + static_cast<std::size_t>(byte)] =
+                static_cast<std::uint8_t>(address >> (24 - 8 * byte));
+        ASSERT_TRUE(program->runner().run(frame));
+    }
+    for (const std::string& source : drained) EXPECT_EQ(program->dropped(from(source), 1), 1) << source;
+}
+
+// --- random rules
+// -------------------------------------------------------------------------------------------
+
+constexpr int kPolicies = 40;
+constexpr int kPackets = 600;  // of each attachment and policy
+
+// Rates whose tokens take whole ticks, so that both sides are exact.
+policy::Rate draw_rate(generate::SmallWorld& random) {
+    constexpr std::uint64_t kCounts[] = {1, 2, 4, 5, 8, 10, 20, 50, 100};
+    constexpr const char* kPers[] = {
+        "",          " per source",      " per source/24",      " per source/8,32",
+        " per flow", " per destination", " per destination/48", " per service"};
+    const bool bytes = random.chance(3);
+    std::string text = random.chance(2) ? "over " : "under ";
+    text += fmt::format("{}/{}", kCounts[random.below(std::size(kCounts))] * (bytes ? 100 : 1),
+                        random.chance(3) ? "minute" : "second");
+    text += fmt::format(" burst {}", bytes ? 40 + random.below(400) : 1 + random.below(5));
+    if (bytes) text += " bytes";
+    return policy::parse_rate(text + kPers[random.below(std::size(kPers))]).value();
+}
+
+void add_rates(std::vector<Rule>& rules, generate::SmallWorld& random) {
+    for (Rule& one : rules) {
+        if (random.chance(2)) one.rate = draw_rate(random);
+        one = policy::canonical(one);
+    }
+}
+
+class Walk {
+public:
+    Walk(ProgramJudge& judge, std::uint64_t seed)
+        : judge_(judge), world_(seed), front_(seed, generate::Vocabulary::kLive) {}
+
+    void run(int number) {
+        policy::Policy policy = world_.policy(14);
+        std::vector<Rule> live = front_.policy(4).rules;
+        for (std::size_t i = 0; i < live.size(); ++i) live[i].name = fmt::format("live {}", i);
+        // Names tell one policy's buckets from another's.
+        for (Rule& one : live) one.name += fmt::format(" of {}", number);
+        for (Rule& one : policy.rules) one.name += fmt::format(" of {}", number);
+        add_rates(live, front_);
+        add_rates(policy.rules, world_);
+        const policy::Context context = generate::small_context(policy.sets);
+        judge_.set_live(live);
+        const Status loaded = judge_.load(policy, context);
+        ASSERT_TRUE(loaded) << loaded.error().message;
+        all_ = policy::effective_rules(policy, live);
+        counters_.clear();
+        buckets_.now = kStart;
+        for (int i = 0; i < kPackets * static_cast<int>(kAttachments.size()); ++i) {
+            step(kAttachments[world_.below(kAttachments.size())], context);
+            if (::testing::Test::HasFatalFailure()) return;
+        }
+        ASSERT_EQ(judge_.counters().value(), counters_) << listing();
+    }
+
+    int rated() const { return rated_; }
+
+private:
+    void step(const Attachment& attachment, const policy::Context& context) {
+        if (world_.chance(2)) buckets_.now += world_.below(world_.chance(4) ? 20 * kSecond : kSecond / 20);
+        ASSERT_TRUE(judge_.set_clock(buckets_.now));
+        PacketView packet = world_.packet();
+        packet.direction = attachment.direction;
+        packet.interfaces = {attachment.name, attachment.device};
+        if (attachment.link == FW_LINK_IP)
+            packet.mac.reset();
+        else if (!packet.mac)
+            packet.mac = 1;
+        packet.now = engine::monotonic_now();
+        const Frame frame = frame_of(packet);
+        const policy::Verdict expected = policy::evaluate(all_, frame.view, context, &buckets_);
+        const auto actual = judge_.judge(attachment, frame.bytes);
+        ASSERT_TRUE(actual) << actual.error().message;
+        const auto name = expected.rule ? std::optional(all_[*expected.rule].name) : std::nullopt;
+        ASSERT_EQ(actual->rule, name) << listing();
+        for (const std::size_t index : expected.counted) ++counters_[all_[index].name];
+        if (name) ++counters_[*name];
+        rated_ += expected.rule && all_[*expected.rule].rate ? 1 : 0;
+    }
+
+    std::string listing() const {
+        std::string text;
+        for (const Rule& one : all_) text += fmt::format("\n  {}: {}", one.name, policy::describe(one));
+        return text;
+    }
+
+    ProgramJudge& judge_;
+    generate::SmallWorld world_;
+    generate::SmallWorld front_;
+    std::vector<Rule> all_;
+    policy::Buckets buckets_;
+    std::map<std::string, std::uint64_t> counters_;
+    int rated_ = 0;
+};
+
+TEST(RateTest, AgreesWithTheEvaluatorPacketByPacket) {
+    auto judge = ProgramJudge::make(true);
+    ASSERT_TRUE(judge) << judge.error().message;
+    Walk walk(**judge, static_cast<std::uint64_t>(GTEST_FLAG_GET(random_seed)));
+    for (int i = 0; i < kPolicies; ++i) {
+        SCOPED_TRACE(fmt::format("seed {}, policy {}", GTEST_FLAG_GET(random_seed), i));
+        walk.run(i);
+        if (HasFatalFailure()) return;
+    }
+    EXPECT_GT(walk.rated(), kPolicies * kPackets / 4) << "rates hardly decide";
+}
+
+}  // namespace
+}  // namespace fwctl::testing
