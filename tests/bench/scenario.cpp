@@ -8,6 +8,7 @@
 #include "generate/policy.h"
 #include "generate/prefixes.h"
 #include "policy/prefix_list.h"
+#include "policy/rate.h"
 #include "policy/rule.h"
 #include "policy/service.h"
 
@@ -101,6 +102,22 @@ Scenario rules_and_list(std::size_t count, std::size_t prefixes, const Targets& 
             }};
 }
 
+// So high that no packet is over it: what counting costs.
+Scenario rated(const char* per) {
+    const std::string whom = *per == 0 ? "for all" : per;
+    return {fmt::format("a rate {}", whom), kNone, true, [per] {
+                Policy policy;
+                Rule rule;
+                rule.name = "rated";
+                rule.services = {policy::Service{}};
+                rule.rate = policy::parse_rate(fmt::format("over 1000000000/second {}", per)).value();
+                policy.rules = {policy::canonical(rule)};
+                auto world = with(std::move(policy));
+                world->flows = any_flow(Family::kIpv4);
+                return world;
+            }};
+}
+
 }  // namespace
 
 std::string short_number(std::size_t count) {
@@ -156,6 +173,9 @@ std::vector<Scenario> scenarios() {
         rules(Mix::kAcl, 1'000, kAll, kIpv4, kNone, false),
         rules(Mix::kAcl, 10'000, kAll, kIpv4, kNone, false),
         rules_and_list(10'000, 1'000'000, {115, std::nullopt, 170, 170}),
+        rated(""),
+        rated("per source"),
+        rated("per flow"),
     };
 }
 

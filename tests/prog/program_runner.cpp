@@ -70,8 +70,13 @@ Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::st
 }
 
 Status ProgramRunner::set_rules(const std::vector<policy::Rule>& rules) {
+    std::map<std::string, std::uint32_t> counters;
+    for (const engine::CountedRule& live : state_.live) counters[live.rule.name] = live.counter;
     state_.live.clear();
-    for (const policy::Rule& rule : rules) state_.live.push_back({rule, engine::kNoCounter});
+    for (const policy::Rule& rule : rules) {
+        const auto known = counters.find(rule.name);
+        state_.live.push_back({rule, known == counters.end() ? engine::kNoCounter : known->second});
+    }
     return store_->publish(state_);
 }
 

@@ -45,7 +45,7 @@ public:
     static Result<ProgramRunner> load(Hook hook, fw_link link, const std::string& interface = "eth0",
                                       const Station& station = {});
 
-    // Switches to these live rules, behind the built-in ones.
+    // Switches to these live rules, behind the built-in ones. Rules that stay keep their counters.
     Status set_rules(const std::vector<policy::Rule>& rules);
     // Switches to the policy's rules, as live ones, its defaults and its routes.
     Status set_policy(const policy::Policy& policy);

@@ -1,13 +1,17 @@
 // Rules with a rate: the programs' buckets against the evaluator's, by a clock that the tests set.
 //
 // Other rules and packets than the usual: --gtest_random_seed=N.
+#include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <iterator>
-#include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "frame_of.h"
@@ -216,6 +220,77 @@ TEST(RateTest, SpoofedSourcesTakeThePlacesOfTheFullest) {
 
 // --- random rules
 // -------------------------------------------------------------------------------------------
+
+constexpr std::uint32_t kThreads = 4;
+
+// Sends so many packets from each of several processors at once, as often as `again` says so.
+void send_side_by_side(const ProgramRunner& runner, const Bytes& frame, std::uint32_t count,
+                       const std::function<bool()>& again) {
+    std::atomic<std::uint32_t> ready = 0;
+    std::vector<std::thread> threads;
+    for (std::uint32_t i = 0; i < kThreads; ++i)
+        threads.emplace_back([&, i] {
+            cpu_set_t cpus;
+            CPU_ZERO(&cpus);
+            CPU_SET(i % std::thread::hardware_concurrency(), &cpus);
+            (void)sched_setaffinity(0, sizeof(cpus), &cpus);
+            bpf_test_run_opts options{};
+            options.sz = sizeof(options);
+            options.data_in = frame.data();
+            options.data_size_in = static_cast<std::uint32_t>(frame.size());
+            options.repeat = static_cast<int>(count);
+            for (++ready; ready < kThreads;) std::this_thread::yield();
+            do {
+                EXPECT_EQ(bpf_prog_test_run_opts(runner.program_fd(), &options), 0);
+            } while (again());
+        });
+    for (std::thread& thread : threads) thread.join();
+}
+
+std::uint64_t packets_of(const ProgramRunner& runner, const std::string& name) {
+    for (const engine::CountedRule& counted : runner.state().front_rules())
+        if (counted.rule.name == name)
+            return runner.store().rule_counts({&counted.counter, 1})->front().packets;
+    return 0;
+}
+
+// One more for each processor but one may be given, but not each time anew: what was too much is owed.
+TEST(RateTest, ProcessorsShareABucketToTheToken) {
+    constexpr std::uint64_t kRate = 20'000;
+    for (const char* per : {"", " per source", " per flow"}) {
+        auto program = Program::make();
+        ASSERT_TRUE(program) << program.error().message;
+        const Rule few =
+            rule("few", policy::Action::kAllow, "udp", fmt::format("under {}/second{}", kRate, per));
+        ASSERT_TRUE(program->runner().set_rules({few, rule("rest", policy::Action::kDeny, "udp", "")}));
+        for (std::uint64_t second = 1; second <= 5; ++second) {
+            send_side_by_side(program->runner(), from("192.0.2.1"), kRate / 2, [] { return false; });
+            const std::uint64_t given = packets_of(program->runner(), "few");
+            EXPECT_GE(given, second * kRate) << per;
+            EXPECT_LE(given, second * kRate + kThreads - 1) << per;
+            ASSERT_TRUE(program->wait(kSecond));
+        }
+        EXPECT_EQ(packets_of(program->runner(), "few") + packets_of(program->runner(), "rest"),
+                  5 * kThreads * kRate / 2);
+    }
+}
+
+TEST(RateTest, NoMoreThanTheRateIsGivenByTheKernelsClock) {
+    constexpr std::uint64_t kRate = 50'000;
+    constexpr std::uint64_t kBurst = 100;
+    auto program = Program::make(Hook::kTcIn, false);
+    ASSERT_TRUE(program) << program.error().message;
+    const std::string rate = fmt::format("under {}/second burst {} per source", kRate, kBurst);
+    ASSERT_TRUE(program->runner().set_rules(
+        {rule("few", policy::Action::kAllow, "udp", rate), rule("rest", policy::Action::kDeny, "udp", "")}));
+    const std::uint64_t begin = engine::monotonic_now();
+    send_side_by_side(program->runner(), from("192.0.2.1"), 1000,
+                      [&] { return engine::monotonic_now() - begin < kSecond; });
+    const std::uint64_t most = kBurst + kRate * (engine::monotonic_now() - begin) / kSecond + kThreads;
+    EXPECT_GT(packets_of(program->runner(), "few"), kBurst);
+    EXPECT_LE(packets_of(program->runner(), "few"), most);
+    EXPECT_GT(packets_of(program->runner(), "rest"), 0U);
+}
 
 constexpr int kPolicies = 40;
 constexpr int kPackets = 600;  // of each attachment and policy

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -15,7 +14,6 @@ from conftest import until
 from firewall import ATTACH as ATTACH_WAN
 from firewall import allow, firewall
 from flood import frame as udp_frame
-import netns
 
 SECONDS = 4
 WITHIN = 0.05  # of the rate, as was asked for
@@ -73,7 +71,7 @@ def test_what_passes_is_within_five_percent_of_the_rate(cable, mode, unit, rate,
     cable.bed.fwctl("b", "limit", "udp/9", f"{rate}/second", unit)
     with flood(cable, cpus):
         until(lambda: dropped(cable) > 0)  # the burst is over
-        first, last = let_in(cable), None
+        first = let_in(cable)
         seen = dropped(cable)
         time.sleep(SECONDS)
         last = let_in(cable)
@@ -161,8 +159,7 @@ def test_buckets_stay_when_a_policy_is_applied_again_and_begin_anew_with_another
     assert [fw.passes(9) for _ in range(3)] == [True, True, False]
     fw.apply(policy("over 2/hour", allow("other", "udp/10")))
     assert not fw.passes(9)
-    assert fw.plan(policy("over 3/hour")) == [
-        '~ rule "few": deny udp/9 over 2/hour in -> deny udp/9 over 3/hour in', '- rule "other": allow udp/10'] or True
+    assert '~ rule "few": deny udp/9 over 2/hour in -> deny udp/9 over 3/hour in' in fw.plan(policy("over 3/hour"))
     fw.apply(policy("over 3/hour"))
     assert [fw.passes(9) for _ in range(4)] == [True] * 3 + [False]
 

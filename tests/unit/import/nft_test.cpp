@@ -144,18 +144,17 @@ Imported one_rule(const std::string& family, const std::string& hook, const std:
 
 TEST(Nft, BecomesAPolicyThatSaysWhatItLacks) {
     const Imported imported = translate(kRuleset);
-    EXPECT_EQ(imported.translated, 10U);
-    EXPECT_EQ(imported.left_out, 3U);
+    EXPECT_EQ(imported.translated, 11U);
+    EXPECT_EQ(imported.left_out, 2U);
     EXPECT_EQ(
         imported.toml,
-        R"(# Translated by fwctl from nft list ruleset as ruleset.nft has it; rules translated: 10, left out: 3.
+        R"(# Translated by fwctl from nft list ruleset as ruleset.nft has it; rules translated: 11, left out: 2.
 #
 # WARNING: replies are dropped. The rule that lets known connections go on needs flow state and is left out,
 # and what no rule lets in is denied: what this host asks others for does not come back. Let in what is needed
 # (by `sport`, say) before you apply this policy.
 # WARNING: this policy closes more than the original. It may deny what these let pass:
 #   ruleset.nft:26: ct state vmap { invalid : drop, established : accept, related : accept }
-#   ruleset.nft:31: tcp flags syn / fin,syn,rst,ack tcp dport 443 limit rate 10/second accept
 # WARNING: this policy opens more than the original. It may let pass what these deny:
 #   ruleset.nft:26: ct state vmap { invalid : drop, established : accept, related : accept }
 #
@@ -218,7 +217,13 @@ action = "allow"
 service = "icmp6"
 direction = "in"
 
-# ruleset.nft:31: tcp flags syn / fin,syn,rst,ack tcp dport 443 limit rate 10/second accept: `limit` has no counterpart
+[[rule]]
+name = "input 7"
+action = "allow"
+service = "tcp/443"
+flags = "!fin+syn+!rst+!ack"
+direction = "in"
+rate = "under 10/second burst 5"
 
 [[rule]]
 name = "dns 2"
@@ -305,6 +310,9 @@ TEST(Nft, MatchesAreSaidInWordsOfTheLanguage) {
         {"ip ttl < 5 drop", "deny any ttl 0-4 ethertype ip in"},
         {"ip ttl gt 64 drop", "deny any ttl 65-255 ethertype ip in"},
         {"ip6 hoplimit != 255 drop", "deny any ttl 0-254 ethertype ip6 in"},
+        {"tcp dport 22 limit rate over 3/minute burst 5 packets drop",
+         "deny tcp/22 over 3/minute burst 5 in"},
+        {"udp dport 53 limit rate 400/second counter accept", "allow udp/53 under 400/second burst 5 in"},
         {"ip dscp { ef, cs1, 0x03 } drop", "deny any dscp 3, cs1, ef ethertype ip in"},
         {"ip length 0-100 drop", "deny any length 0-100 ethertype ip in"},
         {"ip6 length 10 drop", "deny any length 50 ethertype ip6 in"},
@@ -355,7 +363,17 @@ TEST(Nft, WhatIsLeftOutHasItsReason) {
         {"ct state established,related accept", "needs flow state, not supported yet"},
         {"ct original ip saddr 1.2.3.4 accept", "needs flow state, not supported yet"},
         {"ct count over 3 drop", "needs flow state, not supported yet"},
-        {"tcp dport 22 limit rate over 3/minute burst 5 packets drop", "`limit` has no counterpart"},
+        {"tcp dport 22 limit rate over 3/day drop", "a rate of 3/day cannot be said"},
+        {"limit rate 3/minute tcp dport 22 drop",
+         "its rate counts packets before all of its matches are asked"},
+        {"tcp dport 22 limit rate 10 mbytes/second drop",
+         "a rate of bytes, or of another rule's making, has no counterpart"},
+        {"tcp dport 22 limit name \"slow\" drop",
+         "a rate of bytes, or of another rule's making, has no counterpart"},
+        {"tcp dport 22 limit rate 3/minute limit rate 9/hour drop", "it has two rates"},
+        {"tcp dport 22 log limit rate 3/minute drop", "it logs before its rate is asked"},
+        {"tcp dport 22 limit rate 3/minute jump next",
+         "its rate would be counted in several rules, each with its own bucket"},
         {"ip saddr . tcp dport { 1.2.3.4 . 80 } accept", "concatenations have no counterpart"},
         {"tcp dport vmap { 22 : accept, 80 : jump next }", "`vmap` has no counterpart"},
         {"tcp dport 22 add @banned { ip saddr limit rate over 3/minute } drop", "`add` has no counterpart"},

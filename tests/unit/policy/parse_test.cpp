@@ -85,7 +85,7 @@ TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
         "   6 | colour = 2\n"
         "     | ^~~~~~\n"
         "  hint: the keys of a rule are name, comment, action, reject, redirect, sample, service, from, to, "
-        "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, on, direction\n");
+        "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, on, direction, rate\n");
 }
 
 TEST(ParsePolicy, WantsRulesAsAListOfTables) {

@@ -591,6 +591,7 @@ rate = ["over 5/second"]
 p.toml:9:8: error: "rate" takes a string, not an array
    9 | rate = ["over 5/second"]
      |        ^~~~~~~~~~~~~~~~~
+  hint: rate takes over 5/minute burst 10 per source, under 1000000/second bytes
 )");
 }
 

@@ -215,10 +215,14 @@ TEST(Describe, IsUnderstoodByTheCommandLine) {
         rule.reject_with = RejectWith::kAuto;
         rule.redirect.reset();
         rule.sample = 1;
-        const std::vector<std::string> words = words_of(describe(rule));
-        const auto read = parse_rule_words(rule.action, std::span(words).subspan(1));
+        if (rule.rate) rule.rate->over = true;
+        std::vector<std::string> words = words_of(describe(rule));
+        std::erase(words, "over");  // what `limit` means
+        const std::span said = std::span(words).subspan(1);
+        const auto read = rule.rate ? parse_limit_words(said) : parse_rule_words(rule.action, said);
         ASSERT_TRUE(read.has_value()) << describe(rule) << ": " << read.error().message;
         EXPECT_TRUE(same_match(*read, rule)) << describe(rule);
+        EXPECT_EQ(read->rate, rule.rate) << describe(rule);
     }
 }
 
