@@ -75,32 +75,53 @@ static __always_inline struct fw_bucket_line *fw_bucket_line_at(__u32 page, __u3
 	return &lines->lines[line];
 }
 
-/* Makes an entry the tag's, with a full bucket; another processor may have been first, with the same key. */
-static __always_inline void fw_claim_bucket(struct fw_bucket_entry *entry, __u64 before, __u64 tag, __u64 now)
+/*
+ * Makes an entry the tag's, with a full bucket. Who else may be at it: another processor with the same tag,
+ * and one that still charges the former owner. What they write stays, as it is newer or reads as full.
+ */
+static __always_inline void fw_claim_bucket(struct fw_bucket_entry *entry, struct fw_bucket_entry before,
+					    __u64 tag, __u64 now)
 {
-	if (__sync_val_compare_and_swap(&entry->tag, before, tag) == before)
-		*(volatile __u64 *)&entry->state = tag + now;
+	if (__sync_val_compare_and_swap(&entry->tag, before.tag, tag) == before.tag)
+		__sync_val_compare_and_swap(&entry->state, before.state, tag + now);
 }
 
-/*
- * The tag's entry of a line; where there is none, the one that is nearest to full becomes it. NULL: there is
- * none, and nothing may be written: the bucket is full.
+static __always_inline struct fw_bucket_entry fw_read_bucket(const struct fw_bucket_entry *entry)
+{
+	return (struct fw_bucket_entry){*(const volatile __u64 *)&entry->tag,
+					*(const volatile __u64 *)&entry->state};
+}
+
+/* The rule's own. NULL: it is another's still, and nothing may be written: the bucket is full. */
+static __always_inline struct fw_bucket_entry *fw_own_bucket(struct fw_bucket_line *line, __u64 tag,
+							     __u64 now)
+{
+	struct fw_bucket_entry held = fw_read_bucket(&line->entries[0]);
+
+	if (held.tag == tag)
+		return &line->entries[0];
+	if (!fw_charges())
+		return NULL;
+	fw_claim_bucket(&line->entries[0], held, tag, now);
+	return &line->entries[0];
+}
+
+/* The tag's entry of a line; where there is none, the one that is nearest to full becomes it. NULL: as above.
  */
 static __always_inline struct fw_bucket_entry *fw_find_bucket(struct fw_bucket_line *line, __u64 tag,
 							      __u64 now)
 {
-	__u64 least = ~0ull, before = 0;
+	struct fw_bucket_entry before = {};
+	__u64 least = ~0ull;
 	__u32 fullest = 0;
 
 #pragma unroll
 	for (__u32 i = 0; i < FW_LINE_BUCKETS; i++) {
-		__u64 held = *(const volatile __u64 *)&line->entries[i].tag, ahead;
+		struct fw_bucket_entry held = fw_read_bucket(&line->entries[i]);
+		__u64 ahead = held.tag ? fw_ticks_ahead(held.state, held.tag, now, FW_LONGEST_TICKS) : 0;
 
-		if (held == tag)
+		if (held.tag == tag)
 			return &line->entries[i];
-		ahead = held ? fw_ticks_ahead(*(const volatile __u64 *)&line->entries[i].state, held, now,
-					      FW_LONGEST_TICKS)
-			     : 0;
 		if (ahead < least) {
 			least = ahead;
 			before = held;

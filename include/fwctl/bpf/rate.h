@@ -77,7 +77,9 @@ __noinline __u64 fw_bucket_tag(const struct fw_packet *packet, const struct fw_r
 
 	if (!packet || !rate || !held)
 		return 1;
-	hash = fw_mix(fw_mix(held->secret, rate->identity), packet->family);
+	hash = fw_mix(held->secret, rate->identity);
+	if (rate->per != FW_PER_RULE)
+		hash = fw_mix(hash, packet->family);
 	switch (rate->per) {
 	case FW_PER_SOURCE:
 		hash = fw_mix_address(hash, &packet->source, fw_address_bits(packet, rate));
@@ -105,9 +107,7 @@ static __always_inline struct fw_bucket_entry *fw_bucket_of(const struct fw_rate
 	if (rate->per == FW_PER_RULE) {
 		line = fw_bucket_line_at(rate->rule / FW_BUCKET_PAGE_LINES,
 					 rate->rule % FW_BUCKET_PAGE_LINES);
-		if (line && line->entries[0].tag != tag && fw_charges())
-			fw_claim_bucket(&line->entries[0], line->entries[0].tag, tag, now);
-		return line ? &line->entries[0] : NULL;
+		return line ? fw_own_bucket(line, tag, now) : NULL;
 	}
 	line = fw_bucket_line_at(FW_RULE_BUCKET_PAGES + (tag >> 32) % FW_KEYED_BUCKET_PAGES,
 				 (tag >> 40) % FW_BUCKET_PAGE_LINES);
