@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "frame_of.h"
+#include "generate/packets.h"
+#include "generate/policy.h"
 #include "generate/small_world.h"
 #include "packet_builder.h"
 #include "policy/builtin.h"
@@ -204,11 +206,12 @@ TEST(RateTest, SpoofedSourcesTakeThePlacesOfTheFullest) {
     ASSERT_TRUE(program) << program.error().message;
     ASSERT_TRUE(program->runner().set_rules({limit("udp", "over 1/hour burst 3 per source")}));
     std::vector<std::string> drained;
-    for (int i = 0; i < 20; ++i) drained.push_back(fmt::format("192.0.2.{}", i));
+    for (int i = 0; i < 50; ++i) drained.push_back(fmt::format("192.0.2.{}", i));
     for (const std::string& source : drained) ASSERT_EQ(program->dropped(from(source), 4), 1);
     Bytes frame = from("10.0.0.0");
-    constexpr int kSources = 300'000;  // half as many again as there are places
-    for (int i = 0; i < kSources * 3; ++i) {
+    // Two or three for each line: a fifth of the lines of those above overflow.
+    constexpr int kSources = 300'000;
+    for (int i = 0; i < kSources; ++i) {
         const std::uint32_t address = 0x0a000000U + static_cast<std::uint32_t>(i);
         for (int byte = 0; byte < 4; ++byte)
             frame[26 + static_cast<std::size_t>(byte)] =
@@ -320,10 +323,14 @@ void add_rates(std::vector<Rule>& rules, generate::SmallWorld& random) {
 class Walk {
 public:
     Walk(ProgramJudge& judge, std::uint64_t seed)
-        : judge_(judge), world_(seed), front_(seed, generate::Vocabulary::kLive) {}
+        : judge_(judge), world_(seed), front_(seed, generate::Vocabulary::kLive), random_(seed) {}
 
     void run(int number) {
-        policy::Policy policy = world_.policy(14);
+        // Now and then one whose leaves are cut, and found by addresses.
+        const bool is_large = number % 5 == 4;
+        policy::Policy policy =
+            is_large ? generate::generate_policy(generate::Mix::kFirewall, 200, world_.below(1000))
+                     : world_.policy(14);
         std::vector<Rule> live = front_.policy(4).rules;
         for (std::size_t i = 0; i < live.size(); ++i) live[i].name = fmt::format("live {}", i);
         // Names tell one policy's buckets from another's.
@@ -331,7 +338,10 @@ public:
         for (Rule& one : policy.rules) one.name += fmt::format(" of {}", number);
         add_rates(live, front_);
         add_rates(policy.rules, world_);
-        const policy::Context context = generate::small_context(policy.sets);
+        const policy::Context context = is_large
+                                            ? generate::generate_context(policy, 1, engine::monotonic_now())
+                                            : generate::small_context(policy.sets);
+        aim_at_ = is_large ? policy.rules : std::vector<Rule>();
         judge_.set_live(live);
         const Status loaded = judge_.load(policy, context);
         ASSERT_TRUE(loaded) << loaded.error().message;
@@ -351,7 +361,9 @@ private:
     void step(const Attachment& attachment, const policy::Context& context) {
         if (world_.chance(2)) buckets_.now += world_.below(world_.chance(4) ? 20 * kSecond : kSecond / 20);
         ASSERT_TRUE(judge_.set_clock(buckets_.now));
-        PacketView packet = world_.packet();
+        PacketView packet =
+            aim_at_.empty() ? world_.packet() : generate::aimed_packet(aim_at_, context, random_);
+        packet.length = std::min(packet.length, 1500U);
         packet.direction = attachment.direction;
         packet.interfaces = {attachment.name, attachment.device};
         if (attachment.link == FW_LINK_IP)
@@ -380,6 +392,8 @@ private:
     generate::SmallWorld world_;
     generate::SmallWorld front_;
     std::vector<Rule> all_;
+    std::vector<Rule> aim_at_;  // where packets of the small world would meet few rules
+    generate::Random random_;
     policy::Buckets buckets_;
     std::map<std::string, std::uint64_t> counters_;
     int rated_ = 0;

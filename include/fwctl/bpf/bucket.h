@@ -58,7 +58,8 @@ __noinline int fw_take_tokens(struct fw_bucket_entry *entry, const struct fw_rat
 			return true;
 	}
 	/* There were tokens each time, and the others who took some have brought the state up to date. */
-	__sync_fetch_and_add(&entry->state, cost);
+	if (*(const volatile __u64 *)&entry->tag == tag)
+		__sync_fetch_and_add(&entry->state, cost);
 	return true;
 }
 

@@ -200,7 +200,7 @@ std::vector<std::string> words_of(const std::string& description) {
     std::istringstream stream(description);
     bool is_service = true;
     for (std::string word; stream >> word;) {
-        is_service = is_service && find_rule_key(word) == nullptr;
+        is_service = is_service && find_rule_key(word) == nullptr && word != "over";
         const bool is_number = word.find_first_not_of("0123456789,") == std::string::npos;
         words.push_back(is_service && is_number ? "proto/" + word : word);
     }
