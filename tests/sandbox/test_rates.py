@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -184,3 +185,13 @@ def test_tests_of_a_policy_have_buckets_of_their_own(fw):
     fw.apply(ATTACH_WAN + rule + test(3, "allow") + test(4, "deny") + test(1, "allow"))
     fw.apply(ATTACH_WAN + rule + test(4, "allow"), expect=11)
     assert [fw.passes(9) for _ in range(4)] == [True] * 3 + [False], "the tests have taken nothing"
+
+
+def test_the_examples_of_the_page_hold(fw):
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "rates.md").read_text()
+    examples = re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S)
+    assert fw.json("test", fw.file(ATTACH_WAN + "".join(examples)))["failed"] == 0
+    for words in re.findall(r"^    fwctl (limit .*)", page, re.M):
+        fw.run("attach", "eth0")
+        fw.run(*words.split())
+    assert len(fw.rules("live")) == 2
