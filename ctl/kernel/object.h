@@ -34,6 +34,7 @@ struct ProgramConfig {
     // what was compared.
     std::optional<std::uint32_t> half;
     bool silent = false;
+    bool read_only = false;  // put nobody into sets
     bool tracing = false;
 };
 

@@ -96,7 +96,7 @@ Rule canonical(Rule rule) {
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
     }
-    if (rule.action == Action::kRedirect && rule.direction == Direction::kBoth) {
+    if ((rule.action == Action::kRedirect || rule.ban) && rule.direction == Direction::kBoth) {
         rule.direction = Direction::kIn;
     }
     return rule;

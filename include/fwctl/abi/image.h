@@ -144,10 +144,11 @@ struct fw_row {
 	__u32 conditions;     /* address of struct fw_condition; 0: none */
 	__u16 checks[2];      /* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
 	__u16 where;	      /* the bit of the attachment's `where`; 0: holds everywhere */
-	__u8 reason;	      /* enum fw_reason: gives the verdict */
+	__u8 reason;	      /* enum fw_reason: gives the verdict; and FW_ROW_BANS */
 	__u8 last;	      /* not 0: no row of this leaf follows */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
+enum { FW_ROW_BANS = 0x80 }; /* the rule puts the source into a set: see struct fw_action */
 
 /* Where a packet is sent on. */
 struct fw_next_hop {
@@ -170,7 +171,9 @@ enum fw_answer {
 /* What a rule says of its action: see fw_tier.actions. */
 struct fw_action {
 	__u8 answer; /* enum fw_answer */
-	__u8 unused[7];
+	__u8 unused;
+	__u16 ban_set; /* number, plus one, of the dynamic set that the source is put into; 0: none */
+	__u32 ban_for; /* seconds; 0: as long as the set says */
 	struct fw_next_hop next_hop;
 };
 FW_ASSERT_SIZE(struct fw_action, 32);

@@ -151,6 +151,8 @@ private:
         {"from", kAddresses},
         {"to", kAddresses},
         {"redirect.to", {"eth1"}},
+        {"ban.set", {"banned", "drop-2"}},
+        {"ban.for", {"90s", "1h"}},
         {"lockout.service", {"tcp/22", "tcp/20-30", "udp", "sctp/9"}},
         {"via", {"192.0.2.1", "fe80::1"}},
         {"sport", {"0", "22", "1024-65535", "1000-2000"}},
