@@ -179,6 +179,8 @@ int fwctl_sets(struct fw_set_job *context)
 	number &= FW_MAX_SETS - 1;
 	work.set = &all->by_number[number];
 	work.job.filled = 0;
+	if (!work.set->tables[work.job.table & FW_SET_TABLE].buckets)
+		return -1;
 	switch (work.job.command) {
 	case FW_SET_ADD:
 	case FW_SET_DELETE:

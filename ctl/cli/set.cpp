@@ -41,7 +41,7 @@ std::optional<std::uint64_t> seconds_left(const engine::Member& member) {
 }
 
 std::string duration_or_ever(std::chrono::seconds time) {
-    return time.count() == 0 ? "for ever" : format_duration(time);
+    return time.count() == 0 ? "for ever" : "for " + format_duration(time);
 }
 
 Json to_json(const engine::SetView& view) {
@@ -170,8 +170,7 @@ std::string outcome_text(const engine::SetRequest& request, const engine::SetOut
     };
     switch (request.edit) {
         case SetEdit::kAdd: {
-            const std::string lasts =
-                outcome.lasts.count() == 0 ? "for ever" : "for " + format_duration(outcome.lasts);
+            const std::string lasts = duration_or_ever(outcome.lasts);
             add(counts.done, "added " + lasts, counts.prolonged + counts.unchanged == 0);
             add(counts.prolonged, "prolonged, " + lasts + " from now");
             add(counts.unchanged, "there already for as long");

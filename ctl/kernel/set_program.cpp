@@ -51,10 +51,8 @@ std::span<fw_set_request> SetProgram::requests() const {
 Result<fw_set_job> SetProgram::run(fw_set_job job) const {
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
-    options.ctx_in = &job;
+    options.ctx_in = &job;  // comes back where it is
     options.ctx_size_in = sizeof(job);
-    options.ctx_out = &job;
-    options.ctx_size_out = sizeof(job);
     const int error = bpf_prog_test_run_opts(program_, &options);
     if (error != 0 || options.retval != 0)
         return fail(fmt::format("the kernel does not run the program of sets: {}", strerror(-error)));

@@ -382,7 +382,6 @@ name = "a"
 action = "deny"
 state = ["new"]
 rate = "over 5/minute per source"
-ban = { set = "banned", for = "1h" }
 [vip.web]
 address = "203.0.113.10"
 [[vip.web.backend]]
@@ -400,19 +399,59 @@ expect = "balance web"
 p.toml:6:1: error: "rate" is not supported yet
    6 | rate = "over 5/minute per source"
      | ^~~~
-p.toml:7:1: error: "ban" is not supported yet
-   7 | ban = { set = "banned", for = "1h" }
-     | ^~~
-p.toml:8:2: error: "vip" is not supported yet
-   8 | [vip.web]
+p.toml:7:2: error: "vip" is not supported yet
+   7 | [vip.web]
      |  ^~~
-p.toml:13:2: error: "decapsulate" is not supported yet
-  13 | [decapsulate]
+p.toml:12:2: error: "decapsulate" is not supported yet
+  12 | [decapsulate]
      |  ^~~~~~~~~~~
-p.toml:17:10: error: "balance" is not supported yet
-  17 | expect = "balance web"
+p.toml:16:10: error: "balance" is not supported yet
+  16 | expect = "balance web"
      |          ^~~~~~~~~~~~~
 )");
+}
+
+TEST(Bans, AreRead) {
+    const auto policy = policy_of(R"(
+[set.banned]
+dynamic = true
+[[rule]]
+name   = "guessers"
+action = "deny"
+ban    = { set = "banned", for = "1h" }
+[[rule]]
+name   = "honeypot"
+action = "allow"
+ban    = { set = "banned" }
+)");
+    ASSERT_EQ(policy.rules.size(), 2U);
+    EXPECT_EQ(policy.rules[0].ban, (Ban{"banned", std::chrono::hours(1)}));
+    EXPECT_EQ(policy.rules[0].direction, Direction::kIn) << "our own packets ban nobody";
+    EXPECT_EQ(describe(policy.rules[0]), "deny any in ban @banned for 1h");
+    EXPECT_EQ(policy.rules[1].ban, (Ban{"banned", std::chrono::seconds(0)}));
+}
+
+TEST(Bans, SayWhatIsWrong) {
+    EXPECT_EQ(errors_of(R"([set.fixed]
+elements = ["192.0.2.1"]
+[[rule]]
+name = "a"
+action = "deny"
+ban = { set = "fixed" }
+[[rule]]
+name = "b"
+action = "deny"
+ban = { set = "nosuch" }
+[[rule]]
+name = "c"
+action = "count"
+ban = { set = "fixed", for = "soon" }
+[[rule]]
+name = "d"
+action = "deny"
+ban = { for = "1h" }
+)"),
+              "");
 }
 
 TEST(Routes, AreRead) {
