@@ -72,7 +72,8 @@ const fw_host_table& SetTables::table(std::uint32_t number) const {
 
 Result<const kernel::SetProgram*> SetTables::program() const {
     if (!program_) {
-        auto loaded = kernel::SetProgram::load(sets_map(), pages_map());
+        auto loaded = directory_.empty() ? kernel::SetProgram::load(sets_map(), pages_map())
+                                         : kernel::SetProgram::open(sets_map(), pages_map(), directory_);
         if (!loaded) return tl::unexpected(loaded.error());
         program_ = std::make_unique<kernel::SetProgram>(std::move(*loaded));
     }

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.h"
@@ -51,6 +52,8 @@ public:
     [[nodiscard]] const kernel::Map& pages_map() const { return pages_.map(); }
     // Loaded when it is first asked for.
     [[nodiscard]] Result<const kernel::SetProgram*> program() const;
+    // From the pins there, which one command at a time may use.
+    void take_program_from(const std::string& directory) { directory_ = directory; }
 
 private:
     [[nodiscard]] Result<std::uint32_t> free_pages(std::uint32_t count) const;
@@ -59,6 +62,7 @@ private:
 
     kernel::MappedArray<fw_sets> sets_;
     kernel::SetPages pages_;
+    std::string directory_;  // empty: the program is loaded
     mutable std::unique_ptr<kernel::SetProgram> program_;
 };
 

@@ -34,6 +34,7 @@ Result<Editing> open_to_edit() {
     auto store = Store::open(*paths);
     if (!store) return tl::unexpected(store.error());
     if (!*store) return nothing_attached();
+    (*store)->set_tables().take_program_from(paths->directory);
     return Editing{std::move(*lock), std::move(**store)};
 }
 

@@ -138,6 +138,7 @@ public:
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;
     [[nodiscard]] const SetTables& set_tables() const { return set_tables_; }
+    [[nodiscard]] SetTables& set_tables() { return set_tables_; }
     // Empties dynamic sets, by their numbers, which no packet may ask for.
     [[nodiscard]] Status forget_members(const std::set<std::uint32_t>& sets) const;
 

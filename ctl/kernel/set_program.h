@@ -1,23 +1,26 @@
 // The program that edits and reads the tables of hosts (sets/fwctl_sets.bpf.c), run from here.
 //
-// Promises: it is on no interface, and gone with the object.
+// Promises: it is on no interface. What load() gives is gone with the object; what open() gives stays pinned
+// for the next command, as the kernel takes longer to check the program than to run it.
 #pragma once
 
 #include <cstddef>
-#include <memory>
 #include <span>
+#include <string>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "fwctl/abi/members.h"
 #include "kernel/map.h"
-
-struct bpf_object;
 
 namespace fwctl::kernel {
 
 class SetProgram {
 public:
     static Result<SetProgram> load(const Map& sets, const Map& set_pages);
+    // By its pins in that directory, which it makes where they are missing or of another build. Its requests
+    // are everybody's who opens it: one at a time.
+    static Result<SetProgram> open(const Map& sets, const Map& set_pages, const std::string& directory);
 
     // What a job is about, FW_MAX_SET_REQUESTS of them.
     [[nodiscard]] std::span<fw_set_request> requests() const;
@@ -26,13 +29,10 @@ public:
     [[nodiscard]] Result<fw_set_job> run(fw_set_job job) const;
 
 private:
-    struct Close {
-        void operator()(bpf_object* object) const;
-    };
+    static Result<SetProgram> of(Fd program, Fd requests);
 
-    std::unique_ptr<bpf_object, Close> object_;
     Mapping requests_;
-    int program_ = -1;
+    Fd program_;
 };
 
 }  // namespace fwctl::kernel
