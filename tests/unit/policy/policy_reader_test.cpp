@@ -451,7 +451,26 @@ name = "d"
 action = "deny"
 ban = { for = "1h" }
 )"),
-              "");
+              R"(p.toml:7:15: error: the set "fixed" is not dynamic
+   7 | ban = { set = "fixed" }
+     |               ^~~~~~~
+  hint: write dynamic = true in [set.fixed]
+p.toml:11:15: error: there is no set "nosuch"
+  11 | ban = { set = "nosuch" }
+     |               ^~~~~~~~
+  hint: define it: [set.nosuch]
+p.toml:15:15: error: the set "fixed" is not dynamic
+  15 | ban = { set = "fixed", for = "soon" }
+     |               ^~~~~~~
+  hint: write dynamic = true in [set.fixed]
+p.toml:15:30: error: "soon" is not a duration; write 90s, 10m, 1h, 2d or 1h30m
+  15 | ban = { set = "fixed", for = "soon" }
+     |                              ^~~~~~
+p.toml:19:7: error: "ban" needs the key "set"
+  19 | ban = { for = "1h" }
+     |       ^~~~~~~~~~~~~~
+  hint: set takes banned
+)");
 }
 
 TEST(Routes, AreRead) {
