@@ -75,17 +75,17 @@ TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
               "     | ^~~~~~\n"
               "  hint: the keys of a policy are version, include, defaults, builtin, attach, set, route, "
               "rule, test\n");
-    EXPECT_EQ(
-        errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),
-        "p.toml:5:1: error: unknown key \"form\"\n"
-        "   5 | form = \"x\"\n"
-        "     | ^~~~\n"
-        "  hint: did you mean \"from\"?\n"
-        "p.toml:6:1: error: unknown key \"colour\"\n"
-        "   6 | colour = 2\n"
-        "     | ^~~~~~\n"
-        "  hint: the keys of a rule are name, comment, action, reject, redirect, sample, ban, service, from, to, "
-        "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, on, direction\n");
+    EXPECT_EQ(errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),
+              "p.toml:5:1: error: unknown key \"form\"\n"
+              "   5 | form = \"x\"\n"
+              "     | ^~~~\n"
+              "  hint: did you mean \"from\"?\n"
+              "p.toml:6:1: error: unknown key \"colour\"\n"
+              "   6 | colour = 2\n"
+              "     | ^~~~~~\n"
+              "  hint: the keys of a rule are name, comment, action, reject, redirect, sample, ban, service, "
+              "from, to, "
+              "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, on, direction\n");
 }
 
 TEST(ParsePolicy, WantsRulesAsAListOfTables) {
