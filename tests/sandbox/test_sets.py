@@ -236,12 +236,17 @@ BANNING = ATTACH + dynamic("banned") + deny("banned", "udp/9-12", 'from = "@bann
 @pytest.mark.oldest
 @pytest.mark.parametrize("mode", ["auto", "tc"])
 def test_a_rule_bans_and_the_ban_ends(fw, mode):
-    fw.apply(BANNING.replace('device = "eth0"\n', f'device = "eth0"\nmode = "{mode}"\n'))
+    policy = BANNING.replace('device = "eth0"\n', f'device = "eth0"\nmode = "{mode}"\n')
+    fw.apply(policy.replace('"2s"', '"1h"'))
     fw.run("set", "flush", "banned")
+    before = listed(fw)["banned_by_rules"]
     assert fw.passing(9, 10, 11) == {9, 10, 11}
     assert fw.passing(12, 9) == {12}, "the rule's own verdict holds, and the next packet meets the ban"
     assert set(members(fw)) == {ME}
-    assert listed(fw)["banned_by_rules"] >= 1
+    assert listed(fw)["banned_by_rules"] == before + 1
+    fw.run("unban", ME)
+    fw.apply(policy)
+    assert fw.passes(12)
     until(lambda: fw.passes(9))
     assert members(fw) == {}
 
