@@ -172,9 +172,13 @@ void Analysis::say_unused_sets() {
         used.insert(addresses.sets.begin(), addresses.sets.end());
         used.insert(addresses.except_sets.begin(), addresses.except_sets.end());
     };
+    std::set<std::string> filled;
     for (const AskedRule& asked : rules_) {
         collect(asked.rule->from);
         collect(asked.rule->to);
+        if (asked.rule->ban) {
+            filled.insert(asked.rule->ban->set);
+        }
     }
     if (policy_.defaults.lockout) {
         collect(policy_.defaults.lockout->from);
@@ -182,11 +186,11 @@ void Analysis::say_unused_sets() {
     for (std::size_t i = 0; i < policy_.sets.size(); ++i) {
         const Set& set = policy_.sets[i];
         if (!used.contains(set.name)) {
-            findings_.push_back({Finding::Kind::kUnusedSet,
-                                 i,
-                                 set.place,
-                                 fmt::format("no rule uses the set \"{}\"", set.name),
-                                 {}});
+            std::string said =
+                filled.contains(set.name)
+                    ? fmt::format("rules ban into the set \"{}\", and none asks for it", set.name)
+                    : fmt::format("no rule uses the set \"{}\"", set.name);
+            findings_.push_back({Finding::Kind::kUnusedSet, i, set.place, std::move(said), {}});
         }
     }
 }

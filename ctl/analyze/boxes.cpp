@@ -103,7 +103,7 @@ std::optional<Ranges> ranges_of(const FieldMatch& match) {
 
 std::vector<Box> Translator::boxes_of(const Rule& rule) {
     // All that a rule has, so that a new condition does not compile before it is thought of here.
-    const auto& [name, comment, action, reject_with, redirect, sample, services, from, to, fields, on,
+    const auto& [name, comment, action, reject_with, redirect, sample, ban, services, from, to, fields, on,
                  direction, rate, origin, expires, place] = rule;
     Drafts drafts = of_services(services);
     drafts = with_addresses(drafts, kSource, from);

@@ -73,7 +73,7 @@ std::vector<RuleBox> chosen_of(std::vector<RuleBox> boxes, const std::set<std::s
 }  // namespace
 
 bool same_verdict(const Rule& one, const Rule& other) {
-    return one.action == other.action &&
+    return one.action == other.action && one.ban == other.ban &&
            (one.action != Action::kReject || one.reject_with == other.reject_with) &&
            (one.action != Action::kRedirect || one.redirect == other.redirect);
 }
@@ -83,7 +83,7 @@ std::vector<Direction> directions_by_default(const Rule& rule, const Defaults& d
     for (const Direction direction : {Direction::kIn, Direction::kOut}) {
         const bool holds = rule.direction == Direction::kBoth || rule.direction == direction;
         const Action action = direction == Direction::kIn ? defaults.in : defaults.out;
-        if (holds && (rule.action == action) == is_action) {
+        if (holds && (rule.action == action && !rule.ban) == is_action) {
             directions.push_back(direction);
         }
     }

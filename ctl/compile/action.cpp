@@ -48,12 +48,16 @@ Address Actions::put(const policy::Rule& rule, std::uint32_t counter) {
         action.answer = answer_of(rule.reject_with);
     else if (rule.action == Action::kRedirect && rule.redirect)
         action.next_hop = next_hop_of(*rule.redirect, outputs_);
-    else if (!rule.rate)
+    else if (!rule.rate && !rule.ban)
         return 0;
     if (rule.rate) action.rate = bank_.put(compile::rate_of(rule, counter), kRateWords);
+    if (rule.ban) {
+        action.ban_set = static_cast<std::uint16_t>(sets_->at(rule.ban->set) + 1);
+        action.ban_for = static_cast<std::uint32_t>(rule.ban->lasts.count());
+    }
     const auto [entry, is_new] =
         known_.try_emplace(std::string(reinterpret_cast<const char*>(&action), sizeof(action)), 0);
-    if (is_new) entry->second = bank_.put(action, sizeof(action) / sizeof(std::uint32_t));
+    if (is_new) entry->second = bank_.put(action, FW_ACTION_WORDS);
     return entry->second;
 }
 

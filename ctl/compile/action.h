@@ -1,4 +1,5 @@
-// What rules and routes say beside a verdict: answers to the sender, where packets are sent on, rates.
+// What rules and routes say beside a verdict: answers to the sender, where packets are sent on, rates, and
+// into which sets their senders go.
 //
 // Promises: a rule that says nothing of the kind has no struct fw_action; equal ones are written once.
 #pragma once
@@ -19,7 +20,9 @@ namespace fwctl::compile {
 
 class Actions {
 public:
-    Actions(Bank& bank, Outputs& outputs) : bank_(bank), outputs_(outputs) {}
+    // `sets`: the numbers of dynamic sets.
+    Actions(Bank& bank, Outputs& outputs, const std::map<std::string, std::uint32_t>* sets)
+        : bank_(bank), outputs_(outputs), sets_(sets) {}
 
     // The table fw_tier.actions; 0: no rule says anything.
     Address put(std::span<const policy::Rule> rules, std::span<const std::uint32_t> counters);
@@ -29,6 +32,7 @@ private:
 
     Bank& bank_;
     Outputs& outputs_;
+    const std::map<std::string, std::uint32_t>* sets_;
     std::map<std::string, Address> known_;  // by their bytes
 };
 

@@ -172,7 +172,7 @@ Result<Address> Conditions::put(const policy::Rule& rule, const Service& service
 fw_row row_of(const policy::Rule& rule, const Service& service) {
     fw_row row{};
     row.selector_last = 65535;
-    row.reason = reason_of(rule.action);
+    row.reason = static_cast<std::uint8_t>(reason_of(rule.action) | (rule.ban ? FW_ROW_BANS : 0));
     if (service.kind == Service::Kind::kProtocol)
         require(row, std::uint32_t{FW_TRAITS_IP} | service.protocol,
                 std::uint32_t{FW_TRAITS_IP} | FW_TRAITS_PROTOCOL);

@@ -196,7 +196,8 @@ void Builder::put_leaves(const Checks& checks) {
 
 Status Builder::put_actions() {
     image_.tier.first_priority = input_.first_priority;
-    image_.tier.actions = Actions(image_.bank, image_.outputs).put(input_.rules, input_.counters);
+    image_.tier.actions =
+        Actions(image_.bank, image_.outputs, input_.dynamic_sets).put(input_.rules, input_.counters);
     image_.bucket_pages = bucket_pages();
     image_.routes = route_entries(input_.routes, image_.outputs);
     if (image_.outputs.names().size() >= FW_MAX_OUTPUTS)

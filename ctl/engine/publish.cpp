@@ -52,7 +52,13 @@ Result<compile::TierImage> compile_front(const State& state) {
     return compile::compile_tier({rules, counters, kFrontPriority, &dynamic_sets}, sets);
 }
 
-// What fwctl reads back, and no program looks at.
+// What the policy says of a dynamic set.
+policy::Set said_of(const State& state, const std::string& name) {
+    const policy::Set* set = state.front.find_set(name);
+    return set == nullptr ? policy::Set{} : *set;
+}
+
+// What fwctl reads back; programs look at the sets alone.
 Status put_text(const State& state, fw_generation& generation) {
     policy::Policy front = state.front;
     for (const CountedRule& counted : state.live) {
@@ -72,9 +78,13 @@ Status put_text(const State& state, fw_generation& generation) {
     generation.text_size = static_cast<std::uint32_t>(text.size());
     std::memcpy(generation.text, text.data(), text.size());
     std::strncpy(generation.snapshot, state.main.snapshot.c_str(), sizeof(generation.snapshot) - 1);
-    for (std::size_t i = 0; i < state.main.dynamic_sets.size(); ++i)
-        std::strncpy(generation.sets[i].name, state.main.dynamic_sets[i].c_str(),
-                     sizeof(generation.sets[i].name) - 1);
+    for (std::size_t i = 0; i < state.main.dynamic_sets.size(); ++i) {
+        const policy::Set said = said_of(state, state.main.dynamic_sets[i]);
+        fw_set_state& set = generation.sets[i];
+        std::strncpy(set.name, state.main.dynamic_sets[i].c_str(), sizeof(set.name) - 1);
+        set.timeout = static_cast<std::uint32_t>(said.timeout.count());
+        set.size = said.size;
+    }
     return {};
 }
 
@@ -126,6 +136,7 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
             return written;
         }
     }
+    if (auto made = make_tables(state); !made) return made;
     if (auto given = give_counters(state); !given) return given;
     return write_half(next_half(), state);
 }
@@ -148,6 +159,29 @@ Status Store::give_counters(State& state) const {
         fresh.push_back(next);
     }
     return start_counters(fresh);
+}
+
+// A larger one for a set whose size has grown. In a store that nobody else sees, tests put in few hosts.
+Status Store::make_tables(const State& state) const {
+    constexpr std::uint32_t kRehearsed = 1000;
+    for (std::uint32_t i = 0; i < state.main.dynamic_sets.size(); ++i) {
+        const std::string& name = state.main.dynamic_sets[i];
+        if (name.empty()) continue;
+        const std::uint32_t size = said_of(state, name).size;
+        const bool is_private = paths_.directory.empty();
+        if (auto made = set_tables_.ensure(i, is_private ? std::min(size, kRehearsed) : size); !made)
+            return context(fmt::format("the set \"{}\"", name), made.error());
+    }
+    return {};
+}
+
+// Those of policies that hold no more. When that fails, the next edit tries again.
+void Store::forget_unused_sets() const {
+    std::set<std::uint32_t> unused;
+    const fw_generation& active = *policy_.at(active_half());
+    for (std::uint32_t number = 0; number < FW_MAX_SETS; ++number)
+        if (active.sets[number].name[0] == '\0' && set_tables_.set(number).key[0] != 0) unused.insert(number);
+    (void)forget_members(unused);
 }
 
 // A command that was killed may have left some of them.
@@ -200,7 +234,7 @@ void Store::commit(State& state, std::optional<std::chrono::seconds> trial) cons
         next |= ((end >> FW_DEADLINE_SHIFT) + 1) << 32;
     }
     set_word(next);
-    if (!trial) clear_unused_banks();
+    if (!trial) clear_unused();
 }
 
 Status Store::publish(State& state) const {
@@ -226,6 +260,11 @@ void Store::clear_unused_banks() const {
     }
 }
 
+void Store::clear_unused() const {
+    clear_unused_banks();
+    forget_unused_sets();
+}
+
 std::optional<std::chrono::seconds> Store::trial_left() const {
     const std::uint64_t end = trial_end(word());
     const std::uint64_t now = monotonic_now();
@@ -243,14 +282,14 @@ Status Store::keep_trial() const {
     if (!trial_left()) return fail("no policy is on trial", Exit::kConflict);
     // Whoever confirms in the last second may find that the deadline was first.
     set_word(static_cast<std::uint32_t>(seen));
-    clear_unused_banks();
+    clear_unused();
     return {};
 }
 
 // One generation on and without a deadline, the word names the half that held before the trial.
 void Store::end_trial() const {
     set_word(static_cast<std::uint32_t>(word()) + 1);
-    clear_unused_banks();
+    clear_unused();
 }
 
 }  // namespace fwctl::engine

@@ -152,6 +152,8 @@ Result<Store> Store::open_pins(const kernel::StatePaths& paths) {
 Result<Store> Store::of(kernel::SharedMaps maps) {
     auto control = kernel::MappedArray<fw_control>::of(std::move(maps.control), 1);
     auto policy = kernel::MappedArray<fw_generation>::of(std::move(maps.policy), kHalves);
+    auto set_tables = SetTables::of(std::move(maps.sets), std::move(maps.set_pages));
+    if (!set_tables) return tl::unexpected(set_tables.error());
     auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
@@ -162,6 +164,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.records_ = std::move(*records);
     fw_control& held = *store.control_.at(0);
     store.banks_ = kernel::Banks({std::move(maps.pages), held.pages});
+    store.set_tables_ = std::move(*set_tables);
     store.members_ = std::move(maps.members);
     store.routes_ = std::move(maps.routes);
     store.devices_ = std::move(maps.devices);
@@ -176,6 +179,8 @@ kernel::SharedMaps::Descriptors Store::maps() const {
     return {{{"control", control_.map().fd()},
              {"policy", policy_.map().fd()},
              {"pages", banks_.map().fd()},
+             {"sets", set_tables_.sets_map().fd()},
+             {"set_pages", set_tables_.pages_map().fd()},
              {"members", members_.fd()},
              {"routes", routes_.fd()},
              {"devices", devices_.fd()},
@@ -250,10 +255,6 @@ Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) co
     return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
 }
 
-std::optional<fw_member> Store::find_member(const fw_member_key& key) const {
-    return members_.find<fw_member>(key);
-}
-
 Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name) const {
     if (main.tier.words == 0) return false;
     auto words = banks_.read(main.tier.bank, main.tier.names, std::size_t{main.tier.rule_count} * 2);
@@ -279,10 +280,37 @@ Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) 
 
 Status Store::forget_members(const std::set<std::uint32_t>& sets) const {
     if (sets.empty()) return {};
+    const bool has_prefixes = std::any_of(sets.begin(), sets.end(), [&](std::uint32_t number) {
+        const fw_set& set = set_tables_.set(number);
+        return set.prefixes != 0 || set.editing != 0;
+    });
+    if (auto dropped = set_tables_.drop({sets.begin(), sets.end()}); !dropped) return dropped;
+    if (!has_prefixes) return {};
     for (const auto& key : members_.keys<fw_member_key>())
-        if (sets.contains(key.set))
+        if (sets.contains(key.set / 2U))
             if (auto erased = members_.erase(key); !erased) return erased;
     return {};
+}
+
+std::vector<DynamicSet> Store::dynamic_sets() const {
+    std::vector<DynamicSet> sets;
+    std::uint64_t seen = 0;
+    do {  // as in read()
+        seen = word();
+        sets.clear();
+        const fw_generation& generation = *policy_.at(active_half());
+        for (std::uint32_t number = 0; number < FW_MAX_SETS; ++number) {
+            const fw_set_state set = generation.sets[number];
+            if (set.name[0] != '\0')
+                sets.push_back({number, set.name, std::chrono::seconds(set.timeout), set.size});
+        }
+        std::atomic_thread_fence(std::memory_order_acquire);
+    } while (word() != seen);
+    return sets;
+}
+
+SetMembers Store::members(const DynamicSet& set) const {
+    return {set_tables_, members_, set.number, set.size};
 }
 
 void remove_state(const kernel::StatePaths& paths) {

@@ -17,6 +17,8 @@
 #include "compile/outputs.h"
 #include "compile/places.h"
 #include "compile/tier.h"
+#include "engine/set_members.h"
+#include "engine/set_tables.h"
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/reason.h"
 #include "fwctl/abi/state.h"
@@ -53,6 +55,14 @@ struct MainTier {
     compile::Outputs outputs;
     std::string snapshot;
     std::vector<std::string> dynamic_sets;  // by their number; an empty name is a free one
+};
+
+// As the kernel has it.
+struct DynamicSet {
+    std::uint32_t number = 0;
+    std::string name;
+    std::chrono::seconds timeout{0};  // of members of which nothing else is said; 0: for ever
+    std::uint32_t size = 0;
 };
 
 struct State {
@@ -121,12 +131,15 @@ public:
     [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
     // Of the rules of the policy that was applied, in their order.
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
-    // The longest prefix in the trie that has the key's bits; nullopt: none has.
-    [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
     [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
-    // Empties dynamic sets, by their numbers.
+    // The dynamic sets of the policy that holds, without reading anything else of it.
+    [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
+    [[nodiscard]] SetMembers members(const DynamicSet& set) const;
+    [[nodiscard]] const SetTables& set_tables() const { return set_tables_; }
+    [[nodiscard]] SetTables& set_tables() { return set_tables_; }
+    // Empties dynamic sets, by their numbers, which no packet may ask for.
     [[nodiscard]] Status forget_members(const std::set<std::uint32_t>& sets) const;
 
 private:
@@ -135,7 +148,10 @@ private:
     [[nodiscard]] std::uint64_t word() const;
     void set_word(std::uint64_t word) const;
     [[nodiscard]] std::uint32_t active_half() const;
+    void clear_unused() const;
     void clear_unused_banks() const;
+    void forget_unused_sets() const;
+    [[nodiscard]] Status make_tables(const State& state) const;
     [[nodiscard]] Status give_counters(State& state) const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
@@ -146,6 +162,7 @@ private:
     kernel::MappedArray<fw_generation> policy_;
     kernel::MappedArray<fw_attachment> records_;
     kernel::Banks banks_;
+    SetTables set_tables_;
     kernel::Map members_;
     kernel::Map routes_;
     kernel::Map devices_;

@@ -1,7 +1,8 @@
 // The program of an attachment once more, for questions: loaded over the same maps, attached nowhere.
 //
 // Promises: what it says is what the attached program would say of the packet now, or once the half holds;
-// nothing is counted. The twin stays as it is when the store goes.
+// nothing is counted,
+// and nothing of what runs is changed. The twin stays as it is when the store goes.
 #pragma once
 
 #include <cstdint>

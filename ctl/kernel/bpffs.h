@@ -1,7 +1,8 @@
 // The file system on which the kernel keeps our state, and the paths in it.
 //
-//     /sys/fs/bpf/fwctl/net-COOKIE/abi-HASH/{control,policy,prefixes,rule_counters,attachments}
+//     /sys/fs/bpf/fwctl/net-COOKIE/abi-HASH/{control,policy,pages,sets,members,rule_counters,attachments …}
 //                                          /counters-SLOT  link-SLOT-tc-in  link-SLOT-tc-out
+//                                          /set-program-BUILD  set-program-BUILD-requests
 //
 // COOKIE is the network namespace's, which no other namespace has or will have until the next boot, when the
 // bpffs is empty again. HASH is of the ABI's headers.

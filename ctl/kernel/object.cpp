@@ -58,6 +58,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         constants->fw_behind_xdp = config.behind_xdp ? 1 : 0;
         constants->fw_half = config.half ? static_cast<std::uint8_t>(*config.half + 1) : 0;
         constants->fw_silent = config.silent ? 1 : 0;
+        constants->fw_read_only = config.read_only ? 1 : 0;
         constants->fw_tracing = config.tracing ? 1 : 0;
         constants->fw_rehearses = config.rehearses ? 1 : 0;
         bpf_map__set_initial_value(map, bytes.data(), size);
@@ -73,6 +74,7 @@ FW_SAME_PLACE(fw_hands_on);
 FW_SAME_PLACE(fw_behind_xdp);
 FW_SAME_PLACE(fw_half);
 FW_SAME_PLACE(fw_silent);
+FW_SAME_PLACE(fw_read_only);
 FW_SAME_PLACE(fw_tracing);
 FW_SAME_PLACE(fw_rehearses);
 #undef FW_SAME_PLACE

@@ -34,6 +34,7 @@ struct ProgramConfig {
     // what was compared.
     std::optional<std::uint32_t> half;
     bool silent = false;
+    bool read_only = false;  // put nobody into sets
     bool tracing = false;
     bool rehearses = false;  // the maps are the question's own: buckets are charged, by a clock that is set
 };

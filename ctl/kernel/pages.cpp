@@ -36,7 +36,7 @@ Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& cha
     work();
     for (std::thread& thread : threads) thread.join();
     if (error == 0) return {};
-    return fail(fmt::format("cannot change the pages of the policy: {}", strerror(error)));
+    return fail(fmt::format("cannot change the pages in the kernel: {}", strerror(error)));
 }
 
 std::uint32_t id_of(const Fd& map) {
@@ -201,6 +201,22 @@ Status CounterPages::clear(std::span<const std::uint32_t> rules) const {
             return fail(fmt::format("the counters of the rules cannot be cleared: {}", strerror(errno)));
     }
     return {};
+}
+
+Status SetPages::make(std::uint32_t first, std::uint32_t count) const {
+    std::vector<std::uint32_t> indices;
+    std::vector<Fd> made;
+    for (std::uint32_t page = 0; page < count; ++page) {
+        indices.push_back(first + page);
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_set_page", sizeof(std::uint32_t),
+                                         sizeof(fw_host_page), 1, nullptr));
+        if (!made.back()) return no_memory("the members of sets");
+    }
+    return pages_.put(indices, made);
+}
+
+Status SetPages::clear(std::span<const std::uint32_t> indices) const {
+    return pages_.erase(indices);
 }
 
 }  // namespace fwctl::kernel

@@ -1,5 +1,5 @@
 // Maps of maps whose inner maps come and go as they are needed: the pages of the compiled rules, and those of
-// the rules' counters and buckets.
+// the rules' counters and buckets, and of the members of sets.
 //
 // Promises: errors name what ran out. A page that a program may be reading is never taken away by itself: the
 // caller waits for the packets first.
@@ -12,6 +12,7 @@
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "fwctl/abi/members.h"
 #include "fwctl/abi/state.h"
 #include "kernel/map.h"
 
@@ -83,6 +84,22 @@ public:
 
     // Makes those that are not there. None is ever taken away: buckets outlive the policy that they are of.
     [[nodiscard]] Status make(std::span<const std::uint32_t> indices) const;
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
+
+private:
+    InnerMaps pages_;
+};
+
+// The map `set_pages`: buckets of hosts, see struct fw_host_table.
+class SetPages {
+public:
+    SetPages() = default;
+    explicit SetPages(InnerMaps pages) : pages_(std::move(pages)) {}
+
+    // Empty ones.
+    [[nodiscard]] Status make(std::uint32_t first, std::uint32_t count) const;
+    [[nodiscard]] Status clear(std::span<const std::uint32_t> indices) const;
+    [[nodiscard]] std::vector<std::uint32_t> present() const { return pages_.present(0, FW_SET_PAGES); }
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

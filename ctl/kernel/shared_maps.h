@@ -17,8 +17,9 @@ struct bpf_map;
 namespace fwctl::kernel {
 
 struct SharedMaps {
-    static constexpr std::array kNames = {"control", "policy",  "pages",         "members", "routes",
-                                          "devices", "answers", "rule_counters", "buckets", "attachments"};
+    static constexpr std::array kNames = {"control", "policy",        "pages",   "sets",
+                                          "set_pages", "members",     "routes",  "devices",
+                                          "answers", "rule_counters", "buckets", "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -30,6 +31,8 @@ struct SharedMaps {
     Map control;
     Map policy;
     Map pages;
+    Map sets;
+    Map set_pages;
     Map members;
     Map routes;
     Map devices;

@@ -74,6 +74,21 @@ Found check_redirect(const Rule& rule) {
     return std::nullopt;
 }
 
+Found check_ban(const Rule& rule) {
+    if (!rule.ban) {
+        return std::nullopt;
+    }
+    if (goes_on(rule.action)) {
+        return Contradiction{"ban", fmt::format("\"ban\" goes with an action that decides, which {} does not",
+                                                action_name(rule.action))};
+    }
+    if (rule.direction == Direction::kOut) {
+        return Contradiction{"ban",
+                             "what goes out is this host's own: it bans nobody; write direction = \"in\""};
+    }
+    return std::nullopt;
+}
+
 // Keys that some protocols have: with services, all of these have to be of them.
 Found check_protocols(const Rule& rule) {
     struct Needs {
@@ -170,7 +185,8 @@ Found check_families(const Rule& rule) {
 }  // namespace
 
 std::optional<Contradiction> find_contradiction(const Rule& rule) {
-    for (const auto check : {check_action, check_redirect, check_protocols, check_fragment, check_families}) {
+    for (const auto check :
+         {check_action, check_redirect, check_ban, check_protocols, check_fragment, check_families}) {
         if (Found found = check(rule)) {
             return found;
         }

@@ -39,6 +39,19 @@ void report_unknown_sets(const Draft& draft) {
     }
 }
 
+// Addresses cannot be put into a set that stands in a file.
+void report_fixed_ban_sets(const Draft& draft) {
+    for (const Mention& mention : draft.ban_sets) {
+        const auto set = std::find_if(draft.policy.sets.begin(), draft.policy.sets.end(),
+                                      [&](const Set& one) { return one.name == mention.word; });
+        if (set != draft.policy.sets.end() && !set->dynamic) {
+            draft.diagnostics.error(mention.place.file, mention.place.span,
+                                    fmt::format("the set \"{}\" is not dynamic", mention.word),
+                                    fmt::format("write dynamic = true in [set.{}]", mention.word));
+        }
+    }
+}
+
 bool is_attached(const std::vector<Attach>& attachments, const std::string& name) {
     return std::any_of(attachments.begin(), attachments.end(), [&](const Attach& attach) {
         return attach.name == name || interface_matches(attach.device, name);
@@ -90,6 +103,7 @@ Policy finish(Draft draft) {
     Policy& policy = draft.policy;
     if (draft.origin == Origin::kFile) {
         report_unknown_sets(draft);
+        report_fixed_ban_sets(draft);
         report_unknown_interfaces(draft);
     }
     if (!policy.routes.empty() && policy.defaults.forward != Forwarding::kTable) {

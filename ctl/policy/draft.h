@@ -26,6 +26,7 @@ struct Draft {
     std::vector<Mention> includes = {};   // folders, as written
     std::vector<Mention> set_files = {};  // as written, in the order of policy.sets
     std::vector<Mention> used_sets = {};
+    std::vector<Mention> ban_sets = {};  // those of them that rules put addresses into
     std::unordered_map<std::string, Place> claims = {};
 
     // Whether `what` is there for the first time; else reports `message` with the place of the first.

@@ -63,7 +63,6 @@ public:
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }
         report();
-        reduce(prefixes_);
         return std::move(prefixes_);
     }
 
@@ -132,6 +131,12 @@ private:
 }  // namespace
 
 std::vector<Prefix> read_feed(Diagnostics& diagnostics, std::size_t file) {
+    std::vector<Prefix> prefixes = read_feed_lines(diagnostics, file);
+    reduce(prefixes);
+    return prefixes;
+}
+
+std::vector<Prefix> read_feed_lines(Diagnostics& diagnostics, std::size_t file) {
     return FeedReader(diagnostics, file).read();
 }
 

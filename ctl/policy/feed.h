@@ -19,4 +19,7 @@ namespace fwctl::policy {
 // Reads the source `file` of the diagnostics. The result is reduced (see prefix_list.h).
 std::vector<Prefix> read_feed(Diagnostics& diagnostics, std::size_t file);
 
+// The same as it stands there: in its order, with what covers others and what is there twice.
+std::vector<Prefix> read_feed_lines(Diagnostics& diagnostics, std::size_t file);
+
 }  // namespace fwctl::policy

@@ -158,6 +158,13 @@ struct Rate {
     auto operator<=>(const Rate&) const = default;
 };
 
+// Who sends what a rule decides about, goes into a dynamic set.
+struct Ban {
+    std::string set;
+    std::chrono::seconds lasts{0};  // 0: as long as the set says
+    auto operator<=>(const Ban&) const = default;
+};
+
 enum class Direction : std::uint8_t { kBoth, kIn, kOut };
 enum class Origin : std::uint8_t { kBuiltin, kLive, kFile };
 
@@ -177,6 +184,7 @@ struct Rule {
     RejectWith reject_with = RejectWith::kAuto;  // kReject alone
     std::optional<Redirect> redirect;            // kRedirect alone, and always there
     std::uint32_t sample = 1;                    // kLog alone: one in so many is reported
+    std::optional<Ban> ban;                      // of rules that decide, for packets coming in
     std::vector<Service> services;               // never empty: Kind::kAny stands for everything
     Addresses from;
     Addresses to;

@@ -296,6 +296,7 @@ private:
             check_rule(rule, table);
         }
         mention_sets(table);
+        mention_ban(table);
         policy_.rules.push_back(std::move(rule));
     }
 
@@ -377,6 +378,16 @@ private:
             } else {
                 mention_set(*node);
             }
+        }
+    }
+
+    void mention_ban(const toml::table& table) {
+        const toml::table* ban = table.get_as<toml::table>("ban");
+        const toml::node* set = ban == nullptr ? nullptr : ban->get("set");
+        const auto name = set == nullptr ? std::nullopt : set->value_exact<std::string>();
+        if (name && check_set_name(*name)) {
+            draft_.used_sets.push_back({*name, reader_.place(set->source())});
+            draft_.ban_sets.push_back(draft_.used_sets.back());
         }
     }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "policy/builtin.h"
 #include "policy/prefix.h"
 #include "policy/rate.h"
@@ -124,6 +125,12 @@ std::string describe_action(const Rule& rule) {
     }
     if (rule.redirect && rule.redirect->via) {
         out += fmt::format(" via {}", format_prefix(*rule.redirect->via));
+    }
+    if (rule.ban) {
+        out += fmt::format(" ban @{}", rule.ban->set);
+        if (rule.ban->lasts.count() != 0) {
+            out += fmt::format(" for {}", format_duration(rule.ban->lasts));
+        }
     }
     if (rule.sample != 1) {
         out += fmt::format(" one in {}", rule.sample);

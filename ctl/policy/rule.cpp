@@ -106,7 +106,8 @@ Rule canonical(Rule rule) {
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
     }
-    if ((rule.action == Action::kRedirect || rule.rate) && rule.direction == Direction::kBoth) {
+    const bool is_for_ingress = rule.action == Action::kRedirect || rule.rate || rule.ban;
+    if (is_for_ingress && rule.direction == Direction::kBoth) {
         rule.direction = Direction::kIn;
     }
     return rule;

@@ -20,8 +20,8 @@ inline constexpr std::size_t kMaxNameLength = 63;
 inline constexpr std::size_t kMaxInterfaceNameLength = 15;  // the kernel's IFNAMSIZ - 1
 
 // The one form of all rules that say the same: lists sorted, without duplicates and without what another
-// entry covers; fields sorted, each once; no service is `any`; `on` "*" is no `on`; `redirect`, or a rate,
-// without a direction is for ingress. Name, action, origin and expiry stay as they are.
+// entry covers; fields sorted, each once; no service is `any`; `on` "*" is no `on`; `redirect`, a rate or
+// `ban` without a direction is for ingress. Name, action, origin and expiry stay as they are.
 Rule canonical(Rule rule);
 
 // An error when the rule contradicts itself (see check.h); expects a canonical rule.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "policy/addresses.h"
 #include "policy/field.h"
 #include "policy/prefix.h"
@@ -107,6 +108,39 @@ Status add_sample(Rule& rule, std::string_view word) {
 
 Words sample_words(const Rule& rule) {
     return rule.sample == 1 ? Words{} : Words{std::to_string(rule.sample)};
+}
+
+Ban& ban_of(Rule& rule) {
+    return rule.ban ? *rule.ban : rule.ban.emplace();
+}
+
+Status add_ban_set(Rule& rule, std::string_view word) {
+    ban_of(rule).set = word;
+    return check_set_name(word);
+}
+
+Words ban_set_words(const Rule& rule) {
+    return rule.ban ? Words{rule.ban->set} : Words{};
+}
+
+Status add_ban_for(Rule& rule, std::string_view word) {
+    return parse_duration(word).map([&](std::chrono::seconds time) { ban_of(rule).lasts = time; });
+}
+
+Words ban_for_words(const Rule& rule) {
+    return rule.ban && rule.ban->lasts.count() != 0 ? Words{format_duration(rule.ban->lasts)} : Words{};
+}
+
+constexpr std::array kBanKeys = {
+    RuleKey{"set", ValueKind::kWord, true, "banned", "The dynamic set that the source address is put into.",
+            add_ban_set, ban_set_words},
+    RuleKey{"for", ValueKind::kWord, false, "90s, 10m, 1h30m",
+            "How long it stays, unless it stays longer already; absent: the set's timeout.", add_ban_for,
+            ban_for_words},
+};
+
+std::span<const RuleKey> ban_keys() {
+    return kBanKeys;
 }
 
 Status add_service(Rule& rule, std::string_view word) {
@@ -229,6 +263,9 @@ std::vector<RuleKey> make_rule_keys() {
         {"sample", ValueKind::kInteger, false, "100",
          "Action log reports one packet in so many, and counts them all; absent: every one.", add_sample,
          sample_words},
+        {"ban", ValueKind::kTable, false, "{ set = \"banned\", for = \"1h\" }",
+         "Where the source of a packet goes that the rule decides about; absent: nowhere.", nullptr, nullptr,
+         ban_keys},
         {"service", ValueKind::kWords, false, "any, icmp, tcp/22, udp/1000-2000, icmp6/echo-request, gre, 47",
          "Protocol and destination port, or ICMP type; absent: every packet, IP or not.", add_service,
          service_words},
@@ -248,7 +285,7 @@ std::vector<RuleKey> make_rule_keys() {
         {"on", ValueKind::kWords, false, "eth0, veth*",
          "Attachment or interface that the packet passes; absent: every attached one.", add_on, on_words},
         {"direction", ValueKind::kWord, false, "in or out",
-         "Into the interface or out of it; absent: both, for action redirect and with `rate` in.",
+         "Into the interface or out of it; absent: both, for action redirect and with rate or ban in.",
          add_direction, direction_words},
         {"rate", ValueKind::kWord, false, "over 5/minute burst 10 per source, under 1000000/second bytes",
          "Packets that are over that rate, or under it (docs/rates.md); absent: every packet.", add_rate,
@@ -256,7 +293,7 @@ std::vector<RuleKey> make_rule_keys() {
     };
 }
 
-constexpr std::array<std::string_view, 2> kLater = {"state", "ban"};
+constexpr std::array<std::string_view, 1> kLater = {"state"};
 
 }  // namespace
 

@@ -73,22 +73,15 @@ Status Subject::publish(const policy::Policy& policy, compile::TierImage* image,
 }
 
 Status Subject::fill_sets(const policy::Context& context) const {
-    auto map = kernel::Map::open(store_->paths().map("members"));
-    if (!map) return tl::unexpected(map.error());
-    for (const fw_member_key& key : map->keys<fw_member_key>())
-        if (auto erased = map->erase(key); !erased) return erased;
-    for (std::size_t number = 0; number < state_.main.dynamic_sets.size(); ++number) {
-        const auto members = context.members.find(state_.main.dynamic_sets[number]);
-        if (members == context.members.end()) continue;
-        for (const policy::Member& member : members->second) {
-            fw_member_key key{};
-            key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + member.prefix.length;
-            key.set = static_cast<std::uint16_t>(number);
-            key.family = static_cast<std::uint8_t>(member.prefix.family);
-            std::memcpy(key.address, member.prefix.address.data(), sizeof(key.address));
-            const fw_member value{member.expires, member.prefix.length, 0};
-            if (auto put = map->update(key, value); !put) return put;
-        }
+    for (const engine::DynamicSet& set : store_->dynamic_sets()) {
+        const engine::SetMembers members = store_->members(set);
+        if (auto settled = members.settle(); !settled) return settled;
+        if (auto flushed = members.flush(); !flushed) return flushed;
+        const auto wanted = context.members.find(set.name);
+        if (wanted == context.members.end()) continue;
+        for (const policy::Member& member : wanted->second)
+            if (auto added = members.add({member.prefix}, member.expires); !added)
+                return tl::unexpected(added.error());
     }
     return {};
 }

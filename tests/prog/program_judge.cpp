@@ -34,15 +34,6 @@ engine::Attachment attachment_of(const Attachment& attachment, std::uint32_t slo
     return made;
 }
 
-fw_member_key key_of(const policy::Prefix& prefix, std::uint32_t set) {
-    fw_member_key key{};
-    key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + prefix.length;
-    key.set = static_cast<std::uint16_t>(set);
-    key.family = static_cast<std::uint8_t>(prefix.family);
-    std::copy(prefix.address.begin(), prefix.address.end(), key.address);
-    return key;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<ProgramJudge>> ProgramJudge::make(bool has_clock) {
@@ -104,17 +95,15 @@ Status ProgramJudge::set_clock(std::uint64_t nanoseconds) {
 }
 
 Status ProgramJudge::fill(const policy::Context& context) {
-    auto members = kernel::Map::open(store_->paths().map("members"));
-    if (!members) return tl::unexpected(members.error());
-    for (const auto& key : members->keys<fw_member_key>())
-        if (auto erased = members->erase(key); !erased) return erased;
-    for (std::uint32_t set = 0; set < state_.main.dynamic_sets.size(); ++set) {
-        const auto wanted = context.members.find(state_.main.dynamic_sets[set]);
+    for (const engine::DynamicSet& set : store_->dynamic_sets()) {
+        const engine::SetMembers members = store_->members(set);
+        if (auto settled = members.settle(); !settled) return settled;
+        if (auto flushed = members.flush(); !flushed) return flushed;
+        const auto wanted = context.members.find(set.name);
         if (wanted == context.members.end()) continue;
-        for (const policy::Member& member : wanted->second) {
-            const fw_member value{member.expires, member.prefix.length, 0};
-            if (auto added = members->update(key_of(member.prefix, set), value); !added) return added;
-        }
+        for (const policy::Member& member : wanted->second)
+            if (auto added = members.add({member.prefix}, member.expires); !added)
+                return tl::unexpected(added.error());
     }
     return {};
 }

@@ -28,15 +28,6 @@ def allow(name, service, more=""):
     return f'\n[[rule]]\nname = "{name}"\naction = "allow"\nservice = "{service}"\n{more}'
 
 
-def add_member(fw, number, address):
-    """A member of the dynamic set with that number, as struct fw_member_key and fw_member of abi/policy.h have it."""
-    key = (32 + 32).to_bytes(4, "little") + number.to_bytes(2, "little") + bytes([4, 0])
-    key += bytes(map(int, address.split("."))) + bytes(12)
-    value = bytes(8) + (32).to_bytes(4, "little") + bytes(4)
-    subprocess.run(["bpftool", "map", "update", "pinned", fw.map("members"), "key", *map(str, key), "value", *map(str, value)],
-                   check=True, timeout=60)
-
-
 class Firewall:
     """b of the topology `pair`; a sends to it."""
 

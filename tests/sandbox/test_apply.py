@@ -13,7 +13,7 @@ import pytest
 
 import netns
 from conftest import until
-from firewall import ATTACH, add_member, allow, deny, firewall
+from firewall import ATTACH, allow, deny, firewall
 from random_policy import random_policy
 
 FAILED, USAGE, NOT_ATTACHED, CONFLICT, DIFFERENCES = 1, 2, 3, 6, 10
@@ -126,7 +126,7 @@ def test_members_of_a_dynamic_set_stay(fw):
 
     fw.apply(policy("banned"))
     assert fw.passes(9)
-    add_member(fw, 0, "10.9.0.1")
+    fw.run("ban", "10.9.0.1")
     assert not fw.passes(9)
     fw.apply(policy("another", "banned", "more"))
     assert not fw.passes(9)
@@ -139,7 +139,7 @@ def test_a_new_dynamic_set_has_no_members_of_one_that_went(fw):
         return ATTACH + f"[set.{name}]\ndynamic = true\n" + deny("listed", "udp/9", f'from = "@{name}"\n')
 
     fw.apply(policy("first"))
-    add_member(fw, 0, "10.9.0.1")
+    fw.run("set", "add", "first", "10.9.0.1")
     assert not fw.passes(9)
     for name in ("second", "third"):  # numbers are used again after the next policy
         fw.apply(policy(name))

@@ -11,7 +11,8 @@ from conftest import FWCTL, Testbed
 FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
 
 VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["limit"], ["reject"], ["rule"], ["rule", "list"], ["rule", "show"],
-         ["rule", "remove"], ["rule", "move"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
+         ["rule", "remove"], ["rule", "move"], ["set"], ["set", "list"], ["set", "show"], ["set", "add"], ["set", "del"],
+         ["set", "replace"], ["set", "flush"], ["ban"], ["unban"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
          ["import", "ipset"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
          ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["test"],
          ["explain"], ["counters"], ["doctor"], ["completion"]]
@@ -119,6 +120,11 @@ NOT_AN_ADDRESS = "is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0
     ("rule move nosuch", NOT_ATTACHED, NOTHING_ATTACHED),
     ("deny icmp", NOT_ATTACHED, NOTHING_ATTACHED),
     ("allow tcp/22", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("set list", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("set show banned", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("ban 192.0.2.1", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("unban 192.0.2.1", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("set flush banned", NOT_ATTACHED, NOTHING_ATTACHED),
     ("detach eth0", NOT_ATTACHED, NOTHING_ATTACHED),
     ("detach --all", NOT_ATTACHED, NOTHING_ATTACHED),
     # A mistake in the words comes before the state.
@@ -206,7 +212,7 @@ def test_with_nothing_attached(host, command, status, line):
     ("save /nosuch/live.toml", FAILED, "cannot write /nosuch/live.toml: No such file or directory"),
     ("apply --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
     ("try --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
-    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, rule remove, rule move and panic")
+    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, rule remove, rule move, panic, ban, unban and edits of sets")
       for verb in ("confirm", "rollback", "save live.toml")),
     # What is there already, and in another way.
     ("attach eth0 --mode native", CONFLICT, "eth0 is attached without XDP; to change that: fwctl detach eth0"),

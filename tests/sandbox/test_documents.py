@@ -185,7 +185,9 @@ RULE_VERBS = {verb[1] for verb in VERBS if verb[0] == "rule"}
 # What the table leaves to the reader: names of rules that are there when the commands have run in their order.
 COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp-icmp6",
              "rule move": "rule move deny-udp/1000-2000-from-198.51.100.0/24", "import nft": "import nft ruleset.nft",
-             "import ipset": "import ipset sets.ipset"}
+             "import ipset": "import ipset sets.ipset",
+             # The README's own policy bans nobody.
+             "ban 203.0.113.9 --for 1h": "apply banned.toml && fwctl ban 203.0.113.9 --for 1h"}
 
 
 def test_the_commands_of_the_readme_work(testbed, tmp_path):
@@ -198,6 +200,16 @@ def test_the_commands_of_the_readme_work(testbed, tmp_path):
         (tmp_path / name).write_text(text)
     bed.fwctl("fw", "attach", "eth0")  # so that there is something before the policy, to go back to
     bed.check("fw", "bash", "-c", f"cd {tmp_path}; sed s/80/8080/ web.toml > before.toml; {FWCTL} apply before.toml")
+    (tmp_path / "banned.toml").write_text((tmp_path / "web.toml").read_text() + """
+[set.banned]
+dynamic = true
+
+[[rule]]
+name = "banned"
+action = "deny"
+from = "@banned"
+""")
+    (tmp_path / "feed.txt").write_text("203.0.113.0/24\n")
     (tmp_path / "policy.d").mkdir()
     bed.check("fw", "bash", "-c", f"cd {tmp_path}; iptables -A INPUT -p tcp --dport 23 -j DROP; ipset create bad hash:net;"
                                   "iptables-save > rules.v4; nft list ruleset > ruleset.nft; ipset save > sets.ipset")

@@ -8,7 +8,7 @@ import pytest
 
 import netns
 from conftest import until
-from firewall import ATTACH, add_member, allow, deny, firewall
+from firewall import ATTACH, allow, deny, firewall
 
 USAGE, NOT_ATTACHED, CONFLICT, ROLLED_BACK = 2, 3, 6, 12
 
@@ -296,7 +296,7 @@ def test_interfaces_that_were_attached_by_hand(fw, lan, confirmed):
 def test_counters_members_and_live_rules(fw):
     fw.apply(OLD + '[set.banned]\ndynamic = true\n' + deny("banned", "udp/12", 'from = "@banned"\n'))
     fw.run("deny", "udp/11")
-    add_member(fw, 0, "10.9.0.1")
+    fw.run("ban", "10.9.0.1")
     fw.passing(9, 11, 12)
     before = everything(fw), fw.counts()["nine"], fw.counts()["deny-udp/11"]
     trial = Trial(fw, NEW + '[set.another]\ndynamic = true\n' + deny("another", "udp/13", 'from = "@another"\n'), "60s",

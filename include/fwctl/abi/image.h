@@ -150,10 +150,11 @@ struct fw_row {
 	__u32 conditions;     /* address of struct fw_condition; 0: none */
 	__u16 checks[2];      /* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
 	__u16 where;	      /* the bit of the attachment's `where`; 0: holds everywhere */
-	__u8 reason;	      /* enum fw_reason: gives the verdict */
+	__u8 reason;	      /* enum fw_reason: gives the verdict; and FW_ROW_BANS */
 	__u8 flags;	      /* enum fw_row_flags */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
+enum { FW_ROW_BANS = 0x80 }; /* the rule puts the source into a set: see struct fw_action */
 
 /* Where a packet is sent on. */
 struct fw_next_hop {
@@ -176,11 +177,15 @@ enum fw_answer {
 /* What a rule says of its action: see fw_tier.actions. */
 struct fw_action {
 	__u8 answer; /* enum fw_answer */
-	__u8 unused[3];
-	__u32 rate; /* address of struct fw_rate; 0: the rule has none */
+	__u8 unused;
+	__u16 ban_set; /* number, plus one, of the dynamic set that the source is put into; 0: none */
+	__u32 ban_for; /* seconds; 0: as long as the set says */
+	__u32 rate;    /* address of struct fw_rate; 0: the rule has none */
+	__u32 padding[7];
 	struct fw_next_hop next_hop;
 };
-FW_ASSERT_SIZE(struct fw_action, 32);
+FW_ASSERT_SIZE(struct fw_action, 64);
+enum { FW_ACTION_WORDS = 16 };
 
 /*
  * What else has to hold. Conditions stand in a list; those of one group are alternatives.

@@ -41,7 +41,7 @@ enum {
 	FW_ANSWER_BURST = 100,
 
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
-	FW_MAX_MEMBERS = 1 << 20, /* of all dynamic sets together */
+	FW_MAX_MEMBERS = 1 << 20, /* prefixes of all dynamic sets together */
 
 	FW_MAX_VLAN_TAGS = 2, /* tags that are looked through; a third is judged by `vlan-depth` */
 	FW_MAX_EXTENSION_HEADERS =

@@ -18,6 +18,7 @@
 #include "fwctl/abi/assert.h"
 #include "fwctl/abi/image.h"
 #include "fwctl/abi/limits.h"
+#include "fwctl/abi/members.h"
 #include "fwctl/abi/packet.h"
 
 /* Which end of the packet an address belongs to. */
@@ -88,10 +89,13 @@ struct fw_rule_state {
 };
 FW_ASSERT_SIZE(struct fw_rule_state, 16);
 
-/* A dynamic set of the policy that was applied; its index is its number. */
+/* A dynamic set of the policy that was applied; its index is its number. What is in it: struct fw_set. */
 struct fw_set_state {
 	char name[64]; /* empty: free */
+	__u32 timeout; /* seconds that a member stays of which nothing else is said; 0: for ever */
+	__u32 size;    /* members that there may be */
 };
+FW_ASSERT_SIZE(struct fw_set_state, 72);
 
 struct fw_generation {
 	struct fw_tier tiers[FW_TIERS];
@@ -101,10 +105,10 @@ struct fw_generation {
 	__u8 unused[4];
 	__u32 outputs[FW_TIERS][FW_MAX_OUTPUTS]; /* ifindex; 0: it is not there */
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
+	struct fw_set_state sets[FW_MAX_SETS];
 
 	/* What the programs do not read. */
 	char snapshot[FW_SNAPSHOT_NAME_SIZE]; /* of the policy that was applied; empty: none was */
-	struct fw_set_state sets[FW_MAX_SETS];
 	/* The live rules as text, and for each, in its order, the rest. */
 	struct fw_rule_state rules[FW_MAX_LIVE_RULES];
 	__u32 rule_count;
@@ -141,13 +145,13 @@ static inline __u32 fw_half_of(__u64 word, __u64 now)
 }
 
 /*
- * Key of the members of dynamic sets. The trie compares bits from `set` on, so the four bytes before the
+ * Key of the prefixes of dynamic sets. The trie compares bits from `set` on, so the four bytes before the
  * address, always compared in full (prefix_length counts 32 bits for them), make it a trie for each set and
  * family.
  */
 struct fw_member_key {
 	__u32 prefix_length; /* 32 + bits of the address, host byte order */
-	__u16 set;	     /* index of fw_generation.sets */
+	__u16 set;	     /* fw_trie_number() */
 	__u8 family;	     /* 4 or 6 */
 	__u8 unused;
 	__u8 address[16]; /* network byte order; IPv4 in the first four bytes */
@@ -175,5 +179,15 @@ struct fw_member {
 	__u32 unused;
 };
 FW_ASSERT_SIZE(struct fw_member, 16);
+
+/* A look-up by the programs. */
+struct fw_member_query {
+	struct fw_host_query host;
+	__u64 state; /* of the set, read once */
+	struct fw_member_key key;
+	__u32 set;
+	__u32 unused;
+};
+FW_ASSERT_SIZE(struct fw_member_query, 88);
 
 #endif

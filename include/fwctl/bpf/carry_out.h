@@ -31,7 +31,7 @@ static __always_inline const struct fw_action *fw_action_of(const struct fw_gene
 	const struct fw_tier *tier = &generation->tiers[decision->tier & (FW_TIERS - 1)];
 	__u32 place = tier->actions + decision->priority - tier->first_priority;
 
-	return (const void *)fw_words_at(tier->bank, fw_word_at(tier->bank, place), 8);
+	return (const void *)fw_words_at(tier->bank, fw_word_at(tier->bank, place), FW_ACTION_WORDS);
 }
 
 /* 0: it is not there, or none is named. */

@@ -346,8 +346,11 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 	}
 	if (search.rule == FW_NO_RULE)
 		search.reason = generation->default_reason[direction];
-	return (struct fw_decision){
-		.reason = search.reason, .tier = tier, .rule = search.rule, .priority = search.best};
+	return (struct fw_decision){.reason = search.reason & ~FW_ROW_BANS,
+				    .tier = tier,
+				    .bans = search.reason & FW_ROW_BANS,
+				    .rule = search.rule,
+				    .priority = search.best};
 }
 
 #endif

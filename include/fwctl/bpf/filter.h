@@ -7,6 +7,7 @@
 #ifndef FWCTL_BPF_FILTER_H
 #define FWCTL_BPF_FILTER_H
 
+#include "fwctl/bpf/ban.h"
 #include "fwctl/bpf/carry_out.h"
 #include "fwctl/bpf/classify.h"
 #include "fwctl/bpf/exit.h"
@@ -143,6 +144,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 				return fw_exit(ctx, &packet, direction, &decision, now.secret);
 		}
 		decision = fw_classify(&packet, now.generation, direction);
+		if (decision.bans && direction == FW_IN && !fw_read_only)
+			fw_ban_source(&packet, now.generation, &decision);
 	}
 	if (is_judged || fw_is_more(&decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);

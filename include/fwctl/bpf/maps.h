@@ -15,6 +15,7 @@
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/state.h"
 #include "fwctl/abi/trace.h"
+#include "fwctl/bpf/set_maps.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -72,6 +73,15 @@ struct {
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 } devices SEC(".maps");
+
+/* Room for a look-up in a set, which the stack has not. Each program has its own, so that one that is asked
+ * under BPF_PROG_TEST_RUN does not meet with a packet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fw_member_query);
+} member_queries SEC(".maps");
 
 /* The answer to a rejected packet while it is made. */
 struct {
@@ -132,6 +142,7 @@ const volatile __u8 fw_hands_on;   /* XDP: TC ingress of the same attachment doe
 const volatile __u8 fw_behind_xdp; /* TC ingress: the program at XDP hands on */
 const volatile __u8 fw_half;	   /* 0: the generation that holds; else that of half fw_half - 1 */
 const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
+const volatile __u8 fw_read_only;  /* put nobody into sets: the question is about live state */
 /* The maps are this question's own: buckets are charged, also when silent, by the clock of fw_last. */
 const volatile __u8 fw_rehearses;
 const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */

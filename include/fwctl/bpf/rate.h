@@ -144,7 +144,7 @@ __noinline int fw_ask_rate(const struct fw_packet *packet, const struct fw_tier 
 	if (!packet || !tier)
 		return false;
 	place = fw_word_at(tier->bank, tier->actions + priority - tier->first_priority);
-	action = (const void *)fw_words_at(tier->bank, place, 8);
+	action = (const void *)fw_words_at(tier->bank, place, FW_ACTION_WORDS);
 	rate = action ? (const void *)fw_words_at(tier->bank, action->rate, 16) : NULL;
 	if (!rate)
 		return false;

@@ -9,6 +9,7 @@
 
 #include "fwctl/abi/trace.h"
 #include "fwctl/bpf/bank.h"
+#include "fwctl/bpf/members.h"
 
 /* By its two ends together, by each of them, and by none. */
 enum { FW_LEAVES = 4 };
@@ -39,20 +40,17 @@ struct fw_search {
 	__u8 kind;	  /* enum fw_kind */
 };
 
-static __always_inline bool fw_is_member(const struct fw_packet *packet, __u32 set, __u8 side)
+static __always_inline bool fw_is_in_prefix(struct fw_member_key *key)
 {
-	const struct fw_address *address = side == FW_SOURCE ? &packet->source : &packet->destination;
-	__u32 bits = packet->family == FW_FAMILY_IPV4 ? 32 : 128;
-	struct fw_member_key key = {.set = set, .family = packet->family};
+	__u32 bits = key->family == FW_FAMILY_IPV4 ? 32 : 128;
 
-	__builtin_memcpy(key.address, address->bytes, sizeof(key.address));
 	/* A member whose time is over hides the longer-lived block around it: look behind it. */
 #pragma clang loop unroll(disable)
 	for (__u32 turn = 0; turn < 8; turn++) {
 		const struct fw_member *member;
 
-		key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + bits;
-		member = bpf_map_lookup_elem(&members, &key);
+		key->prefix_length = FW_MEMBER_KEY_FIXED_BITS + bits;
+		member = bpf_map_lookup_elem(&members, key);
 		if (!member)
 			return false;
 		if (member->expires == 0 || bpf_ktime_get_coarse_ns() < member->expires)
@@ -65,10 +63,76 @@ static __always_inline bool fw_is_member(const struct fw_packet *packet, __u32 s
 }
 
 /*
- * One condition: whether it holds, and its flags, of which FW_CONDITION_NOT is dealt with. Global, as what
- * follows asks for many.
+ * The look-up in a set comes in two pieces, which hand over what they know in room of their own: the stack
+ * has none, and each piece needs less of it than both together.
  */
-enum { FW_CONDITION_HOLDS = 1 << 8 };
+static __always_inline int fw_seek_member(const struct fw_packet *packet, __u32 number, __u8 side)
+{
+	const struct fw_address *address = side == FW_SOURCE ? &packet->source : &packet->destination;
+	struct fw_member_query *query;
+	const struct fw_set *set;
+	struct fw_sets *all;
+	__u32 zero = 0;
+
+	all = bpf_map_lookup_elem(&sets, &zero);
+	query = bpf_map_lookup_elem(&member_queries, &zero);
+	if (!all || !query)
+		return 0;
+	asm volatile("" : "+r"(number));
+	number &= FW_MAX_SETS - 1;
+	set = &all->by_number[number];
+	query->state = FW_READ(set->state);
+	query->set = number;
+	query->key.set = fw_trie_number(number, query->state);
+	query->key.family = packet->family;
+	__builtin_memcpy(query->key.address, address->bytes, sizeof(query->key.address));
+	__builtin_memcpy(&query->host.high, address->bytes, 8);
+	__builtin_memcpy(&query->host.low, address->bytes + 8, 8);
+	query->host.now = bpf_ktime_get_coarse_ns() >> FW_HOST_TICK_SHIFT;
+	fw_seek_host(&query->host, set->key, packet->family);
+	return 1;
+}
+
+__noinline int fw_find_member(void)
+{
+	__u32 zero = 0, number;
+	const struct fw_sets *all = bpf_map_lookup_elem(&sets, &zero);
+	struct fw_member_query *query = bpf_map_lookup_elem(&member_queries, &zero);
+
+	if (!all || !query)
+		return false;
+		/* First where hosts are moved from: what is missing there has come to the other table before.
+		 */
+#pragma clang loop unroll(disable)
+	for (__u32 turn = query->state & FW_SET_MOVING ? 0 : 1; turn < 2; turn++) {
+		const struct fw_set *set;
+		__u32 place;
+
+		number = FW_READ(query->set);
+		asm volatile("" : "+r"(number));
+		number &= FW_MAX_SETS - 1;
+		set = &all->by_number[number];
+		place = FW_READ(query->state) ^ turn ^ 1;
+		asm volatile("" : "+r"(place));
+		place &= FW_SET_TABLE;
+		if (!FW_READ(set->tables[place].hosts))
+			continue;
+		query->host.first_page = FW_READ(set->tables[place].first_page);
+		query->host.mask = FW_READ(set->tables[place].mask);
+		if (!fw_is_over(fw_find_host(&query->host), FW_READ(query->host.now)))
+			return true;
+	}
+	return FW_READ(query->state) & FW_SET_PREFIXES && fw_is_in_prefix(&query->key);
+}
+
+/*
+ * One condition: whether it holds, and its flags, of which FW_CONDITION_NOT is dealt with but for
+ * FW_CONDITION_SEEKS, which leaves it to fw_find_member(). Global, as what follows asks for many.
+ */
+enum {
+	FW_CONDITION_HOLDS = 1 << 8,
+	FW_CONDITION_SEEKS = 1 << 9,
+};
 
 __noinline int fw_ask_condition(const struct fw_packet *packet, __u32 bank, __u32 address)
 {
@@ -81,9 +145,9 @@ __noinline int fw_ask_condition(const struct fw_packet *packet, __u32 bank, __u3
 		return FW_CONDITION_GROUP_ENDS | FW_CONDITION_LIST_ENDS;
 	switch (condition->kind) {
 	case FW_CONDITION_MEMBER:
-		holds = packet->family != FW_FAMILY_NONE &&
-			fw_is_member(packet, condition->set, condition->word) !=
-				(condition->flags & FW_CONDITION_NOT);
+		if (packet->family != FW_FAMILY_NONE &&
+		    fw_seek_member(packet, condition->set, condition->word))
+			return condition->flags | FW_CONDITION_SEEKS;
 		break;
 	case FW_CONDITION_EXPIRES:
 		holds = bpf_ktime_get_coarse_ns() < condition->last;
@@ -110,6 +174,8 @@ __noinline int fw_conditions_hold(const struct fw_packet *packet, __u32 bank, __
 	for (__u32 i = 0; i < FW_MAX_CONDITIONS; i++) {
 		int answer = fw_ask_condition(packet, bank, address);
 
+		if (answer & FW_CONDITION_SEEKS && !fw_find_member() == !!(answer & FW_CONDITION_NOT))
+			answer |= FW_CONDITION_HOLDS;
 		group |= answer & FW_CONDITION_HOLDS;
 		if (answer & FW_CONDITION_GROUP_ENDS) {
 			if (!group || answer & FW_CONDITION_LIST_ENDS)

@@ -381,7 +381,6 @@ TEST(Rules, SayWhatIsNotSupportedYet) {
 name = "a"
 action = "deny"
 state = ["new"]
-ban = { set = "banned", for = "1h" }
 [vip.web]
 address = "203.0.113.10"
 [[vip.web.backend]]
@@ -396,18 +395,77 @@ expect = "balance web"
               R"(p.toml:5:1: error: "state" is not supported yet
    5 | state = ["new"]
      | ^~~~~
-p.toml:6:1: error: "ban" is not supported yet
-   6 | ban = { set = "banned", for = "1h" }
-     | ^~~
-p.toml:7:2: error: "vip" is not supported yet
-   7 | [vip.web]
+p.toml:6:2: error: "vip" is not supported yet
+   6 | [vip.web]
      |  ^~~
-p.toml:12:2: error: "decapsulate" is not supported yet
-  12 | [decapsulate]
+p.toml:11:2: error: "decapsulate" is not supported yet
+  11 | [decapsulate]
      |  ^~~~~~~~~~~
-p.toml:16:10: error: "balance" is not supported yet
-  16 | expect = "balance web"
+p.toml:15:10: error: "balance" is not supported yet
+  15 | expect = "balance web"
      |          ^~~~~~~~~~~~~
+)");
+}
+
+TEST(Bans, AreRead) {
+    const auto policy = policy_of(R"(
+[set.banned]
+dynamic = true
+[[rule]]
+name   = "guessers"
+action = "deny"
+ban    = { set = "banned", for = "1h" }
+[[rule]]
+name   = "honeypot"
+action = "allow"
+ban    = { set = "banned" }
+)");
+    ASSERT_EQ(policy.rules.size(), 2U);
+    EXPECT_EQ(policy.rules[0].ban, (Ban{"banned", std::chrono::hours(1)}));
+    EXPECT_EQ(policy.rules[0].direction, Direction::kIn) << "our own packets ban nobody";
+    EXPECT_EQ(describe(policy.rules[0]), "deny any in ban @banned for 1h");
+    EXPECT_EQ(policy.rules[1].ban, (Ban{"banned", std::chrono::seconds(0)}));
+}
+
+TEST(Bans, SayWhatIsWrong) {
+    EXPECT_EQ(errors_of(R"([set.fixed]
+elements = ["192.0.2.1"]
+[[rule]]
+name = "a"
+action = "deny"
+ban = { set = "fixed" }
+[[rule]]
+name = "b"
+action = "deny"
+ban = { set = "nosuch" }
+[[rule]]
+name = "c"
+action = "count"
+ban = { set = "fixed", for = "soon" }
+[[rule]]
+name = "d"
+action = "deny"
+ban = { for = "1h" }
+)"),
+              R"(p.toml:7:15: error: the set "fixed" is not dynamic
+   7 | ban = { set = "fixed" }
+     |               ^~~~~~~
+  hint: write dynamic = true in [set.fixed]
+p.toml:11:15: error: there is no set "nosuch"
+  11 | ban = { set = "nosuch" }
+     |               ^~~~~~~~
+  hint: define it: [set.nosuch]
+p.toml:15:15: error: the set "fixed" is not dynamic
+  15 | ban = { set = "fixed", for = "soon" }
+     |               ^~~~~~~
+  hint: write dynamic = true in [set.fixed]
+p.toml:15:30: error: "soon" is not a duration; write 90s, 10m, 1h, 2d or 1h30m
+  15 | ban = { set = "fixed", for = "soon" }
+     |                              ^~~~~~
+p.toml:19:7: error: "ban" needs the key "set"
+  19 | ban = { for = "1h" }
+     |       ^~~~~~~~~~~~~~
+  hint: set takes banned
 )");
 }
 

@@ -214,6 +214,7 @@ TEST(Describe, IsUnderstoodByTheCommandLine) {
         rule.action = Action::kDeny;
         rule.reject_with = RejectWith::kAuto;
         rule.redirect.reset();
+        rule.ban.reset();
         rule.sample = 1;
         if (rule.rate) rule.rate->over = true;
         std::vector<std::string> words = words_of(describe(rule));

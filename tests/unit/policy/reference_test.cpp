@@ -81,6 +81,7 @@ std::map<std::string, std::string> tables() {
         {"set", table_of(set_keys())},
         {"rule", table_of(rule_keys())},
         {"redirect", table_of(find_rule_key("redirect")->keys())},
+        {"ban", table_of(find_rule_key("ban")->keys())},
         {"route", table_of(route_keys())},
         {"test", table_of(test_keys())},
     };

@@ -58,7 +58,7 @@ public:
                 policy.attachments.push_back(attachment(name));
             }
         }
-        for (const char* name : {"admins", "b_1", "drop-2"}) {
+        for (const char* name : {"admins", "b_1", "banned", "drop-2"}) {
             policy.sets.push_back(set(name));
         }
         for (int i = below(6); i > 0; --i) {
@@ -95,6 +95,7 @@ private:
         Set set;
         fill(set_keys(), set);
         set.name = name;
+        set.dynamic = set.dynamic || name == "banned";
         if (set.dynamic) {
             set.elements.clear();
         } else {
@@ -151,6 +152,8 @@ private:
         {"from", kAddresses},
         {"to", kAddresses},
         {"redirect.to", {"eth1"}},
+        {"ban.set", {"banned"}},
+        {"ban.for", {"90s", "1h"}},
         {"lockout.service", {"tcp/22", "tcp/20-30", "udp", "sctp/9"}},
         {"via", {"192.0.2.1", "fe80::1"}},
         {"sport", {"0", "22", "1024-65535", "1000-2000"}},

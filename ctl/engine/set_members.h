@@ -1,0 +1,86 @@
+// The members of one dynamic set: hosts in its table, prefixes in the trie.
+//
+// Promises: an edit takes effect at once, member by member; replace() all at once. An edit that is repeated
+// changes nothing. A member that is there is prolonged, never shortened. What is over is no member, whether
+// or not anybody has taken it out. Needs the Lock.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/set_tables.h"
+#include "fwctl/abi/policy.h"
+#include "kernel/map.h"
+#include "policy/model.h"
+
+namespace fwctl::engine {
+
+struct Member {
+    policy::Prefix prefix;
+    std::uint64_t expires = 0;  // nanoseconds of CLOCK_MONOTONIC; 0: never
+};
+
+// How many of the members that an edit names.
+struct EditCounts {
+    std::size_t done = 0;       // put in, or taken out
+    std::size_t prolonged = 0;  // were there, and end later now
+    std::size_t unchanged = 0;  // were there for at least as long; or were not there to be taken out
+    std::size_t replaced = 0;   // put in, for each of which another one gave way
+    std::size_t refused = 0;    // the set is full
+};
+
+class SetMembers {
+public:
+    // `size`: how many members the set may have.
+    SetMembers(const SetTables& tables, const kernel::Map& trie, std::uint32_t number, std::uint64_t size)
+        : tables_(&tables), trie_(&trie), number_(number), size_(size) {}
+
+    // Finishes what a command that was killed began. To be called before the edits.
+    [[nodiscard]] Status settle() const;
+
+    // `expires` 0: they stay for ever.
+    [[nodiscard]] Result<EditCounts> add(const std::vector<policy::Prefix>& members,
+                                         std::uint64_t expires) const;
+    [[nodiscard]] Result<EditCounts> remove(const std::vector<policy::Prefix>& members) const;
+    // What add() or remove() would do, but for the room.
+    [[nodiscard]] Result<EditCounts> rehearse(const std::vector<policy::Prefix>& members,
+                                              std::optional<std::uint64_t> expires) const;
+    [[nodiscard]] Status flush() const;
+    // Packets see the members before or these, never a mix. An error when they are more than the size.
+    [[nodiscard]] Status replace(const std::vector<policy::Prefix>& members, std::uint64_t expires) const;
+
+    // Those whose time is not over, sorted.
+    [[nodiscard]] Result<std::vector<Member>> list() const;
+    [[nodiscard]] Result<std::size_t> count() const;
+    // The narrowest member that has the address.
+    [[nodiscard]] Result<std::optional<Member>> find(const policy::Prefix& address) const;
+
+private:
+    using Requests = std::vector<fw_set_request>;
+
+    [[nodiscard]] fw_set_job job(fw_set_command command) const;
+    [[nodiscard]] Status run(fw_set_command command, std::uint32_t table, std::uint64_t limit,
+                             Requests& requests) const;
+    [[nodiscard]] Result<std::uint64_t> for_each_bucket(fw_set_command command) const;
+    [[nodiscard]] Status add_hosts(Requests& hosts) const;
+    [[nodiscard]] Result<std::optional<fw_member>> exact(const policy::Prefix& prefix) const;
+    [[nodiscard]] fw_member_key key_of(const policy::Prefix& prefix, std::uint64_t state) const;
+    [[nodiscard]] std::vector<fw_member_key> prefix_keys(std::uint64_t state) const;
+    [[nodiscard]] Status add_prefix(const policy::Prefix& prefix, std::uint64_t expires,
+                                    EditCounts& counts) const;
+    [[nodiscard]] Status remove_prefix(const policy::Prefix& prefix, EditCounts& counts) const;
+    [[nodiscard]] Status erase_prefixes(std::uint64_t state, bool only_over) const;
+    void set_prefixes(std::uint64_t count) const;
+    [[nodiscard]] Status load(const std::vector<policy::Prefix>& members, std::uint64_t expires,
+                              std::uint32_t spare) const;
+
+    const SetTables* tables_;
+    const kernel::Map* trie_;
+    std::uint32_t number_;
+    std::uint64_t size_;
+};
+
+}  // namespace fwctl::engine

@@ -1,0 +1,310 @@
+"""Dynamic sets: bans that hold and end, from the command line, from rules, from feeds; what outlives what."""
+
+import ipaddress
+import json
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import until
+from firewall import ATTACH, allow, deny, firewall
+
+ME = "10.9.0.1"  # a, who sends
+FAILED, USAGE, IN_PART = 1, 2, 13
+
+
+def dynamic(name, more=""):
+    return f"\n[set.{name}]\ndynamic = true\n{more}"
+
+
+POLICY = ATTACH + dynamic("banned") + deny("banned", "udp/9", 'from = "@banned"\n')
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    with firewall(tmp_path_factory.mktemp("sets")) as made:
+        yield made
+
+
+@pytest.fixture
+def fw(machine):
+    """With POLICY, and nobody banned."""
+    machine.apply(POLICY)
+    machine.run("set", "flush", "banned")
+    return machine
+
+
+def members(fw, name="banned"):
+    """{member: seconds left}"""
+    lines = fw.run("set", "show", name, "--json").stdout.splitlines()
+    shown = [json.loads(line) for line in lines]
+    assert all(one["schema"] == 1 and one["set"] == name for one in shown)
+    return {one["member"]: one["seconds_left"] for one in shown}
+
+
+def listed(fw, name="banned"):
+    (found,) = [one for one in fw.json("set", "list")["sets"] if one["name"] == name]
+    return found
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+@pytest.mark.oldest
+def test_a_ban_holds_until_it_is_lifted(fw):
+    assert fw.passing(9, 10) == {9, 10}
+    assert fw.run("ban", ME).stdout == "banned: 10.9.0.1: 1 added for ever\n"
+    assert fw.passing(9, 10) == {10}
+    assert fw.run("ban", ME).stdout == "banned: 10.9.0.1: 1 there already for as long\n"
+    assert fw.run("unban", ME).stdout == "banned: 10.9.0.1: 1 removed\n"
+    assert fw.passing(9, 10) == {9, 10}
+    assert fw.run("unban", ME).stdout == "banned: 10.9.0.1: 1 not there\n"
+
+
+@pytest.mark.oldest
+def test_a_block_is_a_member_too(fw):
+    fw.run("ban", "10.9.0.0/30", "2001:db8::/32")
+    assert not fw.passes(9)
+    assert set(members(fw)) == {"10.9.0.0/30", "2001:db8::/32"}
+    fw.run("ban", ME)
+    fw.run("unban", "10.9.0.0/30")
+    assert not fw.passes(9), "the address stays when the block goes"
+    fw.run("unban", ME)
+    assert fw.passes(9)
+
+
+@pytest.mark.oldest
+def test_a_ban_ends_by_itself(fw):
+    """Without any process of ours."""
+    fw.run("ban", ME, "10.9.0.0/29", "--for", "2s")
+    assert not fw.passes(9)
+    until(lambda: fw.passes(9))
+    assert members(fw) == {}
+    fw.run("ban", ME, "--for", "1h")
+    assert not fw.passes(9), "the place of one whose time is over is taken again"
+
+
+def test_a_member_stays_longer_and_never_shorter(fw):
+    fw.run("ban", ME, "10.8.0.0/16", "--for", "1h")
+    assert fw.json("ban", ME, "10.8.0.0/16", "--for", "10s") | {"unchanged": 2} == fw.json("ban", ME, "10.8.0.0/16", "--for", "10s")
+    assert min(members(fw).values()) > 3500
+    assert fw.json("ban", ME, "10.8.0.0/16", "--for", "2h")["prolonged"] == 2
+    assert min(members(fw).values()) > 7000
+    fw.run("ban", ME)
+    assert members(fw)[ME] is None
+
+
+def test_the_timeout_is_the_sets(fw):
+    fw.apply(POLICY.replace("dynamic = true\n", 'dynamic = true\ntimeout = "10m"\n'))
+    fw.run("ban", "192.0.2.1")
+    fw.run("ban", "192.0.2.2", "--for", "5m")
+    left = members(fw)
+    assert 590 <= left["192.0.2.1"] <= 601 and 290 <= left["192.0.2.2"] <= 301
+    assert listed(fw)["timeout"] == 600
+
+
+def test_lists_come_from_standard_input(fw):
+    text = "# from the log\n192.0.2.1\n192.0.2.8/29 ; a remark\n\n2001:db8::1 # another\n192.0.2.20 - 192.0.2.21\n"
+    assert fw.json("ban", "-", stdin=text) == {"schema": 1, "set": "banned", "added": 4, "prolonged": 0, "unchanged": 0,
+                                               "replaced": 0, "refused": 0, "dry_run": False}
+    assert set(members(fw)) == {"192.0.2.1", "192.0.2.8/29", "2001:db8::1", "192.0.2.20/31"}
+    assert fw.json("unban", "-", stdin=text)["removed"] == 4
+
+
+def test_one_wrong_line_and_nothing_is_changed(fw):
+    done = fw.run("ban", "-", stdin="192.0.2.1\n192.0.2.300\nfoo\n", expect=USAGE)
+    assert "<stdin>:2:1: error:" in done.stderr and "<stdin>:3:1: error:" in done.stderr and done.stdout == ""
+    done = fw.run("ban", "192.0.2.1", "192.0.2.300", "192.0.2.1/24", expect=USAGE)
+    assert '"192.0.2.300" is not an IPv4' in done.stderr and "192.0.2.1/24" in done.stderr
+    fw.run("ban", "192.0.2.1", "-", expect=USAGE)
+    fw.run("ban", "192.0.2.1", "--for", "soon", expect=USAGE)
+    assert members(fw) == {}
+
+
+def test_a_dry_run_changes_nothing(fw):
+    fw.run("ban", ME)
+    assert fw.json("ban", ME, "192.0.2.1", "--dry-run") == \
+        {"schema": 1, "set": "banned", "added": 1, "prolonged": 0, "unchanged": 1, "replaced": 0, "refused": 0, "dry_run": True}
+    assert fw.run("unban", ME, "--dry-run").stdout == "banned: 10.9.0.1: 1 removed (dry run: nothing changed)\n"
+    assert fw.json("set", "flush", "banned", "--dry-run")["removed"] == 1
+    fw.run("set", "replace", "banned", "-", "--dry-run", stdin="192.0.2.1\n")
+    assert set(members(fw)) == {ME}
+
+
+def test_what_cannot_be_edited_says_why(fw):
+    fw.apply(ATTACH + '\n[set.fixed]\nelements = ["192.0.2.1"]\n' + dynamic("other") +
+             deny("fixed", "udp/9", 'from = ["@fixed", "@other"]\n'))
+    done = fw.run("ban", ME, expect=USAGE)
+    assert 'no dynamic set "banned" to put bans into; add to it, and apply it:\n    [set.banned]\n    dynamic = true\n' in done.stderr
+    assert fw.run("set", "add", "fixed", ME, expect=USAGE).stderr == \
+        'fwctl: the set "fixed" is not dynamic: change its elements in the policy and apply the policy\n'
+    assert fw.run("set", "add", "othr", ME, expect=USAGE).stderr == \
+        'fwctl: the running policy has no set "othr"; did you mean "other"?\n'
+    assert members(fw, "fixed") == {"192.0.2.1": None}
+    assert [(one["name"], one["kind"], one["members"]) for one in fw.json("set", "list")["sets"]] == \
+        [("fixed", "elements", 1), ("other", "dynamic", 0)]
+    fw.run("ban", ME, "--set", "other")
+    assert not fw.passes(9)
+
+
+# --- size and replacing --------------------------------------------------------------------------
+
+
+def addresses(count, seed=1):
+    numbers = random.Random(seed)
+    return {str(ipaddress.ip_address(numbers.getrandbits(32) | 1 << 31)) for _ in range(count)}
+
+
+@pytest.mark.oldest
+def test_a_set_that_is_full_refuses(fw):
+    fw.apply(ATTACH + dynamic("banned", "size = 100\n") + deny("banned", "udp/9", 'from = "@banned"\n'))
+    text = "\n".join(sorted(addresses(150)))
+    done = fw.run("ban", "-", stdin=text, expect=IN_PART)
+    assert 'the set "banned" is full: of 150 members 50 found no room; its size is 100' in done.stderr
+    assert (listed(fw)["members"], listed(fw)["size"]) == (100, 100)
+    fw.run("ban", "192.0.2.0/24", expect=FAILED)
+    fw.run("set", "flush", "banned")
+    # Those that end soon give way to those that end late, and what is over makes room for all.
+    fw.run("ban", "-", "--for", "2s", stdin=text, expect=IN_PART)
+    until(lambda: listed(fw)["members"] == 0)
+    assert fw.json("ban", "-", stdin="\n".join(sorted(addresses(100, seed=2))))["added"] == 100
+
+
+def test_a_set_grows_with_its_size_and_keeps_its_members(fw):
+    wanted = addresses(1000)
+    fw.apply(POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 1000\n"))
+    fw.run("ban", "-", stdin="\n".join(wanted))
+    fw.run("ban", ME, expect=FAILED)
+    fw.apply(POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 100_000\n"))
+    assert set(members(fw)) == wanted
+    fw.run("ban", ME)
+    assert not fw.passes(9)
+
+
+def test_a_feed_takes_the_place_of_all_members(fw):
+    fw.run("ban", ME, "10.8.0.0/16")
+    wanted = addresses(5000)
+    path = fw.file("\n".join(wanted) + "\n10.9.0.0/30\n", "feed.txt")
+    assert fw.run("set", "replace", "banned", path).stdout == "banned: holds the 5,001 of the list now\n"
+    assert set(members(fw)) == wanted | {"10.9.0.0/30"}
+    assert not fw.passes(9)
+    fw.run("set", "replace", "banned", "-", stdin="192.0.2.1\n")
+    assert set(members(fw)) == {"192.0.2.1"} and fw.passes(9)
+    fw.apply(POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 10\n"))
+    fw.run("set", "replace", "banned", path, expect=USAGE)
+    assert set(members(fw)) == {"192.0.2.1"}
+
+
+@pytest.mark.parametrize("what", ["ban", "replace"])
+def test_a_command_that_is_killed_leaves_no_half_state(fw, what):
+    """At random instants: what a member is, packets and `set show` agree, and the next command works."""
+    numbers = random.Random(7)
+    text = "\n".join(sorted(addresses(20_000))) + "\n" + "\n".join(f"10.{i}.0.0/16" for i in range(100, 200))
+    path = fw.file(text, "feed.txt")
+    words = ["set", "replace", "banned", path] if what == "replace" else ["set", "add", "banned", "-"]
+    for turn in range(12):
+        fw.run("set", "flush", "banned")
+        fw.run("ban", ME)
+        process = subprocess.Popen(fw.command(*words), stdin=path.open(), stdout=subprocess.DEVNULL)
+        time.sleep(numbers.uniform(0.005, 0.12))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        held = members(fw)
+        if what == "replace":
+            assert len(held) in (1, 20_100), "never a mix"
+            assert fw.passes(9) == (ME not in held)
+        else:
+            assert ME in held and not fw.passes(9)
+        fw.run("ban", ME)
+        fw.run("unban", "10.150.0.0/16")
+        assert ME in members(fw) and not fw.passes(9)
+    fw.run("set", "flush", "banned")
+    assert members(fw) == {} and fw.passes(9)
+    assert fw.json("set", "replace", "banned", path)["members"] == 20_100
+
+
+# --- what rules put in ---------------------------------------------------------------------------
+
+
+BANNING = ATTACH + dynamic("banned") + deny("banned", "udp/9-12", 'from = "@banned"\n') + \
+    allow("trap", "udp/12", 'ban = { set = "banned", for = "2s" }\n')
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", ["auto", "tc"])
+def test_a_rule_bans_and_the_ban_ends(fw, mode):
+    policy = BANNING.replace('device = "eth0"\n', f'device = "eth0"\nmode = "{mode}"\n')
+    fw.apply(policy.replace('"2s"', '"1h"'))
+    fw.run("set", "flush", "banned")
+    before = listed(fw)["banned_by_rules"]
+    assert fw.passing(9, 10, 11) == {9, 10, 11}
+    assert fw.passing(12, 9) == {12}, "the rule's own verdict holds, and the next packet meets the ban"
+    assert set(members(fw)) == {ME}
+    assert listed(fw)["banned_by_rules"] == before + 1
+    fw.run("unban", ME)
+    fw.apply(policy)
+    assert fw.passes(12)
+    until(lambda: fw.passes(9))
+    assert members(fw) == {}
+
+
+def test_questions_ban_nobody(fw):
+    fw.apply(BANNING)
+    fw.run("set", "flush", "banned")
+    before = listed(fw)
+    said = fw.json("explain", f"udp {ME}:40000 > {fw.ADDRESS}:12 on eth0")
+    assert "trap" in json.dumps(said)
+    assert members(fw) == {} and listed(fw) == before
+    # The tests of a policy have sets of their own, in which they ban.
+    packet = f"udp 198.51.100.7:40000 > {fw.ADDRESS}:12 on wan"
+    tests = f'\n[[test]]\npacket = "{packet}"\nexpect = "allow"\n[[test]]\npacket = "{packet}"\nrepeat = 2\nexpect = "deny"\n'
+    fw.apply(BANNING + tests)
+    assert members(fw) == {}
+
+
+def test_a_ban_that_makes_no_sense_is_refused(fw):
+    for rule, said in (
+            (deny("out", "udp/9", 'direction = "out"\nban = { set = "banned" }\n'), "it bans nobody"),
+            ('\n[[rule]]\nname = "c"\naction = "count"\nban = { set = "banned" }\n', "an action that decides"),
+            (deny("none", "udp/9", 'ban = { set = "nosuch" }\n'), 'there is no set "nosuch"'),
+            (deny("fixed", "udp/9", 'ban = { set = "fixed" }\n'), 'the set "fixed" is not dynamic'),
+            (deny("what", "udp/9", 'ban = { for = "1h" }\n'), 'needs the key "set"')):
+        done = fw.run("check", "-", stdin=POLICY + '\n[set.fixed]\nelements = ["192.0.2.1"]\n' + rule, expect=USAGE)
+        assert said in done.stderr, done.stderr
+
+
+# --- what outlives what --------------------------------------------------------------------------
+
+
+def test_members_outlive_policies_and_trials(fw):
+    fw.run("ban", ME, "10.8.0.0/16")
+    before = members(fw)
+    fw.apply(POLICY + dynamic("another") + deny("ten", "udp/10", 'from = "@another"\n'))
+    assert members(fw) == before and not fw.passes(9)
+    trial = fw.start("try", fw.file(POLICY + deny("eleven", "udp/11"), "new.toml"), "--for", "60s")
+    until(lambda: "eleven" in fw.rules("policy"))
+    fw.run("ban", "192.0.2.1")  # also while a policy is on trial
+    fw.run("rollback")
+    trial.communicate(timeout=60)
+    assert set(members(fw)) == {*before, "192.0.2.1"}
+    assert fw.plan(POLICY + dynamic("another") + deny("ten", "udp/10", 'from = "@another"\n')) == []
+    exported = fw.export()
+    assert "192.0.2.1" not in exported and "[set.banned]\ndynamic = true\n" in exported
+
+
+def test_a_set_that_goes_takes_its_memory_and_members_with_it(fw):
+    fw.run("ban", ME, "10.8.0.0/16")
+
+    def pages():
+        dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", fw.map("set_pages")], capture_output=True,
+                                text=True, check=True, timeout=60).stdout
+        return sum("error" not in entry["value"] for entry in json.loads(dumped))
+
+    assert pages() == 32  # 65,536 hosts
+    fw.apply(ATTACH)
+    assert pages() == 0
+    fw.apply(POLICY)
+    assert members(fw) == {} and fw.passes(9) and pages() == 32
