@@ -52,8 +52,8 @@ enum fw_hook {
 
 enum fw_attachment_flags {
 	FW_ATTACHMENT_CLSACT_OURS = 1 << 0, /* we made the clsact qdisc, so we remove it */
-	FW_ATTACHMENT_REPLACES = 1 << 1, /* --replace: another's XDP program may have to go yet */
-	FW_ATTACHMENT_WIRE = 1 << 2,	 /* hardware: what comes in came from a wire, with whole checksums */
+	FW_ATTACHMENT_REPLACES = 1 << 1,    /* --replace: another's XDP program may have to go yet */
+	FW_ATTACHMENT_WIRE = 1 << 2, /* hardware: what comes in came from a wire, with whole checksums */
 	FW_ATTACHMENT_HOOKS_NAMED = 1 << 3, /* by the user: they stay as they are */
 };
 
