@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 #include "fwctl/abi/assert.h"
+#include "fwctl/abi/flow.h"
 #include "fwctl/abi/image.h"
 #include "fwctl/abi/limits.h"
 #include "fwctl/abi/packet.h"
@@ -98,7 +99,10 @@ struct fw_generation {
 	__u8 default_reason[FW_DIRECTIONS];
 	__u8 disabled_parser_rules; /* bit i: enum fw_parser_rule i lets pass */
 	__u8 forward;		    /* enum fw_forwarding */
-	__u8 unused[4];
+	__u8 follows; /* not 0: flows are followed, as rules ask for their state */
+	__u8 unused[3];
+	__u32 timeouts[FW_TIMEOUTS]; /* by enum fw_flow_timeout, in ticks */
+	__u32 unused_too;
 	__u32 outputs[FW_TIERS][FW_MAX_OUTPUTS]; /* ifindex; 0: it is not there */
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
 
@@ -129,6 +133,8 @@ struct fw_control {
 	 */
 	__u32 pages[FW_BANKS * FW_BANK_PAGES];
 	__u32 counter_pages[FW_COUNTER_PAGES];
+	__u32 flow_pages[FW_FLOW_PAGES];
+	struct fw_flow_table flows;
 };
 enum { FW_DEADLINE_SHIFT = 30 };
 
