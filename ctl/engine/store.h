@@ -137,6 +137,7 @@ private:
     [[nodiscard]] std::uint32_t active_half() const;
     void clear_unused_banks() const;
     [[nodiscard]] Status give_counters(State& state) const;
+    [[nodiscard]] Status make_flow_table() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
@@ -150,6 +151,9 @@ private:
     kernel::Map routes_;
     kernel::Map devices_;
     kernel::Map answers_;
+    kernel::FlowPages flow_pages_;
+    kernel::Map flow_counts_;
+    kernel::Map flow_room_;
     kernel::CounterPages rule_counters_;
 };
 

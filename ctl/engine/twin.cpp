@@ -33,8 +33,9 @@ Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_dir
     return Twin(std::move(*object), hook);
 }
 
-Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame) const {
-    auto run = object_.run(frame);
+Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame,
+                           std::optional<policy::FlowState> state) const {
+    auto run = state ? object_.run(frame, static_cast<std::uint8_t>(*state)) : object_.run(frame);
     if (!run) return tl::unexpected(run.error());
     return run->trace;
 }

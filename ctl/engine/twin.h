@@ -22,7 +22,8 @@ public:
     static Result<Twin> load(const Store& store, const Attachment& attachment, fw_direction direction,
                              std::uint32_t half);
 
-    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame) const;
+    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame,
+                                       std::optional<policy::FlowState> state) const;
     [[nodiscard]] fw_hook hook() const { return hook_; }
 
 private:

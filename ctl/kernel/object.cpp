@@ -155,10 +155,13 @@ Result<fw_trace> Object::trace() const {
     return trace;
 }
 
-Result<TestRun> Object::run(std::span<const std::uint8_t> frame) const {
-    const std::array<char, kTraceBytes> empty{};
+Result<TestRun> Object::run(std::span<const std::uint8_t> frame, std::optional<std::uint8_t> state) const {
+    std::array<char, kTraceBytes> before{};
+    fw_trace question{};
+    if (state) question.assumed_state = static_cast<std::uint8_t>(1 + *state);
+    std::memcpy(before.data(), &question, sizeof(question));
     const std::uint32_t zero = 0;
-    if (bpf_map_update_elem(trace_fd(), &zero, empty.data(), BPF_ANY) != 0)
+    if (bpf_map_update_elem(trace_fd(), &zero, before.data(), BPF_ANY) != 0)
         return fail("the trace cannot be written");
     bpf_test_run_opts options{};
     options.sz = sizeof(options);

@@ -189,4 +189,30 @@ Status CounterPages::clear(std::span<const std::uint32_t> rules) const {
     return {};
 }
 
+Status FlowPages::make(std::uint32_t count) const {
+    std::vector<std::uint32_t> missing;
+    std::vector<Fd> made;
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_MMAPABLE;
+    for (std::uint32_t page = 0; page < count; ++page) {
+        if (pages_.open(page)) continue;
+        missing.push_back(page);
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_flows", sizeof(std::uint32_t),
+                                         sizeof(fw_flow_page), 1, &options));
+        if (!made.back()) return no_memory("the flow table");
+    }
+    return pages_.put(missing, made);
+}
+
+Result<std::unique_ptr<fw_flow_page>> FlowPages::read(std::uint32_t index) const {
+    const Fd inner = pages_.open(index);
+    if (!inner) return std::unique_ptr<fw_flow_page>();
+    auto page = std::make_unique<fw_flow_page>();
+    const std::uint32_t zero = 0;
+    if (bpf_map_lookup_elem(inner.get(), &zero, page.get()) != 0)
+        return fail(fmt::format("the flow table cannot be read: {}", strerror(errno)));
+    return page;
+}
+
 }  // namespace fwctl::kernel

@@ -7,11 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "fwctl/abi/flow.h"
 #include "fwctl/abi/state.h"
 #include "kernel/map.h"
 
@@ -69,6 +71,22 @@ public:
     // Of each of the rules, summed over the processors.
     [[nodiscard]] Result<std::vector<fw_count>> sums(std::span<const std::uint32_t> rules) const;
     [[nodiscard]] Status clear(std::span<const std::uint32_t> rules) const;
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
+
+private:
+    InnerMaps pages_;
+};
+
+// The map `flow_pages`. A page is never taken away from a table in use.
+class FlowPages {
+public:
+    FlowPages() = default;
+    explicit FlowPages(InnerMaps pages) : pages_(std::move(pages)) {}
+
+    // Makes the first `count` pages; new ones have no flows.
+    [[nodiscard]] Status make(std::uint32_t count) const;
+    // A copy of the page; nothing where there is none.
+    [[nodiscard]] Result<std::unique_ptr<fw_flow_page>> read(std::uint32_t index) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

@@ -96,10 +96,15 @@ Rule canonical(Rule rule) {
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
     }
-    if (rule.action == Action::kRedirect && rule.direction == Direction::kBoth) {
+    if ((asks_state(rule) || rule.action == Action::kRedirect) && rule.direction == Direction::kBoth) {
         rule.direction = Direction::kIn;
     }
     return rule;
+}
+
+bool asks_state(const Rule& rule) {
+    return std::any_of(rule.fields.begin(), rule.fields.end(),
+                       [](const FieldMatch& match) { return match.field == Field::kState; });
 }
 
 Status check_rule(const Rule& rule) {

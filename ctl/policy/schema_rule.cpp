@@ -236,15 +236,16 @@ std::vector<RuleKey> make_rule_keys() {
         field_key<Field::kVlan>(),
         field_key<Field::kMac>(),
         field_key<Field::kEthertype>(),
+        field_key<Field::kState>(),
         {"on", ValueKind::kWords, false, "eth0, veth*",
          "Attachment or interface that the packet passes; absent: every attached one.", add_on, on_words},
         {"direction", ValueKind::kWord, false, "in or out",
-         "Into the interface or out of it; absent: both, for action redirect in.", add_direction,
-         direction_words},
+         "Into the interface or out of it; absent: both, for action redirect and with state: in.",
+         add_direction, direction_words},
     };
 }
 
-constexpr std::array<std::string_view, 3> kLater = {"state", "rate", "ban"};
+constexpr std::array<std::string_view, 2> kLater = {"rate", "ban"};
 
 }  // namespace
 

@@ -20,12 +20,13 @@
 #include "fwctl/abi/assert.h"
 #include "fwctl/abi/limits.h"
 
-/* What a packet is to its flow: the bits of `state` in rules. 0: not followed (docs/conntrack.md). */
-enum fw_flow_bit {
-	FW_STATE_NEW = 1 << 0,
-	FW_STATE_ESTABLISHED = 1 << 1,
-	FW_STATE_RELATED = 1 << 2,
-	FW_STATE_INVALID = 1 << 3,
+/* What a packet is to its flow: what rules ask for as `state` (docs/conntrack.md). */
+enum fw_flow_state {
+	FW_STATE_UNTRACKED = 0,
+	FW_STATE_NEW = 1,
+	FW_STATE_ESTABLISHED = 2,
+	FW_STATE_RELATED = 3,
+	FW_STATE_INVALID = 4,
 };
 
 /*
@@ -54,11 +55,11 @@ enum fw_tcp_state {
 	FW_TCP_SYN_SENT = 1,
 	FW_TCP_SYN_RECEIVED = 2, /* the answer to the SYN was seen */
 	FW_TCP_ESTABLISHED = 3,
-	FW_TCP_FIN_WAIT = 4,	/* one end has sent a FIN */
-	FW_TCP_CLOSE_WAIT = 5,	/* and the other has acknowledged it */
-	FW_TCP_LAST_ACK = 6,	/* both have sent a FIN */
-	FW_TCP_TIME_WAIT = 7,	/* and the last one was acknowledged */
-	FW_TCP_CLOSED = 8,	/* reset */
+	FW_TCP_FIN_WAIT = 4,	  /* one end has sent a FIN */
+	FW_TCP_CLOSE_WAIT = 5,	  /* and the other has acknowledged it */
+	FW_TCP_LAST_ACK = 6,	  /* both have sent a FIN */
+	FW_TCP_TIME_WAIT = 7,	  /* and the last one was acknowledged */
+	FW_TCP_CLOSED = 8,	  /* reset */
 	FW_TCP_SYN_SENT_BOTH = 9, /* a simultaneous open */
 	FW_TCP_STATES = 10,
 };
@@ -77,9 +78,9 @@ enum fw_flow_timeout {
 
 /* What one end of a TCP connection has sent and may send: sequence numbers. */
 struct fw_tcp_end {
-	__u32 end;	/* behind the last octet that it has sent */
-	__u32 limit;	/* behind the last one that the other end has room for */
-	__u32 window;	/* the largest that it has offered, in octets; 0: nothing was seen of it */
+	__u32 end;	    /* behind the last octet that it has sent */
+	__u32 limit;	    /* behind the last one that the other end has room for */
+	__u32 window;	    /* the largest that it has offered, in octets; 0: nothing was seen of it */
 	__u32 acknowledged; /* the highest that it has acknowledged, see FW_TCP_HAS_ACKNOWLEDGED */
 };
 
@@ -105,17 +106,17 @@ struct fw_flow_verdict {
 	__u32 generation; /* struct fw_now; 0: none */
 	__u32 rule;	  /* index of its counters, or FW_NO_RULE */
 	__u32 priority;
-	__u16 slot;   /* of the attachment */
-	__u8 reason;  /* enum fw_reason */
-	__u8 tier;    /* enum fw_tier_number, and FW_FLOW_VERDICT_OUT */
+	__u16 slot;  /* of the attachment */
+	__u8 reason; /* enum fw_reason */
+	__u8 tier;   /* enum fw_tier_number, and FW_FLOW_VERDICT_OUT */
 };
 FW_ASSERT_SIZE(struct fw_flow_verdict, 16);
 
 struct fw_flow {
 	struct fw_flow_key key;
-	__u32 expires; /* in ticks, see FW_TICK_SHIFT */
-	__u8 state;    /* enum fw_tcp_state */
-	__u8 flags;    /* enum fw_flow_flags */
+	__u32 expires;	/* in ticks, see FW_TICK_SHIFT */
+	__u8 state;	/* enum fw_tcp_state */
+	__u8 flags;	/* enum fw_flow_flags */
 	__u8 last_kind; /* of the last segment, enum fw_segment_kind, and who has sent it */
 	__u8 last_sender;
 	struct fw_tcp_end tcp[2];
@@ -148,15 +149,44 @@ enum {
  * reach stays in the bucket. */
 struct fw_flow_bucket {
 	struct fw_flow flows[FW_FLOW_WAYS];
-	__u32 lock; /* odd: taken; grows by two with each change */
+	__u32 lock;		  /* odd: taken; grows by two with each change */
 	__u32 tags[FW_FLOW_WAYS]; /* 0: free */
-	__u32 next[2]; /* by enum fw_direction: which of the ways for new flows is taken next */
+	__u32 next[2];		  /* by enum fw_direction: which of the ways for new flows is taken next */
 	__u32 unused[14];
 };
 FW_ASSERT_SIZE(struct fw_flow_bucket, 2048);
 
 struct fw_flow_page {
 	struct fw_flow_bucket buckets[FW_FLOW_PAGE_BUCKETS];
+};
+
+/* A TCP segment. */
+struct fw_segment {
+	__u32 sequence;
+	__u32 end; /* behind its last octet; SYN and FIN take one each */
+	__u32 acknowledgment;
+	__u16 window; /* as it stands in the header */
+	__u8 flags;
+	__u8 kind;		   /* enum fw_segment_kind */
+	struct fw_tcp_terms terms; /* of a SYN */
+};
+
+/* What the programs know of a packet while they look for its flow. */
+struct fw_following {
+	struct fw_flow_key key;
+	struct fw_segment segment; /* when has_segment */
+	__u32 sender;		   /* which end of the key has sent the packet */
+	__u32 now;		   /* in ticks */
+	__u8 otherwise;		   /* enum fw_flow_state: what the packet is when its flow is not known */
+	__u8 protocol;
+	__u8 has_segment;
+	__u8 is_error; /* an ICMP error: the flow is that of the packet which it quotes */
+};
+
+/* Room for what would not fit on their stack; by processor. */
+struct fw_flow_room {
+	struct fw_flow flow; /* one that is made, or a copy to try on */
+	struct fw_following following;
 };
 
 /* What became of flows; by processor. */

@@ -40,7 +40,7 @@ enum fw_fragment {
 };
 
 enum fw_packet_flags {
-	FW_PACKET_L4 = 1 << 0, /* ports or ICMP type and code are valid */
+	FW_PACKET_L4 = 1 << 0,	  /* ports or ICMP type and code are valid */
 	FW_PACKET_OPENS = 1 << 1, /* the first of its flow: it is in the table once it was let pass */
 };
 
@@ -73,7 +73,7 @@ struct fw_packet {
 	__u8 ttl;	      /* IPv4 time to live, IPv6 hop limit */
 	__u8 traffic_class;   /* IPv4 TOS, IPv6 traffic class: DSCP << 2 | ECN */
 	__u8 extension_count; /* IPv6 extension headers walked */
-	__u8 state;	      /* enum fw_flow_bit, one of them; 0: not followed */
+	__u8 state;	      /* enum fw_flow_state */
 	__u8 reserved[2];
 	__u32 fragment_id; /* that all fragments of a packet share; 0 where it is none */
 };

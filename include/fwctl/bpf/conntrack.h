@@ -13,18 +13,6 @@
 #include "fwctl/bpf/flow_table.h"
 #include "fwctl/bpf/tcp.h"
 
-/* What the functions below know of the packet. */
-struct fw_following {
-	struct fw_flow_key key;
-	struct fw_segment segment; /* TCP */
-	__u32 sender;		   /* which end of the key has sent the packet */
-	__u32 now;		   /* in ticks */
-	__u8 protocol;
-	__u8 otherwise; /* enum fw_flow_bit: what the packet is when its flow is not known */
-	bool has_segment;
-	bool is_error; /* an ICMP error: the flow is that of the packet which it quotes */
-};
-
 static __always_inline __u32 fw_ticks_now(void)
 {
 	return bpf_ktime_get_coarse_ns() >> FW_TICK_SHIFT;
@@ -89,9 +77,9 @@ static __always_inline bool fw_find_key(fw_ctx *ctx, const struct fw_packet *pac
 
 	following->otherwise = FW_STATE_NEW;
 	if (!fw_is_icmp(packet->family, packet->protocol)) {
-		following->sender = fw_key_of_ports(&following->key, &packet->source, &packet->destination,
-						    packet->source_port, packet->selector,
-						    protocol_and_family);
+		following->sender =
+			fw_key_of_ports(&following->key, &packet->source, &packet->destination,
+					packet->source_port, packet->selector, protocol_and_family);
 		return true;
 	}
 	message = fw_icmp_message_of(packet->family, packet->selector >> 8);
@@ -102,9 +90,8 @@ static __always_inline bool fw_find_key(fw_ctx *ctx, const struct fw_packet *pac
 	following->is_error = message.role == FW_ICMP_ERROR;
 	if (following->is_error)
 		return fw_key_of_error(ctx, packet, &following->key);
-	following->sender =
-		fw_key_of_query(&following->key, &packet->source, &packet->destination, message,
-				fw_icmp_identifier(ctx, packet->l4_offset), protocol_and_family);
+	following->sender = fw_key_of_query(&following->key, &packet->source, &packet->destination, message,
+					    fw_icmp_identifier(ctx, packet->l4_offset), protocol_and_family);
 	return true;
 }
 
@@ -155,6 +142,8 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 			return 0;
 		if (answer == FW_TCP_REFUSED)
 			return FW_STATE_INVALID;
+		if (!from_opener)
+			flow->flags |= FW_FLOW_ANSWERED;
 		if (answer == FW_TCP_ENDS)
 			flow->expires = following->now;
 		if (answer != FW_TCP_ACCEPTED)
@@ -167,55 +156,47 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 	return state;
 }
 
-/* The flow of the packet, when it is known: its state. */
-__noinline int fw_look_up_flow(const struct fw_flow_table *table, const struct fw_following *following,
+/* The flow of the packet, when it is known: its state. 0: it is not. */
+__noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
 {
 	struct fw_flow_bucket *bucket;
-	struct fw_flow *flow, *copy;
-	__u32 tag, way, zero = 0;
+	struct fw_flow *flow;
 	bool is_proven = false;
+	__u32 tag, way;
 	__u8 state = 0;
 	__u64 hash;
 
-	if (!table || !following || !generation)
+	if (!table || !room || !generation)
 		return 0;
-	hash = fw_flow_hash(&following->key, table->keys);
+	hash = fw_flow_hash(&room->following.key, table->keys);
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket)
+	if (!bucket || !fw_lock_bucket(bucket))
 		return 0;
-	if (!fw_lock_bucket(bucket)) {
-		struct fw_flow_counts *counts = fw_flow_counts_here();
-
-		if (counts)
-			counts->busy++;
-		return 0;
-	}
-	way = fw_find_way(bucket, &following->key, tag);
+	way = fw_find_way(bucket, &room->following.key, tag);
 	flow = fw_flow_at(bucket, way);
-	if (way == FW_NO_WAY || fw_is_expired(flow, following->now))
+	if (way == FW_NO_WAY || fw_is_expired(flow, room->following.now))
 		goto out;
 	if (fw_silent) {
-		copy = bpf_map_lookup_elem(&flow_copy, &zero);
-		if (!copy)
-			goto out;
-		*copy = *flow;
-		state = fw_follow_flow(copy, following, generation, &is_proven);
-		goto out;
+		room->flow = *flow;
+		flow = &room->flow;
 	}
-	state = fw_follow_flow(flow, following, generation, &is_proven);
+	state = fw_follow_flow(flow, &room->following, generation, &is_proven);
+	if (fw_silent)
+		goto out;
 	if (!state)
 		fw_set_tag(bucket, way, 0);
 	if (is_proven && way >= FW_FLOW_CONFIRMED)
-		fw_confirm(bucket, way, tag, following->now);
+		fw_confirm(bucket, way, tag, room->following.now);
 out:
 	fw_unlock_bucket(bucket);
 	return state;
 }
 
 /* A new flow, or what is noted of a first fragment, in a way for new ones. It may be there already. */
-__noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now, __u32 direction)
+__noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now,
+			 __u32 direction)
 {
 	struct fw_flow_counts *counts = fw_flow_counts_here();
 	struct fw_flow_bucket *bucket;
@@ -251,7 +232,8 @@ out:
 	return 0;
 }
 
-/* Later fragments are kept apart from flows by their family. What is noted of the first one: its ports and state. */
+/* Later fragments are kept apart from flows by their family. What is noted of the first one: its ports and
+ * state. */
 enum { FW_FRAGMENT_FAMILY = 0x80 };
 
 static __always_inline void fw_key_of_fragments(struct fw_flow_key *key, const struct fw_packet *packet)
@@ -294,96 +276,87 @@ __noinline int fw_join_fragments(const struct fw_flow_table *table, struct fw_pa
 static __always_inline bool fw_find_segment(fw_ctx *ctx, const struct fw_packet *packet,
 					    struct fw_following *following)
 {
-	following->has_segment = fw_tcp_flags_are_possible(packet->tcp_flags) &&
-				 fw_read_segment(ctx, packet, fw_packet_end(ctx, packet), &following->segment);
+	following->has_segment =
+		fw_tcp_flags_are_possible(packet->tcp_flags) &&
+		fw_read_segment(ctx, packet, fw_packet_end(ctx, packet), &following->segment);
 	if (!following->has_segment ||
 	    fw_tcp_state_after(true, following->segment.kind, FW_TCP_NONE) == FW_TCP_WRONG)
 		following->otherwise = FW_STATE_INVALID;
 	return following->has_segment;
 }
 
-static __always_inline __u8 fw_state_of(fw_ctx *ctx, const struct fw_packet *packet,
-					const struct fw_flow_table *table, const struct fw_generation *generation)
+/*
+ * False: the packet has no flow, and is what following->otherwise says. This and the next two are global, so
+ * that each is verified once.
+ */
+__noinline int fw_begin_to_follow(fw_ctx *ctx, const struct fw_packet *packet, struct fw_following *following)
 {
-	struct fw_following following = {.now = fw_ticks_now(), .protocol = packet->protocol};
-	__u8 state = 0;
-
-	if (!fw_find_key(ctx, packet, &following))
-		return following.otherwise;
+	if (!packet || !following)
+		return false;
+	*following = (struct fw_following){.now = fw_ticks_now(), .protocol = packet->protocol};
+	if (!fw_find_key(ctx, packet, following))
+		return false;
 	/* The first fragment of a segment says nothing of where that ends. */
-	if (packet->protocol == IPPROTO_TCP && packet->fragment != FW_FRAGMENT_FIRST &&
-	    !fw_find_segment(ctx, packet, &following))
-		return following.otherwise;
-	state = fw_look_up_flow(table, &following, generation);
-	return state ? state : following.otherwise;
+	return packet->protocol != IPPROTO_TCP || packet->fragment == FW_FRAGMENT_FIRST ||
+	       fw_find_segment(ctx, packet, following);
 }
 
-/* Sets the packet's state. A global function, verified once. */
+/* Sets the packet's state. */
 __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
 {
-	const struct fw_control *held;
-	const struct fw_generation *generation;
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	__u32 zero = 0;
+	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
 
-	if (!packet || packet->family == FW_FAMILY_NONE)
-		return 0;
-	held = bpf_map_lookup_elem(&control, &zero);
-	generation = bpf_map_lookup_elem(&policy, &half);
-	if (!held || !generation)
+	if (!packet || !held || !generation || !room || packet->family == FW_FAMILY_NONE)
 		return 0;
 	if (packet->fragment == FW_FRAGMENT_LATER) {
 		fw_join_fragments(&held->flows, packet, fw_ticks_now());
 		return 0;
 	}
-	packet->state = fw_state_of(ctx, packet, &held->flows, generation);
-	if (packet->state == FW_STATE_NEW || packet->fragment == FW_FRAGMENT_FIRST)
+	if (fw_begin_to_follow(ctx, packet, &room->following))
+		packet->state = fw_look_up_flow(&held->flows, room, generation);
+	if (packet->fragment == FW_FRAGMENT_FIRST)
+		packet->flags |= FW_PACKET_OPENS;
+	if (packet->state)
+		return 0;
+	packet->state = room->following.otherwise;
+	if (packet->state == FW_STATE_NEW)
 		packet->flags |= FW_PACKET_OPENS;
 	return 0;
-}
-
-static __always_inline void fw_note_fragments(const struct fw_packet *packet, const struct fw_flow_table *table,
-					      struct fw_flow *room, __u32 expires, __u32 direction)
-{
-	fw_key_of_fragments(&room->key, packet);
-	room->expires = expires;
-	room->tcp[0].end = packet->source_port;
-	room->tcp[0].limit = packet->selector;
-	room->state = packet->state;
-	fw_insert(table, room, fw_ticks_now(), direction);
-	__builtin_memset(room, 0, sizeof(*room));
 }
 
 /* Notes a packet that was let pass: that a flow begins with it, or what its later fragments are taken for. */
 __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32 half, __u32 direction)
 {
-	struct fw_following following = {};
-	const struct fw_control *held;
-	const struct fw_generation *generation;
-	struct fw_flow *flow;
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	__u32 zero = 0;
+	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
+	struct fw_flow *flow;
 
-	if (!packet || fw_silent)
+	if (!packet || !held || !generation || !room || fw_silent)
 		return 0;
-	held = bpf_map_lookup_elem(&control, &zero);
-	generation = bpf_map_lookup_elem(&policy, &half);
-	flow = bpf_map_lookup_elem(&flow_copy, &zero);
-	if (!held || !generation || !flow)
+	flow = &room->flow;
+	if (packet->fragment == FW_FRAGMENT_FIRST) {
+		__builtin_memset(flow, 0, sizeof(*flow));
+		fw_key_of_fragments(&flow->key, packet);
+		flow->expires = fw_ticks_now() + generation->timeouts[FW_TIMEOUT_FRAGMENT];
+		flow->tcp[0].end = packet->source_port;
+		flow->tcp[0].limit = packet->selector;
+		flow->state = packet->state;
+		fw_insert(&held->flows, flow, fw_ticks_now(), direction);
+	}
+	if (packet->state != FW_STATE_NEW || !fw_begin_to_follow(ctx, packet, &room->following))
 		return 0;
-	following.now = fw_ticks_now();
 	__builtin_memset(flow, 0, sizeof(*flow));
-	if (packet->fragment == FW_FRAGMENT_FIRST)
-		fw_note_fragments(packet, &held->flows, flow,
-				  following.now + generation->timeouts[FW_TIMEOUT_FRAGMENT], direction);
-	if (packet->state != FW_STATE_NEW || !fw_find_key(ctx, packet, &following))
-		return 0;
-	flow->key = following.key;
-	flow->flags = following.sender ? FW_FLOW_OPENED_BY_SECOND : 0;
-	if (packet->protocol == IPPROTO_TCP && packet->fragment != FW_FRAGMENT_FIRST &&
-	    fw_find_segment(ctx, packet, &following))
-		fw_tcp_open(flow, following.sender, &following.segment);
-	flow->expires = following.now + fw_timeout_of(generation, flow, packet->protocol);
-	fw_insert(&held->flows, flow, following.now, direction);
-	return 0;
+	flow->key = room->following.key;
+	flow->flags = room->following.sender ? FW_FLOW_OPENED_BY_SECOND : 0;
+	if (room->following.has_segment)
+		fw_tcp_open(flow, room->following.sender, &room->following.segment);
+	flow->expires = room->following.now + fw_timeout_of(generation, flow, packet->protocol);
+	return fw_insert(&held->flows, flow, room->following.now, direction);
 }
 
 #endif

@@ -143,7 +143,9 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			if (!(now.generation->disabled_parser_rules >> decision.rule & 1))
 				return fw_exit(ctx, &packet, direction, &decision, now.secret);
 		}
-		if (now.generation->follows)
+		if (fw_tracing && fw_last.assumed_state)
+			packet.state = fw_last.assumed_state - 1;
+		else if (now.generation->follows)
 			fw_track(ctx, &packet, now.number & 1);
 		decision = fw_classify(&packet, now.generation, direction);
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP)

@@ -119,9 +119,9 @@ static __always_inline __u32 fw_key_of_ports(struct fw_flow_key *key, const stru
 	bool second = fw_is_same_address(source, destination) ? source_port > destination_port
 							      : fw_is_above(source, destination);
 
-	key->rest = fw_flow_rest(second ? destination_port : source_port,
-				 second ? source_port : destination_port, protocol_and_family & 0xff,
-				 protocol_and_family >> 8);
+	key->rest =
+		fw_flow_rest(second ? destination_port : source_port, second ? source_port : destination_port,
+			     protocol_and_family & 0xff, protocol_and_family >> 8);
 	return fw_put_ends(key, source, destination, second);
 }
 
@@ -189,7 +189,8 @@ static __always_inline bool fw_read_quote6(fw_ctx *ctx, __u32 offset, struct fw_
 		if (!fw_is_extension(quote->protocol))
 			break;
 		extension = fw_ctx_at(ctx, offset, &room_for_extension, sizeof(room_for_extension));
-		if (!extension || (quote->protocol == IPPROTO_FRAGMENT && bpf_ntohs(extension->fragment) >> 3))
+		if (!extension ||
+		    (quote->protocol == IPPROTO_FRAGMENT && bpf_ntohs(extension->fragment) >> 3))
 			return false;
 		offset += fw_extension_size(quote->protocol, extension->length);
 		quote->protocol = extension->next;
@@ -232,7 +233,8 @@ __noinline int fw_key_of_error(fw_ctx *ctx, const struct fw_packet *packet, stru
 				fw_icmp_identifier(ctx, quote.l4_offset), quote.protocol | family);
 		return true;
 	}
-	if (quote.protocol == IPPROTO_TCP || quote.protocol == IPPROTO_UDP || quote.protocol == IPPROTO_SCTP) {
+	if (quote.protocol == IPPROTO_TCP || quote.protocol == IPPROTO_UDP ||
+	    quote.protocol == IPPROTO_SCTP) {
 		first = bpf_ntohs(head->source_or_type);
 		second = bpf_ntohs(head->destination);
 	}

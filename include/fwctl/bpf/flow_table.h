@@ -2,8 +2,8 @@
 /*
  * The flow table: include/fwctl/abi/flow.h says how it is laid out and what it promises.
  *
- * Everything here but fw_flow_bucket_of() and fw_lock_bucket() asks for the bucket's lock. What is not inlined
- * is global, so that it is verified once.
+ * Everything here but fw_flow_bucket_of() and fw_lock_bucket() asks for the bucket's lock. What is not
+ * inlined is global, so that it is verified once.
  */
 #ifndef FWCTL_BPF_FLOW_TABLE_H
 #define FWCTL_BPF_FLOW_TABLE_H
@@ -17,7 +17,8 @@ enum { FW_NO_WAY = FW_FLOW_WAYS };
 
 static __always_inline struct fw_flow_bucket *fw_flow_bucket_of(const struct fw_flow_table *table, __u64 hash)
 {
-	__u32 place = fw_flow_place(hash, table->buckets), page_number = place / FW_FLOW_PAGE_BUCKETS, zero = 0;
+	__u32 place = fw_flow_place(hash, table->buckets), page_number = place / FW_FLOW_PAGE_BUCKETS,
+	      zero = 0;
 	void *inner = bpf_map_lookup_elem(&flow_pages, &page_number);
 	struct fw_flow_page *page = inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
 

@@ -103,13 +103,12 @@ struct {
 	__type(value, struct fw_flow_counts);
 } flow_counts SEC(".maps");
 
-/* A flow while it is made, or while a question is answered, which changes none. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct fw_flow);
-} flow_copy SEC(".maps");
+	__type(value, struct fw_flow_room);
+} flow_room SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

@@ -27,16 +27,6 @@ enum fw_segment_kind {
 	FW_SEGMENT_KINDS = 6,
 };
 
-struct fw_segment {
-	__u32 sequence;
-	__u32 end; /* behind its last octet; SYN and FIN take one each */
-	__u32 acknowledgment;
-	__u16 window; /* as it stands in the header */
-	__u8 flags;
-	__u8 kind; /* enum fw_segment_kind */
-	struct fw_tcp_terms terms; /* of a SYN */
-};
-
 /* What becomes of a segment. */
 enum fw_tcp_answer {
 	FW_TCP_ACCEPTED,
@@ -213,7 +203,8 @@ static __always_inline bool fw_read_segment(fw_ctx *ctx, const struct fw_packet 
 	segment->kind = fw_segment_kind_of(tcp->flags);
 	segment->end = segment->sequence + octets + !!(tcp->flags & FW_TCP_SYN) + !!(tcp->flags & FW_TCP_FIN);
 	if (tcp->flags & FW_TCP_SYN && header > FW_TCP_HEADER)
-		fw_read_terms(ctx, packet->l4_offset + FW_TCP_HEADER, header - FW_TCP_HEADER, &segment->terms);
+		fw_read_terms(ctx, packet->l4_offset + FW_TCP_HEADER, header - FW_TCP_HEADER,
+			      &segment->terms);
 	return true;
 }
 
@@ -231,26 +222,9 @@ static __always_inline __u32 fw_at_least_one(__u32 window)
 	return window ? window : 1;
 }
 
-/* What the first segment of a flow says of its sender. */
-static __always_inline void fw_tcp_open(struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
-{
-	struct fw_tcp_end *from = &flow->tcp[sender & 1];
-
-	flow->last_kind = FW_SEGMENT_NONE;
-	from->end = segment->end;
-	from->limit = segment->end;
-	from->window = fw_at_least_one(segment->window);
-	flow->terms[sender & 1] = segment->terms;
-	flow->state = fw_tcp_state_after(true, segment->kind, FW_TCP_NONE);
-	if (segment->kind != FW_SEGMENT_SYN) {
-		from->limit += from->window;
-		flow->terms[0].flags = FW_TCP_LIBERAL;
-		flow->terms[1].flags = FW_TCP_LIBERAL;
-	}
-}
-
 /* The SYN of an end, or its first one of another number. */
-static __always_inline void fw_tcp_start_end(struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
+static __always_inline void fw_tcp_start_end(struct fw_flow *flow, __u32 sender,
+					     const struct fw_segment *segment)
 {
 	struct fw_tcp_terms *terms = &flow->terms[sender & 1], *others = &flow->terms[~sender & 1];
 	struct fw_tcp_end *from = &flow->tcp[sender & 1];
@@ -296,16 +270,26 @@ static __always_inline bool fw_tcp_meet(struct fw_flow *flow, __u32 sender, cons
 /* An acknowledgment may be behind by a window, or where that is small by this much. */
 enum { FW_TCP_LATEST_ACK = 66000 };
 
-/* Whether the numbers of a segment are possible; when they are, what follows from them is noted. */
-static __always_inline enum fw_tcp_answer fw_tcp_check_window(struct fw_flow *flow, __u32 sender,
-							      const struct fw_segment *segment)
+/*
+ * Whether the numbers of a segment are possible: enum fw_tcp_answer. When they are, what follows from them is
+ * noted. A global function, verified once.
+ */
+__noinline int fw_tcp_check_window(struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
 {
-	struct fw_tcp_end *from = &flow->tcp[sender & 1], *to = &flow->tcp[~sender & 1];
-	struct fw_tcp_terms *terms = &flow->terms[sender & 1];
-	__u32 sequence = segment->sequence, end = segment->end, ack = segment->acknowledgment;
-	bool has_ack = segment->flags & FW_TCP_ACK, fits, is_recent;
-	__u32 window, latest;
+	struct fw_tcp_end *from, *to;
+	struct fw_tcp_terms *terms;
+	__u32 sequence, end, ack, window, latest;
+	bool has_ack, fits, is_recent, is_beyond;
 
+	if (!flow || !segment)
+		return FW_TCP_REFUSED;
+	from = &flow->tcp[sender & 1];
+	to = &flow->tcp[~sender & 1];
+	terms = &flow->terms[sender & 1];
+	sequence = segment->sequence;
+	end = segment->end;
+	ack = segment->acknowledgment;
+	has_ack = segment->flags & FW_TCP_ACK;
 	if (fw_tcp_meet(flow, sender, segment))
 		return FW_TCP_ACCEPTED;
 	if (!has_ack || (segment->flags & FW_TCP_RST && ack == 0))
@@ -317,13 +301,12 @@ static __always_inline enum fw_tcp_answer fw_tcp_check_window(struct fw_flow *fl
 	latest = from->window > FW_TCP_LATEST_ACK ? from->window : FW_TCP_LATEST_ACK;
 	fits = !to->window || fw_is_before(from->end - to->window - 1, end);
 	is_recent = fw_is_before(to->end - latest - 1, ack);
-	if (!(terms->flags & FW_TCP_LIBERAL)) {
-		if (fw_is_before(to->end, ack))
-			return FW_TCP_REFUSED; /* acknowledges what was not sent */
-		if (fw_is_before(from->limit, sequence))
-			return is_recent && end - from->limit <= to->window ? FW_TCP_PASSED : FW_TCP_REFUSED;
-		if (!fits || !is_recent)
-			return FW_TCP_PASSED; /* a late copy */
+	is_beyond = fw_is_before(from->limit, sequence) && end - from->limit >= to->window;
+	if (fw_is_before(to->end, ack) || is_beyond || !fits || !is_recent) {
+		if (terms->flags & FW_TCP_LIBERAL)
+			return FW_TCP_ACCEPTED;
+		/* What acknowledges what was not sent, or is beyond the window, is wrong; the rest are late copies. */
+		return fw_is_before(to->end, ack) || is_beyond ? FW_TCP_REFUSED : FW_TCP_PASSED;
 	}
 
 	if (from->window < window)
@@ -339,6 +322,25 @@ static __always_inline enum fw_tcp_answer fw_tcp_check_window(struct fw_flow *fl
 	if (fw_is_before(to->limit, ack + window + 1))
 		to->limit = ack + fw_at_least_one(window);
 	return FW_TCP_ACCEPTED;
+}
+
+/* What the first segment of a flow says of its sender. */
+static __always_inline void fw_tcp_open(struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
+{
+	struct fw_tcp_end *from = &flow->tcp[sender & 1];
+
+	flow->last_kind = FW_SEGMENT_NONE;
+	from->end = segment->end;
+	from->limit = segment->end;
+	from->window = fw_at_least_one(segment->window);
+	flow->terms[sender & 1] = segment->terms;
+	flow->state = fw_tcp_state_after(true, segment->kind, FW_TCP_NONE);
+	if (segment->kind != FW_SEGMENT_SYN) {
+		from->limit += from->window;
+		flow->terms[0].flags = FW_TCP_LIBERAL;
+		flow->terms[1].flags = FW_TCP_LIBERAL;
+	}
+	fw_tcp_check_window(flow, sender, segment);
 }
 
 /* A segment that says nothing of this connection, or shows that we have missed the beginning of the next. */
@@ -387,19 +389,26 @@ static __always_inline bool fw_tcp_is_wrong_reset(const struct fw_flow *flow, __
 		return false;
 	if (fw_is_before(segment->sequence, expected))
 		return true;
-	*stays = is_established && segment->sequence != expected;
+	*stays = is_established && segment->sequence != expected &&
+		 !(flow->last_kind == FW_SEGMENT_ACK && flow->last_sender == sender &&
+		   segment->sequence == flow->tcp[sender & 1].end);
 	return false;
 }
 
-/* The segment's part in its connection. `sender`: the end of the key that has sent it. */
-static __always_inline enum fw_tcp_answer fw_tcp_follow(struct fw_flow *flow, __u32 sender,
-							const struct fw_segment *segment)
+/*
+ * The segment's part in its connection: enum fw_tcp_answer. `sender`: the end of the key that has sent it. A
+ * global function, verified once.
+ */
+__noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
 {
-	__u32 opener = flow->flags & FW_FLOW_OPENED_BY_SECOND;
-	__u8 before = flow->state, next = fw_tcp_state_after(sender == opener, segment->kind, before);
 	enum fw_tcp_answer answer;
 	bool stays = false;
+	__u8 before, next;
 
+	if (!flow || !segment)
+		return FW_TCP_REFUSED;
+	before = flow->state;
+	next = fw_tcp_state_after(sender == (flow->flags & FW_FLOW_OPENED_BY_SECOND), segment->kind, before);
 	if (next == FW_TCP_WRONG)
 		return FW_TCP_REFUSED;
 	if (next == FW_TCP_SYN_SENT && before >= FW_TCP_TIME_WAIT) {
@@ -418,6 +427,9 @@ static __always_inline enum fw_tcp_answer fw_tcp_follow(struct fw_flow *flow, __
 		next = FW_TCP_SYN_RECEIVED;
 	}
 	if (segment->kind == FW_SEGMENT_RST) {
+		/* It ends anyway, and what is known of it may be of the connection before. */
+		if (before >= FW_TCP_FIN_WAIT && before <= FW_TCP_CLOSED)
+			goto in_window;
 		if (fw_tcp_is_wrong_reset(flow, sender, segment, &stays))
 			return FW_TCP_REFUSED;
 		if (stays)
