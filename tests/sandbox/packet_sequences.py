@@ -9,6 +9,8 @@ import struct
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 MOST = 1 << 32
 TCP, UDP, ICMP, ICMP6, SCTP, GRE = 6, 17, 1, 58, 132, 47
+import os
+STRANGE = float(os.environ.get("STRANGE", 0.3))
 
 
 def checksum(data):
@@ -174,7 +176,7 @@ class Connection:
         if self.sent and chance < 0.18:
             end, quoted = self.chance.choice(self.sent)
             return 1 - end, self.between.error(1 - end, quoted, self.chance)
-        return self.strange() if chance < 0.3 else self.natural()
+        return self.strange() if chance < STRANGE else self.natural()
 
 
 class Datagrams:

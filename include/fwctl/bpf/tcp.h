@@ -232,7 +232,8 @@ static __always_inline void fw_tcp_start_end(struct fw_flow *flow, __u32 sender,
 	from->end = segment->end;
 	from->limit = segment->end;
 	from->window = fw_at_least_one(segment->window);
-	*terms = segment->terms;
+	terms->scale = segment->terms.scale;
+	terms->flags = segment->terms.flags | (terms->flags & FW_TCP_LIBERAL);
 	if (!(terms->flags & others->flags & FW_TCP_SCALES)) {
 		terms->scale = 0;
 		others->scale = 0;
@@ -279,7 +280,7 @@ __noinline int fw_tcp_check_window(struct fw_flow *flow, __u32 sender, const str
 	struct fw_tcp_end *from, *to;
 	struct fw_tcp_terms *terms;
 	__u32 sequence, end, ack, window, latest;
-	bool has_ack, fits, is_recent, is_beyond;
+	bool has_ack, fits, is_recent, is_beyond, acks_unsent;
 
 	if (!flow || !segment)
 		return FW_TCP_REFUSED;
@@ -301,12 +302,17 @@ __noinline int fw_tcp_check_window(struct fw_flow *flow, __u32 sender, const str
 	latest = from->window > FW_TCP_LATEST_ACK ? from->window : FW_TCP_LATEST_ACK;
 	fits = !to->window || fw_is_before(from->end - to->window - 1, end);
 	is_recent = fw_is_before(to->end - latest - 1, ack);
-	is_beyond = fw_is_before(from->limit, sequence) && end - from->limit >= to->window;
-	if (fw_is_before(to->end, ack) || is_beyond || !fits || !is_recent) {
+	acks_unsent = fw_is_before(to->end, ack);
+	is_beyond = fw_is_before(from->limit, sequence);
+	if (is_beyond || acks_unsent || !fits || !is_recent) {
 		if (terms->flags & FW_TCP_LIBERAL)
 			return FW_TCP_ACCEPTED;
-		/* What acknowledges what was not sent, or is beyond the window, is wrong; the rest are late copies. */
-		return fw_is_before(to->end, ack) || is_beyond ? FW_TCP_REFUSED : FW_TCP_PASSED;
+		if (acks_unsent || (is_beyond && (!fits || !is_recent || end - from->limit >= to->window)))
+			return FW_TCP_REFUSED;
+		/* Some send a little more than they may, and are acknowledged. */
+		if (is_beyond)
+			from->end = end;
+		return FW_TCP_PASSED; /* a late copy, otherwise */
 	}
 
 	if (from->window < window)
@@ -360,7 +366,8 @@ static __always_inline void fw_tcp_resync(struct fw_flow *flow, __u32 sender)
 	opener->window = fw_at_least_one(flow->again_window);
 	flow->terms[~sender & 1] = flow->again_terms;
 	*other = (struct fw_tcp_end){};
-	flow->terms[sender & 1] = (struct fw_tcp_terms){};
+	flow->terms[sender & 1].scale = 0;
+	flow->terms[sender & 1].flags &= FW_TCP_LIBERAL;
 	flow->state = FW_TCP_SYN_SENT;
 }
 
@@ -420,24 +427,38 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 	if (next == FW_TCP_STAYS) {
 		if (!fw_tcp_is_resync(flow, sender, segment)) {
 			fw_tcp_note(flow, sender, segment);
+			if (before == FW_TCP_LAST_ACK && segment->kind == FW_SEGMENT_SYN)
+				flow->flags |= FW_FLOW_CHALLENGED;
 			return FW_TCP_PASSED;
 		}
 		fw_tcp_resync(flow, sender);
 		before = FW_TCP_SYN_SENT;
 		next = FW_TCP_SYN_RECEIVED;
 	}
+	/* Not the acknowledgment of the last FIN, but what an end answers to a SYN that it did not expect. */
+	if (flow->flags & FW_FLOW_CHALLENGED && before == FW_TCP_LAST_ACK && segment->kind == FW_SEGMENT_ACK &&
+	    flow->last_sender != sender) {
+		flow->flags &= ~FW_FLOW_CHALLENGED;
+		return FW_TCP_PASSED;
+	}
+	if (next == FW_TCP_SYN_SENT_BOTH)
+		flow->flags |= FW_FLOW_OPENED_BY_BOTH;
+	if (flow->flags & FW_FLOW_OPENED_BY_BOTH && before == FW_TCP_SYN_RECEIVED &&
+	    segment->kind == FW_SEGMENT_ACK)
+		next = FW_TCP_ESTABLISHED;
 	if (segment->kind == FW_SEGMENT_RST) {
 		/* It ends anyway, and what is known of it may be of the connection before. */
 		if (before >= FW_TCP_FIN_WAIT && before <= FW_TCP_CLOSED)
+			goto in_window;
+		/* It answers a segment that was let pass unjudged. */
+		if (segment->acknowledgment == flow->again_end &&
+		    (flow->flags & FW_FLOW_ANSWERED ? flow->last_kind == FW_SEGMENT_SYN
+						    : flow->last_kind == FW_SEGMENT_ACK))
 			goto in_window;
 		if (fw_tcp_is_wrong_reset(flow, sender, segment, &stays))
 			return FW_TCP_REFUSED;
 		if (stays)
 			next = before;
-		if (segment->acknowledgment == flow->again_end &&
-		    (flow->flags & FW_FLOW_ANSWERED ? flow->last_kind == FW_SEGMENT_SYN
-						    : flow->last_kind == FW_SEGMENT_ACK))
-			goto in_window; /* it answers a segment that was let pass unjudged */
 	}
 	answer = fw_tcp_check_window(flow, sender, segment);
 	if (answer != FW_TCP_ACCEPTED)
