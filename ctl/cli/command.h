@@ -36,6 +36,7 @@ void add_detach(CLI::App& app, Command& command);
 void add_status(CLI::App& app, Command& command);
 void add_rule_edits(CLI::App& app, Command& command);  // allow, deny, reject
 void add_rule(CLI::App& app, Command& command);        // rule list, show, remove, move
+void add_conntrack(CLI::App& app, Command& command);
 void add_check(CLI::App& app, Command& command);       // check, fmt
 void add_import(CLI::App& app, Command& command);
 void add_plan(CLI::App& app, Command& command);

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -125,6 +126,12 @@ public:
     [[nodiscard]] std::optional<fw_member> find_member(const fw_member_key& key) const;
     [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
+
+    // Calls `use(bucket)` for every bucket of the flow table.
+    Status for_each_bucket(const std::function<void(fw_flow_bucket&)>& use) const;
+    [[nodiscard]] Result<fw_flow_counts> flow_counts() const;
+    // How many confirmed flows the table has room for; 0: there is none.
+    [[nodiscard]] std::uint32_t flow_room() const;
 
     // Empties dynamic sets, by their numbers.
     [[nodiscard]] Status forget_members(const std::set<std::uint32_t>& sets) const;

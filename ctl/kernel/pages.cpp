@@ -205,14 +205,14 @@ Status FlowPages::make(std::uint32_t count) const {
     return pages_.put(missing, made);
 }
 
-Result<std::unique_ptr<fw_flow_page>> FlowPages::read(std::uint32_t index) const {
-    const Fd inner = pages_.open(index);
-    if (!inner) return std::unique_ptr<fw_flow_page>();
-    auto page = std::make_unique<fw_flow_page>();
-    const std::uint32_t zero = 0;
-    if (bpf_map_lookup_elem(inner.get(), &zero, page.get()) != 0)
-        return fail(fmt::format("the flow table cannot be read: {}", strerror(errno)));
-    return page;
+Result<std::optional<MappedArray<fw_flow_page>>> FlowPages::map(std::uint32_t index) const {
+    Fd inner = pages_.open(index);
+    if (!inner) return std::nullopt;
+    auto map = Map::of(std::move(inner));
+    if (!map) return tl::unexpected(map.error());
+    auto page = MappedArray<fw_flow_page>::of(std::move(*map), 1);
+    if (!page) return tl::unexpected(page.error());
+    return std::optional(std::move(*page));
 }
 
 }  // namespace fwctl::kernel

@@ -7,7 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -85,8 +85,8 @@ public:
 
     // Makes the first `count` pages; new ones have no flows.
     [[nodiscard]] Status make(std::uint32_t count) const;
-    // A copy of the page; nothing where there is none.
-    [[nodiscard]] Result<std::unique_ptr<fw_flow_page>> read(std::uint32_t index) const;
+    // The page itself, which the programs change at any time; nothing where there is none.
+    [[nodiscard]] Result<std::optional<MappedArray<fw_flow_page>>> map(std::uint32_t index) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

@@ -100,7 +100,7 @@ enum fw_flow_flags {
 	FW_FLOW_OPENED_BY_SECOND = 1 << 0, /* the first packet came from the second end of the key */
 	FW_FLOW_ANSWERED = 1 << 1,	   /* packets of both ends were seen */
 	FW_FLOW_OPENED_BY_BOTH = 1 << 2,   /* TCP: a simultaneous open (RFC 9293, section 3.5) */
-	FW_FLOW_CHALLENGED = 1 << 3, /* TCP: the next acknowledgment may be a challenge (RFC 5961) */
+	FW_FLOW_CHALLENGED = 1 << 3,	   /* TCP: the next acknowledgment may be a challenge (RFC 5961) */
 };
 
 /* The verdict on one way of a flow, as one attachment has given it. */

@@ -436,8 +436,8 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 		next = FW_TCP_SYN_RECEIVED;
 	}
 	/* Not the acknowledgment of the last FIN, but what an end answers to a SYN that it did not expect. */
-	if (flow->flags & FW_FLOW_CHALLENGED && before == FW_TCP_LAST_ACK && segment->kind == FW_SEGMENT_ACK &&
-	    flow->last_sender != sender) {
+	if (flow->flags & FW_FLOW_CHALLENGED && before == FW_TCP_LAST_ACK &&
+	    segment->kind == FW_SEGMENT_ACK && flow->last_sender != sender) {
 		flow->flags &= ~FW_FLOW_CHALLENGED;
 		return FW_TCP_PASSED;
 	}
