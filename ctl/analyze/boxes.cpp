@@ -53,6 +53,8 @@ Where where(Field field) {
             return {kFragment, ip};
         case Field::kEthertype:
             return {kEthertype, kAllKinds};
+        case Field::kState:
+            return {kState, kAllKinds};
         case Field::kLength:
             break;
     }

@@ -121,6 +121,7 @@ Space::Space(std::size_t interface_classes) : everything_(kKnownDimensions) {
         {kDscp, Field::kDscp},
         {kVlan, Field::kVlan},
         {kEthertype, Field::kEthertype},
+        {kState, Field::kState},
     };
     for (const auto& [dimension, field] : as_in_field_h) {
         all(dimension, policy::info_of(field).largest);

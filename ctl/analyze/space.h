@@ -65,6 +65,7 @@ enum : Dimension {
     kVlan,
     kMac,
     kEthertype,
+    kState,
     kWay,              // 0 in, 1 out
     kKnownDimensions,  // from here on: what is not known
 };

@@ -118,6 +118,7 @@ int run(int argc, char** argv) {
     add_rollback(app, command);
     add_history(app, command);
     add_panic(app, command);
+    add_conntrack(app, command);
     add_counters(app, command);
     add_explain(app, command);
     add_test(app, command);

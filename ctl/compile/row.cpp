@@ -51,6 +51,8 @@ Location location_of(Field field) {
             return {offsetof(fw_packet, source_mac), 64, 0, FW_TRAITS_ETHERNET, FW_TRAITS_ETHERNET};
         case Field::kEthertype:
             return {offsetof(fw_packet, ethertype), 16, 0, 0, 0};
+        case Field::kState:
+            return {offsetof(fw_packet, state), 8, 0, 0, 0};
     }
     return {};
 }

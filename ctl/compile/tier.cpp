@@ -16,6 +16,7 @@
 #include "compile/row.h"
 #include "compile/ways.h"
 #include "policy/builtin.h"
+#include "policy/rule.h"
 
 namespace fwctl::compile {
 namespace {
@@ -228,6 +229,7 @@ void Builder::put_meta() {
     fw_tier& tier = image_.tier;
     const std::string places = image_.places.text();
     tier.rule_count = static_cast<std::uint32_t>(input_.rules.size());
+    tier.asks_state = std::any_of(input_.rules.begin(), input_.rules.end(), policy::asks_state) ? 1 : 0;
     tier.counters = image_.bank.reserve(input_.counters.size(), 1);
     for (std::size_t i = 0; i < input_.counters.size(); ++i)
         image_.bank[tier.counters + static_cast<Address>(i)] = input_.counters[i];

@@ -118,14 +118,15 @@ Result<const Attachment*> Explainer::find(const std::string& interface) const {
 }
 
 Result<Judgement> Explainer::judge(const Attachment& attachment, fw_direction direction,
-                                   std::span<const std::uint8_t> frame) {
+                                   std::span<const std::uint8_t> frame,
+                                   std::optional<policy::FlowState> state) {
     auto twin = twins_.find({attachment.slot, direction});
     if (twin == twins_.end()) {
         auto loaded = Twin::load(*store_, attachment, direction, half_, purpose_);
         if (!loaded) return tl::unexpected(loaded.error());
         twin = twins_.emplace(std::pair{attachment.slot, direction}, std::move(*loaded)).first;
     }
-    auto trace = twin->second.ask(frame, clock_);
+    auto trace = twin->second.ask(frame, clock_, state);
     if (!trace) return tl::unexpected(trace.error());
     Judgement judgement;
     judgement.reason = &reason_of(trace->reason);
@@ -144,8 +145,9 @@ void Explainer::begin_anew() {
 }
 
 Result<Explanation> Explainer::explain(const Attachment& attachment, fw_direction direction,
-                                       std::span<const std::uint8_t> frame) {
-    auto judgement = judge(attachment, direction, frame);
+                                       std::span<const std::uint8_t> frame,
+                                       std::optional<policy::FlowState> state) {
+    auto judgement = judge(attachment, direction, frame, state);
     if (!judgement) return tl::unexpected(judgement.error());
     policy::PacketView view = view_of(judgement->trace.packet, static_cast<fw_link>(attachment.record.link),
                                       direction, attachment.names());
@@ -163,7 +165,8 @@ Result<Explanation> Explainer::explain(const policy::PacketText& packet) {
     if (!attachment) return tl::unexpected(attachment.error());
     auto frame = frame_on(**attachment, packet);
     if (!frame) return tl::unexpected(frame.error());
-    auto explanation = explain(**attachment, direction_of(packet.place.direction), *frame);
+    auto explanation =
+        explain(**attachment, direction_of(packet.place.direction), *frame, packet.packet.state);
     // What the words leave out, the frame has all the same; it is no part of what was asked.
     if (explanation && !packet.packet.mac) explanation->packet.packet.mac.reset();
     return explanation;

@@ -74,11 +74,14 @@ public:
     // Of of_policy(): what packets have changed is over, as if much time had gone by. Until then none does.
     void begin_anew();
 
+    // `state`: what the packet is to its flow; absent: as the flow table has it.
     Result<Judgement> judge(const Attachment& attachment, fw_direction direction,
-                            std::span<const std::uint8_t> frame);
+                            std::span<const std::uint8_t> frame,
+                            std::optional<policy::FlowState> state = std::nullopt);
     // As judge(), with the words.
     Result<Explanation> explain(const Attachment& attachment, fw_direction direction,
-                                std::span<const std::uint8_t> frame);
+                                std::span<const std::uint8_t> frame,
+                                std::optional<policy::FlowState> state = std::nullopt);
     // Of the packet's own place.
     Result<Explanation> explain(const policy::PacketText& packet);
 

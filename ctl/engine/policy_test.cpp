@@ -46,8 +46,9 @@ Result<Judgement> ask(Explainer& explainer, const policy::Test& test, const poli
     const fw_direction direction = packet.place.direction == policy::Direction::kOut ? FW_OUT : FW_IN;
     explainer.begin_anew();
     for (std::uint32_t turn = 1; turn < test.repeat; ++turn)
-        if (auto asked = explainer.judge(**attachment, direction, *frame); !asked) return asked;
-    return explainer.judge(**attachment, direction, *frame);
+        if (auto asked = explainer.judge(**attachment, direction, *frame, packet.packet.state); !asked)
+            return asked;
+    return explainer.judge(**attachment, direction, *frame, packet.packet.state);
 }
 
 }  // namespace

@@ -169,6 +169,9 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.routes_ = std::move(maps.routes);
     store.devices_ = std::move(maps.devices);
     store.answers_ = std::move(maps.answers);
+    store.flow_pages_ = kernel::FlowPages({std::move(maps.flow_pages), held.flow_pages});
+    store.flow_counts_ = std::move(maps.flow_counts);
+    store.flow_room_ = std::move(maps.flow_room);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
     if (held.secret == 0) held.secret = new_secret();
@@ -185,6 +188,9 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"routes", routes_.fd()},
              {"devices", devices_.fd()},
              {"answers", answers_.fd()},
+             {"flow_pages", flow_pages_.map().fd()},
+             {"flow_counts", flow_counts_.fd()},
+             {"flow_room", flow_room_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"buckets", buckets_.map().fd()},
              {"attachments", records_.map().fd()}}};
@@ -276,6 +282,34 @@ Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) 
             sum.by_reason[reason].bytes += value.by_reason[reason].bytes;
         }
     return sum;
+}
+
+Status Store::for_each_bucket(const std::function<void(fw_flow_bucket&)>& use) const {
+    for (std::uint32_t index = 0; index < FW_FLOW_PAGES; ++index) {
+        auto page = flow_pages_.map(index);
+        if (!page) return tl::unexpected(page.error());
+        if (!*page) continue;
+        for (fw_flow_bucket& bucket : (*page)->at(0)->buckets) use(bucket);
+    }
+    return {};
+}
+
+Result<fw_flow_counts> Store::flow_counts() const {
+    auto values = flow_counts_.per_cpu<fw_flow_counts>(0);
+    if (!values) return tl::unexpected(values.error());
+    fw_flow_counts sum{};
+    for (const fw_flow_counts& value : *values) {
+        sum.opened += value.opened;
+        sum.confirmed += value.confirmed;
+        sum.displaced += value.displaced;
+        sum.crowded += value.crowded;
+        sum.busy += value.busy;
+    }
+    return sum;
+}
+
+std::uint32_t Store::flow_room() const {
+    return control_.at(0)->flows.buckets * FW_FLOW_CONFIRMED;
 }
 
 Status Store::forget_members(const std::set<std::uint32_t>& sets) const {

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -134,6 +135,12 @@ public:
     [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
+    // Calls `use(bucket)` for every bucket of the flow table.
+    Status for_each_bucket(const std::function<void(fw_flow_bucket&)>& use) const;
+    [[nodiscard]] Result<fw_flow_counts> flow_counts() const;
+    // How many confirmed flows the table has room for; 0: there is none.
+    [[nodiscard]] std::uint32_t flow_room() const;
+
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;
@@ -153,6 +160,7 @@ private:
     void forget_unused_sets() const;
     [[nodiscard]] Status make_tables(const State& state) const;
     [[nodiscard]] Status give_counters(State& state) const;
+    [[nodiscard]] Status make_flow_table() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
@@ -167,6 +175,9 @@ private:
     kernel::Map routes_;
     kernel::Map devices_;
     kernel::Map answers_;
+    kernel::FlowPages flow_pages_;
+    kernel::Map flow_counts_;
+    kernel::Map flow_room_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;
 };

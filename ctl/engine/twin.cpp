@@ -36,8 +36,10 @@ Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_dir
     return Twin(std::move(*object), hook);
 }
 
-Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame, std::uint64_t clock) const {
-    auto run = object_.run(frame, clock);
+Result<fw_trace> Twin::ask(std::span<const std::uint8_t> frame, std::uint64_t clock,
+                           std::optional<policy::FlowState> state) const {
+    const auto number = state ? std::optional(static_cast<std::uint8_t>(*state)) : std::nullopt;
+    auto run = object_.run(frame, clock, number);
     if (!run) return tl::unexpected(run.error());
     return run->trace;
 }

@@ -28,8 +28,9 @@ public:
     static Result<Twin> load(const Store& store, const Attachment& attachment, fw_direction direction,
                              std::uint32_t half, Purpose purpose);
 
-    // `clock`: what a rehearsing one takes for CLOCK_MONOTONIC.
-    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame, std::uint64_t clock) const;
+    // `clock`: what a rehearsing one takes for CLOCK_MONOTONIC. `state`: as for kernel::Object::run().
+    [[nodiscard]] Result<fw_trace> ask(std::span<const std::uint8_t> frame, std::uint64_t clock,
+                                       std::optional<policy::FlowState> state) const;
     [[nodiscard]] fw_hook hook() const { return hook_; }
 
 private:

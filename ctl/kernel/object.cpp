@@ -159,16 +159,20 @@ Result<fw_trace> Object::trace() const {
     return trace;
 }
 
-Status Object::set_clock(std::uint64_t nanoseconds) const {
+Status Object::set_question(std::uint64_t clock, std::optional<std::uint8_t> state) const {
+    fw_trace question{};
+    question.clock = clock;
+    if (state) question.assumed_state = static_cast<std::uint8_t>(1 + *state);
     std::array<char, kTraceBytes> value{};
-    std::memcpy(value.data() + offsetof(fw_trace, clock), &nanoseconds, sizeof(nanoseconds));
+    std::memcpy(value.data(), &question, sizeof(question));
     const std::uint32_t zero = 0;
     if (bpf_map_update_elem(trace_fd(), &zero, value.data(), BPF_ANY) == 0) return {};
     return fail("the trace cannot be written");
 }
 
-Result<TestRun> Object::run(std::span<const std::uint8_t> frame, std::uint64_t clock) const {
-    if (auto set = set_clock(clock); !set) return tl::unexpected(set.error());
+Result<TestRun> Object::run(std::span<const std::uint8_t> frame, std::uint64_t clock,
+                            std::optional<std::uint8_t> state) const {
+    if (auto set = set_question(clock, state); !set) return tl::unexpected(set.error());
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
     options.data_in = frame.data();

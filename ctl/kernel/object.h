@@ -61,12 +61,16 @@ public:
     // What the last packet under BPF_PROG_TEST_RUN met; needs `tracing`.
     [[nodiscard]] Result<fw_trace> trace() const;
 
-    // One packet under BPF_PROG_TEST_RUN; needs `tracing`. The kernel takes Ethernet frames, or what is at
+    // One packet under BPF_PROG_TEST_RUN; needs `tracing`. `state`, an enum fw_flow_state, is taken for what
+    // it is to its flow; absent: as the flow table has it. The kernel takes Ethernet frames, or what is at
     // least as long as their header; for TC at most 3,712 bytes (found out on 6.1 and 6.18).
-    [[nodiscard]] Result<TestRun> run(std::span<const std::uint8_t> frame, std::uint64_t clock = 0) const;
+    [[nodiscard]] Result<TestRun> run(std::span<const std::uint8_t> frame, std::uint64_t clock = 0,
+                                      std::optional<std::uint8_t> state = std::nullopt) const;
 
-    // What a program that rehearses takes for CLOCK_MONOTONIC from now on. Forgets the trace.
-    [[nodiscard]] Status set_clock(std::uint64_t nanoseconds) const;
+    // What a program that rehearses takes for CLOCK_MONOTONIC from now on, and, when it is said, what each
+    // packet is to its flow. Forgets the trace.
+    [[nodiscard]] Status set_question(std::uint64_t clock,
+                                      std::optional<std::uint8_t> state = std::nullopt) const;
 
 private:
     struct Close {

@@ -219,4 +219,30 @@ Status SetPages::clear(std::span<const std::uint32_t> indices) const {
     return pages_.erase(indices);
 }
 
+Status FlowPages::make(std::uint32_t count) const {
+    std::vector<std::uint32_t> missing;
+    std::vector<Fd> made;
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_MMAPABLE;
+    for (std::uint32_t page = 0; page < count; ++page) {
+        if (pages_.open(page)) continue;
+        missing.push_back(page);
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_flows", sizeof(std::uint32_t),
+                                         sizeof(fw_flow_page), 1, &options));
+        if (!made.back()) return no_memory("the flow table");
+    }
+    return pages_.put(missing, made);
+}
+
+Result<std::optional<MappedArray<fw_flow_page>>> FlowPages::map(std::uint32_t index) const {
+    Fd inner = pages_.open(index);
+    if (!inner) return std::nullopt;
+    auto map = Map::of(std::move(inner));
+    if (!map) return tl::unexpected(map.error());
+    auto page = MappedArray<fw_flow_page>::of(std::move(*map), 1);
+    if (!page) return tl::unexpected(page.error());
+    return std::optional(std::move(*page));
+}
+
 }  // namespace fwctl::kernel

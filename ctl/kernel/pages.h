@@ -7,11 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/result.h"
+#include "fwctl/abi/flow.h"
 #include "fwctl/abi/members.h"
 #include "fwctl/abi/state.h"
 #include "kernel/map.h"
@@ -100,6 +102,22 @@ public:
     [[nodiscard]] Status make(std::uint32_t first, std::uint32_t count) const;
     [[nodiscard]] Status clear(std::span<const std::uint32_t> indices) const;
     [[nodiscard]] std::vector<std::uint32_t> present() const { return pages_.present(0, FW_SET_PAGES); }
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
+
+private:
+    InnerMaps pages_;
+};
+
+// The map `flow_pages`. A page is never taken away from a table in use.
+class FlowPages {
+public:
+    FlowPages() = default;
+    explicit FlowPages(InnerMaps pages) : pages_(std::move(pages)) {}
+
+    // Makes the first `count` pages; new ones have no flows.
+    [[nodiscard]] Status make(std::uint32_t count) const;
+    // The page itself, which the programs change at any time; nothing where there is none.
+    [[nodiscard]] Result<std::optional<MappedArray<fw_flow_page>>> map(std::uint32_t index) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

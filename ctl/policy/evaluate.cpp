@@ -201,6 +201,8 @@ std::optional<std::uint64_t> value_of(Field field, const PacketView& packet) {
             return packet.mac;
         case Field::kEthertype:
             return packet.ethertype;
+        case Field::kState:
+            return static_cast<std::uint64_t>(packet.state.value_or(FlowState::kUntracked));
     }
     return std::nullopt;
 }

@@ -34,6 +34,7 @@ struct PacketView {
     std::uint16_t source_port = 0;
     std::uint16_t selector = 0;  // destination port, or ICMP type * 256 + code
     std::uint8_t tcp_flags = 0;
+    std::optional<FlowState> state;  // absent: it is not said; to rules that is untracked
 
     Direction direction = Direction::kIn;  // kIn or kOut
     std::vector<std::string> interfaces;   // the names of the one it passes: the attachment's, the device's

@@ -33,6 +33,8 @@ constexpr std::array kFieldTable = {
               0xffffffffffff},
     FieldInfo{Field::kEthertype, "ethertype", "arp, ip, ip6, lldp, 0x88cc, 35020",
               "Ethertype behind all VLAN tags.", 65535},
+    FieldInfo{Field::kState, "state", "new, established, related, invalid, untracked",
+              "What the packet is to its flow.", 4},
 };
 static_assert(kFieldTable.size() == kFields);
 
@@ -52,6 +54,9 @@ constexpr std::uint64_t kAllFlags = 0xff;
 
 constexpr std::array kFragments = {Name{"no", 0, 1}, one("atomic", 1), one("first", 2), one("later", 3),
                                    Name{"any", 2, 3}};
+
+constexpr std::array kStates = {one("untracked", 0), one("new", 1), one("established", 2), one("related", 3),
+                                one("invalid", 4)};
 
 // RFC 2474, 2597, 3246, 5865, 8622.
 constexpr std::array kDscps = {
@@ -86,6 +91,8 @@ std::span<const Name> names_of(Field field) {
             return kVlans;
         case Field::kEthertype:
             return kEthertypes;
+        case Field::kState:
+            return kStates;
         default:
             return {};
     }
@@ -145,7 +152,7 @@ Result<Interval> parse_numbers(Field field, std::string_view word) {
     const std::size_t dash = std::min(word.find('-'), word.size());
     const auto first = parse_value(field, word.substr(0, dash));
     const auto last = dash == word.size() ? first : parse_value(field, word.substr(dash + 1));
-    if (!first || !last || field == Field::kFragment) {
+    if (!first || !last || field == Field::kFragment || field == Field::kState) {
         return refuse_value(field, word);
     }
     if (*first > largest_number(field) || *last > largest_number(field)) {
@@ -287,7 +294,7 @@ std::uint64_t end_of_word(Field field, const Interval& interval) {
         const bool begins_pair = interval.first % 2 == 0 && interval.first < interval.last;
         return interval.first + (begins_pair ? 1 : 0);
     }
-    return interval.last;
+    return field == Field::kState ? interval.first : interval.last;
 }
 
 }  // namespace

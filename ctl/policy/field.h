@@ -35,6 +35,7 @@ const FieldInfo& info_of(Field field);
 //   dscp      46, ef, af11, cs3, 0-7             vlan          10, 100-200, none
 //   mac       52:54:00:12:34:56, 52:54:00:00:00:00/24
 //   ethertype arp, ip, ip6, lldp, 0x88cc, 35020
+//   state     new, established, related, invalid, untracked
 Result<Interval> parse_field(Field field, std::string_view word);
 std::string format_field(Field field, const Interval& interval);
 

@@ -78,10 +78,19 @@ enum class Field : std::uint8_t {
     kVlan,        // id of the outermost tag; 4096: no tag
     kMac,         // source address of the frame: 48 bits, the first byte on the wire highest
     kEthertype,   // behind all VLAN tags
+    kState,       // FlowState
 };
-inline constexpr std::size_t kFields = 9;
+inline constexpr std::size_t kFields = 10;
 inline constexpr std::uint64_t kNoVlan = 4096;
 
+// What a packet is to its flow.
+enum class FlowState : std::uint8_t {
+    kUntracked = 0,
+    kNew = 1,
+    kEstablished = 2,
+    kRelated = 3,
+    kInvalid = 4
+};
 enum class FragmentKind : std::uint8_t { kNone = 0, kAtomic = 1, kFirst = 2, kLater = 3 };
 
 // A value matches when the bits of it that are in `mask` make a number from `first` to `last`.

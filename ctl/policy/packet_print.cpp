@@ -144,6 +144,9 @@ std::string format_packet(const PacketText& text) {
     add(packet.fragment != FragmentKind::kNone, Field::kFragment,
         static_cast<std::uint64_t>(packet.fragment));
     add(packet.mac.has_value(), Field::kMac, packet.mac.value_or(0));
+    if (packet.state) {
+        add(true, Field::kState, static_cast<std::uint64_t>(*packet.state));
+    }
     return out;
 }
 

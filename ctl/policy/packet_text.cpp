@@ -23,8 +23,8 @@ namespace fwctl::policy {
 
 namespace {
 
-constexpr std::array kFieldClauses = {Field::kVlan, Field::kTtl,      Field::kLength,
-                                      Field::kDscp, Field::kFragment, Field::kMac};
+constexpr std::array kFieldClauses = {Field::kVlan,     Field::kTtl, Field::kLength, Field::kDscp,
+                                      Field::kFragment, Field::kMac, Field::kState};
 
 const FieldInfo* find_clause(std::string_view word) {
     for (const Field field : kFieldClauses) {
@@ -276,6 +276,9 @@ void Sentence::set_field(Field field, const Word& value, std::uint64_t number) {
             break;
         case Field::kMac:
             packet().mac = number;
+            break;
+        case Field::kState:
+            packet().state = static_cast<FlowState>(number);
             break;
         default:
             packet().fragment = static_cast<FragmentKind>(number);

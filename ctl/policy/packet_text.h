@@ -7,10 +7,11 @@
 //
 // The protocol is a name, a number, or an ethertype for what is not IP; ICMP has its type and code behind a
 // slash. What follows the addresses stands in any order: TCP flags (none: without any), `on` an interface or
-// the name of an attachment, in or out, and vlan, ttl, length, dscp, fragment (first, later, atomic) and mac
-// with a value as in field.h.
+// the name of an attachment, in or out, and vlan, ttl, length, dscp, fragment (first, later, atomic), mac and
+// state with a value as in field.h.
 //
-// What is left out: source port 40000, flags syn, in, ttl 64, the length of the headers, no tag, whole.
+// What is left out: source port 40000, flags syn, in, ttl 64, the length of the headers, no tag, whole, the
+// state that the programs find.
 //
 // Promises: every mistake is reported at its column. What is read can be on a wire, and
 // parse_packet(format_packet(p)) == p for every such packet.

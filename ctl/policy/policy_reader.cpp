@@ -287,7 +287,7 @@ private:
         Rule rule;
         rule.origin = draft_.origin;
         rule.place = reader_.place(table.source());
-        reader_.read(table, rule_keys(), rule, "a rule", later_rule_keys());
+        reader_.read(table, rule_keys(), rule, "a rule");
         if (const toml::node* name = table.get("name")) {
             claim_name(rule.name, name->source());
         }

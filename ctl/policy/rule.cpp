@@ -106,11 +106,16 @@ Rule canonical(Rule rule) {
     if (rule.on == std::vector<std::string>{"*"}) {
         rule.on.clear();
     }
-    const bool is_for_ingress = rule.action == Action::kRedirect || rule.rate || rule.ban;
+    const bool is_for_ingress = rule.action == Action::kRedirect || rule.rate || rule.ban || asks_state(rule);
     if (is_for_ingress && rule.direction == Direction::kBoth) {
         rule.direction = Direction::kIn;
     }
     return rule;
+}
+
+bool asks_state(const Rule& rule) {
+    return std::any_of(rule.fields.begin(), rule.fields.end(),
+                       [](const FieldMatch& match) { return match.field == Field::kState; });
 }
 
 Status check_rule(const Rule& rule) {

@@ -24,6 +24,9 @@ inline constexpr std::size_t kMaxInterfaceNameLength = 15;  // the kernel's IFNA
 // `ban` without a direction is for ingress. Name, action, origin and expiry stay as they are.
 Rule canonical(Rule rule);
 
+// Whether the rule can only be told when flows are followed.
+bool asks_state(const Rule& rule);
+
 // An error when the rule contradicts itself (see check.h); expects a canonical rule.
 Status check_rule(const Rule& rule);
 

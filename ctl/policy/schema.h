@@ -60,9 +60,8 @@ struct Section {
 };
 std::span<const Section> sections();
 
-// Keys that the language has and this version does not know yet: of the top and of a rule.
+// Keys of the top that the language has and this version does not know yet.
 std::span<const std::string_view> later_sections();
-std::span<const std::string_view> later_rule_keys();
 
 // The row of that name, nullptr when there is none.
 template <typename Target>

@@ -282,10 +282,11 @@ std::vector<RuleKey> make_rule_keys() {
         field_key<Field::kVlan>(),
         field_key<Field::kMac>(),
         field_key<Field::kEthertype>(),
+        field_key<Field::kState>(),
         {"on", ValueKind::kWords, false, "eth0, veth*",
          "Attachment or interface that the packet passes; absent: every attached one.", add_on, on_words},
         {"direction", ValueKind::kWord, false, "in or out",
-         "Into the interface or out of it; absent: both, for action redirect and with rate or ban in.",
+         "Into the interface or out of it; absent: both, for action redirect and with rate, ban or state in.",
          add_direction, direction_words},
         {"rate", ValueKind::kWord, false, "over 5/minute burst 10 per source, under 1000000/second bytes",
          "Packets that are over that rate, or under it (docs/rates.md); absent: every packet.", add_rate,
@@ -293,17 +294,11 @@ std::vector<RuleKey> make_rule_keys() {
     };
 }
 
-constexpr std::array<std::string_view, 1> kLater = {"state"};
-
 }  // namespace
 
 std::span<const RuleKey> rule_keys() {
     static const std::vector<RuleKey> keys = make_rule_keys();
     return keys;
-}
-
-std::span<const std::string_view> later_rule_keys() {
-    return kLater;
 }
 
 const RuleKey* find_rule_key(std::string_view name) {

@@ -201,6 +201,9 @@ private:
             case Field::kEthertype:
                 set_ethertype(static_cast<std::uint16_t>(value));
                 break;
+            case Field::kState:
+                view_.state = static_cast<policy::FlowState>(value);
+                break;
         }
     }
 

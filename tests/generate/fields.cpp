@@ -127,6 +127,10 @@ Interval random_interval_of(Field field, bool has_selector, Random& random) {
             return random_mac(random);
         case Field::kEthertype:
             return random_ethertype(random);
+        case Field::kState: {
+            const std::uint64_t state = random.below(5);
+            return interval(state, state);
+        }
     }
     return {};
 }
@@ -139,8 +143,8 @@ bool all_of_protocol(const std::vector<Service>& services, auto... protocols) {
 
 // The fields that packets of the services have.
 std::vector<Field> fields_of(const std::vector<Service>& services) {
-    std::vector<Field> fields{Field::kFragment, Field::kLength, Field::kTtl,
-                              Field::kDscp,     Field::kVlan,   Field::kMac};
+    std::vector<Field> fields{Field::kFragment, Field::kLength, Field::kTtl,   Field::kDscp,
+                              Field::kVlan,     Field::kMac,    Field::kState, Field::kState};
     if (services.front().kind == Service::Kind::kAny) fields.insert(fields.end(), 3, Field::kEthertype);
     if (all_of_protocol(services, policy::kProtocolTcp, policy::kProtocolUdp, policy::kProtocolSctp))
         fields.insert(fields.end(), 3, Field::kSourcePort);

@@ -53,7 +53,8 @@ const std::vector<Words>& field_words() {
         {Field::kDscp, {"ef", "0-46", "cs0"}},
         {Field::kVlan, {"10", "10-20", "none"}},
         {Field::kMac, {"52:54:00:00:00:01", "52:54:00:00:00:00/24"}},
-        {Field::kEthertype, {"arp", "ip", "ip6", "0x88cc"}}};
+        {Field::kEthertype, {"arp", "ip", "ip6", "0x88cc"}},
+        {Field::kState, {"new", "established", "invalid", "untracked"}}};
     return kWords;
 }
 

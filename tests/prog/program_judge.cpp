@@ -90,7 +90,7 @@ Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& c
 
 Status ProgramJudge::set_clock(std::uint64_t nanoseconds) {
     for (const kernel::Object& program : programs_)
-        if (auto set = program.set_clock(nanoseconds); !set) return set;
+        if (auto set = program.set_question(nanoseconds); !set) return set;
     return {};
 }
 

@@ -51,7 +51,7 @@ public:
     Status set_policy(const policy::Policy& policy);
 
     Result<RunResult> run(std::span<const std::uint8_t> frame) const;
-    Status set_clock(std::uint64_t nanoseconds) const { return object_->set_clock(nanoseconds); }
+    Status set_clock(std::uint64_t nanoseconds) const { return object_->set_question(nanoseconds); }
 
     // The rule whose counter a trace names; nullopt: the default decided.
     [[nodiscard]] std::optional<std::string> rule_name(const fw_trace& trace) const;

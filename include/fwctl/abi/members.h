@@ -49,7 +49,8 @@ enum {
 
 /* The first 64 bytes decide nearly every look-up that finds nothing. */
 struct fw_host_bucket {
-	__u32 lock;   /* not 0: somebody puts a host in, or takes one out, whose hash names this bucket */
+	__u32 lock;   /* odd (bpf/lock.h): somebody puts a host in, or takes one out, whose hash names this
+			 bucket */
 	__u32 passed; /* hosts that stand further on, and whose hash names this bucket or one before */
 	__u64 what[FW_BUCKET_HOSTS];
 	__u64 address[FW_BUCKET_HOSTS][2]; /* as in struct fw_address */

@@ -40,7 +40,8 @@ enum fw_fragment {
 };
 
 enum fw_packet_flags {
-	FW_PACKET_L4 = 1 << 0, /* ports or ICMP type and code are valid */
+	FW_PACKET_L4 = 1 << 0,	  /* ports or ICMP type and code are valid */
+	FW_PACKET_OPENS = 1 << 1, /* the first of its flow: it is in the table once it was let pass */
 };
 
 enum { FW_NO_VLAN = 4096 };
@@ -72,7 +73,9 @@ struct fw_packet {
 	__u8 ttl;	      /* IPv4 time to live, IPv6 hop limit */
 	__u8 traffic_class;   /* IPv4 TOS, IPv6 traffic class: DSCP << 2 | ECN */
 	__u8 extension_count; /* IPv6 extension headers walked */
-	__u8 reserved[7];
+	__u8 state;	      /* enum fw_flow_state */
+	__u8 reserved[2];
+	__u32 fragment_id; /* that all fragments of a packet share; 0 where it is none */
 };
 
 FW_ASSERT_SIZE(struct fw_packet, 80);

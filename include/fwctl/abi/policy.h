@@ -16,6 +16,7 @@
 #include <linux/types.h>
 
 #include "fwctl/abi/assert.h"
+#include "fwctl/abi/flow.h"
 #include "fwctl/abi/image.h"
 #include "fwctl/abi/limits.h"
 #include "fwctl/abi/members.h"
@@ -48,7 +49,8 @@ struct fw_tier {
 	__u32 first_priority; /* of the first rule */
 	__u32 actions; /* address: for each rule the address of its struct fw_action, or 0; 0: none has one */
 	/* What the programs do not read: see ctl/compile/tier.h. */
-	__u32 words; /* of the bank that are used; 0: the tier has no rules */
+	__u32 asks_state; /* not 0: a rule has `state` */
+	__u32 words;	  /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
 	__u32 counters; /* address: for each rule the index of its counters */
 	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */
@@ -102,7 +104,10 @@ struct fw_generation {
 	__u8 default_reason[FW_DIRECTIONS];
 	__u8 disabled_parser_rules; /* bit i: enum fw_parser_rule i lets pass */
 	__u8 forward;		    /* enum fw_forwarding */
-	__u8 unused[4];
+	__u8 follows;		    /* not 0: flows are followed, as rules ask for their state */
+	__u8 unused[3];
+	__u32 timeouts[FW_TIMEOUTS]; /* by enum fw_flow_timeout, in ticks */
+	__u32 unused_too;
 	__u32 outputs[FW_TIERS][FW_MAX_OUTPUTS]; /* ifindex; 0: it is not there */
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
 	struct fw_set_state sets[FW_MAX_SETS];
@@ -134,6 +139,8 @@ struct fw_control {
 	__u32 pages[FW_BANKS * FW_BANK_PAGES];
 	__u32 counter_pages[FW_COUNTER_PAGES];
 	__u32 bucket_pages[FW_BUCKET_PAGES];
+	__u32 flow_pages[FW_FLOW_PAGES];
+	struct fw_flow_table flows;
 };
 enum { FW_DEADLINE_SHIFT = 30 };
 

@@ -37,7 +37,9 @@ struct fw_trace {
 	struct fw_packet packet;
 	__u32 rule; /* index of its counters, or FW_NO_RULE */
 	__u8 reason;
-	__u8 unused[3];
+	__u8 assumed_state; /* written before: 1 + enum fw_flow_state, which the flow table is not asked for
+			     */
+	__u8 unused[2];
 	__u32 row_count; /* all that were compared; the first FW_MAX_TRACED_ROWS are kept */
 	__u32 padding;
 	__u64 clock; /* read, not written, where `fw_rehearses` is set: CLOCK_MONOTONIC in nanoseconds */

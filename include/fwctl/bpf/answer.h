@@ -197,7 +197,7 @@ __noinline int fw_make_reset(fw_ctx *ctx, const struct fw_packet *packet, struct
 	} else {
 		words[1] = 0;
 		words[2] = bpf_htonl(bpf_ntohl(tcp->sequence) + length);
-		words[3] = bpf_htonl(5u << 28 | (0x10 | FW_TCP_RST) << 16);
+		words[3] = bpf_htonl(5u << 28 | (FW_TCP_ACK | FW_TCP_RST) << 16);
 	}
 	words[4] = 0;
 	answer->protocol = IPPROTO_TCP;

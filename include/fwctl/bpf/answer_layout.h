@@ -18,7 +18,6 @@ enum {
 	FW_MAX_QUOTE_IPV6 = 1280 - 40 - 8,
 	FW_MAX_LINK_HEADER = 22, /* Ethernet and two tags */
 	FW_ANSWER_WORDS = FW_ANSWER_SIZE / 4,
-	FW_TCP_RST = 0x04,
 	FW_TCP_CHECKSUM = 16, /* bytes from the start of the header */
 	FW_UDP_CHECKSUM = 6,
 	FW_ICMP_CHECKSUM = 2,

@@ -10,6 +10,7 @@
 #include "fwctl/bpf/ban.h"
 #include "fwctl/bpf/carry_out.h"
 #include "fwctl/bpf/classify.h"
+#include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/parse.h"
 
@@ -143,9 +144,15 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			if (!(now.generation->disabled_parser_rules >> decision.rule & 1))
 				return fw_exit(ctx, &packet, direction, &decision, now.secret);
 		}
+		if (fw_tracing && fw_last.assumed_state)
+			packet.state = fw_last.assumed_state - 1;
+		else if (now.generation->follows)
+			fw_track(ctx, &packet, now.number & 1);
 		decision = fw_classify(&packet, now.generation, direction);
 		if (decision.bans && direction == FW_IN && !fw_read_only)
 			fw_ban_source(&packet, now.generation, &decision);
+		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP)
+			fw_note_passed(ctx, &packet, now.number & 1, direction);
 	}
 	if (is_judged || fw_is_more(&decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);

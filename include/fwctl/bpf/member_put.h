@@ -17,10 +17,10 @@
 #ifndef FWCTL_BPF_MEMBER_PUT_H
 #define FWCTL_BPF_MEMBER_PUT_H
 
+#include "fwctl/bpf/lock.h"
 #include "fwctl/bpf/members.h"
 
 enum {
-	FW_LOCK_TRIES = 64,
 	FW_PUT_TRIES = 4,
 	FW_NO_PLACE = 0xff,
 };
@@ -37,20 +37,6 @@ struct fw_host_put {
 	__u64 room_what;
 	__u64 victim_what;
 };
-
-static __always_inline bool fw_lock(__u32 *lock)
-{
-#pragma clang loop unroll(disable)
-	for (int try = 0; try < FW_LOCK_TRIES; try++)
-		if (!FW_READ(*lock) && __sync_val_compare_and_swap(lock, 0, 1) == 0)
-			return true;
-	return false;
-}
-
-static __always_inline void fw_unlock(__u32 *lock)
-{
-	__sync_lock_test_and_set(lock, 0);
-}
 
 static __always_inline struct fw_host_bucket *fw_probe(const struct fw_host_query *at, __u32 probe)
 {

@@ -47,6 +47,8 @@ static __always_inline __u8 fw_parse_ipv4(fw_ctx *ctx, struct fw_packet *packet)
 
 	packet->l4_offset = start + header;
 	fragment = bpf_ntohs(ip->frag_off);
+	if (fragment & (FW_IPV4_FRAGMENT_OFFSET | FW_IPV4_MORE_FRAGMENTS))
+		packet->fragment_id = bpf_ntohs(ip->id);
 	if (fragment & FW_IPV4_FRAGMENT_OFFSET) {
 		packet->fragment = FW_FRAGMENT_LATER;
 		return fw_later_fragment(packet, fragment & FW_IPV4_FRAGMENT_OFFSET);

@@ -16,11 +16,12 @@ enum {
 	FW_IPV6_MORE_FRAGMENTS = 0x0001,
 };
 
-/* The first four bytes of every extension header; the last two only mean something in a fragment header. */
+/* The first eight bytes of every extension header; the last six only mean something in a fragment header. */
 struct fw_extension {
 	__u8 next;
 	__u8 length;
 	__be16 fragment;
+	__be32 fragment_id;
 };
 
 static __always_inline bool fw_is_extension(__u8 protocol)
@@ -93,7 +94,7 @@ static __always_inline __u8 fw_parse_ipv6(fw_ctx *ctx, struct fw_packet *packet)
 		if (next == IPPROTO_HOPOPTS && walked > 0)
 			return FW_REASON_MALFORMED_IPV6;
 		extension = fw_ctx_at(ctx, offset, &room_for_extension, sizeof(room_for_extension));
-		if (offset + 8 > end || !extension)
+		if (offset + sizeof(*extension) > end || !extension)
 			return FW_REASON_TRUNCATED_EXTENSION;
 		size = fw_extension_size(next, extension->length);
 		if (offset + size > end)
@@ -104,6 +105,7 @@ static __always_inline __u8 fw_parse_ipv6(fw_ctx *ctx, struct fw_packet *packet)
 			__u16 fragment = bpf_ntohs(extension->fragment);
 
 			fw_note_fragment(packet, fragment);
+			packet->fragment_id = bpf_ntohl(extension->fragment_id);
 			if (packet->fragment == FW_FRAGMENT_LATER) {
 				packet->protocol = extension->next;
 				packet->l4_offset = offset;

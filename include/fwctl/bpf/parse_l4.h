@@ -21,6 +21,15 @@ enum {
 	FW_ICMP_HEADER = 8, /* what Linux's receive path pulls, too */
 };
 
+/* Byte 13 of the TCP header. */
+enum {
+	FW_TCP_FIN = 0x01,
+	FW_TCP_SYN = 0x02,
+	FW_TCP_RST = 0x04,
+	FW_TCP_ACK = 0x10,
+	FW_TCP_URG = 0x20,
+};
+
 /* The first bytes of all five; TCP's offset and flags are read in addition. */
 struct fw_l4_head {
 	__be16 source_or_type;

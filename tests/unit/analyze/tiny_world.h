@@ -38,6 +38,7 @@ enum Topic : unsigned {
     kVlans,
     kMacs,
     kEthertypes,
+    kStates,
     kInterfaces,
     kDirections,
     kDynamic,
@@ -332,6 +333,7 @@ private:
             rule.fields.push_back({Field::kMac, {{mask, value, value}}});
         }
         add(kEthertypes, Field::kEthertype, {0, 0x0800, 0x0806, 0x86dd, 65535});
+        add(kStates, Field::kState, {0, 1, 2, 4});
     }
 
     Random random_;

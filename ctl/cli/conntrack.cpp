@@ -1,0 +1,164 @@
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "engine/flows.h"
+#include "policy/command.h"
+#include "policy/prefix.h"
+#include "policy/service.h"
+
+namespace fwctl::cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> words;
+};
+
+// Without words: every flow.
+Result<policy::Rule> filter_of(const std::vector<std::string>& words) {
+    return policy::parse_rule_words(policy::Action::kAllow,
+                                    words.empty() ? std::vector<std::string>{"any"} : words);
+}
+
+std::string protocol_text(std::uint8_t protocol) {
+    policy::Service service;
+    service.kind = policy::Service::Kind::kProtocol;
+    service.protocol = protocol;
+    service.family_bound = protocol == policy::kProtocolIcmp || protocol == policy::kProtocolIcmp6;
+    service.family = protocol == policy::kProtocolIcmp ? policy::Family::kIpv4 : policy::Family::kIpv6;
+    return policy::format_service(service);
+}
+
+std::string address_text(const policy::PacketView& packet, const std::array<std::uint8_t, 16>& address) {
+    policy::Prefix prefix;
+    prefix.family = *packet.family;
+    prefix.address = address;
+    prefix.length = policy::address_bits(prefix.family);
+    return policy::format_prefix(prefix);
+}
+
+std::string end_text(const policy::PacketView& packet, const std::array<std::uint8_t, 16>& address,
+                     std::uint16_t port) {
+    const std::string text = address_text(packet, address);
+    if (!packet.has_ports()) return text;
+    return *packet.family == policy::Family::kIpv6 ? fmt::format("[{}]:{}", text, port)
+                                                   : fmt::format("{}:{}", text, port);
+}
+
+void print_text(const engine::FlowTable& table, const Globals& globals) {
+    Table rows({{"PROTOCOL"}, {"FROM"}, {"TO"}, {"STATE"}, {"CONFIRMED"}, {"LEFT", true}});
+    for (const engine::FlowView& flow : table.flows)
+        rows.add({protocol_text(flow.opener.protocol),
+                  end_text(flow.opener, flow.opener.source, flow.opener.source_port),
+                  end_text(flow.opener, flow.opener.destination, flow.opener.selector),
+                  std::string(flow.state), flow.is_confirmed ? "yes" : "no", format_duration(flow.left)});
+    rows.print(globals);
+}
+
+void print_as_json(const engine::FlowTable& table) {
+    Json flows = Json::array();
+    for (const engine::FlowView& flow : table.flows) {
+        Json one = {{"protocol", protocol_text(flow.opener.protocol)},
+                    {"from", address_text(flow.opener, flow.opener.source)},
+                    {"to", address_text(flow.opener, flow.opener.destination)},
+                    {"state", flow.state},
+                    {"confirmed", flow.is_confirmed},
+                    {"seconds_left", flow.left.count()}};
+        if (flow.opener.has_ports()) {
+            one["from_port"] = flow.opener.source_port;
+            one["to_port"] = flow.opener.selector;
+        }
+        flows.push_back(std::move(one));
+    }
+    print_json({{"flows", std::move(flows)}});
+}
+
+Result<Exit> list(const Options& options, const Globals& globals) {
+    auto filter = filter_of(options.words);
+    if (!filter) return tl::unexpected(filter.error());
+    auto table = engine::list_flows(*filter);
+    if (!table) return tl::unexpected(table.error());
+    if (globals.json)
+        print_as_json(*table);
+    else
+        print_text(*table, globals);
+    return Exit::kDone;
+}
+
+Result<Exit> show(const Globals& globals) {
+    auto table = engine::list_flows(*filter_of({}));
+    if (!table) return tl::unexpected(table.error());
+    std::size_t confirmed = 0;
+    for (const engine::FlowView& flow : table->flows) confirmed += flow.is_confirmed ? 1 : 0;
+    const fw_flow_counts& counts = table->counts;
+    if (globals.json) {
+        print_json({{"room", table->room},
+                    {"confirmed", confirmed},
+                    {"new", table->flows.size() - confirmed},
+                    {"counts",
+                     {{"opened", counts.opened},
+                      {"confirmed", counts.confirmed},
+                      {"displaced", counts.displaced},
+                      {"crowded", counts.crowded},
+                      {"busy", counts.busy}}}});
+        return Exit::kDone;
+    }
+    if (table->room == 0) {
+        fmt::print("no rule asks for the state of flows, so none is followed\n");
+        return Exit::kDone;
+    }
+    fmt::print("{} confirmed flows of at most {}, {} new ones\n", with_commas(confirmed),
+               with_commas(table->room), with_commas(table->flows.size() - confirmed));
+    Table rows({{"SINCE THE TABLE WAS MADE"}, {"", true}});
+    rows.add({"flows opened", with_commas(counts.opened)});
+    rows.add({"confirmed", with_commas(counts.confirmed)});
+    rows.add({"new ones that newer ones pushed out", with_commas(counts.displaced)});
+    rows.add({"packets of flows that found no room among the confirmed", with_commas(counts.crowded)});
+    rows.add({"packets that did not get their bucket's lock", with_commas(counts.busy)});
+    rows.print(globals);
+    return Exit::kDone;
+}
+
+Result<Exit> flush(const Options& options, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
+    auto filter = filter_of(options.words);
+    if (!filter) return tl::unexpected(filter.error());
+    auto flushed = engine::flush_flows(*filter);
+    if (!flushed) return tl::unexpected(flushed.error());
+    if (globals.json)
+        print_json({{"flushed", *flushed}});
+    else
+        fmt::print("flows forgotten: {}\n", with_commas(*flushed));
+    return Exit::kDone;
+}
+
+void add_filter(CLI::App* verb, const std::shared_ptr<Options>& options) {
+    verb->add_option("filter", options->words,
+                     "Flows whose first packet is so: services (tcp/22, udp, icmp, any), then: from A, to A")
+        ->option_text("SERVICE... [from A] [to A]");
+}
+
+}  // namespace
+
+void add_conntrack(CLI::App& app, Command& command) {
+    CLI::App* conntrack = app.add_subcommand("conntrack", "The flows that are followed");
+    conntrack->require_subcommand(1);
+    auto options = std::make_shared<Options>();
+    CLI::App* verb = conntrack->add_subcommand("list", "The flows, as their first packets were");
+    add_filter(verb, options);
+    verb->callback([options, &command] {
+        command.run = [options, &command] { return list(*options, command.globals); };
+    });
+    verb = conntrack->add_subcommand("show", "How full the table is, and what became of flows");
+    verb->callback([&command] { command.run = [&command] { return show(command.globals); }; });
+    verb = conntrack->add_subcommand("flush", "Forget flows; their next packets are new");
+    add_filter(verb, options);
+    verb->callback([options, &command] {
+        command.run = [options, &command] { return flush(*options, command.globals); };
+    });
+}
+
+}  // namespace fwctl::cli

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The flow table: include/fwctl/abi/flow.h says how it is laid out and what it promises.
+ *
+ * Everything here but fw_flow_bucket_of() asks for the bucket's lock. What is not
+ * inlined is global, so that it is verified once.
+ */
+#ifndef FWCTL_BPF_FLOW_TABLE_H
+#define FWCTL_BPF_FLOW_TABLE_H
+
+#include "fwctl/bpf/lock.h"
+#include "fwctl/bpf/maps.h"
+
+enum { FW_NO_WAY = FW_FLOW_WAYS };
+
+static __always_inline struct fw_flow_bucket *fw_flow_bucket_of(const struct fw_flow_table *table, __u64 hash)
+{
+	__u32 place = fw_flow_place(hash, table->buckets), page_number = place / FW_FLOW_PAGE_BUCKETS,
+	      zero = 0;
+	void *inner = bpf_map_lookup_elem(&flow_pages, &page_number);
+	struct fw_flow_page *page = inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
+
+	if (!page)
+		return NULL;
+	asm volatile("" : "+r"(place));
+	place &= FW_FLOW_PAGE_BUCKETS - 1;
+	return &page->buckets[place];
+}
+
+static __always_inline bool fw_same_flow(const struct fw_flow_key *one, const struct fw_flow_key *other)
+{
+	return one->rest == other->rest && one->ends[0][0] == other->ends[0][0] &&
+	       one->ends[0][1] == other->ends[0][1] && one->ends[1][0] == other->ends[1][0] &&
+	       one->ends[1][1] == other->ends[1][1];
+}
+
+/* A way of a bucket; for what is none, its head, which nobody looks at as a flow. */
+static __always_inline struct fw_flow *fw_flow_at(struct fw_flow_bucket *bucket, __u32 way)
+{
+	asm volatile("" : "+r"(way));
+	way &= 15;
+	return &bucket->flows[way];
+}
+
+/* FW_NO_WAY: it is not there. */
+__noinline int fw_find_way(struct fw_flow_bucket *bucket, const struct fw_flow_key *key, __u32 tag)
+{
+	if (!bucket || !key)
+		return FW_NO_WAY;
+#pragma clang loop unroll(disable)
+	for (__u32 way = 0; way < FW_FLOW_WAYS; way++)
+		if (bucket->tags[way] == tag && fw_same_flow(&fw_flow_at(bucket, way)->key, key))
+			return way;
+	return FW_NO_WAY;
+}
+
+static __always_inline bool fw_is_expired(const struct fw_flow *flow, __u32 now)
+{
+	return (__s32)(flow->expires - now) <= 0;
+}
+
+/* For a confirmed flow: a free way, else one whose flow is over; FW_NO_WAY: there is none. */
+__noinline int fw_find_confirmed_way(struct fw_flow_bucket *bucket, __u32 now)
+{
+	if (!bucket)
+		return FW_NO_WAY;
+#pragma clang loop unroll(disable)
+	for (__u32 way = 0; way < FW_FLOW_CONFIRMED; way++)
+		if (!bucket->tags[way])
+			return way;
+#pragma clang loop unroll(disable)
+	for (__u32 way = 0; way < FW_FLOW_CONFIRMED; way++)
+		if (fw_is_expired(fw_flow_at(bucket, way), now))
+			return way;
+	return FW_NO_WAY;
+}
+
+/* For a new flow: a free way, else the one that was taken longest ago. */
+static __always_inline __u32 fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction)
+{
+	__u32 first = direction == FW_OUT ? FW_FLOW_CONFIRMED : FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT;
+	__u32 count = direction == FW_OUT ? FW_FLOW_OPENED_OUT : FW_FLOW_OPENED_IN, next;
+
+#pragma clang loop unroll(disable)
+	for (__u32 way = FW_FLOW_CONFIRMED; way < FW_FLOW_WAYS; way++)
+		if (way >= first && way < first + count && !bucket->tags[way])
+			return way;
+	next = bucket->next[direction & 1];
+	bucket->next[direction & 1] = next + 1 < count ? next + 1 : 0;
+	return first + next;
+}
+
+static __always_inline void fw_set_tag(struct fw_flow_bucket *bucket, __u32 way, __u32 tag)
+{
+	asm volatile("" : "+r"(way));
+	way &= 15;
+	bucket->tags[way] = tag;
+}
+
+#endif
