@@ -9,8 +9,6 @@ import struct
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 MOST = 1 << 32
 TCP, UDP, ICMP, ICMP6, SCTP, GRE = 6, 17, 1, 58, 132, 47
-import os
-STRANGE = float(os.environ.get("STRANGE", 0.3))
 
 
 def checksum(data):
@@ -65,10 +63,10 @@ class Between:
 
 
 class Side:
-    def __init__(self, chance):
+    def __init__(self, chance, wild):
         self.next = chance.choice([chance.randrange(MOST), MOST - chance.randrange(3000)])  # often near the wrap
         self.expects = 0
-        self.window = chance.choice([0, 1, 500, 8192, 29200, 65535])
+        self.window = chance.choice([0, 1, 500, 8192, 29200, 65535] if wild else [8192, 29200, 65535])
         self.scale = chance.choice([None, 0, 2, 7, 14])
         self.closed = False
 
@@ -77,13 +75,13 @@ class Side:
 
 
 class Connection:
-    """TCP: mostly as two ends would speak."""
+    """TCP as two ends speak; a wild one also with windows that are shut, simultaneous opens, and what no end would send."""
 
-    def __init__(self, between, ports, chance):
-        self.between, self.ports, self.chance = between, ports, chance
-        self.sides = [Side(chance), Side(chance)]
+    def __init__(self, between, ports, chance, wild):
+        self.between, self.ports, self.chance, self.wild = between, ports, chance, wild
+        self.sides = [Side(chance, wild), Side(chance, wild)]
         self.sent = []
-        self.stage = chance.choice(["syn"] * 12 + ["both", "middle"])
+        self.stage = chance.choice(["syn"] * 12 + (["both", "middle"] if wild else ["middle"]))
 
     def send(self, end, flags, data=0, seq=None, ack=None, window=None):
         me = self.sides[end]
@@ -142,7 +140,7 @@ class Connection:
         what = chance.random()
         if me.closed or what < 0.3:
             if me.closed and self.sides[1 - end].closed and chance.random() < 0.4:
-                self.sides = [Side(chance), Side(chance)]  # the next connection between the same ports
+                self.sides = [Side(chance, self.wild), Side(chance, self.wild)]  # the next connection between the same ports
                 self.stage = "syn"
                 return self.natural()
             return self.send(end, ACK)
@@ -171,18 +169,17 @@ class Connection:
     def step(self):
         chance = self.chance.random()
         if self.sent and chance < 0.12:
-            again = self.chance.choice(self.sent[-6:])
-            return again
+            return self.chance.choice(self.sent[-6 if self.wild else -2 :])
         if self.sent and chance < 0.18:
             end, quoted = self.chance.choice(self.sent)
             return 1 - end, self.between.error(1 - end, quoted, self.chance)
-        return self.strange() if chance < STRANGE else self.natural()
+        return self.strange() if self.wild and chance < 0.3 else self.natural()
 
 
 class Datagrams:
     """UDP, ICMP queries, and what has no ports."""
 
-    def __init__(self, between, ports, chance):
+    def __init__(self, between, ports, chance, _):
         self.between, self.ports, self.chance = between, ports, chance
         self.kind = chance.choice(["udp", "udp", "echo", "echo", "other"])
         self.sent = []
@@ -205,6 +202,6 @@ class Datagrams:
         return end, packet
 
 
-def sequence(between, ports, chance):
-    made = (Connection if chance.random() < 0.75 else Datagrams)(between, ports, chance)
+def sequence(between, ports, chance, wild):
+    made = (Connection if chance.random() < 0.75 else Datagrams)(between, ports, chance, wild)
     return [made.step() for _ in range(chance.randint(4, 25))]

@@ -6,17 +6,18 @@ sends each packet out of the interface of the state that it has found.
     FWCTL_CASES=20000 FWCTL_SEED=7 pytest test_conntrack_states.py      the long run
 """
 
-import collections
 import os
 import random
 import select
 import socket
 
+import pytest
+
 import netns
 from conftest import Testbed
 from packet_sequences import Between, sequence
 
-CASES = int(os.environ.get("FWCTL_CASES", 400))
+CASES = int(os.environ.get("FWCTL_CASES", 2000))
 SEED = int(os.environ.get("FWCTL_SEED", 1))
 STATES = ["new", "established", "related", "invalid", "untracked"]
 ENDS = {4: ("10.1.0.77", "10.2.0.77"), 6: ("fd00:1::77", "fd00:2::77")}  # of nobody, so that nobody answers
@@ -106,36 +107,46 @@ class Fwctl(Peer):
                     return self.ears[ear]
 
 
-def test_states_are_those_of_the_kernel(tmp_path):
-    kernel = fwctl = None
-    differences = collections.Counter()
-    examples = {}
+@pytest.fixture
+def routers(tmp_path):
+    made = []
     try:
-        kernel, fwctl = Kernel(), Fwctl(tmp_path)
-        for case in range(CASES):
-            chance = random.Random(SEED * 1_000_000 + case)
-            family = chance.choice([4, 6])
-            between = Between(family, ENDS[family])
-            ports = (10_000 + case % 20_000, 1_000 + chance.randrange(3))
-            said = []
-            for end, packet in sequence(between, ports, chance):
-                theirs, ours = kernel.state_of(end, family, packet), fwctl.state_of(end, family, packet)
-                said.append((end, packet, theirs, ours))
-                if theirs != ours:
-                    differences[theirs, ours] += 1
-                    examples.setdefault((theirs, ours), []).append((case, said))
-                    break  # what follows, follows from it
+        made.append(Kernel())
+        made.append(Fwctl(tmp_path))
+        yield made
     finally:
-        for peer in (kernel, fwctl):
-            if peer:
-                peer.down()
-    for difference, found in examples.items():
-        print(difference, differences[difference])
-        for case, said in found[:6]:
-            print("  case", case)
-            for end, packet, theirs, ours in said:
-                print("   ", end, describe(packet), theirs, ours)
-    assert not differences
+        for router in made:
+            router.down()
+
+
+def differences(routers, wild):
+    """The sequences, as lists of (end, packet, the kernel's state, ours), up to the packet that they differ at."""
+    found = []
+    for case in range(CASES):
+        chance = random.Random(SEED * 1_000_000 + case)
+        family = chance.choice([4, 6])
+        between = Between(family, ENDS[family])
+        ports = (10_000 + case % 20_000, 1_000 + chance.randrange(3))
+        said = []
+        for end, packet in sequence(between, ports, chance, wild):
+            said.append((end, packet, *(router.state_of(end, family, packet) for router in routers)))
+            if said[-1][2] != said[-1][3]:
+                found.append(said)
+                break  # what follows, follows from it
+    for said in found[:20]:
+        print(f"seed {SEED}")
+        for end, packet, theirs, ours in said:
+            print(" ", end, describe(packet), theirs, ours)
+    return found
+
+
+def test_what_ends_and_networks_do_is_told_as_the_kernel_tells_it(routers):
+    assert differences(routers, wild=False) == []
+
+
+def test_what_no_end_would_send_is_told_as_the_kernel_tells_it_but_for_little(routers):
+    """docs/conntrack.md says what it is: heuristics of the kernel's for connections that it has lost track of."""
+    assert len(differences(routers, wild=True)) <= CASES * 0.01
 
 
 def describe(packet):

@@ -101,6 +101,7 @@ enum fw_flow_flags {
 	FW_FLOW_ANSWERED = 1 << 1,	   /* packets of both ends were seen */
 	FW_FLOW_OPENED_BY_BOTH = 1 << 2,   /* TCP: a simultaneous open (RFC 9293, section 3.5) */
 	FW_FLOW_CHALLENGED = 1 << 3,	   /* TCP: the next acknowledgment may be a challenge (RFC 5961) */
+	FW_FLOW_ASSURED = 1 << 4,	   /* TCP: established, and went on after it was answered */
 };
 
 /* The verdict on one way of a flow, as one attachment has given it. */
@@ -124,10 +125,11 @@ struct fw_flow {
 	struct fw_tcp_end tcp[2];
 	struct fw_tcp_terms terms[2];
 	__u16 unused;
-	/* A SYN that was let pass although it did not fit: when it is answered, it was right. */
-	__u16 again_window;
-	__u32 again_end;
-	struct fw_tcp_terms again_terms;
+	__u16 again_window; /* of a SYN that was let pass although it did not fit: when it is answered, it was
+			     * right */
+	__u32 last_end;	    /* behind the last octet of the last segment that was let pass so, or that
+			       acknowledged */
+	struct fw_tcp_terms again_terms; /* as again_window */
 	__u16 unused_too;
 	struct fw_flow_verdict verdicts[2]; /* by the end that has sent the packet */
 };

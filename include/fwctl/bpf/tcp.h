@@ -354,15 +354,15 @@ static __always_inline bool fw_tcp_is_resync(const struct fw_flow *flow, __u32 s
 					     const struct fw_segment *segment)
 {
 	return segment->kind == FW_SEGMENT_SYN_ACK && flow->last_kind == FW_SEGMENT_SYN &&
-	       flow->last_sender != sender && segment->acknowledgment == flow->again_end;
+	       flow->last_sender != sender && segment->acknowledgment == flow->last_end;
 }
 
 static __always_inline void fw_tcp_resync(struct fw_flow *flow, __u32 sender)
 {
 	struct fw_tcp_end *opener = &flow->tcp[~sender & 1], *other = &flow->tcp[sender & 1];
 
-	opener->end = flow->again_end;
-	opener->limit = flow->again_end;
+	opener->end = flow->last_end;
+	opener->limit = flow->last_end;
 	opener->window = fw_at_least_one(flow->again_window);
 	flow->terms[~sender & 1] = flow->again_terms;
 	*other = (struct fw_tcp_end){};
@@ -375,7 +375,7 @@ static __always_inline void fw_tcp_note(struct fw_flow *flow, __u32 sender, cons
 {
 	flow->last_kind = segment->kind;
 	flow->last_sender = sender;
-	flow->again_end = segment->end;
+	flow->last_end = segment->end;
 	if (segment->kind == FW_SEGMENT_SYN) {
 		flow->again_window = segment->window;
 		flow->again_terms = segment->terms;
@@ -387,7 +387,7 @@ static __always_inline void fw_tcp_note(struct fw_flow *flow, __u32 sender, cons
 static __always_inline bool fw_tcp_is_wrong_reset(const struct fw_flow *flow, __u32 sender,
 						  const struct fw_segment *segment, bool *stays)
 {
-	bool is_established = flow->state == FW_TCP_ESTABLISHED;
+	bool is_established = flow->state == FW_TCP_ESTABLISHED && flow->flags & FW_FLOW_ASSURED;
 	__u32 expected = flow->tcp[~sender & 1].acknowledged;
 
 	if (!(flow->terms[~sender & 1].flags & FW_TCP_HAS_ACKNOWLEDGED))
@@ -396,9 +396,10 @@ static __always_inline bool fw_tcp_is_wrong_reset(const struct fw_flow *flow, __
 		return false;
 	if (fw_is_before(segment->sequence, expected))
 		return true;
+	/* One that follows its sender's last segment directly is believed. */
 	*stays = is_established && segment->sequence != expected &&
 		 !(flow->last_kind == FW_SEGMENT_ACK && flow->last_sender == sender &&
-		   segment->sequence == flow->tcp[sender & 1].end);
+		   segment->sequence == flow->last_end);
 	return false;
 }
 
@@ -437,7 +438,8 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 	}
 	/* Not the acknowledgment of the last FIN, but what an end answers to a SYN that it did not expect. */
 	if (flow->flags & FW_FLOW_CHALLENGED && before == FW_TCP_LAST_ACK &&
-	    segment->kind == FW_SEGMENT_ACK && flow->last_sender != sender) {
+	    segment->kind == FW_SEGMENT_ACK && flow->last_kind == FW_SEGMENT_SYN &&
+	    flow->last_sender != sender) {
 		flow->flags &= ~FW_FLOW_CHALLENGED;
 		return FW_TCP_PASSED;
 	}
@@ -451,7 +453,7 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 		if (before >= FW_TCP_FIN_WAIT && before <= FW_TCP_CLOSED)
 			goto in_window;
 		/* It answers a segment that was let pass unjudged. */
-		if (segment->acknowledgment == flow->again_end &&
+		if (segment->acknowledgment == flow->last_end &&
 		    (flow->flags & FW_FLOW_ANSWERED ? flow->last_kind == FW_SEGMENT_SYN
 						    : flow->last_kind == FW_SEGMENT_ACK))
 			goto in_window;
@@ -463,6 +465,8 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 	answer = fw_tcp_check_window(flow, sender, segment);
 	if (answer != FW_TCP_ACCEPTED)
 		return answer;
+	if (segment->kind == FW_SEGMENT_ACK)
+		flow->last_end = segment->end;
 in_window:
 	flow->last_kind = segment->kind;
 	flow->last_sender = sender;
@@ -471,6 +475,9 @@ in_window:
 		flow->terms[sender & 1].flags |= FW_TCP_CLOSES;
 	if (segment->kind == FW_SEGMENT_RST && !(flow->flags & FW_FLOW_ANSWERED))
 		return FW_TCP_ENDS;
+	if (flow->flags & FW_FLOW_ANSWERED && next == FW_TCP_ESTABLISHED &&
+	    (before == FW_TCP_SYN_RECEIVED || before == FW_TCP_ESTABLISHED))
+		flow->flags |= FW_FLOW_ASSURED;
 	return FW_TCP_ACCEPTED;
 }
 
