@@ -42,13 +42,14 @@ public:
 
     // Where the policy of a snapshot was read from.
     [[nodiscard]] Result<std::string> path_of(const std::string& snapshot) const;
-    // Snapshots of the same policy, wherever its files were.
-    [[nodiscard]] Result<bool> same_texts(const std::string& one, const std::string& other) const;
+    // Whether two snapshots are of the same policy, wherever its files were. One that cannot be read is like
+    // no other.
+    [[nodiscard]] bool same_texts(const std::string& one, const std::string& other) const;
 
     // Oldest first.
     [[nodiscard]] Result<std::vector<Applied>> history() const;
     // What is about to hold, before the switch: should the command be killed behind it, settle() notes it.
-    // Its snapshot was kept.
+    // Expects that keep() has named its snapshot.
     [[nodiscard]] Status intend(const Applied& entry) const;
     // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.
     [[nodiscard]] Status note(Applied entry) const;

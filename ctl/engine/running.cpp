@@ -38,11 +38,9 @@ Result<policy::Loaded> load_applied(const Library& library, std::uint64_t number
     auto history = library.history();
     if (!history) return tl::unexpected(history.error());
     if (number == 0) {
-        for (auto entry = history->rbegin(); entry != history->rend(); ++entry) {
-            auto same = library.same_texts(entry->snapshot, history->back().snapshot);
-            if (!same) return tl::unexpected(same.error());
-            if (!*same) return load_snapshot(library, entry->snapshot);
-        }
+        for (auto entry = history->rbegin(); entry != history->rend(); ++entry)
+            if (!library.same_texts(entry->snapshot, history->back().snapshot))
+                return load_snapshot(library, entry->snapshot);
         return fail("there is no policy before the present one", Exit::kUsage);
     }
     for (const Applied& entry : *history)

@@ -1,4 +1,4 @@
-// The program that edits and reads the tables of hosts (sets/fwctl_sets.bpf.c), run from here.
+// The program that edits and reads the tables of hosts (xdp/fwctl_sets.bpf.c), run from here.
 //
 // Promises: it is on no interface. What load() gives is gone with the object; what open() gives stays pinned
 // for the next command, as the kernel takes longer to check the program than to run it.

@@ -21,6 +21,11 @@ AFTER_DEATH = pathlib.Path(__file__).with_name("after-death")
 TESTBED = ROOT / "netns-testbed" / "testbed"
 FWCTL = os.environ.get("FWCTL", str(ROOT / "build" / "release" / "ctl" / "cli" / "fwctl"))
 BPFFS = pathlib.Path("/sys/fs/bpf")
+MODES = [
+    pytest.param(["--mode", "native"], id="native"),
+    pytest.param(["--mode", "generic"], id="generic"),
+    pytest.param(["--hook", "tc-in,tc-out"], id="tc"),
+]
 KERNEL = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
 
 
@@ -113,6 +118,13 @@ class Testbed:
 
     def program_ids(self, role, interface):
         return {name: hook["program_id"] for name, hook in self.status(role, interface)["hooks"].items()}
+
+    def attached(self, role):
+        """The names of the interfaces that status lists."""
+        return {one["interface"] for one in self.json(role, "status")["attachments"]}
+
+    def rule_names(self, role):
+        return list(self.rules(role))
 
     def rules(self, role):
         """The live rules in their order, by name."""

@@ -8,6 +8,8 @@ import socket
 import struct
 import subprocess
 
+import pytest
+
 import netns
 from conftest import FWCTL, Testbed
 
@@ -103,7 +105,7 @@ class Firewall:
 
     # --- what it leaves ----------------------------------------------------------------------------
 
-    def library(self):
+    def kept_directory(self):
         """The directory on the disk, or None."""
         with netns.inside(self.netns), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
             cookie = int.from_bytes(any_socket.getsockopt(socket.SOL_SOCKET, netns.SO_NETNS_COOKIE, 8), "little")
@@ -112,7 +114,7 @@ class Firewall:
 
     def kept_files(self):
         """What is on the disk, but for the history."""
-        directory = self.library()
+        directory = self.kept_directory()
         return sorted(str(path.relative_to(directory)) for path in directory.rglob("*")) if directory else []
 
     def map(self, name):
@@ -167,3 +169,17 @@ def firewall(folder):
         made.down()
 
 
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    """For all tests of a file."""
+    with firewall(tmp_path_factory.mktemp("policies")) as made:
+        yield made
+
+
+@pytest.fixture
+def fw(machine):
+    """Nothing is attached when a test begins, and nothing is left when all is detached."""
+    yield machine
+    machine.run("detach", "--all", expect=None)
+    assert netns.leftovers(machine.netns) == []
+    assert machine.kept_directory() is None

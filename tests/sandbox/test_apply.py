@@ -1,37 +1,20 @@
-"""apply, plan, export, save, history, rollback and panic: what holds afterwards, told by packets.
+"""apply, plan, export, save and panic: what holds afterwards, told by packets.
 
-What holds while it changes is in test_switch.py, what is left when it fails in test_apply_faults.py, and policies on
-trial in test_trial.py.
+History and rollback are in test_history.py, [attach] in test_apply_attachments.py. What holds while it changes is in
+test_switch.py, what is left when it fails in test_apply_faults.py, and policies on trial in test_trial.py.
 """
 
-import os
 import random
 import re
-import time
 
 import pytest
 
 import netns
 from conftest import until
-from firewall import ATTACH, allow, deny, firewall
+from firewall import ATTACH, allow, deny, fw, machine  # the last two are fixtures
 from random_policy import random_policy
 
-FAILED, USAGE, NOT_ATTACHED, CONFLICT, DIFFERENCES = 1, 2, 3, 6, 10
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    with firewall(tmp_path_factory.mktemp("policies")) as made:
-        yield made
-
-
-@pytest.fixture
-def fw(machine):
-    """Nothing is attached when a test begins, and nothing is left when all is detached."""
-    yield machine
-    machine.run("detach", "--all", expect=None)
-    assert netns.leftovers(machine.netns) == []
-    assert machine.library() is None
+FAILED, USAGE, CONFLICT, DIFFERENCES = 1, 2, 6, 10
 
 
 # --- a policy takes the place of another ---------------------------------------------------------
@@ -281,7 +264,7 @@ def test_saved_live_rules_that_are_included_change_nothing(fw):
 def test_a_plan_tells_and_changes_nothing(fw):
     first, second = ATTACH + deny("nine", "udp/9"), ATTACH + deny("ten", "udp/10")
     assert fw.run("plan", "-", "--detailed", stdin=first, expect=DIFFERENCES).stdout.startswith("  + attach wan: eth0\n")
-    assert netns.leftovers(fw.netns) == [] and fw.library() is None
+    assert netns.leftovers(fw.netns) == [] and fw.kept_directory() is None
     fw.apply(first)
     before = fw.export(), fw.history(), fw.kept_files(), netns.leftovers(fw.netns)
     assert fw.run("plan", "-", stdin=second).returncode == 0
@@ -306,7 +289,7 @@ def test_a_stale_plan_is_refused(fw):
     first, second = ATTACH + deny("nine", "udp/9"), ATTACH + deny("ten", "udp/10")
     path = fw.file(first)
     assert fw.run("apply", path, "--plan", "0123456789ab", expect=CONFLICT).stderr == STALE
-    assert netns.leftovers(fw.netns) == [] and fw.library() is None
+    assert netns.leftovers(fw.netns) == [] and fw.kept_directory() is None
     fw.run("apply", path)
 
     def refused():
@@ -323,173 +306,6 @@ def test_a_stale_plan_is_refused(fw):
     fw.run("apply", "-", stdin=first + deny("eight", "udp/8"))
     assert refused(), "another policy holds"
     assert fw.passing(8, 9, 10) == {10}
-
-
-# --- history -------------------------------------------------------------------------------------
-
-
-def test_the_history_tells_who_applied_what(fw):
-    begun = int(time.time())
-    fw.apply(ATTACH + deny("nine", "udp/9"))
-    fw.apply(ATTACH)
-    fw.run("apply", fw.file(ATTACH + deny("nine", "udp/9") + deny("ten", "udp/10"), "other.toml"),
-           env=os.environ | {"SUDO_USER": "alice"})
-    fw.run("rollback")
-    history = fw.history()
-    assert all(begun <= entry.pop("time") <= time.time() for entry in history)
-    policy, other = str(fw.folder / "policy.toml"), str(fw.folder / "other.toml")
-    assert history == [
-        {"number": 1, "who": "root", "what": "apply", "rules": 1, "file": policy},
-        {"number": 2, "who": "root", "what": "apply", "rules": 0, "file": policy},
-        {"number": 3, "who": "alice (sudo)", "what": "apply", "rules": 2, "file": other},
-        {"number": 4, "who": "root", "what": "rollback", "rules": 0, "file": policy},
-    ]
-
-
-def test_back_to_a_policy_of_the_history(fw):
-    for port in (8, 9, 10):
-        fw.apply(ATTACH + deny("one", f"udp/{port}"))
-    fw.file("this is no policy", "policy.toml")  # its text was kept
-    fw.run("rollback")
-    assert fw.passing(8, 9, 10) == {8, 10}
-    fw.run("rollback", 1)
-    assert fw.passing(8, 9, 10) == {9, 10}
-    assert [entry["what"] for entry in fw.history()] == ["apply"] * 3 + ["rollback", "rollback to 1"]
-    assert fw.run("rollback", 99, expect=USAGE).stderr == "fwctl: the history has no policy 99; see: fwctl history\n"
-    fw.run("apply", "--saved")
-    assert fw.passing(8, 9, 10) == {9, 10}
-
-
-def test_the_same_policy_from_another_file_is_not_the_one_before(fw):
-    fw.apply(ATTACH + deny("nine", "udp/9"))
-    fw.apply(ATTACH)
-    fw.run("apply", fw.file(ATTACH, "moved.toml"))
-    fw.run("rollback")
-    assert fw.passing(9, 10) == {10}
-
-
-def test_there_is_nothing_to_go_back_to(fw):
-    assert fw.run("rollback", expect=USAGE).stderr == "fwctl: there is no policy before the present one\n"
-    assert fw.run("apply", "--saved", expect=FAILED).stderr == "fwctl: no policy was ever applied here\n"
-    fw.apply(ATTACH)
-    assert fw.run("rollback", expect=USAGE).stderr == "fwctl: there is no policy before the present one\n"
-
-
-def test_the_history_forgets_the_oldest_and_their_texts(fw):
-    for port in range(100, 123):
-        fw.apply(ATTACH + deny("one", f"udp/{port}"))
-    assert [entry["number"] for entry in fw.history()] == list(range(4, 24))
-    texts = [name for name in fw.kept_files() if name.startswith("texts/")]
-    assert len(texts) == 20
-    fw.run("rollback", 4)
-    assert fw.passing(102, 103, 104) == {102, 104}
-
-
-# --- attachments ---------------------------------------------------------------------------------
-
-
-def add_links(fw, *names):
-    for name in names:
-        fw.bed.check("b", "ip", "link", "add", name, "up", "type", "veth", "peer", "name", f"{name}-peer")
-
-
-@pytest.fixture
-def links(fw):
-    names = ("lan0", "lan1", "dmz0")
-    add_links(fw, *names)
-    yield names
-    fw.run("detach", "--all", expect=None)
-    for name in names:
-        fw.bed.run("b", "ip", "link", "del", name)
-
-
-def test_a_policy_attaches_and_detaches(fw, links):
-    text = "version = 1\n"
-    fw.apply(text + '[attach.wan]\ndevice = "eth0"\n[attach.lan]\ndevice = "lan?"\n[attach.dmz0]\nmode = "generic"\n')
-    assert fw.attached() == {"eth0": ["tc-in", "tc-out"], "lan0": ["tc-in", "tc-out"], "lan1": ["tc-in", "tc-out"],
-                             "dmz0": ["tc-out", "xdp"]}
-    assert fw.bed.status("b", "dmz0")["hooks"]["xdp"]["mode"] == "generic"
-    before = fw.bed.program_ids("b", "eth0")
-    done = fw.apply(text + '[attach.wan]\ndevice = "eth0"\n[attach.lan]\ndevice = "lan1"\n' + deny("nine", "udp/9"))
-    assert "lan0: detached\n" in done.stdout and "dmz0: detached\n" in done.stdout
-    assert fw.attached() == {"eth0": ["tc-in", "tc-out"], "lan1": ["tc-in", "tc-out"]}
-    assert {name for name, *_ in netns.hooked(fw.netns)} == {"eth0", "lan1"}
-    assert fw.bed.program_ids("b", "eth0") == before
-    assert not fw.passes(9)
-
-
-@pytest.mark.parametrize(("settings", "hooks"), [
-    ('mode = "native"', ["tc-out", "xdp"]),
-    ('mode = "generic"', ["tc-out", "xdp"]),
-    ('mode = "tc"', ["tc-in", "tc-out"]),
-    ('mode = "generic"\nhooks = ["xdp"]', ["xdp"]),
-    ('hooks = ["tc-in"]', ["tc-in"]),
-    ('hooks = ["tc-out"]', ["tc-out"]),
-], ids=str)
-def test_modes_and_hooks(fw, settings, hooks):
-    policy = ATTACH + settings + "\n" + deny("nine", "udp/9", 'direction = "in"\n')
-    fw.apply(policy)
-    assert fw.attached() == {"eth0": hooks}
-    assert fw.passes(9) == (hooks == ["tc-out"])
-    assert fw.apply(policy).stdout.endswith("nothing changed\n")
-
-
-def test_interfaces_that_were_attached_by_hand_stay(fw, links):
-    fw.run("attach", "lan0")
-    fw.apply(ATTACH)
-    assert set(fw.attached()) == {"eth0", "lan0"}
-    fw.apply("version = 1\n")
-    assert set(fw.attached()) == {"lan0"}
-
-
-def test_rules_name_attachments(fw, links):
-    fw.apply(ATTACH + '[attach.lan]\ndevice = "lan*"\n' + deny("wan alone", "udp/9", 'on = "wan"\n') +
-             deny("lan alone", "udp/10", 'on = "lan"\n') + deny("its device", "udp/11", 'on = "eth0"\n'))
-    assert fw.passing(9, 10, 11) == {10}
-    fw.run("deny", "udp/10", "on", "wan")
-    assert fw.passing(9, 10, 11) == set()
-    fw.run("rule", "remove", "deny-udp/10-on-wan")
-    fw.apply(ATTACH.replace("wan", "uplink") + deny("wan alone", "udp/9", 'on = "wan"\n'))
-    assert fw.passing(9, 10, 11) == {9, 10, 11}
-    assert set(fw.attached()) == {"eth0"}
-
-
-def test_an_interface_that_is_not_there(fw):
-    before = fw.kept_files()
-    assert fw.apply(ATTACH + '[attach.lan]\ndevice = "lan0"\n', expect=FAILED).stderr == 'fwctl: there is no interface "lan0"\n'
-    assert netns.leftovers(fw.netns) == [] and fw.kept_files() == before
-    fw.apply(ATTACH + deny("nine", "udp/9"))
-    fw.apply(ATTACH + '[attach.lan]\ndevice = "lan0"\n', expect=FAILED)
-    assert set(fw.attached()) == {"eth0"}
-    assert not fw.passes(9)
-
-
-def test_an_interface_that_cannot_be_attached_so(fw, links):
-    fw.apply(ATTACH + deny("nine", "udp/9"))
-    fw.bed.check("b", "ip", "link", "add", "plain", "type", "bridge")
-    try:
-        done = fw.apply(ATTACH + '[attach.lan]\ndevice = "lan*"\n[attach.plain]\nmode = "native"\n', expect=FAILED)
-        assert done.stderr == "fwctl: plain: native XDP: the device does not support XDP in this mode\n"
-    finally:
-        fw.bed.check("b", "ip", "link", "del", "plain")
-    assert set(fw.attached()) == {"eth0"}
-    assert {name for name, *_ in netns.hooked(fw.netns)} == {"eth0"}
-    assert not fw.passes(9)
-
-
-def test_one_interface_in_two_attachments_is_a_mistake(fw):
-    assert fw.apply(ATTACH + '[attach.all]\ndevice = "eth*"\n', expect=USAGE).stderr == \
-        "fwctl: eth0 belongs to [attach.all] and to [attach.wan]; name it in one of them\n"
-    assert netns.leftovers(fw.netns) == []
-
-
-def test_without_anything_attached_a_policy_cannot_hold(fw):
-    assert fw.apply("version = 1\n" + deny("nine", "udp/9"), expect=NOT_ATTACHED).stderr == \
-        "fwctl: nothing is attached; start with: fwctl attach IF\n"
-    fw.apply(ATTACH)
-    assert fw.apply("version = 1\n", expect=NOT_ATTACHED).stderr == \
-        "fwctl: nothing is attached, and the policy has no [attach.NAME]; start with: fwctl attach IF\n"
-    assert set(fw.attached()) == {"eth0"}
 
 
 # --- mistakes ------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def both(fw):
     yield fw
     fw.run("detach", "--all")
     assert netns.leftovers(fw.netns) == []
-    assert fw.library() is None
+    assert fw.kept_directory() is None
 
 
 def state(fw):
@@ -117,7 +117,7 @@ def test_killed_anywhere(both):
 
 
 def test_the_first_apply_killed_anywhere(fw):
-    assert fw.library() is None
+    assert fw.kept_directory() is None
     points = points_of(calls_of(fw.command("apply", fw.new)))
     after = state(fw)
     fw.run("detach", "--all")
@@ -128,7 +128,7 @@ def test_the_first_apply_killed_anywhere(fw):
             fw.run("apply", fw.new)
             assert state(fw) == after, f"applied again after a kill in {text}"
         fw.run("detach", "--all", expect=None)
-        assert netns.leftovers(fw.netns) == [] and fw.library() is None, f"killed in {text}"
+        assert netns.leftovers(fw.netns) == [] and fw.kept_directory() is None, f"killed in {text}"
 
 
 # --- the kernel refuses --------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 import netns
 from conftest import until
-from firewall import ATTACH, allow, deny, firewall
+from firewall import ATTACH, allow, deny, firewall, machine  # the last one is a fixture
 
 USAGE, NOT_ATTACHED, CONFLICT, ROLLED_BACK = 2, 3, 6, 12
 
@@ -17,19 +17,13 @@ OLD_PASSES, NEW_PASSES = {10}, {9}
 UNIT = 1.08  # seconds in which a deadline is kept: 2^30 ns
 
 
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory):
-    with firewall(tmp_path_factory.mktemp("policies")) as made:
-        yield made
-
-
 @pytest.fixture
 def fw(machine):
     yield machine
     machine.run("rollback", expect=None)
     machine.run("detach", "--all", expect=None)
     assert netns.leftovers(machine.netns) == []
-    assert machine.library() is None
+    assert machine.kept_directory() is None
 
 
 class Trial:
@@ -233,14 +227,14 @@ def test_the_first_policy_leaves_nothing(fw):
     assert fw.passing(9, 10) == NEW_PASSES
     trial.process.send_signal(signal.SIGINT)
     assert trial.ends() == OVER
-    assert netns.leftovers(fw.netns) == [] and fw.library() is None
+    assert netns.leftovers(fw.netns) == [] and fw.kept_directory() is None
     assert fw.passing(9, 10) == {9, 10}
 
     trial = Trial(fw, NEW, "1s")
     trial.kill()
     until(lambda: fw.passing(9, 10) == {9, 10}, bound=10)
     fw.run("deny", "udp/9", expect=NOT_ATTACHED)
-    assert netns.leftovers(fw.netns) == [] and fw.library() is None
+    assert netns.leftovers(fw.netns) == [] and fw.kept_directory() is None
 
 
 @pytest.fixture
