@@ -118,6 +118,7 @@ Result<Judgement> ProgramJudge::judge(const Attachment& attachment, const Bytes&
         return fail(fmt::format("BPF_PROG_TEST_RUN: {}", strerror(-error)));
     auto trace = programs_[place].trace();
     if (!trace) return tl::unexpected(trace.error());
+    last_ = *trace;
     Judgement judgement;
     if (trace->rule != FW_NO_RULE) judgement.rule = rules_.at(trace->rule);
     // Not by the hook's action: a rejected packet becomes its own answer.
