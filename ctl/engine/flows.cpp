@@ -14,26 +14,28 @@
 namespace fwctl::engine {
 namespace {
 
-// In seconds, as those of Linux's own connection tracking.
-constexpr std::array<std::uint32_t, FW_TIMEOUTS> kTimeouts = [] {
-    std::array<std::uint32_t, FW_TIMEOUTS> timeouts{};
-    timeouts[FW_TCP_NONE] = 60;
-    timeouts[FW_TCP_SYN_SENT] = 120;
-    timeouts[FW_TCP_SYN_RECEIVED] = 60;
-    timeouts[FW_TCP_ESTABLISHED] = 5 * 24 * 3600;
-    timeouts[FW_TCP_FIN_WAIT] = 120;
-    timeouts[FW_TCP_CLOSE_WAIT] = 60;
-    timeouts[FW_TCP_LAST_ACK] = 30;
-    timeouts[FW_TCP_TIME_WAIT] = 120;
-    timeouts[FW_TCP_CLOSED] = 10;
-    timeouts[FW_TCP_SYN_SENT_BOTH] = 120;
-    timeouts[FW_TIMEOUT_UDP_NEW] = 30;
-    timeouts[FW_TIMEOUT_UDP] = 120;
-    timeouts[FW_TIMEOUT_SCTP_NEW] = 10;
-    timeouts[FW_TIMEOUT_SCTP] = 210;
-    timeouts[FW_TIMEOUT_ICMP] = 30;
-    timeouts[FW_TIMEOUT_OTHER] = 600;
-    timeouts[FW_TIMEOUT_FRAGMENT] = 30;
+using policy::FlowTimeout;
+
+// By enum fw_flow_timeout.
+constexpr std::array<FlowTimeout, FW_TIMEOUTS> kTimeouts = [] {
+    std::array<FlowTimeout, FW_TIMEOUTS> timeouts{};
+    timeouts[FW_TCP_NONE] = FlowTimeout::kTcpSynSent;
+    timeouts[FW_TCP_SYN_SENT] = FlowTimeout::kTcpSynSent;
+    timeouts[FW_TCP_SYN_RECEIVED] = FlowTimeout::kTcpSynReceived;
+    timeouts[FW_TCP_ESTABLISHED] = FlowTimeout::kTcpEstablished;
+    timeouts[FW_TCP_FIN_WAIT] = FlowTimeout::kTcpFinWait;
+    timeouts[FW_TCP_CLOSE_WAIT] = FlowTimeout::kTcpCloseWait;
+    timeouts[FW_TCP_LAST_ACK] = FlowTimeout::kTcpLastAck;
+    timeouts[FW_TCP_TIME_WAIT] = FlowTimeout::kTcpTimeWait;
+    timeouts[FW_TCP_CLOSED] = FlowTimeout::kTcpClosed;
+    timeouts[FW_TCP_SYN_SENT_BOTH] = FlowTimeout::kTcpSynSent;
+    timeouts[FW_TIMEOUT_UDP_NEW] = FlowTimeout::kUdp;
+    timeouts[FW_TIMEOUT_UDP] = FlowTimeout::kUdpStream;
+    timeouts[FW_TIMEOUT_SCTP_NEW] = FlowTimeout::kSctp;
+    timeouts[FW_TIMEOUT_SCTP] = FlowTimeout::kSctpStream;
+    timeouts[FW_TIMEOUT_ICMP] = FlowTimeout::kIcmp;
+    timeouts[FW_TIMEOUT_OTHER] = FlowTimeout::kOther;
+    timeouts[FW_TIMEOUT_FRAGMENT] = FlowTimeout::kFragment;
     return timeouts;
 }();
 
@@ -128,8 +130,21 @@ bool follows_flows(const State& state) {
                        [](const CountedRule& counted) { return policy::asks_state(counted.rule); });
 }
 
-void put_timeouts(fw_generation& generation) {
-    std::transform(kTimeouts.begin(), kTimeouts.end(), generation.timeouts, ticks_of);
+std::uint32_t flow_pages(const State& state) {
+    constexpr std::uint32_t kPerPage = std::uint32_t{FW_FLOW_PAGE_BUCKETS} * FW_FLOW_CONFIRMED / 2;
+    return (state.front.conntrack.size + kPerPage - 1) / kPerPage;
+}
+
+void put_flows(const State& state, fw_generation& generation) {
+    generation.follows = follows_flows(state) ? 1 : 0;
+    generation.flow_pages = generation.follows != 0 ? flow_pages(state) : 0;
+    const policy::Conntrack& conntrack = state.front.conntrack;
+    for (std::size_t i = 0; i < FW_TIMEOUTS; ++i)
+        generation.timeouts[i] = ticks_of(conntrack.timeouts[static_cast<std::size_t>(kTimeouts[i])]);
+    for (const Attachment& attachment : state.attachments)
+        for (const std::string& name : attachment.names())
+            if (policy::any_matches(conntrack.asymmetric, name) && !conntrack.asymmetric.empty())
+                generation.attachments[attachment.slot].asymmetric = 1;
 }
 
 Result<FlowTable> list_flows(const policy::Rule& filter) {

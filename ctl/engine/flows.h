@@ -9,14 +9,14 @@
 
 namespace fwctl::engine {
 
-// 40,000 flows with room to spare, in 16 MB.
-inline constexpr std::uint32_t kFlowPages = 2;
-
 // Whether a rule asks for the state of flows.
 bool follows_flows(const State& state);
 
-// How long flows stay without a packet.
-void put_timeouts(fw_generation& generation);
+// How many pages the flow table has: at its size a bucket is half full, so that few have no room.
+std::uint32_t flow_pages(const State& state);
+
+// What the programs are told of flows.
+void put_flows(const State& state, fw_generation& generation);
 
 struct FlowView {
     policy::PacketView opener;  // a packet as the one that has opened the flow

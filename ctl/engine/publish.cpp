@@ -143,19 +143,8 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
     if (auto made = make_tables(state); !made) return made;
     if (auto given = give_counters(state); !given) return given;
     if (follows_flows(state))
-        if (auto made = make_flow_table(); !made) return made;
+        if (auto made = make_flow_table(flow_pages(state)); !made) return made;
     return write_half(next_half(), state);
-}
-
-// The programs look at it when a generation says so, which none does yet when it is made.
-Status Store::make_flow_table() const {
-    fw_flow_table& table = control_.at(0)->flows;
-    if (table.buckets != 0) return {};
-    if (auto made = flow_pages_.make(kFlowPages); !made) return made;
-    if (getrandom(table.keys, sizeof(table.keys), 0) != sizeof(table.keys))
-        return fail(fmt::format("the kernel gives no random numbers: {}", strerror(errno)));
-    std::atomic_ref<__u32>(table.buckets).store(kFlowPages * FW_FLOW_PAGE_BUCKETS, std::memory_order_release);
-    return {};
 }
 
 // Free counters for the live rules that have none: no generation counts there.
@@ -233,8 +222,7 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     generation->tiers[FW_MAIN] = state.main.tier;
     generation->default_reason[FW_IN] = default_reason(state.front.defaults.in);
     generation->default_reason[FW_OUT] = default_reason(state.front.defaults.out);
-    generation->follows = follows_flows(state) ? 1 : 0;
-    put_timeouts(*generation);
+    put_flows(state, *generation);
     generation->disabled_parser_rules = parser_rules_off(state.front);
     put_forwarding(state, front->outputs, *generation);
     if (rewrites(state))
@@ -281,6 +269,7 @@ void Store::clear_unused_banks() const {
 
 void Store::clear_unused() const {
     clear_unused_banks();
+    fit_flow_table();
     forget_unused_sets();
 }
 

@@ -92,6 +92,7 @@ Result<Rehearsal> rehearse(const Policy& policy, const std::vector<std::string>&
     State state;
     state.attachments = attachments.take();
     state.front.defaults = policy.defaults;
+    state.front.conntrack = policy.conntrack;
     state.front.disabled_builtins = policy.disabled_builtins;
     if (auto chosen = choose_front_sets(state, policy); !chosen) return tl::unexpected(chosen.error());
     auto store = Store::create_private();

@@ -131,6 +131,7 @@ Result<SettledLive> settle_live(State& state, const policy::Policy& policy, bool
     }
     state.live = std::move(kept);
     state.front.defaults = policy.defaults;
+    state.front.conntrack = policy.conntrack;
     state.front.disabled_builtins = policy.disabled_builtins;
     if (auto chosen = choose_front_sets(state, policy); !chosen) return tl::unexpected(chosen.error());
     return settled;

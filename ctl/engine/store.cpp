@@ -284,34 +284,6 @@ Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) 
     return sum;
 }
 
-Status Store::for_each_bucket(const std::function<void(fw_flow_bucket&)>& use) const {
-    for (std::uint32_t index = 0; index < FW_FLOW_PAGES; ++index) {
-        auto page = flow_pages_.map(index);
-        if (!page) return tl::unexpected(page.error());
-        if (!*page) continue;
-        for (fw_flow_bucket& bucket : (*page)->at(0)->buckets) use(bucket);
-    }
-    return {};
-}
-
-Result<fw_flow_counts> Store::flow_counts() const {
-    auto values = flow_counts_.per_cpu<fw_flow_counts>(0);
-    if (!values) return tl::unexpected(values.error());
-    fw_flow_counts sum{};
-    for (const fw_flow_counts& value : *values) {
-        sum.opened += value.opened;
-        sum.confirmed += value.confirmed;
-        sum.displaced += value.displaced;
-        sum.crowded += value.crowded;
-        sum.busy += value.busy;
-    }
-    return sum;
-}
-
-std::uint32_t Store::flow_room() const {
-    return control_.at(0)->flows.buckets * FW_FLOW_CONFIRMED;
-}
-
 Status Store::forget_members(const std::set<std::uint32_t>& sets) const {
     if (sets.empty()) return {};
     const bool has_prefixes = std::any_of(sets.begin(), sets.end(), [&](std::uint32_t number) {

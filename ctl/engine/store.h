@@ -160,7 +160,11 @@ private:
     void forget_unused_sets() const;
     [[nodiscard]] Status make_tables(const State& state) const;
     [[nodiscard]] Status give_counters(State& state) const;
-    [[nodiscard]] Status make_flow_table() const;
+    // Makes the table, or the pages for one of another size.
+    [[nodiscard]] Status make_flow_table(std::uint32_t pages) const;
+    // Gives it the size that the generation in force asks for. When that fails, the next edit tries again.
+    void fit_flow_table() const;
+    [[nodiscard]] Status move_flows() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;

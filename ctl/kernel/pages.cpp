@@ -219,13 +219,13 @@ Status SetPages::clear(std::span<const std::uint32_t> indices) const {
     return pages_.erase(indices);
 }
 
-Status FlowPages::make(std::uint32_t count) const {
+Status FlowPages::make(std::uint32_t first, std::uint32_t count) const {
     std::vector<std::uint32_t> missing;
     std::vector<Fd> made;
     bpf_map_create_opts options{};
     options.sz = sizeof(options);
     options.map_flags = BPF_F_MMAPABLE;
-    for (std::uint32_t page = 0; page < count; ++page) {
+    for (std::uint32_t page = first; page < first + count; ++page) {
         if (pages_.open(page)) continue;
         missing.push_back(page);
         made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_flows", sizeof(std::uint32_t),
@@ -233,6 +233,10 @@ Status FlowPages::make(std::uint32_t count) const {
         if (!made.back()) return no_memory("the flow table");
     }
     return pages_.put(missing, made);
+}
+
+Status FlowPages::clear(std::uint32_t first, std::uint32_t count) const {
+    return pages_.erase(pages_.present(first, count));
 }
 
 Result<std::optional<MappedArray<fw_flow_page>>> FlowPages::map(std::uint32_t index) const {

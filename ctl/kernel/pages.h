@@ -108,14 +108,19 @@ private:
     InnerMaps pages_;
 };
 
-// The map `flow_pages`. A page is never taken away from a table in use.
+// The map `flow_pages`.
 class FlowPages {
 public:
     FlowPages() = default;
     explicit FlowPages(InnerMaps pages) : pages_(std::move(pages)) {}
 
-    // Makes the first `count` pages; new ones have no flows.
-    [[nodiscard]] Status make(std::uint32_t count) const;
+    // New ones have no flows.
+    [[nodiscard]] Status make(std::uint32_t first, std::uint32_t count) const;
+    // Those from `first` on, `count` at most. No program may be reading them.
+    [[nodiscard]] Status clear(std::uint32_t first, std::uint32_t count) const;
+    [[nodiscard]] bool has_any(std::uint32_t first, std::uint32_t count) const {
+        return !pages_.present(first, count).empty();
+    }
     // The page itself, which the programs change at any time; nothing where there is none.
     [[nodiscard]] Result<std::optional<MappedArray<fw_flow_page>>> map(std::uint32_t index) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }

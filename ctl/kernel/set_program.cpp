@@ -2,31 +2,26 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
-#include <memory>
 #include <string_view>
 #include <utility>
 
 #include "kernel/bpffs.h"
-#include "kernel/probe.h"
+#include "kernel/helper_program.h"
 #include "skeleton/fwctl_sets.skel.h"
 
 namespace fwctl::kernel {
 
 namespace {
 
-using ObjectPointer = std::unique_ptr<bpf_object, decltype(&bpf_object__close)>;
-
 constexpr const char* kRequests = "set_requests";
 constexpr std::string_view kPin = "set-program-";
+constexpr std::string_view kWhat = "the program of sets";
 
 std::string_view elf() {
     std::size_t size = 0;
@@ -41,22 +36,9 @@ std::uint32_t build() {
     return hash;
 }
 
-Fd duplicate(int fd) {
-    return Fd(fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
-
 Result<ObjectPointer> load_object(const Map& sets, const Map& set_pages) {
-    ObjectPointer object(bpf_object__open_mem(elf().data(), elf().size(), nullptr), bpf_object__close);
-    if (!object) return fail(fmt::format("cannot open our BPF object: {}", why_refused(errno)));
-    const std::array shared = {std::pair{"sets", &sets}, std::pair{"set_pages", &set_pages}};
-    for (const auto& [name, map] : shared) {
-        bpf_map* own = bpf_object__find_map_by_name(object.get(), name);
-        if (own == nullptr || bpf_map__reuse_fd(own, map->fd()) != 0)
-            return fail(fmt::format("the program of sets cannot use the map {}", name));
-    }
-    if (const int error = bpf_object__load(object.get()); error != 0)
-        return fail(fmt::format("the kernel refuses the program of sets: {}", why_refused(-error)));
-    return object;
+    const std::array shared = {SharedMap{"sets", &sets}, SharedMap{"set_pages", &set_pages}};
+    return load_helper(elf(), shared, kWhat);
 }
 
 void remove_pins(const std::string& directory) {
@@ -108,13 +90,7 @@ std::span<fw_set_request> SetProgram::requests() const {
 }
 
 Result<fw_set_job> SetProgram::run(fw_set_job job) const {
-    bpf_test_run_opts options{};
-    options.sz = sizeof(options);
-    options.ctx_in = &job;  // comes back where it is
-    options.ctx_size_in = sizeof(job);
-    const int error = bpf_prog_test_run_opts(program_.get(), &options);
-    if (error != 0 || options.retval != 0)
-        return fail(fmt::format("the kernel does not run the program of sets: {}", strerror(-error)));
+    if (auto run = run_helper(program_, job, kWhat); !run) return tl::unexpected(run.error());
     return job;
 }
 

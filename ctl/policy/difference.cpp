@@ -150,6 +150,18 @@ void add_defaults(const Policy& before, const Policy& after, Lines& lines) {
         kForward[static_cast<std::size_t>(is.forward)]);
 }
 
+void add_conntrack(const Policy& before, const Policy& after, Lines& lines) {
+    for (const Key<Conntrack>& key : conntrack_keys()) {
+        const auto was = key.words(before.conntrack);
+        const auto is = key.words(after.conntrack);
+        if (was == is) continue;
+        const auto said = [](const std::vector<std::string>& words) {
+            return words.empty() ? "as by default" : fmt::format("{}", fmt::join(words, ", "));
+        };
+        lines.push_back(fmt::format("~ conntrack: {} {} -> {}", key.name, said(was), said(is)));
+    }
+}
+
 void add_builtins(const Policy& before, const Policy& after, Lines& lines) {
     Lines off;
     Lines on;
@@ -184,6 +196,7 @@ void add_routes(const Policy& before, const Policy& after, Lines& lines) {
 std::vector<std::string> difference(const Policy& before, const Policy& after) {
     Lines lines;
     add_defaults(before, after, lines);
+    add_conntrack(before, after, lines);
     add_builtins(before, after, lines);
     add_named<Attach>(
         "attach", before.attachments, after.attachments, [](const Attach& attach) { return attach.device; },

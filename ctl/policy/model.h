@@ -250,6 +250,36 @@ struct Defaults {
     bool operator==(const Defaults&) const = default;
 };
 
+// How long a flow stays without a packet (docs/conntrack.md), in the order of [conntrack].
+enum class FlowTimeout : std::uint8_t {
+    kTcpSynSent,
+    kTcpSynReceived,
+    kTcpEstablished,
+    kTcpFinWait,
+    kTcpCloseWait,
+    kTcpLastAck,
+    kTcpTimeWait,
+    kTcpClosed,
+    kUdp,
+    kUdpStream,
+    kSctp,
+    kSctpStream,
+    kIcmp,
+    kOther,
+    kFragment,
+};
+inline constexpr std::size_t kFlowTimeouts = 15;
+
+// [conntrack]: how flows are followed.
+struct Conntrack {
+    std::uint32_t size = 40'000;  // confirmed flows that there is room for
+    // In seconds. By default as Linux's own connection tracking has them.
+    std::array<std::uint32_t, kFlowTimeouts> timeouts = {120, 60,  432'000, 120, 60, 30,  120, 10,
+                                                         30,  120, 10,      210, 30, 600, 30};
+    std::vector<std::string> asymmetric;  // names and patterns of interfaces that see one way of flows
+    bool operator==(const Conntrack&) const = default;
+};
+
 // [[route]]: an entry of the forwarding table of `forward = "table"`.
 struct Route {
     Prefix prefix;
@@ -272,6 +302,7 @@ struct Test {
 // asked; what is asked before them (lockout, built-in, live) is put in front by effective_rules().
 struct Policy {
     Defaults defaults = {};
+    Conntrack conntrack = {};
     std::vector<std::string> disabled_builtins = {};  // sorted
     std::vector<Attach> attachments = {};             // by name
     std::vector<Set> sets = {};                       // by name

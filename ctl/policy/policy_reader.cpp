@@ -83,6 +83,8 @@ private:
             read_includes(key, value);
         } else if (key == "defaults") {
             read_defaults(value);
+        } else if (key == "conntrack") {
+            read_conntrack(value);
         } else if (key == "builtin") {
             read_builtins(value);
         } else if (key == "attach") {
@@ -185,6 +187,18 @@ private:
         if (const toml::table* lockout = table->get_as<toml::table>("lockout")) {
             mention_sets(*lockout);
         }
+    }
+
+    void read_conntrack(const toml::node& value) {
+        const toml::table* table = reader_.table_of(value, "\"conntrack\"", "[conntrack]");
+        if (table == nullptr) {
+            return;
+        }
+        claim("[conntrack]", table->source(), "[conntrack] is there already");
+        reader_.read(*table, conntrack_keys(), policy_.conntrack, "[conntrack]");
+        auto& asymmetric = policy_.conntrack.asymmetric;
+        std::sort(asymmetric.begin(), asymmetric.end());
+        asymmetric.erase(std::unique(asymmetric.begin(), asymmetric.end()), asymmetric.end());
     }
 
     void read_builtins(const toml::node& value) {

@@ -145,6 +145,9 @@ std::string print_policy(const Policy& policy) {
     if (const auto lines = assignments(default_keys(), policy.defaults); !lines.empty()) {
         print_table(out, "[defaults]", lines);
     }
+    if (const auto lines = assignments(conntrack_keys(), policy.conntrack); !lines.empty()) {
+        print_table(out, "[conntrack]", lines);
+    }
     print_builtins(out, policy);
     for (const Attach& attach : policy.attachments) {
         print_table(out, heading("attach", attach.name), assignments(attach_keys(), attach));

@@ -1,4 +1,4 @@
-// The keys of every table but [[rule]], which is in schema_rule.cpp.
+// The keys of every table but [[rule]] and [conntrack], which have files of their own.
 #include "policy/schema.h"
 
 #include <algorithm>
@@ -256,6 +256,7 @@ constexpr std::array kSections = {
         "include", "include = \"policy.d\"",
         "One or several folders, whose files *.toml are read behind this one, in the order of their names."},
     Section{"defaults", "[defaults]", "What holds where no rule decides."},
+    Section{"conntrack", "[conntrack]", "How flows are followed, where rules ask for their state."},
     Section{"builtin", "[builtin]", "Built-in rules by name: false switches one off."},
     Section{"attach", "[attach.NAME]", "An interface that gets the programs."},
     Section{"set", "[set.NAME]", "A named list of addresses."},

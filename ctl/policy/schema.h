@@ -45,12 +45,13 @@ struct Key {
 
 using RuleKey = Key<Rule>;
 
-std::span<const RuleKey> rule_keys();           // [[rule]]
-std::span<const Key<Defaults>> default_keys();  // [defaults]
-std::span<const Key<Attach>> attach_keys();     // [attach.NAME]
-std::span<const Key<Set>> set_keys();           // [set.NAME]
-std::span<const Key<Route>> route_keys();       // [[route]]
-std::span<const Key<Test>> test_keys();         // [[test]]
+std::span<const RuleKey> rule_keys();              // [[rule]]
+std::span<const Key<Defaults>> default_keys();     // [defaults]
+std::span<const Key<Conntrack>> conntrack_keys();  // [conntrack]
+std::span<const Key<Attach>> attach_keys();        // [attach.NAME]
+std::span<const Key<Set>> set_keys();              // [set.NAME]
+std::span<const Key<Route>> route_keys();          // [[route]]
+std::span<const Key<Test>> test_keys();            // [[test]]
 
 // What stands at the top of a file.
 struct Section {

@@ -30,6 +30,7 @@ enum {
 struct bench_clock {
     __u32 turn;
     __u32 mask;  /* flows in use - 1 */
+    __u32 fresh; /* the bits of the turn that change the source port: 0, or all of it */
     __u32 first; /* turns at which the clock is read */
     __u32 last;
     __u64 began; /* nanoseconds */

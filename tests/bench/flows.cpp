@@ -115,6 +115,16 @@ Maker ping() {
     };
 }
 
+Maker datagrams() {
+    return [](Random& random) {
+        Flow flow = tcp_to_any(Family::kIpv4, random);
+        flow.source = public_address(Family::kIpv4, random);
+        flow.protocol = IPPROTO_UDP;
+        flow.selector = static_cast<std::uint16_t>(random.between(1024, 65535));
+        return flow;
+    };
+}
+
 Maker listed(const std::vector<Prefix>& prefixes) {
     return [&prefixes](Random& random) {
         const Prefix& prefix = random.pick(prefixes);

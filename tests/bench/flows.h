@@ -34,6 +34,8 @@ bench_ipv6 addresses_of(const Flow& flow);
 // TCP from any public address to any.
 Maker any_flow(policy::Family family);
 Maker ping();
+// UDP from any public IPv4 address to any, from and to ports that nothing else uses.
+Maker datagrams();
 // The source is in one of the prefixes; the list has to outlive the maker.
 Maker listed(const std::vector<policy::Prefix>& prefixes);
 // The source is in none of them. IPv4: any public address. IPv6: one of a /32 that the list names, as those

@@ -20,13 +20,41 @@ bool drops(policy::Action action) {
     return action == policy::Action::kDeny || action == policy::Action::kReject;
 }
 
+std::optional<policy::FlowState> state_in(Traffic traffic) {
+    switch (traffic) {
+        case Traffic::kEstablished:
+            return policy::FlowState::kEstablished;
+        case Traffic::kFresh:
+            return policy::FlowState::kNew;
+        case Traffic::kAny:
+            break;
+    }
+    return std::nullopt;
+}
+
+// A policy under which flows open, and then the row's own, under which they go on.
+Status establish(Laboratory& laboratory, World& world) {
+    policy::Policy open;
+    open.conntrack = world.policy.conntrack;
+    open.rules = {world.policy.rules.back()};
+    std::vector<std::uint32_t> counters;
+    auto image = Subject::compile(open, counters);
+    if (!image) return tl::unexpected(image.error());
+    if (auto published = laboratory.subject.publish(open, &*image, counters, {}); !published)
+        return published;
+    return laboratory.driver.establish(laboratory.subject.programs().front(), laboratory.effort.most_flows);
+}
+
 Status compare(const Laboratory& laboratory, const World& world, std::span<const int> programs) {
     const std::vector<policy::Rule> rules = laboratory.subject.rules(world.policy);
     const auto& sample = laboratory.driver.sample();
     const std::size_t count = std::min(sample.size(), std::max(kFewestPackets, kOracleRules / rules.size()));
     for (std::uint32_t i = 0; i < count; ++i) {
-        const auto rule = policy::first_match(rules, view_of(sample[i], kInterface), world.context);
-        const int expected = rule && drops(rules[*rule].action) ? XDP_DROP : XDP_PASS;
+        policy::PacketView view = view_of(sample[i], kInterface);
+        view.state = state_in(world.traffic);
+        const auto rule = policy::first_match(rules, view, world.context);
+        const bool dropped = drops(rule ? rules[*rule].action : world.policy.defaults.in);
+        const int expected = dropped ? XDP_DROP : XDP_PASS;
         const int program = programs[i % programs.size()];
         const auto action = laboratory.driver.judge(program, i);
         if (!action) return tl::unexpected(action.error());
@@ -67,10 +95,15 @@ Status publish(Laboratory& laboratory, const World& world) {
 
 Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report& report) {
     const auto world = scenario.make();
+    constexpr std::uint64_t kSeed = 7;
+    laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, kSeed,
+                                world->traffic == Traffic::kFresh);
+    if (world->traffic == Traffic::kEstablished) {
+        world->policy.conntrack.size = laboratory.effort.most_flows + laboratory.effort.most_flows / 4;
+        if (auto done = establish(laboratory, *world); !done) return context(scenario.name, done.error());
+    }
     if (auto published = publish(laboratory, *world); !published)
         return context(scenario.name, published.error());
-    constexpr std::uint64_t kSeed = 7;
-    laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, kSeed);
     if (auto done = measure_row(laboratory, *world, {scenario.name, {}, scenario.targets},
                                 laboratory.subject.programs(), report);
         !done)

@@ -7,6 +7,7 @@
 #include "engine/store.h"
 #include "generate/policy.h"
 #include "generate/prefixes.h"
+#include "policy/field.h"
 #include "policy/prefix_list.h"
 #include "policy/rate.h"
 #include "policy/rule.h"
@@ -118,6 +119,47 @@ Scenario rated(const char* per) {
             }};
 }
 
+Rule of_state(const char* state, policy::Action action) {
+    Rule rule;
+    rule.name = state;
+    rule.action = action;
+    rule.services = {policy::Service{}};
+    const auto value = policy::parse_field(policy::Field::kState, state).value();
+    rule.fields.push_back({policy::Field::kState, {value}});
+    return policy::canonical(rule);
+}
+
+// Default deny, answers are let in; before that as many rules as there may be.
+Policy stateful(std::size_t rules) {
+    Policy policy;
+    if (rules > 0) policy = generate::generate_policy(Mix::kAcl, rules, kSeed, Detail::kFiveTuple);
+    for (Rule& rule : policy.rules) rule.action = policy::Action::kDeny;
+    policy.rules.push_back(of_state("established", policy::Action::kAllow));
+    policy.defaults.in = policy::Action::kDeny;
+    return policy;
+}
+
+Scenario established(std::size_t rules, bool quick) {
+    const std::string behind =
+        rules == 0 ? "" : fmt::format(" behind {} ACL-like rules", short_number(rules));
+    return {fmt::format("established flow{}", behind), kNone, quick, [=] {
+                auto world = with(stateful(rules));
+                world->traffic = Traffic::kEstablished;
+                world->flows = datagrams();
+                return world;
+            }};
+}
+
+Scenario new_flow(bool let_pass) {
+    return {let_pass ? "new flow, let pass" : "no flow, dropped: a flood", kNone, true, [=] {
+                auto world = with(stateful(0));
+                if (let_pass) world->policy.rules.push_back(of_state("new", policy::Action::kAllow));
+                world->traffic = Traffic::kFresh;
+                world->flows = datagrams();
+                return world;
+            }};
+}
+
 }  // namespace
 
 std::string short_number(std::size_t count) {
@@ -173,6 +215,10 @@ std::vector<Scenario> scenarios() {
         rules(Mix::kAcl, 1'000, kAll, kIpv4, kNone, false),
         rules(Mix::kAcl, 10'000, kAll, kIpv4, kNone, false),
         rules_and_list(10'000, 1'000'000, {115, std::nullopt, 170, 170}),
+        established(0, true),
+        established(10'000, true),
+        new_flow(true),
+        new_flow(false),
         rated(""),
         rated("per source"),
         rated("per flow"),

@@ -24,12 +24,20 @@ inline constexpr std::array<const char*, 4> kFlowNames = {"hot", "1k", "64k", "1
 // Nanoseconds over a trivial program, by the number of flows.
 using Targets = std::array<std::optional<double>, kFlowCounts.size()>;
 
+// What the packets are to flows, where the policy asks.
+enum class Traffic {
+    kAny,          // nothing is asked
+    kEstablished,  // of flows whose both ends have sent
+    kFresh,        // each the first of its flow
+};
+
 // What a row is measured with. The makers of packets point into it.
 struct World {
     policy::Policy policy;  // of the main tier; without rules there is none
     policy::Context context;
     std::vector<policy::Rule> live;
     Maker flows;
+    Traffic traffic = Traffic::kAny;
     // Measured beside the kernel's trie with the same prefixes.
     const std::vector<policy::Prefix>* trie = nullptr;
 };

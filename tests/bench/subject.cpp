@@ -64,6 +64,8 @@ Status Subject::publish(const policy::Policy& policy, compile::TierImage* image,
     state_.live.clear();
     for (const policy::Rule& rule : live) state_.live.push_back({rule, engine::kNoCounter});
     state_.main.dynamic_sets = dynamic_sets(policy);
+    state_.front.defaults = policy.defaults;
+    state_.front.conntrack = policy.conntrack;
     if (image == nullptr) state_.main.tier = {};
     main_words_ = image == nullptr ? 0 : image->bank.size();
     if (auto started = store_->start_counters(counters); !started) return started;

@@ -36,7 +36,7 @@ struct {
 struct bench_clock bench;
 
 /* By words of four bytes, as the programs read them: a wider load would wait for both stores. */
-static __always_inline void write_ipv4(void* frame, const struct bench_flow* flow) {
+static __always_inline void write_ipv4(void* frame, const struct bench_flow* flow, __u32 salt) {
     __u32 *ip = frame + 14, *layer4 = frame + 34;
 
     *(__u16*)(frame + 12) = bpf_htons(0x0800);
@@ -45,12 +45,12 @@ static __always_inline void write_ipv4(void* frame, const struct bench_flow* flo
     ip[2] = bpf_htonl(0x40000000 | flow->protocol << 16);
     ip[3] = flow->source;
     ip[4] = flow->destination;
-    layer4[0] = flow->layer4;
+    layer4[0] = flow->layer4 ^ salt;
     layer4[3] = bpf_htonl(0x50020000); /* five words, SYN */
 }
 
 static __always_inline void write_ipv6(void* frame, const struct bench_flow* flow,
-                                       const struct bench_ipv6* addresses) {
+                                       const struct bench_ipv6* addresses, __u32 salt) {
     __u32 *ip = frame + 14, *layer4 = frame + 54;
 
     *(__u16*)(frame + 12) = bpf_htons(0x86dd);
@@ -61,14 +61,14 @@ static __always_inline void write_ipv6(void* frame, const struct bench_flow* flo
         ip[2 + i] = addresses->source[i];
         ip[6 + i] = addresses->destination[i];
     }
-    layer4[0] = flow->layer4;
+    layer4[0] = flow->layer4 ^ salt;
     layer4[3] = bpf_htonl(0x50020000);
 }
 
 SEC("xdp.frags")
 int vary(struct xdp_md* ctx) {
     void* frame = (void*)(long)ctx->data;
-    __u32 turn = bench.turn++, place = turn & bench.mask;
+    __u32 turn = bench.turn++, place = turn & bench.mask, salt = turn & bench.fresh;
     const struct bench_ipv6* addresses;
     const struct bench_flow* flow;
 
@@ -77,11 +77,11 @@ int vary(struct xdp_md* ctx) {
     flow = bpf_map_lookup_elem(&flows, &place);
     if (!flow || frame + BENCH_FRAME > (void*)(long)ctx->data_end) return XDP_ABORTED;
     if (flow->family == 4) {
-        write_ipv4(frame, flow);
+        write_ipv4(frame, flow, salt);
     } else {
         addresses = bpf_map_lookup_elem(&ipv6_addresses, &place);
         if (!addresses) return XDP_ABORTED;
-        write_ipv6(frame, flow, addresses);
+        write_ipv6(frame, flow, addresses, salt);
     }
     bpf_tail_call(ctx, &under_test, 0);
     return XDP_ABORTED;

@@ -203,10 +203,20 @@ struct fw_flow_counts {
 	__u64 busy;	 /* packets that did not get the bucket's lock */
 };
 
-/* Where the table lies. */
+/* Which pages a table has: its first one << 32 | how many buckets. 0: there is none. */
+static inline __u64 fw_flow_place_of(__u32 first_page, __u32 buckets)
+{
+	return (__u64)first_page << 32 | buckets;
+}
+
+/*
+ * The table, and the one of another size that its flows are moved from. Each is one word, so that a packet
+ * never sees half of a change. A flow is moved by the first packet that asks for it, or by the program
+ * `fwctl_flows`, under the locks of both buckets, that of the new one first.
+ */
 struct fw_flow_table {
-	__u32 buckets; /* FW_FLOW_PAGE_BUCKETS for each page; 0: nothing is followed */
-	__u32 unused;
+	__u64 place;
+	__u64 old_place; /* 0: none is moved */
 	/*
 	 * Random. The hash is multilinear: D. Lemire, O. Kaser, "Strongly universal string hashing is fast",
 	 * The Computer Journal 57 (2014): who does not know the keys cannot choose flows for one bucket.
@@ -227,10 +237,19 @@ static inline __u64 fw_flow_hash(const struct fw_flow_key *key, const __u64 *key
 	return hash;
 }
 
-static inline __u32 fw_flow_place(__u64 hash, __u32 buckets)
+static inline __u32 fw_flow_bucket_number(__u64 hash, __u64 place)
 {
-	return (__u32)((hash >> 32) * buckets >> 32);
+	return (__u32)((hash >> 32) * (__u32)place >> 32);
 }
+
+/* What the program `fwctl_flows` is asked: to move the flows of some buckets. */
+struct fw_flow_job {
+	__u32 first;
+	__u32 count;
+	__u32 now;  /* in ticks */
+	__u32 left; /* written: flows that are still where they were */
+};
+FW_ASSERT_SIZE(struct fw_flow_job, 16);
 
 /* The lowest bits of a multilinear hash are weak: they are mixed. Not 0. */
 static inline __u32 fw_flow_tag(__u64 hash)

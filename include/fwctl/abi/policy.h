@@ -79,8 +79,10 @@ struct fw_attachment_policy {
 	__u8 enabled;		    /* 0: the programs pass every packet, uncounted */
 	__u8 routed;		    /* not 0: the kernel routes what it receives, so that the fast path may */
 	__u8 mac[6];		    /* of the interface: only frames to it are routed */
+	__u8 asymmetric;	    /* not 0: it sees one way of flows alone */
+	__u8 unused[7];
 };
-FW_ASSERT_SIZE(struct fw_attachment_policy, 24);
+FW_ASSERT_SIZE(struct fw_attachment_policy, 32);
 
 /* Which of the packets that are let in pass by the stack. */
 enum fw_forwarding {
@@ -113,7 +115,7 @@ struct fw_generation {
 	__u8 follows;		    /* not 0: flows are followed, as rules ask for their state */
 	__u8 unused[3];
 	__u32 timeouts[FW_TIMEOUTS]; /* by enum fw_flow_timeout, in ticks */
-	__u32 unused_too;
+	__u32 flow_pages;	     /* that the flow table is to have; not read by the programs */
 	__u32 outputs[FW_TIERS][FW_MAX_OUTPUTS]; /* ifindex; 0: it is not there */
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
 	struct fw_set_state sets[FW_MAX_SETS];

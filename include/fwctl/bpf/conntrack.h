@@ -161,6 +161,29 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 	return state;
 }
 
+/*
+ * The same where packets of one end alone are seen: the first one was let pass by a rule, the rest go with
+ * it. Nothing shows that the sender gets answers, so that such flows are never confirmed.
+ */
+static __always_inline __u8 fw_follow_one_way(struct fw_flow *flow, const struct fw_following *following,
+					      const struct fw_generation *generation)
+{
+	if (following->is_error)
+		return FW_STATE_RELATED;
+	flow->flags |= FW_FLOW_ANSWERED;
+	if (following->has_segment)
+		flow->state = following->segment.flags & FW_TCP_RST   ? FW_TCP_CLOSED
+			      : following->segment.flags & FW_TCP_FIN ? FW_TCP_LAST_ACK
+								      : FW_TCP_ESTABLISHED;
+	flow->expires = following->now + fw_timeout_of(generation, flow, following->protocol);
+	return FW_STATE_ESTABLISHED;
+}
+
+static __always_inline bool fw_sees_one_way(const struct fw_generation *generation)
+{
+	return generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].asymmetric;
+}
+
 /* The flow of the packet, when it is known: its state. 0: it is not. */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
@@ -187,7 +210,10 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		room->flow = *flow;
 		flow = &room->flow;
 	}
-	state = fw_follow_flow(flow, &room->following, generation, &is_proven);
+	if (fw_sees_one_way(generation))
+		state = fw_follow_one_way(flow, &room->following, generation);
+	else
+		state = fw_follow_flow(flow, &room->following, generation, &is_proven);
 	sender = room->following.sender;
 	asm volatile("" : "+r"(sender));
 	room->verdict = flow->verdicts[sender & 1];
@@ -262,6 +288,8 @@ __noinline int fw_join_fragments(const struct fw_flow_table *table, struct fw_pa
 	if (!table || !packet)
 		return 0;
 	fw_key_of_fragments(&key, packet);
+	if (table->old_place)
+		fw_move_flow(table, &key, now);
 	hash = fw_flow_hash(&key, table->keys);
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket || !fw_lock(&bucket->lock))
@@ -323,13 +351,22 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
 		fw_join_fragments(&held->flows, packet, fw_flow_now());
 		return 0;
 	}
-	if (fw_begin_to_follow(ctx, packet, &room->following))
+	if (fw_begin_to_follow(ctx, packet, &room->following)) {
 		packet->state = fw_look_up_flow(&held->flows, room, generation);
+		if (!packet->state && *(const volatile __u64 *)&held->flows.old_place) {
+			fw_move_flow(&held->flows, &room->following.key, room->following.now);
+			packet->state = fw_look_up_flow(&held->flows, room, generation);
+		}
+	}
 	if (packet->fragment == FW_FRAGMENT_FIRST)
 		packet->flags |= FW_PACKET_OPENS;
 	if (packet->state)
 		return 0;
 	packet->state = room->following.otherwise;
+	/* What has begun elsewhere looks impossible from here. */
+	if (packet->state == FW_STATE_INVALID && room->following.has_segment && fw_sees_one_way(generation) &&
+	    !(room->following.segment.flags & FW_TCP_RST))
+		packet->state = FW_STATE_NEW;
 	if (packet->state == FW_STATE_NEW)
 		packet->flags |= FW_PACKET_OPENS;
 	return 0;

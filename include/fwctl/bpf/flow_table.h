@@ -13,18 +13,24 @@
 
 enum { FW_NO_WAY = FW_FLOW_WAYS };
 
-static __always_inline struct fw_flow_bucket *fw_flow_bucket_of(const struct fw_flow_table *table, __u64 hash)
+static __always_inline struct fw_flow_bucket *fw_flow_bucket_in(__u64 place, __u32 number)
 {
-	__u32 place = fw_flow_place(hash, table->buckets), page_number = place / FW_FLOW_PAGE_BUCKETS,
-	      zero = 0;
+	__u32 page_number = (place >> 32) + number / FW_FLOW_PAGE_BUCKETS, zero = 0;
 	void *inner = bpf_map_lookup_elem(&flow_pages, &page_number);
 	struct fw_flow_page *page = inner ? bpf_map_lookup_elem(inner, &zero) : NULL;
 
 	if (!page)
 		return NULL;
-	asm volatile("" : "+r"(place));
-	place &= FW_FLOW_PAGE_BUCKETS - 1;
-	return &page->buckets[place];
+	asm volatile("" : "+r"(number));
+	number &= FW_FLOW_PAGE_BUCKETS - 1;
+	return &page->buckets[number];
+}
+
+static __always_inline struct fw_flow_bucket *fw_flow_bucket_of(const struct fw_flow_table *table, __u64 hash)
+{
+	__u64 place = *(const volatile __u64 *)&table->place;
+
+	return fw_flow_bucket_in(place, fw_flow_bucket_number(hash, place));
 }
 
 static __always_inline bool fw_same_flow(const struct fw_flow_key *one, const struct fw_flow_key *other)
@@ -95,6 +101,54 @@ static __always_inline void fw_set_tag(struct fw_flow_bucket *bucket, __u32 way,
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	bucket->tags[way] = tag;
+}
+
+/* The way in a table of another size for what stands in that way. */
+static __always_inline __u32 fw_find_way_like(struct fw_flow_bucket *bucket, __u32 way, __u32 now)
+{
+	if (way < FW_FLOW_CONFIRMED)
+		return fw_find_confirmed_way(bucket, now);
+	return fw_take_new_way(bucket, way < FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT ? FW_OUT : FW_IN);
+}
+
+/* Both buckets are locked. */
+static __always_inline void fw_move_way(struct fw_flow_bucket *from, struct fw_flow_bucket *to, __u32 way,
+					__u32 tag, __u32 now)
+{
+	__u32 place = fw_find_way_like(to, way, now);
+
+	if (place != FW_NO_WAY && !fw_is_expired(fw_flow_at(from, way), now)) {
+		*fw_flow_at(to, place) = *fw_flow_at(from, way);
+		fw_set_tag(to, place, tag);
+	}
+	fw_set_tag(from, way, 0);
+}
+
+/* While the size of the table changes: the flow of that key, where it is still in the old table, is in the
+ * new one from now on. */
+__noinline int fw_move_flow(const struct fw_flow_table *table, const struct fw_flow_key *key, __u32 now)
+{
+	struct fw_flow_bucket *from, *to;
+	__u64 hash, old_place;
+	__u32 tag, way;
+
+	if (!table || !key)
+		return 0;
+	old_place = *(const volatile __u64 *)&table->old_place;
+	hash = fw_flow_hash(key, table->keys);
+	tag = fw_flow_tag(hash);
+	to = fw_flow_bucket_of(table, hash);
+	from = old_place ? fw_flow_bucket_in(old_place, fw_flow_bucket_number(hash, old_place)) : NULL;
+	if (!from || !to || from == to || !fw_lock(&to->lock))
+		return 0;
+	if (fw_find_way(to, key, tag) == FW_NO_WAY && fw_lock(&from->lock)) {
+		way = fw_find_way(from, key, tag);
+		if (way != FW_NO_WAY)
+			fw_move_way(from, to, way, tag, now);
+		fw_unlock(&from->lock);
+	}
+	fw_unlock(&to->lock);
+	return 0;
 }
 
 #endif

@@ -73,7 +73,8 @@ TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
               "p.toml:3:1: error: unknown key \"colour\"\n"
               "   3 | colour = 2\n"
               "     | ^~~~~~\n"
-              "  hint: the keys of a policy are version, include, defaults, builtin, attach, set, route, "
+              "  hint: the keys of a policy are version, include, defaults, conntrack, builtin, attach, set, "
+              "route, "
               "rule, test\n");
     EXPECT_EQ(
         errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),

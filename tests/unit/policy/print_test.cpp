@@ -107,6 +107,7 @@ TEST(PrintPolicy, IsReadBackWithEveryKeyOfTheSchema) {
     std::map<std::string, int> printed;
     read_back(printed);
     expect_all(printed, "[defaults", default_keys());
+    expect_all(printed, "[conntrack", conntrack_keys());
     expect_all(printed, "[attach", attach_keys());
     expect_all(printed, "[set", set_keys());
     expect_all(printed, "[[rule", rule_keys());

@@ -76,6 +76,7 @@ std::map<std::string, std::string> tables() {
         {"sections", section_table()},
         {"defaults", table_of(default_keys())},
         {"lockout", table_of(find_key(default_keys(), "lockout")->keys())},
+        {"conntrack", table_of(conntrack_keys())},
         {"builtin", builtin_table()},
         {"attach", table_of(attach_keys())},
         {"set", table_of(set_keys())},

@@ -48,6 +48,10 @@ public:
             reduce(policy.defaults.lockout->from);
             reduce(policy.defaults.lockout->services);
         }
+        fill(conntrack_keys(), policy.conntrack, "conntrack.");
+        auto& asymmetric = policy.conntrack.asymmetric;
+        std::sort(asymmetric.begin(), asymmetric.end());
+        asymmetric.erase(std::unique(asymmetric.begin(), asymmetric.end()), asymmetric.end());
         for (const char* name : {"arp", "dhcp-replies", "malformed"}) {
             if (one_in(3)) {
                 policy.disabled_builtins.emplace_back(name);
@@ -141,6 +145,7 @@ private:
     inline static const Words kAddresses = {
         "10.0.0.0/8", "10.1.0.0/16", "192.0.2.1-192.0.2.9", "2001:db8::/32", "2001:db8::1",   "@admins",
         "@b_1",       "!10.1.2.3",   "!192.0.2.0/24",       "!@drop-2",      "!2001:db8::/48"};
+    inline static const Words kDurations = {"1s", "90s", "1h30m", "365d"};
     inline static const std::map<std::string_view, Words> kWords = {
         {"name", {"x"}},
         {"comment", {"why \"this\" \\ rule", "M\xc3\xbc\xc3\x9figgang # no comment"}},
@@ -165,6 +170,23 @@ private:
         {"vlan", {"none", "10", "100-4095"}},
         {"mac", {"52:54:00:12:34:56", "52:54:00:00:00:00/24", "52:54:00:12:34:57"}},
         {"ethertype", {"ip", "ip6", "arp", "0x88cc", "2048-2060"}},
+        {"conntrack.size", {"1", "100000"}},
+        {"conntrack.asymmetric", {"eth0", "wan*", "b\\c"}},
+        {"conntrack.tcp-syn-sent", kDurations},
+        {"conntrack.tcp-syn-received", kDurations},
+        {"conntrack.tcp-established", kDurations},
+        {"conntrack.tcp-fin-wait", kDurations},
+        {"conntrack.tcp-close-wait", kDurations},
+        {"conntrack.tcp-last-ack", kDurations},
+        {"conntrack.tcp-time-wait", kDurations},
+        {"conntrack.tcp-closed", kDurations},
+        {"conntrack.udp", kDurations},
+        {"conntrack.udp-stream", kDurations},
+        {"conntrack.sctp", kDurations},
+        {"conntrack.sctp-stream", kDurations},
+        {"conntrack.icmp", kDurations},
+        {"conntrack.other", kDurations},
+        {"conntrack.fragment", kDurations},
         {"state", {"new", "established", "related", "invalid", "untracked"}},
         {"on", {"eth0", "eth*", "docker0", "*", "a\"b\\c"}},
         {"direction", {"in", "out"}},
