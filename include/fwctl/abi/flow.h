@@ -199,7 +199,7 @@ struct fw_flow_counts {
 	__u64 confirmed;
 	__u64 displaced; /* new ones that newer ones took the place of */
 	__u64 crowded;	 /* packets of flows that no way for confirmed ones was left for */
-	__u64 busy;	 /* packets that did not get the bucket's lock */
+	__u64 busy;	 /* packets that did not get the bucket's lock, and were taken for invalid */
 };
 
 /* Where the table lies. */

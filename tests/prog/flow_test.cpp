@@ -1,0 +1,155 @@
+// The flow table, by a clock that the tests set: when flows end, and who may push out whom.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "flow_host.h"
+
+namespace fwctl::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+// The host asks, is answered, and asks again: nobody pushes it out any more.
+void confirm(const Host& host, const Far& far) {
+    ASSERT_TRUE(host.sends(from_host(far)));
+    ASSERT_TRUE(host.gets(to_host(far)));
+    ASSERT_TRUE(host.sends(from_host(far)));
+}
+
+Host host_with(std::uint32_t buckets) {
+    auto host = Host::make(buckets);
+    EXPECT_TRUE(host) << host.error().message;
+    return std::move(*host);
+}
+
+// --- time ----------------------------------------------------------------------------------------
+
+TEST(FlowTest, AQuestionIsAnsweredInTime) {
+    Host host = host_with(1);
+    const Far far;
+    EXPECT_FALSE(host.gets(to_host(far))) << "nobody has asked";
+    ASSERT_TRUE(host.sends(from_host(far)));
+    ASSERT_TRUE(host.wait(29s));
+    EXPECT_TRUE(host.gets(to_host(far)));
+    ASSERT_TRUE(host.wait(119s));
+    EXPECT_TRUE(host.gets(to_host(far))) << "a flow that was answered stays longer";
+    ASSERT_TRUE(host.wait(121s));
+    EXPECT_FALSE(host.gets(to_host(far)));
+    ASSERT_TRUE(host.sends(from_host(far)));
+    ASSERT_TRUE(host.wait(31s));
+    EXPECT_FALSE(host.gets(to_host(far)));
+    EXPECT_EQ(host.counts().opened, 2U);
+    EXPECT_EQ(host.counts().displaced, 0U);
+}
+
+TEST(FlowTest, AConnectionStaysForDaysOnceItIsEstablished) {
+    Host host = host_with(1);
+    const Far far{.port = 80};
+    const auto answer = [&](std::uint32_t sequence, std::uint8_t flags) {
+        return host.gets(to_host(far, {.sequence = sequence, .acknowledgement = 101, .flags = flags}));
+    };
+    const Bytes syn = from_host(far, {.sequence = 100, .flags = kSyn});
+    ASSERT_TRUE(host.sends(syn));
+    ASSERT_TRUE(host.wait(121s));
+    EXPECT_FALSE(answer(500, kSyn | kAck)) << "too late";
+    ASSERT_TRUE(host.sends(syn));
+    ASSERT_TRUE(host.wait(119s));
+    EXPECT_TRUE(answer(500, kSyn | kAck));
+    ASSERT_TRUE(host.sends(from_host(far, {.sequence = 101, .acknowledgement = 501, .flags = kAck})));
+    ASSERT_TRUE(host.wait(24h * 5 - 1min));
+    EXPECT_TRUE(answer(501, kAck));
+    EXPECT_TRUE(answer(501, kRst | kAck));
+    ASSERT_TRUE(host.wait(9s));
+    EXPECT_TRUE(answer(501, kRst | kAck)) << "what was reset stays for ten seconds";
+    ASSERT_TRUE(host.wait(11s));
+    EXPECT_FALSE(answer(501, kRst | kAck));
+}
+
+TEST(FlowTest, ThePlaceOfAFlowThatIsOverIsTakenAgain) {
+    Host host = host_with(1);
+    for (int round = 0; round < 3; ++round) {
+        for (std::uint16_t port = 0; port < FW_FLOW_CONFIRMED; ++port)
+            confirm(host, {.port = port, .host_port = static_cast<std::uint16_t>(50000 + round)});
+        ASSERT_TRUE(host.wait(121s));
+    }
+    EXPECT_EQ(host.counts().crowded, 0U);
+    EXPECT_EQ(host.counts().confirmed, 3U * FW_FLOW_CONFIRMED);
+}
+
+// --- who pushes out whom -------------------------------------------------------------------------
+
+TEST(FlowTest, WhoComesFromOutsidePushesOutOthersFromOutsideAlone) {
+    const Host host = host_with(1);
+    std::vector<Far> confirmed, asked;
+    for (std::uint16_t i = 0; i < FW_FLOW_CONFIRMED; ++i)
+        confirmed.push_back({.port = static_cast<std::uint16_t>(1000 + i)});
+    for (std::uint16_t i = 0; i < FW_FLOW_OPENED_OUT; ++i)
+        asked.push_back({.port = static_cast<std::uint16_t>(2000 + i)});
+    for (const Far& far : confirmed) confirm(host, far);
+    for (const Far& far : asked) ASSERT_TRUE(host.sends(from_host(far)));
+    constexpr std::uint32_t kFlood = 5000;
+    for (std::uint32_t i = 0; i < kFlood; ++i) {
+        const Far far{
+            .address = address_of(i), .port = 1234, .host_port = static_cast<std::uint16_t>(i % 2 ? 80 : 53)};
+        ASSERT_TRUE(host.gets(i % 2 ? to_host(far, {}) : to_host(far)));
+    }
+    EXPECT_EQ(host.counts().displaced, kFlood - FW_FLOW_OPENED_IN);
+    for (const Far& far : confirmed) EXPECT_TRUE(host.gets(to_host(far))) << far.port;
+    for (const Far& far : asked) EXPECT_TRUE(host.gets(to_host(far))) << far.port;
+    EXPECT_EQ(host.counts().crowded, 0U);
+}
+
+TEST(FlowTest, WhoFindsNoRoomAmongTheConfirmedGoesOnAsANewOne) {
+    const Host host = host_with(1);
+    for (std::uint16_t i = 0; i < FW_FLOW_CONFIRMED; ++i)
+        confirm(host, {.port = static_cast<std::uint16_t>(1000 + i)});
+    const Far late{.port = 3000};
+    confirm(host, late);
+    EXPECT_EQ(host.counts().crowded, 1U);
+    EXPECT_TRUE(host.gets(to_host(late)));
+    for (std::uint16_t i = 0; i < FW_FLOW_OPENED_OUT; ++i)
+        ASSERT_TRUE(host.sends(from_host({.port = static_cast<std::uint16_t>(4000 + i)})));
+    EXPECT_FALSE(host.gets(to_host(late))) << "newer ones of the host's have taken its place";
+    for (std::uint16_t i = 0; i < FW_FLOW_CONFIRMED; ++i)
+        EXPECT_TRUE(host.gets(to_host({.port = static_cast<std::uint16_t>(1000 + i)}))) << i;
+}
+
+// --- tags ----------------------------------------------------------------------------------------
+
+// Two flows of one tag: of some hundred thousand there are some.
+std::pair<Far, Far> find_pair(const fw_flow_table& table) {
+    std::mt19937_64 random(1);
+    std::unordered_map<std::uint32_t, Far> seen;
+    while (true) {
+        const Far far{.address = address_of(static_cast<std::uint32_t>(random())),
+                      .port = static_cast<std::uint16_t>(random())};
+        const fw_flow_key key = key_of(far);
+        const auto [other, is_new] = seen.emplace(fw_flow_tag(fw_flow_hash(&key, table.keys)), far);
+        if (!is_new) return {other->second, far};
+    }
+}
+
+TEST(FlowTest, ATagAloneAdmitsNobody) {
+    const Host host = host_with(1);
+    const auto [one, other] = find_pair(host.table());
+    ASSERT_TRUE(host.sends(from_host(one)));
+    EXPECT_FALSE(host.gets(to_host(other)));
+    EXPECT_TRUE(host.gets(to_host(one)));
+    ASSERT_TRUE(host.sends(from_host(other)));
+    EXPECT_TRUE(host.gets(to_host(other))) << "both have a place";
+    EXPECT_TRUE(host.gets(to_host(one)));
+    std::size_t same = 0;
+    const fw_flow_key key = key_of(one);
+    const fw_flow_bucket bucket = host.buckets()[0];
+    for (const std::uint32_t tag : bucket.tags)
+        same += tag == fw_flow_tag(fw_flow_hash(&key, host.table().keys)) ? 1 : 0;
+    EXPECT_EQ(same, 2U);
+}
+
+}  // namespace
+}  // namespace fwctl::testing
