@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <random>
 #include <unordered_map>
 #include <utility>
@@ -21,16 +22,39 @@ void confirm(const Host& host, const Far& far) {
     ASSERT_TRUE(host.sends(from_host(far)));
 }
 
-Host host_with(std::uint32_t buckets) {
-    auto host = Host::make(buckets);
-    EXPECT_TRUE(host) << host.error().message;
-    return std::move(*host);
-}
+// One host for all of them, as loading its programs takes long where a processor is emulated: of the tests
+// before, all flows are over, and the counts are those since the test began.
+class FlowTest : public ::testing::Test {
+protected:
+    static void SetUpTestSuite() {
+        auto made = Host::make(1);
+        ASSERT_TRUE(made) << made.error().message;
+        shared_ = std::make_unique<Host>(std::move(*made));
+    }
+    static void TearDownTestSuite() { shared_.reset(); }
+
+    void SetUp() override {
+        ASSERT_TRUE(shared_);
+        ASSERT_TRUE(host.wait(24h * 6));
+        before_ = host.counts();
+    }
+
+    fw_flow_counts counts() const {
+        const fw_flow_counts now = host.counts();
+        return {now.opened - before_.opened, now.confirmed - before_.confirmed,
+                now.displaced - before_.displaced, now.crowded - before_.crowded, now.busy - before_.busy};
+    }
+
+    Host& host = *shared_;
+
+private:
+    static inline std::unique_ptr<Host> shared_;
+    fw_flow_counts before_{};
+};
 
 // --- time ----------------------------------------------------------------------------------------
 
-TEST(FlowTest, AQuestionIsAnsweredInTime) {
-    Host host = host_with(1);
+TEST_F(FlowTest, AQuestionIsAnsweredInTime) {
     const Far far;
     EXPECT_FALSE(host.gets(to_host(far))) << "nobody has asked";
     ASSERT_TRUE(host.sends(from_host(far)));
@@ -43,12 +67,11 @@ TEST(FlowTest, AQuestionIsAnsweredInTime) {
     ASSERT_TRUE(host.sends(from_host(far)));
     ASSERT_TRUE(host.wait(31s));
     EXPECT_FALSE(host.gets(to_host(far)));
-    EXPECT_EQ(host.counts().opened, 2U);
-    EXPECT_EQ(host.counts().displaced, 0U);
+    EXPECT_EQ(counts().opened, 2U);
+    EXPECT_EQ(counts().displaced, 0U);
 }
 
-TEST(FlowTest, AConnectionStaysForDaysOnceItIsEstablished) {
-    Host host = host_with(1);
+TEST_F(FlowTest, AConnectionStaysForDaysOnceItIsEstablished) {
     const Far far{.port = 80};
     const auto answer = [&](std::uint32_t sequence, std::uint8_t flags) {
         return host.gets(to_host(far, {.sequence = sequence, .acknowledgement = 101, .flags = flags}));
@@ -70,21 +93,19 @@ TEST(FlowTest, AConnectionStaysForDaysOnceItIsEstablished) {
     EXPECT_FALSE(answer(501, kRst | kAck));
 }
 
-TEST(FlowTest, ThePlaceOfAFlowThatIsOverIsTakenAgain) {
-    Host host = host_with(1);
+TEST_F(FlowTest, ThePlaceOfAFlowThatIsOverIsTakenAgain) {
     for (int round = 0; round < 3; ++round) {
         for (std::uint16_t port = 0; port < FW_FLOW_CONFIRMED; ++port)
             confirm(host, {.port = port, .host_port = static_cast<std::uint16_t>(50000 + round)});
         ASSERT_TRUE(host.wait(121s));
     }
-    EXPECT_EQ(host.counts().crowded, 0U);
-    EXPECT_EQ(host.counts().confirmed, 3U * FW_FLOW_CONFIRMED);
+    EXPECT_EQ(counts().crowded, 0U);
+    EXPECT_EQ(counts().confirmed, 3U * FW_FLOW_CONFIRMED);
 }
 
 // --- who pushes out whom -------------------------------------------------------------------------
 
-TEST(FlowTest, WhoComesFromOutsidePushesOutOthersFromOutsideAlone) {
-    const Host host = host_with(1);
+TEST_F(FlowTest, WhoComesFromOutsidePushesOutOthersFromOutsideAlone) {
     std::vector<Far> confirmed, asked;
     for (std::uint16_t i = 0; i < FW_FLOW_CONFIRMED; ++i)
         confirmed.push_back({.port = static_cast<std::uint16_t>(1000 + i)});
@@ -98,19 +119,18 @@ TEST(FlowTest, WhoComesFromOutsidePushesOutOthersFromOutsideAlone) {
             .address = address_of(i), .port = 1234, .host_port = static_cast<std::uint16_t>(i % 2 ? 80 : 53)};
         ASSERT_TRUE(host.gets(i % 2 ? to_host(far, {}) : to_host(far)));
     }
-    EXPECT_EQ(host.counts().displaced, kFlood - FW_FLOW_OPENED_IN);
+    EXPECT_EQ(counts().displaced, kFlood - FW_FLOW_OPENED_IN);
     for (const Far& far : confirmed) EXPECT_TRUE(host.gets(to_host(far))) << far.port;
     for (const Far& far : asked) EXPECT_TRUE(host.gets(to_host(far))) << far.port;
-    EXPECT_EQ(host.counts().crowded, 0U);
+    EXPECT_EQ(counts().crowded, 0U);
 }
 
-TEST(FlowTest, WhoFindsNoRoomAmongTheConfirmedGoesOnAsANewOne) {
-    const Host host = host_with(1);
+TEST_F(FlowTest, WhoFindsNoRoomAmongTheConfirmedGoesOnAsANewOne) {
     for (std::uint16_t i = 0; i < FW_FLOW_CONFIRMED; ++i)
         confirm(host, {.port = static_cast<std::uint16_t>(1000 + i)});
     const Far late{.port = 3000};
     confirm(host, late);
-    EXPECT_EQ(host.counts().crowded, 1U);
+    EXPECT_EQ(counts().crowded, 1U);
     EXPECT_TRUE(host.gets(to_host(late)));
     for (std::uint16_t i = 0; i < FW_FLOW_OPENED_OUT; ++i)
         ASSERT_TRUE(host.sends(from_host({.port = static_cast<std::uint16_t>(4000 + i)})));
@@ -134,8 +154,7 @@ std::pair<Far, Far> find_pair(const fw_flow_table& table) {
     }
 }
 
-TEST(FlowTest, ATagAloneAdmitsNobody) {
-    const Host host = host_with(1);
+TEST_F(FlowTest, ATagAloneAdmitsNobody) {
     const auto [one, other] = find_pair(host.table());
     ASSERT_TRUE(host.sends(from_host(one)));
     EXPECT_FALSE(host.gets(to_host(other)));
