@@ -139,6 +139,67 @@ TEST_F(FlowTest, WhoFindsNoRoomAmongTheConfirmedGoesOnAsANewOne) {
         EXPECT_TRUE(host.gets(to_host({.port = static_cast<std::uint16_t>(1000 + i)}))) << i;
 }
 
+TEST_F(FlowTest, TheNewestIsNotTheOneThatMakesRoom) {
+    for (const int times : {1, 2}) {  // wherever the turn is
+        const auto far = [&](int port) { return Far{.port = static_cast<std::uint16_t>(10 * times + port)}; };
+        confirm(host, far(1));  // which leaves its way among the new ones to others
+        for (int i = 2; i <= 4; ++i) ASSERT_TRUE(host.sends(from_host(far(i))));
+        EXPECT_FALSE(host.gets(to_host(far(2)))) << "the oldest";
+        EXPECT_TRUE(host.gets(to_host(far(3))));
+        EXPECT_TRUE(host.gets(to_host(far(4))));
+        ASSERT_TRUE(host.wait(24h * 6));
+        for (int i = 0; i < times; ++i) ASSERT_TRUE(host.sends(from_host(far(5 + i))));
+        ASSERT_TRUE(host.wait(24h * 6));
+    }
+}
+
+TEST_F(FlowTest, WhatIsOverMakesRoomBeforeWhatIsNot) {
+    const Far slow{.port = 80}, quick{.port = 2}, late{.port = 3};
+    ASSERT_TRUE(host.sends(from_host(slow, {.sequence = 100, .flags = kSyn})));
+    ASSERT_TRUE(host.sends(from_host(quick)));
+    ASSERT_TRUE(host.wait(31s));
+    ASSERT_TRUE(host.sends(from_host(late)));
+    EXPECT_TRUE(host.gets(to_host(slow, {.sequence = 1, .acknowledgement = 101, .flags = kSyn | kAck})));
+    EXPECT_TRUE(host.gets(to_host(late)));
+    EXPECT_EQ(counts().displaced, 0U);
+}
+
+// One after another, as a busy server has them.
+TEST_F(FlowTest, AConnectionThatHasEndedMakesRoomForANewOne) {
+    const auto connect = [this](const Far& far) {
+        const auto says = [&](std::uint32_t sequence, std::uint32_t ack, std::uint8_t flags) {
+            ASSERT_TRUE(
+                host.gets(to_host(far, {.sequence = sequence, .acknowledgement = ack, .flags = flags})));
+        };
+        says(100, 0, kSyn);
+        ASSERT_TRUE(
+            host.sends(from_host(far, {.sequence = 500, .acknowledgement = 101, .flags = kSyn | kAck})));
+        says(101, 501, kAck);
+    };
+    const auto close = [this](const Far& far) {
+        ASSERT_TRUE(host.gets(to_host(far, {.sequence = 101, .acknowledgement = 501, .flags = kFin | kAck})));
+        ASSERT_TRUE(
+            host.sends(from_host(far, {.sequence = 501, .acknowledgement = 102, .flags = kFin | kAck})));
+        ASSERT_TRUE(host.gets(to_host(far, {.sequence = 102, .acknowledgement = 502, .flags = kAck})));
+    };
+    const auto number = [](int i) {
+        return Far{.port = static_cast<std::uint16_t>(1000 + i), .host_port = 80};
+    };
+    for (int i = 0; i < FW_FLOW_CONFIRMED; ++i) {
+        connect(number(i));
+        if (i > 0) close(number(i));
+    }
+    for (int i = FW_FLOW_CONFIRMED; i < 5 * FW_FLOW_CONFIRMED; ++i) {
+        connect(number(i));
+        close(number(i));
+    }
+    EXPECT_EQ(counts().crowded, 0U);
+    EXPECT_EQ(counts().confirmed, 5U * FW_FLOW_CONFIRMED);
+    EXPECT_TRUE(host.sends(from_host(number(0), {.sequence = 501, .acknowledgement = 101, .flags = kAck})));
+    EXPECT_TRUE(host.gets(to_host(number(0), {.sequence = 101, .acknowledgement = 501, .flags = kAck})))
+        << "it goes on";
+}
+
 // --- tags ----------------------------------------------------------------------------------------
 
 // Two flows of one tag: of some hundred thousand there are some.

@@ -140,7 +140,8 @@ enum { FW_FLOW_TICK_SHIFT = 27 };
 
 /*
  * The ways of a bucket, in this order: for flows that are confirmed, for those that packets on their way out
- * have opened, and for those that others have. In the last two the oldest makes room.
+ * have opened, and for those that others have. Among the first, one that has ended makes room; in the last
+ * two one after the other does.
  */
 enum {
 	FW_FLOW_WAYS = 15,

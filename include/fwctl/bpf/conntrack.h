@@ -239,7 +239,7 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 		goto out;
 	if (way != FW_NO_WAY)
 		fw_set_tag(bucket, way, 0);
-	way = fw_take_new_way(bucket, direction);
+	way = fw_take_new_way(bucket, direction, now);
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	if (bucket->tags[way] && !fw_is_expired(&bucket->flows[way], now))
