@@ -153,7 +153,7 @@ bool admits_family(const Rule& rule, Family family) {
 
 bool is_of_ip(Field field) {
     return field != Field::kLength && field != Field::kVlan && field != Field::kMac &&
-           field != Field::kEthertype && field != Field::kState;
+           field != Field::kEthertype;
 }
 
 Found check_families(const Rule& rule) {
