@@ -59,7 +59,7 @@ static __always_inline bool fw_is_expired(const struct fw_flow *flow, __u32 now)
 	return (__s32)(flow->expires - now) <= 0;
 }
 
-/* Of TCP: both ends have said so, and it stays for what is late. */
+/* Of TCP: closed by both ends or reset; it stays for what is late. */
 static __always_inline bool fw_has_ended(const struct fw_flow *flow)
 {
 	return flow->state == FW_TCP_TIME_WAIT || flow->state == FW_TCP_CLOSED;
