@@ -140,7 +140,8 @@ enum { FW_FLOW_TICK_SHIFT = 27 };
 
 /*
  * The ways of a bucket, in this order: for flows that are confirmed, for those that packets on their way out
- * have opened, and for those that others have. In the last two the oldest makes room.
+ * have opened, and for those that others have. Among the first, one that has ended makes room; in the last
+ * two one after the other does.
  */
 enum {
 	FW_FLOW_WAYS = 15,
@@ -200,7 +201,7 @@ struct fw_flow_counts {
 	__u64 confirmed;
 	__u64 displaced; /* new ones that newer ones took the place of */
 	__u64 crowded;	 /* packets of flows that no way for confirmed ones was left for */
-	__u64 busy;	 /* packets that did not get the bucket's lock */
+	__u64 busy;	 /* packets that did not get the bucket's lock, and were taken for invalid */
 };
 
 /* Which pages a table has: its first one << 32 | how many buckets. 0: there is none. */

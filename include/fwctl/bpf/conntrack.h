@@ -30,6 +30,14 @@ static __always_inline struct fw_flow_counts *fw_flow_counts_here(void)
 	return fw_changes_flows() ? bpf_map_lookup_elem(&flow_counts, &zero) : NULL;
 }
 
+static __always_inline void fw_count_busy(void)
+{
+	struct fw_flow_counts *counts = fw_flow_counts_here();
+
+	if (counts)
+		counts->busy++;
+}
+
 /* Where the IP packet ends in the frame, which may be longer. */
 static __always_inline __u32 fw_packet_end(fw_ctx *ctx, const struct fw_packet *packet)
 {
@@ -184,7 +192,10 @@ static __always_inline bool fw_sees_one_way(const struct fw_generation *generati
 	return generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].asymmetric;
 }
 
-/* The flow of the packet, when it is known: its state. 0: it is not. */
+/*
+ * The flow of the packet, when it is known: its state. 0: it is not. Who does not get the lock is invalid: no
+ * rule lets it in as part of a flow, nor takes it for the first packet of one.
+ */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
 {
@@ -200,8 +211,12 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	hash = fw_flow_hash(&room->following.key, table->keys);
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket || !fw_lock(&bucket->lock))
+	if (!bucket)
 		return 0;
+	if (!fw_lock_patiently(&bucket->lock)) {
+		fw_count_busy();
+		return FW_STATE_INVALID;
+	}
 	way = fw_find_way(bucket, &room->following.key, tag);
 	flow = fw_flow_at(bucket, way);
 	if (way == FW_NO_WAY || fw_is_expired(flow, room->following.now))
@@ -244,7 +259,7 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket)
 		return 0;
-	if (!fw_lock(&bucket->lock)) {
+	if (!fw_lock_patiently(&bucket->lock)) {
 		counts->busy++;
 		return 0;
 	}
@@ -253,7 +268,7 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 		goto out;
 	if (way != FW_NO_WAY)
 		fw_set_tag(bucket, way, 0);
-	way = fw_take_new_way(bucket, direction);
+	way = fw_take_new_way(bucket, direction, now);
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	if (bucket->tags[way] && !fw_is_expired(&bucket->flows[way], now))
@@ -292,8 +307,12 @@ __noinline int fw_join_fragments(const struct fw_flow_table *table, struct fw_pa
 		fw_move_flow(table, &key, now);
 	hash = fw_flow_hash(&key, table->keys);
 	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket || !fw_lock(&bucket->lock))
+	if (!bucket)
 		return 0;
+	if (!fw_lock_patiently(&bucket->lock)) {
+		fw_count_busy();
+		return 0;
+	}
 	way = fw_find_way(bucket, &key, fw_flow_tag(hash));
 	if (way != FW_NO_WAY) {
 		const struct fw_flow *first = fw_flow_at(bucket, way);

@@ -65,7 +65,16 @@ static __always_inline bool fw_is_expired(const struct fw_flow *flow, __u32 now)
 	return (__s32)(flow->expires - now) <= 0;
 }
 
-/* For a confirmed flow: a free way, else one whose flow is over; FW_NO_WAY: there is none. */
+/* Of TCP: closed by both ends or reset; it stays for what is late. */
+static __always_inline bool fw_has_ended(const struct fw_flow *flow)
+{
+	return flow->state == FW_TCP_TIME_WAIT || flow->state == FW_TCP_CLOSED;
+}
+
+/*
+ * For a confirmed flow: a free way, else one whose time is over, else one whose connection has ended, so that
+ * a busy server does not run out of them; FW_NO_WAY: there is none.
+ */
 __noinline int fw_find_confirmed_way(struct fw_flow_bucket *bucket, __u32 now)
 {
 	if (!bucket)
@@ -78,22 +87,32 @@ __noinline int fw_find_confirmed_way(struct fw_flow_bucket *bucket, __u32 now)
 	for (__u32 way = 0; way < FW_FLOW_CONFIRMED; way++)
 		if (fw_is_expired(fw_flow_at(bucket, way), now))
 			return way;
+#pragma clang loop unroll(disable)
+	for (__u32 way = 0; way < FW_FLOW_CONFIRMED; way++)
+		if (fw_has_ended(fw_flow_at(bucket, way)))
+			return way;
 	return FW_NO_WAY;
 }
 
-/* For a new flow: a free way, else the one that was taken longest ago. */
-static __always_inline __u32 fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction)
+/*
+ * For a new flow: a free way or one whose time is over, else the next in turn. The turn goes on behind the
+ * way that was taken, whichever that was: who has come last is not the first to go.
+ */
+static __always_inline __u32 fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction, __u32 now)
 {
 	__u32 first = direction == FW_OUT ? FW_FLOW_CONFIRMED : FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT;
-	__u32 count = direction == FW_OUT ? FW_FLOW_OPENED_OUT : FW_FLOW_OPENED_IN, next;
+	__u32 count = direction == FW_OUT ? FW_FLOW_OPENED_OUT : FW_FLOW_OPENED_IN;
+	__u32 taken = first + bucket->next[direction & 1];
 
 #pragma clang loop unroll(disable)
 	for (__u32 way = FW_FLOW_CONFIRMED; way < FW_FLOW_WAYS; way++)
-		if (way >= first && way < first + count && !bucket->tags[way])
-			return way;
-	next = bucket->next[direction & 1];
-	bucket->next[direction & 1] = next + 1 < count ? next + 1 : 0;
-	return first + next;
+		if (way >= first && way < first + count &&
+		    (!bucket->tags[way] || fw_is_expired(fw_flow_at(bucket, way), now))) {
+			taken = way;
+			break;
+		}
+	bucket->next[direction & 1] = taken + 1 < first + count ? taken + 1 - first : 0;
+	return taken;
 }
 
 static __always_inline void fw_set_tag(struct fw_flow_bucket *bucket, __u32 way, __u32 tag)
@@ -108,7 +127,7 @@ static __always_inline __u32 fw_find_way_like(struct fw_flow_bucket *bucket, __u
 {
 	if (way < FW_FLOW_CONFIRMED)
 		return fw_find_confirmed_way(bucket, now);
-	return fw_take_new_way(bucket, way < FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT ? FW_OUT : FW_IN);
+	return fw_take_new_way(bucket, way < FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT ? FW_OUT : FW_IN, now);
 }
 
 /* Both buckets are locked. */
@@ -139,9 +158,9 @@ __noinline int fw_move_flow(const struct fw_flow_table *table, const struct fw_f
 	tag = fw_flow_tag(hash);
 	to = fw_flow_bucket_of(table, hash);
 	from = old_place ? fw_flow_bucket_in(old_place, fw_flow_bucket_number(hash, old_place)) : NULL;
-	if (!from || !to || from == to || !fw_lock(&to->lock))
+	if (!from || !to || from == to || !fw_lock_patiently(&to->lock))
 		return 0;
-	if (fw_find_way(to, key, tag) == FW_NO_WAY && fw_lock(&from->lock)) {
+	if (fw_find_way(to, key, tag) == FW_NO_WAY && fw_lock_patiently(&from->lock)) {
 		way = fw_find_way(from, key, tag);
 		if (way != FW_NO_WAY)
 			fw_move_way(from, to, way, tag, now);

@@ -3,7 +3,7 @@
  * Locks of a few instructions, in memory that programs on all processors share: maps of maps have no room for
  * those of the kernel.
  *
- * Promises: nobody waits for long: who does not get the lock in FW_LOCK_TRIES goes without. The holder is
+ * Promises: nobody waits for long: who does not get the lock in so many tries goes without. The holder is
  * done in less than a microsecond, unless the hypervisor took its processor away; programs are not
  * interrupted by each other on one processor, and none ends with a lock held. fwctl itself never takes one,
  * as it can be killed.
@@ -11,10 +11,15 @@
 #ifndef FWCTL_BPF_LOCK_H
 #define FWCTL_BPF_LOCK_H
 
+#include <linux/bpf.h>
 #include <linux/types.h>
 #include <stdbool.h>
+#include <bpf/bpf_helpers.h>
 
-enum { FW_LOCK_TRIES = 512 };
+enum {
+	FW_LOCK_TRIES = 512,  /* about a microsecond */
+	FW_LOCK_WAITS = 1024, /* some 30: as long as an interrupt keeps the holder */
+};
 
 /* The word is odd while it is taken, and grows by two each time: who only reads sees that something changed.
  */
@@ -28,6 +33,27 @@ static __always_inline bool fw_lock(__u32 *lock)
 			return true;
 	}
 	return false;
+}
+
+/* For who had better wait than go without. Reading the clock is what takes the time of a turn. */
+__noinline int fw_wait_for_lock(__u32 *lock)
+{
+	if (!lock)
+		return false;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_LOCK_WAITS; i++) {
+		__u32 seen = *(volatile __u32 *)lock;
+
+		if (!(seen & 1) && __sync_val_compare_and_swap(lock, seen, seen + 1) == seen)
+			return true;
+		bpf_ktime_get_ns();
+	}
+	return false;
+}
+
+static __always_inline bool fw_lock_patiently(__u32 *lock)
+{
+	return fw_lock(lock) || fw_wait_for_lock(lock);
 }
 
 /* An exchange, as adding without asking for the result orders nothing on arm64. */

@@ -234,7 +234,10 @@ static __always_inline void fw_tcp_start_end(struct fw_flow *flow, __u32 sender,
 	from->window = fw_at_least_one(segment->window);
 	terms->scale = segment->terms.scale;
 	terms->flags = segment->terms.flags | (terms->flags & FW_TCP_LIBERAL);
-	if (!(terms->flags & others->flags & FW_TCP_SCALES)) {
+	/* RFC 7323, section 2.2: both ends scale or none; what the other end says is known once it answers.
+	 */
+	if (sender != (flow->flags & FW_FLOW_OPENED_BY_SECOND) &&
+	    !(terms->flags & others->flags & FW_TCP_SCALES)) {
 		terms->scale = 0;
 		others->scale = 0;
 	}
