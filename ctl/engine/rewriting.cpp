@@ -8,7 +8,8 @@ namespace fwctl::engine {
 namespace {
 
 bool does_more(const policy::Rule& rule) {
-    return rule.action == policy::Action::kReject || rule.action == policy::Action::kRedirect;
+    return rule.action == policy::Action::kReject || rule.action == policy::Action::kRedirect ||
+           rule.action == policy::Action::kSynproxy;
 }
 
 }  // namespace

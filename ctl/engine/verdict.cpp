@@ -9,7 +9,7 @@ namespace fwctl::engine {
 namespace {
 
 constexpr std::array kReasons = {
-#define X(id, verdict, name, text) Reason{name, text, verdict},
+#define X(id, verdict, name, text) Reason{name, text, verdict, FW_REASON_##id},
     FW_REASONS(X)
 #undef X
 };
@@ -29,6 +29,7 @@ bool is_reason_name(std::string_view name) {
 
 std::string_view verdict_of(const Reason& reason, const policy::Rule* rule) {
     using policy::Action;
+    if (reason.number == FW_REASON_SYN_COOKIE) return policy::action_name(Action::kSynproxy);
     const bool says_more =
         rule != nullptr && (rule->action == Action::kReject || rule->action == Action::kRedirect);
     if (says_more) return policy::action_name(rule->action);

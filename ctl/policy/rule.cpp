@@ -114,7 +114,8 @@ Rule canonical(Rule rule) {
 }
 
 bool asks_state(const Rule& rule) {
-    return std::any_of(rule.fields.begin(), rule.fields.end(),
+    return rule.action == Action::kSynproxy ||
+           std::any_of(rule.fields.begin(), rule.fields.end(),
                        [](const FieldMatch& match) { return match.field == Field::kState; });
 }
 

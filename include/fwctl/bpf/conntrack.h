@@ -11,6 +11,7 @@
 
 #include "fwctl/bpf/flow_key.h"
 #include "fwctl/bpf/flow_table.h"
+#include "fwctl/bpf/proxied.h"
 #include "fwctl/bpf/tcp.h"
 
 static __always_inline __u32 fw_flow_now(void)
@@ -161,7 +162,7 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 	return state;
 }
 
-/* The flow of the packet, when it is known: its state. 0: it is not. */
+/* The flow of the packet, when it is known: its state, and FW_FOUND_PROXIED. 0: it is not. */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
 {
@@ -169,7 +170,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	struct fw_flow *flow;
 	bool is_proven = false;
 	__u32 tag, way;
-	__u8 state = 0;
+	__u8 state = 0, proxied = 0;
 	__u64 hash;
 
 	if (!table || !room || !generation)
@@ -187,6 +188,17 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		room->flow = *flow;
 		flow = &room->flow;
 	}
+	if (room->following.recalls) {
+		state = FW_STATE_ESTABLISHED;
+		if (flow->flags & FW_FLOW_PROXIED)
+			state = fw_recall_proxied(flow, room);
+		goto out;
+	}
+	if (flow->flags & FW_FLOW_PROXIED) {
+		proxied = FW_FOUND_PROXIED;
+		if (!fw_meet_proxied(flow, room, &state))
+			goto out;
+	}
 	state = fw_follow_flow(flow, &room->following, generation, &is_proven);
 	if (!fw_changes_flows())
 		goto out;
@@ -196,7 +208,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		fw_confirm(bucket, way, tag, room->following.now);
 out:
 	fw_unlock(&bucket->lock);
-	return state;
+	return state ? state | proxied : 0;
 }
 
 /* A new flow, or what is noted of a first fragment, in a way for new ones. It may be there already. */
@@ -306,11 +318,14 @@ __noinline int fw_begin_to_follow(fw_ctx *ctx, const struct fw_packet *packet, s
 	       fw_find_segment(ctx, packet, following);
 }
 
+/* The half of `policy`, the direction, and whether the packet is here for the second time, behind XDP. */
+enum { FW_TRACK_HALF = 1 << 0, FW_TRACK_OUT = 1 << 1, FW_TRACK_RECALLS = 1 << 2 };
+
 /* Sets the packet's state. */
-__noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
+__noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 {
+	__u32 zero = 0, half = what & FW_TRACK_HALF;
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
-	__u32 zero = 0;
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
 
@@ -320,8 +335,11 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
 		fw_join_fragments(&held->flows, packet, fw_flow_now());
 		return 0;
 	}
-	if (fw_begin_to_follow(ctx, packet, &room->following))
-		packet->state = fw_look_up_flow(&held->flows, room, generation);
+	if (fw_begin_to_follow(ctx, packet, &room->following)) {
+		room->following.direction = !!(what & FW_TRACK_OUT);
+		room->following.recalls = !!(what & FW_TRACK_RECALLS);
+		fw_put_state(packet, fw_look_up_flow(&held->flows, room, generation));
+	}
 	if (packet->fragment == FW_FRAGMENT_FIRST)
 		packet->flags |= FW_PACKET_OPENS;
 	if (packet->state)
