@@ -21,6 +21,7 @@ const Reason& reason_of(std::uint8_t number);
 bool is_reason_name(std::string_view name);
 
 // "allow", "deny", "reject", "redirect" or "synproxy"; `rule` is the one that decided, nullptr: none did.
-std::string_view verdict_of(const Reason& reason, const policy::Rule* rule);
+// `state` is an enum fw_flow_state: what the packet is to its flow.
+std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state);
 
 }  // namespace fwctl::engine

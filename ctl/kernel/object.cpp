@@ -61,7 +61,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         constants->fw_read_only = config.read_only ? 1 : 0;
         constants->fw_tracing = config.tracing ? 1 : 0;
         constants->fw_rehearses = config.rehearses ? 1 : 0;
-        constants->fw_makes_cookies = has_syn_cookies() ? 1 : 0;
+        constants->fw_makes_cookies = config.proxies && has_syn_cookies() ? 1 : 0;
         bpf_map__set_initial_value(map, bytes.data(), size);
     }
 }

@@ -225,8 +225,9 @@ struct fw_flow_room {
 	struct fw_following following;
 	struct fw_flow_proxy proxy; /* of the packet's flow, with FW_PACKET_PROXIED */
 	__u8 is_opening;	    /* its FW_FLOW_OPENING */
-	__u8 from_client;	    /* who has sent the packet */
-	__u8 unused[6];
+	__u8 from_client;	    /* who has sent the packet; 0 for ICMP errors */
+	__u8 client;		    /* which end of the key it is */
+	__u8 unused[5];
 };
 
 /* What became of flows; by processor. */

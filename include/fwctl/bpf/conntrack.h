@@ -162,6 +162,29 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 	return state;
 }
 
+/*
+ * Without the bucket's lock, whose holder is slow: a packet of a connection that action synproxy has opened
+ * must not go on untranslated. What is needed for that never changes once the server has answered. Answers as
+ * fw_look_up_flow(), 0 for all other flows.
+ */
+__noinline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct fw_flow_room *room, __u32 tag)
+{
+	struct fw_flow *flow;
+	__u32 way;
+
+	if (!bucket || !room)
+		return 0;
+	way = fw_find_way(bucket, &room->following.key, tag);
+	if (way == FW_NO_WAY)
+		return 0;
+	flow = &room->flow;
+	*flow = *fw_flow_at(bucket, way);
+	if (!(flow->flags & FW_FLOW_PROXIED) || fw_is_expired(flow, room->following.now) ||
+	    (__u32)fw_find_way(bucket, &room->following.key, tag) != way)
+		return 0;
+	return fw_recall_proxied(flow, room);
+}
+
 /* The flow of the packet, when it is known: its state, and FW_FOUND_PROXIED. 0: it is not. */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
@@ -178,8 +201,10 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	hash = fw_flow_hash(&room->following.key, table->keys);
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket || !fw_lock(&bucket->lock))
+	if (!bucket)
 		return 0;
+	if (!fw_lock(&bucket->lock))
+		return fw_look_up_busy(bucket, room, tag);
 	way = fw_find_way(bucket, &room->following.key, tag);
 	flow = fw_flow_at(bucket, way);
 	if (way == FW_NO_WAY || fw_is_expired(flow, room->following.now))

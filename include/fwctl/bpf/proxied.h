@@ -28,8 +28,8 @@ static __always_inline void fw_copy_proxy(const struct fw_flow *flow, struct fw_
 {
 	room->proxy = flow->proxy;
 	room->is_opening = !!(flow->flags & FW_FLOW_OPENING);
-	room->from_client = !room->following.is_error &&
-			    room->following.sender == (flow->flags & FW_FLOW_OPENED_BY_SECOND);
+	room->client = flow->flags & FW_FLOW_OPENED_BY_SECOND;
+	room->from_client = !room->following.is_error && room->following.sender == room->client;
 }
 
 /* Whether the packet is where it was sent with the client's numbers and is to get the server's. */

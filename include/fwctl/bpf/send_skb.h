@@ -168,6 +168,13 @@ static __always_inline bool fw_ctx_write_header(fw_ctx *ctx, __u32 at, struct fw
 	       bpf_l4_csum_replace(ctx, at + FW_TCP_CHECKSUM, 0, difference, 0) == 0;
 }
 
+/* A word that stands on an even place of what a checksum is about. */
+static __always_inline bool fw_ctx_write_word(fw_ctx *ctx, __u32 at, __u32 checksum, __be32 from, __be32 to)
+{
+	return bpf_l4_csum_replace(ctx, checksum, from, to, sizeof(to)) == 0 &&
+	       bpf_skb_store_bytes(ctx, at, &to, sizeof(to), 0) == 0;
+}
+
 static __always_inline bool fw_ctx_exchange(fw_ctx *ctx, __u32 at, struct fw_proxy_room *room,
 					    const __u32 size)
 {

@@ -112,6 +112,16 @@ static __always_inline bool fw_ctx_write_header(fw_ctx *ctx, __u32 at, struct fw
 	return false;
 }
 
+static __always_inline bool fw_ctx_write_word(fw_ctx *ctx, __u32 at, __u32 checksum, __be32 from, __be32 to)
+{
+	(void)ctx;
+	(void)at;
+	(void)checksum;
+	(void)from;
+	(void)to;
+	return false;
+}
+
 static __always_inline bool fw_ctx_swap_ends(fw_ctx *ctx, const struct fw_packet *packet,
 					     struct fw_proxy_room *room)
 {

@@ -272,10 +272,10 @@ static __always_inline int fw_shake_hands(fw_ctx *ctx, const struct fw_packet *p
 
 	if (packet->protocol != IPPROTO_TCP || !is_whole || (flags != FW_TCP_SYN && flags != FW_TCP_ACK))
 		return -FW_REASON_COOKIE_INVALID;
-	if (!fw_ctx_may_rewrite() || !fw_read_header(ctx, packet, room))
+	if (!fw_read_header(ctx, packet, room))
 		return -FW_REASON_SYNPROXY_FAILED;
 	if (flags == FW_TCP_SYN)
-		return fw_answer_syn(ctx, packet, room);
+		return fw_ctx_may_rewrite() ? fw_answer_syn(ctx, packet, room) : -FW_REASON_SYNPROXY_FAILED;
 	if (!fw_take_cookie(packet, room))
 		return -FW_REASON_COOKIE_INVALID;
 	if (!fw_ctx_translates())

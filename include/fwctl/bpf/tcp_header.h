@@ -18,6 +18,7 @@ enum {
 	FW_TCP_OPTION_SACK_PERMITTED = 4,
 	FW_TCP_OPTION_SACK = 5,
 	FW_TCP_SACK_NUMBERS = 8, /* of four blocks */
+	FW_TCP_SEQUENCE = 4,	 /* octets from the start of the header */
 };
 
 /* Options need not be aligned. */

@@ -137,6 +137,45 @@ __noinline int fw_finish_opening(fw_ctx *ctx, const struct fw_packet *packet, st
 	return fw_write_header(ctx, packet, room) ? FW_TO_KERNEL : -FW_REASON_SYNPROXY_FAILED;
 }
 
+/*
+ * An ICMP error that comes from the client's side and speaks of what the server has sent, so that path MTU
+ * discovery works: the server looks at the number in what is quoted. In IPv6 it is left as it is behind
+ * extension headers.
+ */
+__noinline int fw_translate_error(fw_ctx *ctx, const struct fw_packet *packet, struct fw_proxy_room *room)
+{
+	__u32 zero = 0, quote, header = sizeof(struct ipv6hdr), number;
+	struct fw_flow_room *flows = bpf_map_lookup_elem(&flow_room, &zero);
+
+	if (!packet || !room || !flows)
+		return -FW_REASON_SYNPROXY_FAILED;
+	quote = packet->l4_offset + FW_ICMP_HEADER;
+	if (!fw_ctx_read(ctx, quote, room->before, 8))
+		return FW_TO_KERNEL;
+	if (packet->family == FW_FAMILY_IPV4)
+		header = (room->before[0] & 15) * 4;
+	else if (room->before[offsetof(struct ipv6hdr, nexthdr)] != IPPROTO_TCP)
+		return FW_TO_KERNEL;
+	quote += header + FW_TCP_SEQUENCE;
+	if (!fw_ctx_read(ctx, quote, room->before, sizeof(number)))
+		return FW_TO_KERNEL;
+	number = fw_get_word(room->before, 0);
+	return fw_ctx_write_word(ctx, quote, packet->l4_offset + FW_ICMP_CHECKSUM, bpf_htonl(number),
+				 bpf_htonl(number - flows->proxy.sequence))
+		       ? FW_TO_KERNEL
+		       : -FW_REASON_SYNPROXY_FAILED;
+}
+
+static __always_inline bool fw_is_error_for_server(const struct fw_flow_room *flows,
+						   const struct fw_packet *packet, __u32 direction)
+{
+	const __u64 *to = (const void *)packet->destination.bytes;
+	const __u64 *client = flows->following.key.ends[flows->client & 1];
+
+	return flows->following.is_error && direction == FW_IN && flows->proxy.slot == fw_slot &&
+	       !flows->is_opening && (to[0] != client[0] || to[1] != client[1]);
+}
+
 /* A server that refuses: the client has a connection, to which the reset has to belong. */
 static __always_inline void fw_refuse(struct fw_proxy_room *room, const struct fw_flow_proxy *proxy)
 {
@@ -157,11 +196,11 @@ __noinline int fw_translate(fw_ctx *ctx, const struct fw_packet *packet, struct 
 	asm volatile("" : : "r"(ctx));
 	if (!packet || !room || !flows)
 		return -FW_REASON_SYNPROXY_FAILED;
+	if (fw_is_error_for_server(flows, packet, direction))
+		return fw_ctx_translates() ? fw_translate_error(ctx, packet, room) : FW_HAND_ON;
 	/* At other attachments the numbers are the server's; they must come past ours by TC. */
 	if (flows->proxy.slot != fw_slot || flows->from_client != (direction == FW_IN))
 		return fw_ctx_translates() ? FW_TO_KERNEL : FW_HAND_ON;
-	if (packet->protocol != IPPROTO_TCP)
-		return FW_TO_KERNEL;
 	if (!fw_ctx_translates())
 		return fw_hands_on ? FW_HAND_ON : -FW_REASON_SYNPROXY_FAILED;
 	if (!fw_read_header(ctx, packet, room))
