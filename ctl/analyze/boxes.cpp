@@ -54,7 +54,7 @@ Where where(Field field) {
         case Field::kEthertype:
             return {kEthertype, kAllKinds};
         case Field::kState:
-            return {kState, kAllKinds};
+            return {kState, ip};
         case Field::kLength:
             break;
     }

@@ -36,6 +36,8 @@ public:
             if (kKindNames[kind] != nullptr && tier_.rest.leaf[kind] != 0)
                 print("{} of any address: {}\n", kKindNames[kind], follow(tier_.rest.leaf[kind]));
         if (tier_.going_on != 0) print("rules that go on: {}\n", follow(tier_.going_on));
+        if (tier_.varying != 0)
+            print("rules that may hold for one packet of a flow alone: {}\n", follow(tier_.varying));
         put_entries();
         std::istringstream places(places_);
         std::size_t number = 0;

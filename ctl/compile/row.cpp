@@ -52,7 +52,7 @@ Location location_of(Field field) {
         case Field::kEthertype:
             return {offsetof(fw_packet, ethertype), 16, 0, 0, 0};
         case Field::kState:
-            return {offsetof(fw_packet, state), 8, 0, 0, 0};
+            return {offsetof(fw_packet, state), 8, 0, FW_TRAITS_IP, FW_TRAITS_IP};
     }
     return {};
 }

@@ -49,6 +49,7 @@ public:
           constraints_{Constraints(sets), Constraints(sets)},
           leaves_(image_.bank, false),
           counting_(image_.bank, true),
+          varying_(image_.bank, true),
           conditions_(image_.bank) {}
 
     Result<TierImage> build();
@@ -69,6 +70,8 @@ private:
     std::array<Constraints, FW_SIDES> constraints_;
     Leaves leaves_;
     Leaves counting_;
+    Leaves varying_;
+    std::vector<RowNumber> varying_rows_;
     Conditions conditions_;
     std::vector<Clause> clauses_;
     std::vector<Way> ways_;                     // of each clause
@@ -125,6 +128,16 @@ std::vector<Way> Builder::ways_of_clauses() const {
     return choose_ways(ends, classes_[FW_SOURCE], classes_[FW_DESTINATION]);
 }
 
+// Whether a row of the rule may hold for one packet of a flow and not for the next that is sent the same way
+// past the same attachment (fwctl/bpf/recall.h, which knows that the state of both is the same).
+bool varies(const Rule& rule, const std::vector<Membership>& memberships) {
+    return rule.rate || rule.expires != 0 || !memberships.empty() ||
+           std::any_of(rule.fields.begin(), rule.fields.end(), [](const policy::FieldMatch& match) {
+               return match.field != policy::Field::kState && match.field != policy::Field::kSourcePort &&
+                      match.field != policy::Field::kEthertype;
+           });
+}
+
 Status Builder::make_rows(Checks& checks) {
     for (std::size_t i = 0; i < clauses_.size(); ++i) {
         const Clause& clause = clauses_[i];
@@ -150,8 +163,15 @@ Status Builder::make_rows(Checks& checks) {
             row.where = static_cast<std::uint16_t>(where);
             row.checks[FW_SOURCE] = static_cast<std::uint16_t>(source);
             row.checks[FW_DESTINATION] = static_cast<std::uint16_t>(destination);
-            rows.push_back(policy::goes_on(clause.rule->action) ? counting_.add_row(row)
-                                                                : leaves_.add_row(row));
+            if (policy::goes_on(clause.rule->action)) {
+                rows.push_back(counting_.add_row(row));
+                continue;
+            }
+            if (varies(*clause.rule, clause.memberships)) {
+                row.reason |= FW_ROW_VARIES;
+                varying_rows_.push_back(varying_.add_row(row));
+            }
+            rows.push_back(leaves_.add_row(row));
         }
         rows_.push_back(std::move(rows));
     }
@@ -187,6 +207,7 @@ void Builder::put_leaves(const Checks& checks) {
     fw_tier& tier = image_.tier;
     tier.rest = leaves_.put_by_kind(rest);
     tier.going_on = counting_.put(counting);
+    tier.varying = varying_.put(varying_rows_);
     tier.by_address =
         std::any_of(ways_.begin(), ways_.end(), [](Way way) { return way != Way::kRest; }) ? 1 : 0;
     pairs.put(image_.bank, classes_[FW_SOURCE], classes_[FW_DESTINATION], leaves_, tier);
@@ -229,7 +250,10 @@ void Builder::put_meta() {
     fw_tier& tier = image_.tier;
     const std::string places = image_.places.text();
     tier.rule_count = static_cast<std::uint32_t>(input_.rules.size());
-    tier.asks_state = std::any_of(input_.rules.begin(), input_.rules.end(), policy::asks_state) ? 1 : 0;
+    for (const Rule& rule : input_.rules) {
+        if (policy::asks_state(rule)) tier.needs |= FW_TIER_FOLLOWS;
+        if (policy::rewrites(rule)) tier.needs |= FW_TIER_REWRITES;
+    }
     tier.counters = image_.bank.reserve(input_.counters.size(), 1);
     for (std::size_t i = 0; i < input_.counters.size(); ++i)
         image_.bank[tier.counters + static_cast<Address>(i)] = input_.counters[i];

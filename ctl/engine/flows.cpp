@@ -123,7 +123,7 @@ Status for_each_flow(const Store& store, const policy::Rule& filter, const UseFl
 }  // namespace
 
 bool follows_flows(const State& state) {
-    return state.main.tier.asks_state != 0 ||
+    return (state.main.tier.needs & FW_TIER_FOLLOWS) != 0 ||
            std::any_of(state.live.begin(), state.live.end(),
                        [](const CountedRule& counted) { return policy::asks_state(counted.rule); });
 }

@@ -9,24 +9,17 @@
 #include "policy/rule.h"
 
 namespace fwctl::engine {
-namespace {
-
-bool does_more(const policy::Rule& rule) {
-    return rule.action == policy::Action::kReject || rule.action == policy::Action::kRedirect ||
-           rule.action == policy::Action::kSynproxy;
-}
-
-}  // namespace
 
 bool rewrites(const policy::Policy& policy) {
     return policy.defaults.forward != policy::Forwarding::kStack ||
-           std::any_of(policy.rules.begin(), policy.rules.end(), does_more);
+           std::any_of(policy.rules.begin(), policy.rules.end(),
+                       [](const policy::Rule& rule) { return policy::rewrites(rule); });
 }
 
 bool rewrites(const State& state) {
-    return (state.main.tier.words != 0 && state.main.tier.actions != 0) || rewrites(state.front) ||
+    return (state.main.tier.needs & FW_TIER_REWRITES) != 0 || rewrites(state.front) ||
            std::any_of(state.live.begin(), state.live.end(),
-                       [](const CountedRule& counted) { return does_more(counted.rule); });
+                       [](const CountedRule& counted) { return policy::rewrites(counted.rule); });
 }
 
 bool lacks_tc_in(const fw_attachment& record) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "fwctl/abi/flow.h"
 #include "policy/addresses.h"
 #include "policy/field.h"
 #include "policy/packet_text.h"
@@ -156,7 +157,7 @@ PacketView view_of(const fw_packet& packet, fw_link link, fw_direction direction
     view.source_port = packet.source_port;
     view.selector = packet.selector;
     view.tcp_flags = packet.tcp_flags;
-    view.state = static_cast<policy::FlowState>(packet.state);
+    if (packet.state != FW_STATE_UNTRACKED) view.state = static_cast<policy::FlowState>(packet.state);
     view.direction = direction == FW_IN ? policy::Direction::kIn : policy::Direction::kOut;
     view.interfaces = std::move(interfaces);
     return view;

@@ -90,6 +90,9 @@ Found check_synproxy(const Rule& rule) {
         return Contradiction{"direction",
                              "synproxy answers who comes in, not this host; write direction = \"in\""};
     }
+    if (rule.ban) {
+        return Contradiction{"ban", "synproxy bans nobody: who has sent a SYN is not known"};
+    }
     return std::nullopt;
 }
 
@@ -172,7 +175,7 @@ bool admits_family(const Rule& rule, Family family) {
 
 bool is_of_ip(Field field) {
     return field != Field::kLength && field != Field::kVlan && field != Field::kMac &&
-           field != Field::kEthertype && field != Field::kState;
+           field != Field::kEthertype;
 }
 
 Found check_families(const Rule& rule) {

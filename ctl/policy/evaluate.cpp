@@ -202,7 +202,7 @@ std::optional<std::uint64_t> value_of(Field field, const PacketView& packet) {
         case Field::kEthertype:
             return packet.ethertype;
         case Field::kState:
-            return static_cast<std::uint64_t>(packet.state.value_or(FlowState::kUntracked));
+            return when(is_ip, static_cast<std::uint64_t>(packet.state.value_or(FlowState::kUntracked)));
     }
     return std::nullopt;
 }

@@ -119,6 +119,11 @@ bool asks_state(const Rule& rule) {
                        [](const FieldMatch& match) { return match.field == Field::kState; });
 }
 
+bool rewrites(const Rule& rule) {
+    return rule.action == Action::kReject || rule.action == Action::kRedirect ||
+           rule.action == Action::kSynproxy;
+}
+
 Status check_rule(const Rule& rule) {
     auto contradiction = find_contradiction(rule);
     return contradiction ? fail(std::move(contradiction->message), Exit::kUsage) : Status{};

@@ -27,6 +27,9 @@ Rule canonical(Rule rule);
 // Whether the rule can only be told when flows are followed.
 bool asks_state(const Rule& rule);
 
+// Whether packets that match are answered or sent elsewhere.
+bool rewrites(const Rule& rule);
+
 // An error when the rule contradicts itself (see check.h); expects a canonical rule.
 Status check_rule(const Rule& rule);
 

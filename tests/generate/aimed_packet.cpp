@@ -133,6 +133,7 @@ private:
     void set_family(Family family) {
         if (view_.family == family) return;
         view_.family = family;
+        if (!view_.state) view_.state = static_cast<policy::FlowState>(random_.below(5));
         view_.source = any_of({family, 0, {}}, random_);
         view_.destination = any_of({family, 0, {}}, random_);
     }

@@ -53,6 +53,7 @@ PacketView random_packet(Random& random) {
     if (random.percent(25)) view.vlan = static_cast<std::uint16_t>(random.between(1, 120));
     view.length = any_length(random);
     view.ethertype = any_ethertype(random);
+    view.state = static_cast<policy::FlowState>(random.below(5));
     const std::uint64_t kind = random.below(100);
     if (kind >= 95) return possible(view);
     view.family = kind < 60 ? Family::kIpv4 : Family::kIpv6;

@@ -69,6 +69,7 @@ PacketView possible(PacketView view) {
     const bool is_ipv4 = *view.family == Family::kIpv4;
     PacketView made = link(view);
     made.family = view.family;
+    made.state = view.state;
     made.ethertype = is_ipv4 ? kEthertypeIpv4 : kEthertypeIpv6;
     std::copy_n(view.source.begin(), is_ipv4 ? 4 : 16, made.source.begin());
     std::copy_n(view.destination.begin(), is_ipv4 ? 4 : 16, made.destination.begin());

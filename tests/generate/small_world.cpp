@@ -142,6 +142,7 @@ PacketView SmallWorld::packet() {
     if (!chance(10)) packet.mac = random_.between(0x525400000000, 0x525400000002);
     if (chance(4)) packet.mac = 0x525401000001;
     packet.vlan = random_.pick(kVlans);
+    packet.state = static_cast<policy::FlowState>(below(5));
     packet.ethertype = random_.pick(kEthertypes);
     packet.length = random_.pick(kLengths);
     if (chance(8)) return possible(packet);

@@ -13,7 +13,6 @@ ALLOWED = {
     "include/fwctl/bpf": ["include/fwctl/abi"],
     "xdp": ["include/fwctl/bpf", "include/fwctl/abi"],
     "tc": ["include/fwctl/bpf", "include/fwctl/abi"],
-    "sets": ["include/fwctl/bpf", "include/fwctl/abi"],
     "ctl/base": [],
     "ctl/policy": ["ctl/base"],
     "ctl/compile": ["ctl/policy", "ctl/base", "include/fwctl/abi"],

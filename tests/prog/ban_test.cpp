@@ -58,7 +58,7 @@ TEST_P(BanTest, TheSourceOfWhatTheRuleDecidesIsBanned) {
         };
         for (const bool v6 : {false, true}) {
             const auto ask = [&](std::uint16_t port) {
-                return (*judge)->judge(where, packet(v6, port)).value();
+                return (*judge)->judge(where, packet(v6, port), {}).value();
             };
             EXPECT_EQ(ask(10), (Judgement{std::nullopt, false})) << where.name;
             EXPECT_EQ(ask(9), (Judgement{"trap", drops})) << where.name;
@@ -82,8 +82,8 @@ TEST(BanTest, WhatGoesOutBansNobody) {
         return one.direction == policy::Direction::kOut;
     });
     const Bytes trap = ethernet() / ipv4() / udp({.destination = 9});
-    EXPECT_EQ((*judge)->judge(*docker, trap).value().rule, "trap");
-    EXPECT_EQ((*judge)->judge(*docker, trap).value().rule, "trap");
+    EXPECT_EQ((*judge)->judge(*docker, trap, {}).value().rule, "trap");
+    EXPECT_EQ((*judge)->judge(*docker, trap, {}).value().rule, "trap");
 }
 
 }  // namespace

@@ -133,6 +133,7 @@ PacketView view_of(const OracleResult& parsed, std::span<const std::uint8_t> fra
     view.direction = around.direction;
     view.interfaces = around.interfaces;
     view.now = around.now;
+    view.state = around.state;
     return view;
 }
 

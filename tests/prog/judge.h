@@ -46,7 +46,9 @@ public:
     // those of the context. Counters begin at 0.
     virtual Status load(const policy::Policy& policy, const policy::Context& context) = 0;
 
-    virtual Result<Judgement> judge(const Attachment& attachment, const Bytes& frame) = 0;
+    // `state` is what the packet is to its flow; absent: the judge is to find out by itself.
+    virtual Result<Judgement> judge(const Attachment& attachment, const Bytes& frame,
+                                    std::optional<policy::FlowState> state) = 0;
 
     // How many packets each rule has matched since load(), those that only count among them; without those
     // that have none.

@@ -115,6 +115,7 @@ private:
             packet_.fragment = FW_FRAGMENT_LATER;
         else if (more_fragments)
             packet_.fragment = FW_FRAGMENT_FIRST;
+        if (packet_.fragment != FW_FRAGMENT_NONE) packet_.fragment_id = u16(at + 4);
 
         if (packet_.fragment == FW_FRAGMENT_LATER)  // 7
             return later_fragment(fragment_offset);
@@ -161,6 +162,7 @@ private:
             if (is_fragment) {
                 fragment_offset = u16(at + 2) >> 3;
                 see_fragment(fragment_offset, (u16(at + 2) & 1) != 0);
+                packet_.fragment_id = static_cast<std::uint32_t>(u16(at + 4)) << 16 | u16(at + 6);
             }
             packet_.protocol = u8(at);
             at += size;

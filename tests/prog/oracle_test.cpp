@@ -74,13 +74,15 @@ public:
         return {};
     }
 
-    Result<Judgement> judge(const Attachment& attachment, const Bytes& frame) override {
+    Result<Judgement> judge(const Attachment& attachment, const Bytes& frame,
+                            std::optional<policy::FlowState> state) override {
         const OracleResult parsed = oracle_parse(frame, attachment.link);
         if (parsed.reason) return fail("the parser refuses a frame of the generator");
         PacketView around;
         around.direction = attachment.direction;
         around.interfaces = {attachment.name, attachment.device};
         around.now = monotonic_now();
+        around.state = state;
         const PacketView view = view_of(parsed, frame, attachment.link, around);
         const Expected expected = expect(rules_, defaults_, view, context_);
         count(rules_, expected.verdict, counters_);
@@ -210,7 +212,7 @@ private:
             for (std::size_t i = 0; i < packets / kAttachments.size(); ++i) {
                 const Frame frame = frame_of(draw_packet(attachment, rules, held, context));
                 const Expected expected = expect(rules, policy.defaults, frame.view, context);
-                const auto actual = judge_.judge(attachment, frame.bytes);
+                const auto actual = judge_.judge(attachment, frame.bytes, frame.view.state);
                 ASSERT_TRUE(actual) << actual.error().message << "\n" << hex(frame.bytes);
                 ASSERT_EQ(actual->rule, expected.judgement.rule)
                     << "packet " << i << " on " << attachment.name << ": " << hex(frame.bytes) << "\n"

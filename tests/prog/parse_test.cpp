@@ -92,6 +92,7 @@ void compare_packets(Differences& differences, const fw_packet& expected, const 
     COMPARE(source_mac);
     COMPARE(network_length);
     COMPARE(vlan_id);
+    COMPARE(fragment_id);
 #undef COMPARE
     if (differences.text().empty() && std::memcmp(&expected, &actual, sizeof(expected)) != 0)
         differences.add("reserved", "zeros", "something else, or this list lacks a field");

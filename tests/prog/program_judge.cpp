@@ -88,12 +88,6 @@ Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& c
     return fill(context);
 }
 
-Status ProgramJudge::set_clock(std::uint64_t nanoseconds) {
-    for (const kernel::Object& program : programs_)
-        if (auto set = program.set_question(nanoseconds); !set) return set;
-    return {};
-}
-
 Status ProgramJudge::fill(const policy::Context& context) {
     for (const engine::DynamicSet& set : store_->dynamic_sets()) {
         const engine::SetMembers members = store_->members(set);
@@ -108,11 +102,14 @@ Status ProgramJudge::fill(const policy::Context& context) {
     return {};
 }
 
-Result<Judgement> ProgramJudge::judge(const Attachment& attachment, const Bytes& frame) {
+Result<Judgement> ProgramJudge::judge(const Attachment& attachment, const Bytes& frame,
+                                      std::optional<policy::FlowState> state) {
     const auto place = static_cast<std::size_t>(
         std::find_if(kAttachments.begin(), kAttachments.end(),
                      [&](const Attachment& one) { return one.name == attachment.name; }) -
         kAttachments.begin());
+    const auto assumed = state ? std::optional(static_cast<std::uint8_t>(*state)) : std::nullopt;
+    if (auto set = programs_[place].set_question(clock_, assumed); !set) return tl::unexpected(set.error());
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
     options.data_in = frame.data();
@@ -121,6 +118,7 @@ Result<Judgement> ProgramJudge::judge(const Attachment& attachment, const Bytes&
         return fail(fmt::format("BPF_PROG_TEST_RUN: {}", strerror(-error)));
     auto trace = programs_[place].trace();
     if (!trace) return tl::unexpected(trace.error());
+    last_ = *trace;
     Judgement judgement;
     if (trace->rule != FW_NO_RULE) judgement.rule = rules_.at(trace->rule);
     // Not by the hook's action: a rejected packet becomes its own answer.

@@ -360,7 +360,7 @@ public:
 private:
     void step(const Attachment& attachment, const policy::Context& context) {
         if (world_.chance(2)) buckets_.now += world_.below(world_.chance(4) ? 20 * kSecond : kSecond / 20);
-        ASSERT_TRUE(judge_.set_clock(buckets_.now));
+        judge_.set_clock(buckets_.now);
         PacketView packet =
             aim_at_.empty() ? world_.packet() : generate::aimed_packet(aim_at_, context, random_);
         packet.length = std::min(packet.length, 1500U);
@@ -373,7 +373,7 @@ private:
         packet.now = engine::monotonic_now();
         const Frame frame = frame_of(packet);
         const policy::Verdict expected = policy::evaluate(all_, frame.view, context, &buckets_);
-        const auto actual = judge_.judge(attachment, frame.bytes);
+        const auto actual = judge_.judge(attachment, frame.bytes, frame.view.state);
         ASSERT_TRUE(actual) << actual.error().message;
         const auto name = expected.rule ? std::optional(all_[*expected.rule].name) : std::nullopt;
         ASSERT_EQ(actual->rule, name) << listing();

@@ -112,9 +112,9 @@ struct fw_flow_verdict {
 	__u32 generation; /* struct fw_now; 0: none */
 	__u32 rule;	  /* index of its counters, or FW_NO_RULE */
 	__u32 priority;
-	__u16 slot;  /* of the attachment */
+	__u16 place; /* the attachment's slot << 1 | enum fw_direction */
 	__u8 reason; /* enum fw_reason */
-	__u8 tier;   /* enum fw_tier_number, and FW_FLOW_VERDICT_OUT */
+	__u8 tier;   /* enum fw_tier_number */
 };
 FW_ASSERT_SIZE(struct fw_flow_verdict, 16);
 
@@ -223,6 +223,7 @@ struct fw_following {
 struct fw_flow_room {
 	struct fw_flow flow; /* one that is made, or a copy to try on */
 	struct fw_following following;
+	struct fw_flow_verdict verdict; /* that the flow has of the packet's way; none with FW_PACKET_PROXIED */
 	struct fw_flow_proxy proxy; /* of the packet's flow, with FW_PACKET_PROXIED */
 	__u8 is_opening;	    /* its FW_FLOW_OPENING */
 	__u8 from_client;	    /* who has sent the packet; 0 for ICMP errors */

@@ -150,11 +150,16 @@ struct fw_row {
 	__u32 conditions;     /* address of struct fw_condition; 0: none */
 	__u16 checks[2];      /* by enum fw_side: the bit of fw_class.checks, plus one; 0: none */
 	__u16 where;	      /* the bit of the attachment's `where`; 0: holds everywhere */
-	__u8 reason;	      /* enum fw_reason: gives the verdict; and FW_ROW_BANS */
+	__u8 reason;	      /* enum fw_reason: gives the verdict; and FW_ROW_VARIES, FW_ROW_BANS */
 	__u8 flags;	      /* enum fw_row_flags */
 };
 FW_ASSERT_SIZE(struct fw_row, 32);
-enum { FW_ROW_BANS = 0x80 }; /* the rule puts the source into a set: see struct fw_action */
+enum {
+	/* With `reason`, which is below 64. */
+	FW_ROW_VARIES = 0x40, /* it may hold for one packet of a way of a flow and not for the next */
+	FW_ROW_BANS = 0x80,   /* the rule puts the source into a set: see struct fw_action */
+	FW_ROW_REASON = 0x3f,
+};
 
 /* Where a packet is sent on. */
 struct fw_next_hop {

@@ -38,6 +38,11 @@ struct fw_address_index {
 	__u32 outside[3];
 };
 
+enum fw_tier_needs {
+	FW_TIER_FOLLOWS = 1 << 0,  /* a rule has `state` */
+	FW_TIER_REWRITES = 1 << 1, /* a rule rejects or redirects */
+};
+
 struct fw_tier {
 	__u32 bank; /* its first page: an index of the map `pages` */
 	struct fw_address_index addresses[FW_SIDES];
@@ -46,11 +51,12 @@ struct fw_tier {
 	__u32 by_address;     /* not 0: an end finds rules */
 	struct fw_kinds rest; /* the rules that neither end finds */
 	__u32 going_on; /* entry: rules that count or log; all that match in front of the verdict hold */
+	__u32 varying;	/* entry: the rows with FW_ROW_VARIES, which are also in the leaves above */
 	__u32 first_priority; /* of the first rule */
 	__u32 actions; /* address: for each rule the address of its struct fw_action, or 0; 0: none has one */
 	/* What the programs do not read: see ctl/compile/tier.h. */
-	__u32 asks_state; /* not 0: a rule has `state` */
-	__u32 words;	  /* of the bank that are used; 0: the tier has no rules */
+	__u32 needs; /* enum fw_tier_needs */
+	__u32 words; /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
 	__u32 counters; /* address: for each rule the index of its counters */
 	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */

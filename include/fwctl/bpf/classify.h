@@ -346,9 +346,10 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 	}
 	if (search.rule == FW_NO_RULE)
 		search.reason = generation->default_reason[direction];
-	return (struct fw_decision){.reason = search.reason & ~FW_ROW_BANS,
+	return (struct fw_decision){.reason = search.reason & FW_ROW_REASON,
 				    .tier = tier,
 				    .bans = search.reason & FW_ROW_BANS,
+				    .varies = search.reason & FW_ROW_VARIES,
 				    .rule = search.rule,
 				    .priority = search.best};
 }

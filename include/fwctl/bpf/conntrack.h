@@ -192,7 +192,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	struct fw_flow_bucket *bucket;
 	struct fw_flow *flow;
 	bool is_proven = false;
-	__u32 tag, way;
+	__u32 tag, way, sender;
 	__u8 state = 0, proxied = 0;
 	__u64 hash;
 
@@ -225,6 +225,9 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 			goto out;
 	}
 	state = fw_follow_flow(flow, &room->following, generation, &is_proven);
+	sender = room->following.sender;
+	asm volatile("" : "+r"(sender));
+	room->verdict = flow->verdicts[sender & 1];
 	if (!fw_changes_flows())
 		goto out;
 	if (!state)

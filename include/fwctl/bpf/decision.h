@@ -30,10 +30,10 @@ struct fw_now {
 };
 
 struct fw_decision {
-	__u8 reason; /* enum fw_reason */
-	__u8 tier;   /* enum fw_tier_number: that the rule is of */
-	__u8 bans;   /* not 0: the rule puts the source into a set */
-	__u8 unused;
+	__u8 reason;	/* enum fw_reason */
+	__u8 tier;	/* enum fw_tier_number: that the rule is of */
+	__u8 bans;	/* not 0: the rule puts the source into a set */
+	__u8 varies;	/* not 0: the next packet of the flow may be decided otherwise */
 	__u32 rule;	/* index of its counters, or FW_NO_RULE */
 	__u32 priority; /* of the rule */
 };

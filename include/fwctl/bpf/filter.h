@@ -13,6 +13,7 @@
 #include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/parse.h"
+#include "fwctl/bpf/recall.h"
 
 /* The built-in rule under whose name the parser drops. */
 static __always_inline __u32 fw_parser_rule(__u8 reason)
@@ -120,6 +121,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 
 	if (!fw_read_now(&now))
 		return FW_ACTION_PASS;
+	/* Else clang 14 keeps a second copy of it on the stack, which has no room for it. */
+	asm volatile("" : : "r"(&now) : "memory");
 	if (!fw_ctx_begins_at_link(ctx))
 		return FW_ACTION_DROP;
 	if (fw_ctx_is_own_answer(ctx, now.secret, direction))
@@ -145,7 +148,12 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			packet.state = fw_last.assumed_state - 1;
 		else if (now.generation->follows)
 			fw_track(ctx, &packet, (now.number & 1) | direction << 1);
-		decision = fw_classify(&packet, now.generation, direction);
+		if (!fw_may_recall(&packet) ||
+		    !fw_recall(&packet, now.generation, now.number, direction, &decision)) {
+			decision = fw_classify(&packet, now.generation, direction);
+			if (fw_may_recall(&packet))
+				fw_remember(&packet, now.generation, now.number, direction, &decision);
+		}
 		if (decision.bans && direction == FW_IN && !fw_read_only)
 			fw_ban_source(&packet, now.generation, &decision);
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&

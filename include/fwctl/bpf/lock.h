@@ -3,10 +3,10 @@
  * Locks of a few instructions, in memory that programs on all processors share: maps of maps have no room for
  * those of the kernel.
  *
- * Promises: nobody waits for long: who does not get the lock in FW_LOCK_TRIES goes without. The holder is done
- * in less than a microsecond, unless the hypervisor took its processor away; programs are not interrupted by
- * each other on one processor, and none ends with a lock held. fwctl itself never takes one, as it can be
- * killed.
+ * Promises: nobody waits for long: who does not get the lock in FW_LOCK_TRIES goes without. The holder is
+ * done in less than a microsecond, unless the hypervisor took its processor away; programs are not
+ * interrupted by each other on one processor, and none ends with a lock held. fwctl itself never takes one,
+ * as it can be killed.
  */
 #ifndef FWCTL_BPF_LOCK_H
 #define FWCTL_BPF_LOCK_H
@@ -16,7 +16,8 @@
 
 enum { FW_LOCK_TRIES = 512 };
 
-/* The word is odd while it is taken, and grows by two each time: who only reads sees that something changed. */
+/* The word is odd while it is taken, and grows by two each time: who only reads sees that something changed.
+ */
 static __always_inline bool fw_lock(__u32 *lock)
 {
 #pragma clang loop unroll(disable)

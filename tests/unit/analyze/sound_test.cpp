@@ -133,7 +133,7 @@ TEST(AnalyzeSoundly, InGeneratedPolicies) {
 // A rule that the analysis holds against another one is needed for it: nothing is said without it.
 TEST(AnalyzeSoundly, NamesOnlyRulesThatAreNeeded) {
     std::size_t named = 0;
-    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    for (std::uint64_t seed = 0; seed < 200; ++seed) {
         generate::SmallWorld world(seed);
         Policy policy = world.policy();
         for (const Rule& rule : builtin_rules()) {

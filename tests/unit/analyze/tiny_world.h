@@ -128,12 +128,14 @@ public:
         vary(all, has(kVlans), {0, 1, 2, 4095, 4096}, [](auto& packet, auto value) { packet.vlan = value; });
         vary(all, has(kLengths), {0, 1, 20, 39, 40, 41, 47, 48, 49, 59, 60, 61, 67, 68, 65535, 65536},
              [](auto& packet, auto value) { packet.length = value; });
-        vary(all, has(kDirections), {1, 2},
+        vary(all, has(kDirections) || has(kStates), {1, 2},  // `state` is for packets on their way in
              [](auto& packet, auto value) { packet.direction = static_cast<Direction>(value); });
         vary_interfaces(all, policy);
         vary(all, true, {0, 4, 6}, [](auto& packet, auto value) {
             if (value != 0) packet.family = static_cast<Family>(value);
         });
+        vary(all, has(kStates), {0, 1, 2, 3, 4},
+             [](auto& packet, auto value) { packet.state = static_cast<FlowState>(value); });
         vary(all, true, {0, 1, 0x0801, 0x0806, 0x0900, 0x9000, 0xffff},
              [](auto& packet, auto value) { packet.ethertype = value; });
         vary(all, has(kAddresses), {0, 1, 2, 3, 77}, [](auto& packet, auto value) {

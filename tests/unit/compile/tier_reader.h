@@ -171,6 +171,7 @@ private:
         packet.tcp_flags = packet_.tcp_flags;
         packet.ttl = packet_.ttl;
         packet.traffic_class = static_cast<std::uint8_t>(packet_.dscp << 2);
+        if (packet_.state) packet.state = static_cast<std::uint8_t>(*packet_.state);
         return packet;
     }
 

@@ -84,8 +84,9 @@ TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
         "p.toml:6:1: error: unknown key \"colour\"\n"
         "   6 | colour = 2\n"
         "     | ^~~~~~\n"
-        "  hint: the keys of a rule are name, comment, action, reject, redirect, sample, ban, service, from, to, "
-        "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, on, direction, rate\n");
+        "  hint: the keys of a rule are name, comment, action, reject, redirect, sample, ban, service, from, "
+        "to, "
+        "sport, flags, fragment, length, ttl, dscp, vlan, mac, ethertype, state, on, direction, rate\n");
 }
 
 TEST(ParsePolicy, WantsRulesAsAListOfTables) {

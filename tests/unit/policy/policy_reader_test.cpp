@@ -380,7 +380,6 @@ TEST(Rules, SayWhatIsNotSupportedYet) {
     EXPECT_EQ(errors_of(R"([[rule]]
 name = "a"
 action = "deny"
-state = ["new"]
 [vip.web]
 address = "203.0.113.10"
 [[vip.web.backend]]
@@ -392,17 +391,14 @@ gue = 6080
 packet = "tcp 198.51.100.7:40000 > 203.0.113.10:443 syn on wan"
 expect = "balance web"
 )"),
-              R"(p.toml:5:1: error: "state" is not supported yet
-   5 | state = ["new"]
-     | ^~~~~
-p.toml:6:2: error: "vip" is not supported yet
-   6 | [vip.web]
+              R"(p.toml:5:2: error: "vip" is not supported yet
+   5 | [vip.web]
      |  ^~~
-p.toml:11:2: error: "decapsulate" is not supported yet
-  11 | [decapsulate]
+p.toml:10:2: error: "decapsulate" is not supported yet
+  10 | [decapsulate]
      |  ^~~~~~~~~~~
-p.toml:15:10: error: "balance" is not supported yet
-  15 | expect = "balance web"
+p.toml:14:10: error: "balance" is not supported yet
+  14 | expect = "balance web"
      |          ^~~~~~~~~~~~~
 )");
 }

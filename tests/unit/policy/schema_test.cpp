@@ -19,9 +19,9 @@ TEST(Schema, HasItsKeysInTheOrderInWhichTheyAreWritten) {
         EXPECT_FALSE(key.meaning.empty()) << key.name;
     }
     EXPECT_EQ(names, (std::vector<std::string_view>{
-                         "name", "comment", "action", "reject",  "redirect", "sample",    "ban",       "service",
-                         "from", "to",      "sport",  "flags",   "fragment", "length",    "ttl",
-                         "dscp", "vlan",    "mac",    "ethertype", "on",     "direction", "rate"}));
+                         "name", "comment", "action",    "reject", "redirect", "sample",    "ban", "service",
+                         "from", "to",      "sport",     "flags",  "fragment", "length",    "ttl", "dscp",
+                         "vlan", "mac",     "ethertype", "state",  "on",       "direction", "rate"}));
     EXPECT_EQ(find_rule_key("form"), nullptr);
 }
 

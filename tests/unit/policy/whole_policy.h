@@ -165,6 +165,7 @@ private:
         {"vlan", {"none", "10", "100-4095"}},
         {"mac", {"52:54:00:12:34:56", "52:54:00:00:00:00/24", "52:54:00:12:34:57"}},
         {"ethertype", {"ip", "ip6", "arp", "0x88cc", "2048-2060"}},
+        {"state", {"new", "established", "related", "invalid", "untracked"}},
         {"on", {"eth0", "eth*", "docker0", "*", "a\"b\\c"}},
         {"direction", {"in", "out"}},
         {"rate",
