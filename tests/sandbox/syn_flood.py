@@ -1,6 +1,6 @@
-"""A process of its own that sends SYNs from addresses that nobody has.
+"""A process of its own that sends SYNs from addresses that nobody has, until it is killed.
 
-    syn_flood.py NETNS INTERFACE MAC ADDRESS PORT COUNT
+    syn_flood.py NETNS INTERFACE MAC ADDRESS PORT
 
 The sources are of 198.18.0.0/15 (RFC 2544), or of 2001:db8:bad::/48 where ADDRESS is of IPv6. Checksums are right: nothing but
 the cookie tells these SYNs from others.
@@ -15,7 +15,6 @@ import cable
 import netns
 
 OPTIONS = bytes.fromhex("020405b4 0402080a 00001000 00000000 01030307")
-SPOOFED = {4: "198.18.0.0/15", 6: "2001:db8:bad::/48"}
 
 
 def folded(total):
@@ -49,11 +48,10 @@ def frames(mac, address, port, seed=1):
                + struct.pack("!HHIIHHHH", sport, port, sequence, 0, size // 4 << 12 | 2, 64240, check, 0) + OPTIONS)
 
 
-def main(name, interface, mac, address, port, count):
+def main(name, interface, mac, address, port):
     with netns.packet_socket(name, interface) as out:
-        made = frames(mac, address, int(port))
-        for _ in range(int(count)):
-            cable.send(out, next(made))
+        for frame in frames(mac, address, int(port)):
+            cable.send(out, frame)
 
 
 if __name__ == "__main__":

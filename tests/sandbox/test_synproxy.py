@@ -8,7 +8,6 @@ import subprocess
 import pytest
 
 import netns
-import syn_flood
 from conftest import until
 from router import CLIENT, FAMILIES, ROUTER, SERVER, WIRED, Router, Way, errors, url
 
@@ -230,21 +229,21 @@ def test_a_flood_reaches_no_server_and_new_clients_connect(router, family, place
         bed.check(name, "nft", SPOOFED_SYNS)
     router.apply('in = "deny"', synproxy('"tcp/9000"'))
     mac = netns.mac_of(bed.name("fw"), "in0")
-    count, connected = FLOOD // 4, 0  # by each of the four cases
+    # A million through one of the ways; the others show the same with fewer.
+    enough = FLOOD if (place, family, router.way) == ("behind", 4, WAYS["native-wire"]) else FLOOD // 20
+    connected = 0
     with served(bed, role, 9000, 1000) as serving:
-        flood = subprocess.Popen([PYTHON, HERE / "syn_flood.py", bed.name("client"), "eth0", mac, address, "9000", str(count)])
+        flood = subprocess.Popen([PYTHON, HERE / "syn_flood.py", bed.name("client"), "eth0", mac, address, "9000"])
         try:
             until(lambda: router.counted("syn-cookie") > 1000)
-            while flood.poll() is None:
+            while connected < 10 or router.counted("syn-cookie") < enough:
                 ask(bed, address, 9000, 100_000)
                 connected += 1
-            assert flood.returncode == 0
+            assert flood.poll() is None
         finally:
             flood.kill()
             flood.wait()
             serving.kill()
-    assert connected > 0
-    assert router.counted("syn-cookie") >= count, "each was answered"
     assert accepted(router, role) == connected
     assert (spoofed_seen(bed, "server"), spoofed_seen(bed, "fw")) == (0, 0)
     assert errors(bed, role, "TcpExtSyncookiesSent", "TcpExtTCPReqQFullDrop", "TcpExtListenDrops") == 0

@@ -223,11 +223,11 @@ struct fw_following {
 struct fw_flow_room {
 	struct fw_flow flow; /* one that is made, or a copy to try on */
 	struct fw_following following;
-	struct fw_flow_verdict verdict; /* that the flow has of the packet's way; none with FW_PACKET_PROXIED */
-	struct fw_flow_proxy proxy; /* of the packet's flow, with FW_PACKET_PROXIED */
-	__u8 is_opening;	    /* its FW_FLOW_OPENING */
-	__u8 from_client;	    /* who has sent the packet; 0 for ICMP errors */
-	__u8 client;		    /* which end of the key it is */
+	struct fw_flow_verdict verdict; /* of the packet's way; none with FW_PACKET_PROXIED */
+	struct fw_flow_proxy proxy;	/* of the packet's flow, with FW_PACKET_PROXIED */
+	__u8 is_opening;		/* its FW_FLOW_OPENING */
+	__u8 from_client;		/* who has sent the packet; 0 for ICMP errors */
+	__u8 client;			/* which end of the key it is */
 	__u8 unused[5];
 };
 

@@ -183,7 +183,8 @@ const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
 const volatile __u8 fw_read_only;  /* put nobody into sets: the question is about live state */
 /* The maps are this question's own: buckets are charged, also when silent, by the clock of fw_last. */
 const volatile __u8 fw_rehearses;
-/* SYN cookies: the kernel has the helpers, and TC is there both ways. Else the verifier takes the calls out. */
+/* SYN cookies: the kernel has the helpers, and TC is there both ways. Else the verifier takes the calls out.
+ */
 const volatile __u8 fw_makes_cookies;
 const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
 

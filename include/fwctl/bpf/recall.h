@@ -34,9 +34,9 @@ static __always_inline __u16 fw_verdict_place(__u32 direction)
  * first one, and was not looked up as what it is part of. A flow of action synproxy has no room. */
 static __always_inline bool fw_may_recall(const struct fw_packet *packet)
 {
-	return !fw_silent && packet->state == FW_STATE_ESTABLISHED &&
-	       !(packet->flags & FW_PACKET_PROXIED) && packet->fragment != FW_FRAGMENT_LATER &&
-	       packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_ICMPV6;
+	return !fw_silent && packet->state == FW_STATE_ESTABLISHED && !(packet->flags & FW_PACKET_PROXIED) &&
+	       packet->fragment != FW_FRAGMENT_LATER && packet->protocol != IPPROTO_ICMP &&
+	       packet->protocol != IPPROTO_ICMPV6;
 }
 
 /* Whether the row may hold: the classes of the addresses are not known here. */

@@ -131,7 +131,7 @@ __noinline int fw_finish_opening(fw_ctx *ctx, const struct fw_packet *packet, st
 	window = bpf_ntohs(((const struct fw_tcp_head *)room->before)->window);
 	fw_make_clients_ack(room, &flows->proxy);
 	if (!fw_write_header(ctx, packet, room) || !fw_ctx_swap_ends(ctx, packet, room) ||
-	    !fw_ctx_send_copy_up(ctx) || !fw_ctx_swap_ends(ctx, packet, room))
+	    !(fw_silent || fw_ctx_send_copy_up(ctx)) || !fw_ctx_swap_ends(ctx, packet, room))
 		return -FW_REASON_SYNPROXY_FAILED;
 	fw_make_window_update(room, &flows->proxy, window);
 	return fw_write_header(ctx, packet, room) ? FW_TO_KERNEL : -FW_REASON_SYNPROXY_FAILED;

@@ -72,7 +72,10 @@ TEST(FindContradiction, SynproxyIsForTcpThatComesIn) {
               "action: synproxy is for TCP, which udp/53 is not");
     EXPECT_EQ(synproxy({{"service", {"tcp/80"}}, {"direction", {"out"}}}),
               "direction: synproxy answers who comes in, not this host; write direction = \"in\"");
-    EXPECT_EQ(synproxy({{"service", {"tcp/80"}}, {"ban.set", {"banned"}}}),
+    EXPECT_EQ(found({{"action", {"synproxy"}}, {"service", {"tcp/80"}}},
+                    [](Rule& rule) {
+                        rule.ban = Ban{"banned", {}};
+                    }),
               "ban: synproxy bans nobody: who has sent a SYN is not known");
 }
 
