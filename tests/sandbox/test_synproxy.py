@@ -266,3 +266,17 @@ def test_an_attachment_needs_tc_both_ways(router):
 def test_doctor_says_whether_it_works(testbed):
     texts = [finding["text"] for finding in testbed("pair").json("b", "doctor")["findings"]]
     assert "programs make SYN cookies: action synproxy works" in texts
+
+
+def test_the_policy_of_the_page_holds_its_own_test(testbed, tmp_path):
+    page = (HERE.parents[1] / "docs" / "synproxy.md").read_text()
+    (written,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    policy = tmp_path / "policy.toml"
+    policy.write_text(written)
+    bed = testbed("pair")
+    assert "1 test" in bed.fwctl("b", "test", policy).stdout
+    bed.fwctl("b", "apply", policy)
+    asked = bed.json("b", "explain", "tcp 198.51.100.7:40000 > 203.0.113.1:443 syn on wan")
+    assert (asked["verdict"], asked["rule"]["name"]) == ("synproxy", "web")
+    asked = bed.json("b", "explain", "tcp 198.51.100.7:40000 > 203.0.113.1:443 ack on wan")
+    assert (asked["verdict"], asked["reason"]) == ("deny", "cookie-invalid")
