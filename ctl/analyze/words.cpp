@@ -16,6 +16,8 @@ std::string_view verb(Action action, bool of_several) {
             return of_several ? "reject" : "rejects";
         case Action::kRedirect:
             return of_several ? "redirect" : "redirects";
+        case Action::kSynproxy:
+            return of_several ? "proxy" : "proxies";
         case Action::kCount:
             return of_several ? "count" : "counts";
         case Action::kLog:

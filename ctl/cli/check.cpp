@@ -9,10 +9,21 @@
 #include "cli/output.h"
 #include "cli/policy_file.h"
 #include "compile/dump.h"
+#include "kernel/probe.h"
 #include "policy/print.h"
 
 namespace fwctl::cli {
 namespace {
+
+// What this kernel cannot do; apply refuses it.
+void warn_of_kernel(policy::Loaded& loaded) {
+    for (const policy::Rule& rule : loaded.policy.rules)
+        if (rule.action == policy::Action::kSynproxy && !kernel::has_syn_cookies())
+            loaded.warnings.warning(
+                rule.place.file, rule.place.span,
+                fmt::format("this kernel ({}) makes no SYN cookies for programs, which synproxy needs",
+                            kernel::kernel_release()));
+}
 
 Result<Exit> check(const std::string& path, bool dump, const Globals& globals) {
     auto loaded = read_policy_file(path, globals);
@@ -20,6 +31,7 @@ Result<Exit> check(const std::string& path, bool dump, const Globals& globals) {
     if (!dump)
         for (const analyze::Finding& finding : analyze::analyze(loaded->policy))
             loaded->warnings.warning(finding.place.file, finding.place.span, finding.message);
+    if (!dump) warn_of_kernel(*loaded);
     if (!globals.quiet) fmt::print(stderr, "{}", loaded->warnings.render());
     if (dump) {
         auto image = compile::dump_image(loaded->policy);

@@ -60,6 +60,11 @@ void examine_kernel(std::vector<Finding>& findings) {
                                             ? "TC programs are attached by links (TCX)"
                                             : "TC programs are attached as filters on clsact: this "
                                               "kernel has no TCX (Linux 6.6)"});
+    findings.push_back(kernel::has_syn_cookies()
+                           ? Finding{Verdict::kGood, "programs make SYN cookies: action synproxy works"}
+                           : Finding{Verdict::kNote,
+                                     "this kernel makes no SYN cookies for programs (CONFIG_SYN_COOKIES): "
+                                     "policies with action synproxy are refused"});
 }
 
 Status examine_interface(const net::Interface& interface, std::vector<Finding>& findings) {

@@ -264,7 +264,7 @@ void add_explain(CLI::App& app, Command& command) {
     verb->add_option("--pcap", options->capture, "Each packet of a capture, pcap or pcapng")
         ->option_text("FILE");
     verb->add_option("--expect", options->expect, "End with status 11 when the verdict is another one")
-        ->check(CLI::IsMember({"allow", "deny", "reject", "redirect"}))
+        ->check(CLI::IsMember({"allow", "deny", "reject", "redirect", "synproxy"}))
         ->option_text("VERDICT");
     verb->callback([options, &command] {
         command.run = [options, &command] { return run(*options, command.globals); };

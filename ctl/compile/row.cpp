@@ -96,6 +96,8 @@ std::uint8_t reason_of(Action action) {
             return FW_REASON_RULE_REJECT;
         case Action::kRedirect:
             return FW_REASON_RULE_REDIRECT;
+        case Action::kSynproxy:
+            return FW_REASON_RULE_SYNPROXY;
         case Action::kAllow:
         case Action::kCount:
         case Action::kLog:

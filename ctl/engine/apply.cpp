@@ -138,6 +138,7 @@ Status Application::prepare() {
                      report_.live.absorbed.empty() && report_.live.discarded.empty() &&
                      report_.detached.empty() && !attaching_->changes_anything() && !request_.trial;
     if (holds_already_) return {};
+    if (auto can = check_synproxy(policy_, next_); !can) return can;
     if (rewrites(policy_))
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);

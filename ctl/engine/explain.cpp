@@ -134,8 +134,8 @@ Result<Judgement> Explainer::judge(const Attachment& attachment, fw_direction di
     if (trace->rule != FW_NO_RULE && judgement.rule == nullptr)
         return fail(
             fmt::format("the program names a rule that fwctl does not know (counter {})", trace->rule));
-    judgement.verdict =
-        verdict_of(*judgement.reason, judgement.rule == nullptr ? nullptr : &judgement.rule->rule);
+    judgement.verdict = verdict_of(
+        *judgement.reason, judgement.rule == nullptr ? nullptr : &judgement.rule->rule, trace->packet.state);
     judgement.trace = *trace;
     return judgement;
 }

@@ -178,6 +178,7 @@ kernel::ProgramConfig program_config(const Attachment& attachment, fw_hook hook,
     config.may_rewrite = mode == XdpMode::kNative && (record.flags & FW_ATTACHMENT_WIRE) != 0;
     config.hands_on = both && hook == FW_HOOK_XDP;
     config.behind_xdp = both && hook == FW_HOOK_TC_IN;
+    config.proxies = (record.hooks & FW_HOOK_TC_IN) != 0 && (record.hooks & FW_HOOK_TC_OUT) != 0;
     return config;
 }
 

@@ -1,8 +1,11 @@
 #include "engine/rewriting.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "engine/hooks.h"
+#include "kernel/probe.h"
 #include "policy/rule.h"
 
 namespace fwctl::engine {
@@ -22,6 +25,32 @@ bool rewrites(const State& state) {
 bool lacks_tc_in(const fw_attachment& record) {
     return (record.flags & FW_ATTACHMENT_HOOKS_NAMED) == 0 && (record.hooks & FW_HOOK_XDP) != 0 &&
            (record.hooks & FW_HOOK_TC_IN) == 0;
+}
+
+Status check_synproxy(const policy::Policy& policy, const State& state) {
+    constexpr std::uint8_t kBoth = FW_HOOK_TC_IN | FW_HOOK_TC_OUT;
+    for (const policy::Rule& rule : policy.rules) {
+        if (rule.action != policy::Action::kSynproxy) continue;
+        if (!kernel::has_syn_cookies())
+            return fail(
+                fmt::format("rule \"{}\" has action synproxy: this kernel ({}) makes no SYN cookies for "
+                            "programs (Linux 6.0 or later with CONFIG_SYN_COOKIES)",
+                            rule.name, kernel::kernel_release()));
+        for (const Attachment& attachment : state.attachments) {
+            const std::vector<std::string> names = attachment.names();
+            const bool is_for = std::any_of(names.begin(), names.end(), [&](const std::string& name) {
+                return policy::any_matches(rule.on, name);
+            });
+            std::uint8_t hooks = attachment.record.hooks;
+            if (lacks_tc_in(attachment.record)) hooks |= FW_HOOK_TC_IN;
+            if (!attachment.enabled || !is_for || (hooks & kBoth) == kBoth) continue;
+            return fail(
+                fmt::format("rule \"{}\" has action synproxy, and {} has the hooks {} alone: synproxy "
+                            "needs tc-in and tc-out; attach it with them, or say where with \"on\"",
+                            rule.name, attachment.name(), hook_list(attachment.record.hooks)));
+        }
+    }
+    return {};
 }
 
 Status complete_hooks(const Store& store, State& state) {

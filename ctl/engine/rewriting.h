@@ -15,6 +15,10 @@ bool rewrites(const State& state);
 // An attachment with XDP alone for what comes in, unless the user has named its hooks.
 bool lacks_tc_in(const fw_attachment& record);
 
+// An error when a rule has action synproxy and the kernel, or an attachment that the rule is for, cannot do
+// it.
+Status check_synproxy(const policy::Policy& policy, const State& state);
+
 // Gives TC ingress to the attachments of the state that lack it. They judge on meanwhile.
 Status complete_hooks(const Store& store, State& state);
 

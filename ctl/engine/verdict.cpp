@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <array>
 
+#include "fwctl/abi/flow.h"
 #include "policy/schema.h"
 
 namespace fwctl::engine {
 namespace {
 
 constexpr std::array kReasons = {
-#define X(id, verdict, name, text) Reason{name, text, verdict},
+#define X(id, verdict, name, text) Reason{name, text, verdict, FW_REASON_##id},
     FW_REASONS(X)
 #undef X
 };
@@ -27,10 +28,15 @@ bool is_reason_name(std::string_view name) {
                        [name](const Reason& reason) { return reason.name == name; });
 }
 
-std::string_view verdict_of(const Reason& reason, const policy::Rule* rule) {
+std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state) {
     using policy::Action;
+    // Also where TC answers in place of the program that was asked.
+    const bool answers = reason.number == FW_REASON_SYN_COOKIE ||
+                         reason.number == FW_REASON_SYNPROXY_FAILED ||
+                         (reason.number == FW_REASON_RULE_SYNPROXY && state == FW_STATE_NEW);
     const bool says_more =
-        rule != nullptr && (rule->action == Action::kReject || rule->action == Action::kRedirect);
+        rule != nullptr && (rule->action == Action::kReject || rule->action == Action::kRedirect ||
+                            (rule->action == Action::kSynproxy && answers));
     if (says_more) return policy::action_name(rule->action);
     return policy::action_name(reason.verdict == FW_DROP ? Action::kDeny : Action::kAllow);
 }

@@ -13,13 +13,15 @@ struct Reason {
     std::string_view name;  // "rule-deny"
     std::string_view text;  // what it means to a person
     fw_verdict verdict = FW_PASS;
+    fw_reason number = FW_REASON_COUNT;
 };
 
 // `number` is one of enum fw_reason.
 const Reason& reason_of(std::uint8_t number);
 bool is_reason_name(std::string_view name);
 
-// "allow", "deny", "reject" or "redirect"; `rule` is the one that decided, nullptr: none did.
-std::string_view verdict_of(const Reason& reason, const policy::Rule* rule);
+// "allow", "deny", "reject", "redirect" or "synproxy"; `rule` is the one that decided, nullptr: none did.
+// `state` is an enum fw_flow_state: what the packet is to its flow.
+std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state);
 
 }  // namespace fwctl::engine

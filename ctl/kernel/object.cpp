@@ -61,6 +61,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         constants->fw_read_only = config.read_only ? 1 : 0;
         constants->fw_tracing = config.tracing ? 1 : 0;
         constants->fw_rehearses = config.rehearses ? 1 : 0;
+        constants->fw_makes_cookies = config.proxies && has_syn_cookies() ? 1 : 0;
         bpf_map__set_initial_value(map, bytes.data(), size);
     }
 }
@@ -77,6 +78,7 @@ FW_SAME_PLACE(fw_silent);
 FW_SAME_PLACE(fw_read_only);
 FW_SAME_PLACE(fw_tracing);
 FW_SAME_PLACE(fw_rehearses);
+FW_SAME_PLACE(fw_makes_cookies);
 #undef FW_SAME_PLACE
 
 Status set_pins(bpf_object* object, const StatePaths& paths) {

@@ -30,6 +30,7 @@ struct ProgramConfig {
     bool may_rewrite = false;  // XDP: answers, redirects and forwards by itself
     bool hands_on = false;     // XDP: TC ingress, with `behind_xdp`, does what it may not
     bool behind_xdp = false;
+    bool proxies = false;  // action synproxy: TC is there both ways
     // For BPF_PROG_TEST_RUN alone: judge by a half of `policy` that may not hold yet, count nothing, note
     // what was compared.
     std::optional<std::uint32_t> half;

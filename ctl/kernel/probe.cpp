@@ -90,6 +90,18 @@ bool jit_enabled() {
     return !file || value != 0;
 }
 
+bool has_syn_cookies() {
+    static const bool has = [] {
+        for (const auto type : {BPF_PROG_TYPE_XDP, BPF_PROG_TYPE_SCHED_CLS})
+            for (const auto helper :
+                 {BPF_FUNC_tcp_raw_gen_syncookie_ipv4, BPF_FUNC_tcp_raw_gen_syncookie_ipv6,
+                  BPF_FUNC_tcp_raw_check_syncookie_ipv4, BPF_FUNC_tcp_raw_check_syncookie_ipv6})
+                if (libbpf_probe_bpf_helper(type, helper, nullptr) == 0) return false;
+        return true;
+    }();
+    return has;
+}
+
 std::string kernel_release() {
     utsname names{};
     uname(&names);

@@ -29,6 +29,9 @@ bool has_extensions();
 // namespace alone).
 bool jit_enabled();
 
+// SYN cookies made and checked by programs: CONFIG_SYN_COOKIES, which all distributions set.
+bool has_syn_cookies();
+
 std::string kernel_release();
 
 }  // namespace fwctl::kernel

@@ -74,6 +74,28 @@ Found check_redirect(const Rule& rule) {
     return std::nullopt;
 }
 
+Found check_synproxy(const Rule& rule) {
+    if (rule.action != Action::kSynproxy) {
+        return std::nullopt;
+    }
+    const auto odd = std::find_if(rule.services.begin(), rule.services.end(),
+                                  [](const Service& service) { return !is_tcp(service); });
+    if (odd != rule.services.end()) {
+        return Contradiction{"action",
+                             is_any(*odd)
+                                 ? "synproxy is for TCP; add service = \"tcp/443\", or another one"
+                                 : fmt::format("synproxy is for TCP, which {} is not", format_service(*odd))};
+    }
+    if (rule.direction == Direction::kOut) {
+        return Contradiction{"direction",
+                             "synproxy answers who comes in, not this host; write direction = \"in\""};
+    }
+    if (rule.ban) {
+        return Contradiction{"ban", "synproxy bans nobody: who has sent a SYN is not known"};
+    }
+    return std::nullopt;
+}
+
 Found check_ban(const Rule& rule) {
     if (!rule.ban) {
         return std::nullopt;
@@ -185,8 +207,8 @@ Found check_families(const Rule& rule) {
 }  // namespace
 
 std::optional<Contradiction> find_contradiction(const Rule& rule) {
-    for (const auto check :
-         {check_action, check_redirect, check_ban, check_protocols, check_fragment, check_families}) {
+    for (const auto check : {check_action, check_redirect, check_synproxy, check_ban, check_protocols,
+                             check_fragment, check_families}) {
         if (Found found = check(rule)) {
             return found;
         }

@@ -116,6 +116,7 @@ enum class Action : std::uint8_t {
     kDeny,
     kReject,    // dropped, and the sender is told
     kRedirect,  // sent out of another interface
+    kSynproxy,  // connections are allowed, once their client has brought back a SYN cookie
     kCount,     // counted; the next rules are asked
     kLog,       // counted and reported; the next rules are asked
 };

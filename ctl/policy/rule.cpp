@@ -114,12 +114,14 @@ Rule canonical(Rule rule) {
 }
 
 bool asks_state(const Rule& rule) {
-    return std::any_of(rule.fields.begin(), rule.fields.end(),
+    return rule.action == Action::kSynproxy ||
+           std::any_of(rule.fields.begin(), rule.fields.end(),
                        [](const FieldMatch& match) { return match.field == Field::kState; });
 }
 
 bool rewrites(const Rule& rule) {
-    return rule.action == Action::kReject || rule.action == Action::kRedirect;
+    return rule.action == Action::kReject || rule.action == Action::kRedirect ||
+           rule.action == Action::kSynproxy;
 }
 
 Status check_rule(const Rule& rule) {

@@ -221,7 +221,8 @@ constexpr std::array kRouteKeys = {
 };
 
 constexpr std::array kExpectations = {Choice<int>{"allow", 0}, Choice<int>{"deny", 1},
-                                      Choice<int>{"reject", 2}, Choice<int>{"redirect", 3}};
+                                      Choice<int>{"reject", 2}, Choice<int>{"redirect", 3},
+                                      Choice<int>{"synproxy", 4}};
 
 Status add_expect(Test& test, std::string_view word) {
     int place = 0;
@@ -237,8 +238,8 @@ constexpr std::array kTestKeys = {
               "The packet, as `fwctl explain` reads it.",
               [](Test& test, std::string_view word) { return read_text(test.packet, word, "packet"); },
               [](const Test& test) { return Words{test.packet}; }},
-    Key<Test>{"expect", ValueKind::kWord, true, "allow, deny, reject or redirect", "What is to become of it.",
-              add_expect, [](const Test& test) { return Words{test.expect}; }},
+    Key<Test>{"expect", ValueKind::kWord, true, "allow, deny, reject, redirect or synproxy",
+              "What is to become of it.", add_expect, [](const Test& test) { return Words{test.expect}; }},
     Key<Test>{"because", ValueKind::kWord, false, "the name of a rule, or a reason",
               "What is to decide; absent: whatever does.",
               [](Test& test, std::string_view word) { return read_text(test.because, word, "because"); },

@@ -22,9 +22,10 @@ namespace {
 using Words = std::vector<std::string>;
 
 constexpr std::array kActions = {
-    Choice<Action>{"allow", Action::kAllow},   Choice<Action>{"deny", Action::kDeny},
-    Choice<Action>{"reject", Action::kReject}, Choice<Action>{"redirect", Action::kRedirect},
-    Choice<Action>{"count", Action::kCount},   Choice<Action>{"log", Action::kLog},
+    Choice<Action>{"allow", Action::kAllow},       Choice<Action>{"deny", Action::kDeny},
+    Choice<Action>{"reject", Action::kReject},     Choice<Action>{"redirect", Action::kRedirect},
+    Choice<Action>{"synproxy", Action::kSynproxy}, Choice<Action>{"count", Action::kCount},
+    Choice<Action>{"log", Action::kLog},
 };
 
 constexpr std::array kRejects = {
@@ -251,7 +252,7 @@ std::vector<RuleKey> make_rule_keys() {
          "What the rule is called; no two rules share a name.", add_name, name_words},
         {"comment", ValueKind::kWord, false, "one line of text", "Why the rule is there.", add_comment,
          comment_words},
-        {"action", ValueKind::kWord, true, "allow, deny, reject, redirect, count or log",
+        {"action", ValueKind::kWord, true, "allow, deny, reject, redirect, synproxy, count or log",
          "What becomes of a packet that matches; behind count and log the next rules are asked.", add_action,
          action_words},
         {"reject", ValueKind::kWord, false,
@@ -286,7 +287,8 @@ std::vector<RuleKey> make_rule_keys() {
         {"on", ValueKind::kWords, false, "eth0, veth*",
          "Attachment or interface that the packet passes; absent: every attached one.", add_on, on_words},
         {"direction", ValueKind::kWord, false, "in or out",
-         "Into the interface or out of it; absent: both, for action redirect and with rate, ban or state in.",
+         "Into the interface or out of it; absent: both, for action redirect and synproxy, and with rate, "
+         "ban or state in.",
          add_direction, direction_words},
         {"rate", ValueKind::kWord, false, "over 5/minute burst 10 per source, under 1000000/second bytes",
          "Packets that are over that rate, or under it (docs/rates.md); absent: every packet.", add_rate,

@@ -62,6 +62,7 @@ Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::st
     config.behind_xdp = station.behind_xdp;
     config.tracing = true;
     config.rehearses = station.rehearses;
+    config.proxies = true;
     auto object = kernel::Object::open(kind_of(hook), config, runner.store_->paths());
     if (!object) return tl::unexpected(object.error());
     runner.object_.emplace(std::move(*object));

@@ -165,7 +165,8 @@ def assert_all_counted(cable, frames, direction):
     unused = [reason for reason, (packets, _) in counted.items() if packets == 0]
     assert unused[:2] == ["truncated-ethernet", "default-deny"]
     assert unused[2:] == ["rule-reject", "reject-silent", "reject-limited", "rule-redirect", "redirect-kernel", "redirect-failed",
-                          "forwarded", "own-answer"]
+                          "forwarded", "own-answer", "rule-synproxy", "syn-cookie", "cookie-accepted", "cookie-invalid",
+                          "synproxy-failed"]
 
 
 def test_all_that_comes_in_is_counted(cable, mode, frames):

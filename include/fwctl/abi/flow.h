@@ -94,6 +94,7 @@ enum fw_tcp_flags {
 	FW_TCP_HAS_ACKNOWLEDGED = 1 << 1, /* fw_tcp_end.acknowledged is valid */
 	FW_TCP_LIBERAL = 1 << 2,	  /* picked up in the middle: its window is not known */
 	FW_TCP_CLOSES = 1 << 3,		  /* it has sent the first FIN */
+	FW_TCP_STAMPS = 1 << 4,		  /* its SYN had a timestamp */
 };
 
 enum fw_flow_flags {
@@ -102,6 +103,8 @@ enum fw_flow_flags {
 	FW_FLOW_OPENED_BY_BOTH = 1 << 2,   /* TCP: a simultaneous open (RFC 9293, section 3.5) */
 	FW_FLOW_CHALLENGED = 1 << 3,	   /* TCP: the next acknowledgment may be a challenge (RFC 5961) */
 	FW_FLOW_ASSURED = 1 << 4,	   /* TCP: established, and went on after it was answered */
+	FW_FLOW_PROXIED = 1 << 5,	   /* TCP: opened by action synproxy; has a fw_flow_proxy */
+	FW_FLOW_OPENING = 1 << 6,	   /* of these: the server has not answered yet */
 };
 
 /* The verdict on one way of a flow, as one attachment has given it. */
@@ -114,6 +117,29 @@ struct fw_flow_verdict {
 	__u8 tier;   /* enum fw_tier_number */
 };
 FW_ASSERT_SIZE(struct fw_flow_verdict, 16);
+
+/*
+ * A connection that action synproxy has answered in the server's place (docs/synproxy.md). All else that the
+ * flow knows of it is in the client's numbers: those that stand in what the client sends and gets.
+ */
+struct fw_flow_proxy {
+	__u32 cookie;	/* the number that the client got as that of the server's SYN */
+	__u32 sequence; /* what is added to the server's numbers on their way to the client */
+	__u32 time;	/* likewise to its timestamps; while FW_FLOW_OPENING: the one that the client got */
+	__u16 window;	/* of the client's ACK, as it stood in the header */
+	__u16 slot;	/* of the attachment that has answered: there numbers are translated */
+	__u8 flags;	/* enum fw_proxy_flags */
+	__u8 client_scale;
+	__u8 server_scale;
+	__u8 unused[13];
+};
+FW_ASSERT_SIZE(struct fw_flow_proxy, 32);
+enum fw_proxy_flags {
+	FW_PROXY_STAMPED = 1 << 0,	 /* both ends send timestamps */
+	FW_PROXY_SCALED = 1 << 1,	 /* the client scales windows, and was told FW_PROXY_SCALE */
+	FW_PROXY_SERVER_SCALED = 1 << 2, /* so does the server: by server_scale */
+};
+enum { FW_PROXY_SCALE = 7 };
 
 struct fw_flow {
 	struct fw_flow_key key;
@@ -131,7 +157,10 @@ struct fw_flow {
 			       acknowledged */
 	struct fw_tcp_terms again_terms; /* as again_window */
 	__u16 unused_too;
-	struct fw_flow_verdict verdicts[2]; /* by the end that has sent the packet */
+	union {
+		struct fw_flow_verdict verdicts[2]; /* by the end that has sent the packet */
+		struct fw_flow_proxy proxy;	    /* with FW_FLOW_PROXIED: then there are no verdicts */
+	};
 };
 FW_ASSERT_SIZE(struct fw_flow, 128);
 
@@ -174,6 +203,7 @@ struct fw_segment {
 	__u8 flags;
 	__u8 kind;		   /* enum fw_segment_kind */
 	struct fw_tcp_terms terms; /* of a SYN */
+	__u32 time;		   /* likewise, with FW_TCP_STAMPS */
 };
 
 /* What the programs know of a packet while they look for its flow. */
@@ -185,14 +215,21 @@ struct fw_following {
 	__u8 otherwise;		   /* enum fw_flow_state: what the packet is when its flow is not known */
 	__u8 protocol;
 	__u8 has_segment;
-	__u8 is_error; /* an ICMP error: the flow is that of the packet which it quotes */
+	__u8 is_error;	/* an ICMP error: the flow is that of the packet which it quotes */
+	__u8 direction; /* enum fw_direction */
+	__u8 recalls;	/* the packet was followed already: nothing changes */
 };
 
 /* Room for what would not fit on their stack; by processor. */
 struct fw_flow_room {
 	struct fw_flow flow; /* one that is made, or a copy to try on */
 	struct fw_following following;
-	struct fw_flow_verdict verdict; /* that the flow has of the packet's way */
+	struct fw_flow_verdict verdict; /* of the packet's way; none with FW_PACKET_PROXIED */
+	struct fw_flow_proxy proxy;	/* of the packet's flow, with FW_PACKET_PROXIED */
+	__u8 is_opening;		/* its FW_FLOW_OPENING */
+	__u8 from_client;		/* who has sent the packet; 0 for ICMP errors */
+	__u8 client;			/* which end of the key it is */
+	__u8 unused[5];
 };
 
 /* What became of flows; by processor. */

@@ -40,8 +40,9 @@ enum fw_fragment {
 };
 
 enum fw_packet_flags {
-	FW_PACKET_L4 = 1 << 0,	  /* ports or ICMP type and code are valid */
-	FW_PACKET_OPENS = 1 << 1, /* the first of its flow: it is in the table once it was let pass */
+	FW_PACKET_L4 = 1 << 0,	    /* ports or ICMP type and code are valid */
+	FW_PACKET_OPENS = 1 << 1,   /* the first of its flow: it is in the table once it was let pass */
+	FW_PACKET_PROXIED = 1 << 2, /* its connection was opened by action synproxy */
 };
 
 enum { FW_NO_VLAN = 4096 };

@@ -51,7 +51,16 @@ enum fw_verdict {
 	X(REDIRECT_FAILED, FW_DROP, "redirect-failed",                                                       \
 	  "a rule with action redirect matched; its interface is not there or does not take it")             \
 	X(FORWARDED, FW_REDIRECT, "forwarded", "let in, and sent on past the stack")                         \
-	X(OWN_ANSWER, FW_PASS, "own-answer", "what fwctl itself sends for a rule with action reject")
+	X(OWN_ANSWER, FW_PASS, "own-answer", "what fwctl itself sends for a rule with action reject")        \
+	X(RULE_SYNPROXY, FW_PASS, "rule-synproxy",                                                           \
+	  "a rule with action synproxy matched; part of a connection that was opened")                       \
+	X(SYN_COOKIE, FW_DROP, "syn-cookie", "a rule with action synproxy answered a SYN with a cookie")     \
+	X(COOKIE_ACCEPTED, FW_PASS, "cookie-accepted",                                                       \
+	  "a rule with action synproxy took an ACK's cookie: the server gets a SYN in its place")            \
+	X(COOKIE_INVALID, FW_DROP, "cookie-invalid",                                                         \
+	  "a rule with action synproxy matched what is no SYN, of no connection and without a cookie")       \
+	X(SYNPROXY_FAILED, FW_DROP, "synproxy-failed",                                                       \
+	  "a packet that action synproxy cannot answer or translate (docs/synproxy.md)")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

@@ -98,7 +98,9 @@ __noinline int fw_finish_answer(const struct fw_packet *packet, struct fw_answer
 	return 0;
 }
 
-static __always_inline void fw_answer_ipv4(const struct fw_packet *packet, struct fw_answering *answer)
+/* `back`: to where the packet came from; else on to where it goes. */
+static __always_inline void fw_answer_ipv4(const struct fw_packet *packet, struct fw_answering *answer,
+					   bool back, __u8 ttl)
 {
 	__u32 *words = fw_answer_word(answer, FW_ANSWER_TRANSPORT - sizeof(struct iphdr));
 	__u32 tos = answer->protocol == IPPROTO_ICMP ? FW_ANSWER_TOS : 0;
@@ -106,23 +108,24 @@ static __always_inline void fw_answer_ipv4(const struct fw_packet *packet, struc
 
 	words[0] = bpf_htonl(0x45000000 | tos << 16 | (sizeof(struct iphdr) + answer->body));
 	words[1] = bpf_htonl(0x4000); /* don't fragment */
-	words[2] = bpf_htonl(FW_ANSWER_TTL << 24 | answer->protocol << 16);
-	__builtin_memcpy(&words[3], packet->destination.bytes, 4);
-	__builtin_memcpy(&words[4], packet->source.bytes, 4);
+	words[2] = bpf_htonl(ttl << 24 | answer->protocol << 16);
+	__builtin_memcpy(&words[back ? 3 : 4], packet->destination.bytes, 4);
+	__builtin_memcpy(&words[back ? 4 : 3], packet->source.bytes, 4);
 #pragma unroll
 	for (int i = 0; i < 5; i++)
 		sum += words[i];
 	*fw_answer_half(answer, FW_ANSWER_TRANSPORT - 10) = ~fw_fold(sum);
 }
 
-static __always_inline void fw_answer_ipv6(const struct fw_packet *packet, struct fw_answering *answer)
+static __always_inline void fw_answer_ipv6(const struct fw_packet *packet, struct fw_answering *answer,
+					   bool back, __u8 ttl)
 {
 	__u32 *words = fw_answer_word(answer, FW_ANSWER_TRANSPORT - sizeof(struct ipv6hdr));
 
 	words[0] = bpf_htonl(0x60000000);
-	words[1] = bpf_htonl(answer->body << 16 | answer->protocol << 8 | FW_ANSWER_TTL);
-	__builtin_memcpy(&words[2], packet->destination.bytes, 16);
-	__builtin_memcpy(&words[6], packet->source.bytes, 16);
+	words[1] = bpf_htonl(answer->body << 16 | answer->protocol << 8 | ttl);
+	__builtin_memcpy(&words[back ? 2 : 6], packet->destination.bytes, 16);
+	__builtin_memcpy(&words[back ? 6 : 2], packet->source.bytes, 16);
 }
 
 /* The link header of the packet, with its addresses exchanged. */

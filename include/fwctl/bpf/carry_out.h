@@ -13,15 +13,32 @@
 #include "fwctl/bpf/bank.h"
 #include "fwctl/bpf/reject.h"
 #include "fwctl/bpf/route.h"
+#include "fwctl/bpf/synproxy.h"
+
+/* A packet of a connection that a rule with action synproxy has let in, which opens none. */
+static __always_inline bool fw_is_let_in(const struct fw_packet *packet)
+{
+	return packet->state == FW_STATE_ESTABLISHED || packet->state == FW_STATE_RELATED;
+}
+
+static __always_inline bool fw_forwards(const struct fw_decision *decision,
+					const struct fw_generation *generation, __u32 direction)
+{
+	return direction == FW_IN && generation->forward && (fw_ctx_may_rewrite() || fw_hands_on) &&
+	       fw_verdict_of(decision->reason) == FW_PASS;
+}
 
 /* Whether the decision is more than a verdict. */
-static __always_inline bool fw_is_more(const struct fw_decision *decision,
+static __always_inline bool fw_is_more(const struct fw_packet *packet, const struct fw_decision *decision,
 				       const struct fw_generation *generation, __u32 direction)
 {
 	if (decision->reason == FW_REASON_RULE_REJECT || decision->reason == FW_REASON_RULE_REDIRECT)
 		return true;
-	return direction == FW_IN && generation->forward && (fw_ctx_may_rewrite() || fw_hands_on) &&
-	       fw_verdict_of(decision->reason) == FW_PASS;
+	if (decision->reason == FW_REASON_RULE_SYNPROXY && !fw_is_let_in(packet))
+		return true;
+	if (packet->flags & FW_PACKET_PROXIED && fw_verdict_of(decision->reason) != FW_DROP)
+		return true;
+	return fw_forwards(decision, generation, direction);
 }
 
 /* NULL: the rule says nothing more. */
@@ -117,17 +134,52 @@ static __always_inline __u32 fw_answer_of(const struct fw_generation *generation
 	return action ? action->answer : FW_ANSWER_AUTO;
 }
 
-/* The hook's action, or one of FW_HAND_ON and FW_TO_KERNEL: then the verdict of the reason holds. */
-static __always_inline int fw_carry_out(fw_ctx *ctx, const struct fw_packet *packet,
-					const struct fw_generation *generation, __u32 direction,
-					struct fw_decision *decision)
+/* As fw_carry_out(), of what action synproxy has to do with the packet. `number`: of the generation. */
+static __always_inline int fw_carry_out_synproxy(fw_ctx *ctx, const struct fw_packet *packet, __u32 number,
+						 __u32 direction, struct fw_decision *decision)
 {
+	__u32 request = (number & FW_REQUEST_HALF) | (direction == FW_OUT ? FW_REQUEST_OUT : 0);
 	int action;
 
+	if (decision->reason == FW_REASON_RULE_SYNPROXY)
+		request |= FW_REQUEST_OPENS;
+	action = fw_synproxy(ctx, packet, request);
+	if (action >= 0)
+		decision->reason = FW_REASON_SYN_COOKIE;
+	if (action >= FW_TO_KERNEL)
+		return action;
+	decision->reason = -action;
+	return FW_DECIDED;
+}
+
+/* Whether action synproxy may have to do with the packet. */
+static __always_inline bool fw_may_be_proxied(const struct fw_packet *packet,
+					      const struct fw_generation *generation,
+					      const struct fw_decision *decision)
+{
+	return generation->follows && fw_verdict_of(decision->reason) != FW_DROP &&
+	       (decision->reason == FW_REASON_RULE_SYNPROXY || packet->flags & FW_PACKET_PROXIED);
+}
+
+/* The hook's action, or one of FW_HAND_ON and FW_TO_KERNEL: then the verdict of the reason holds. */
+static __always_inline int fw_carry_out(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_now *now,
+					struct fw_decision *decision)
+{
+	const struct fw_generation *generation = now->generation;
+	__u32 direction = now->direction;
+	int action;
+
+	if (fw_may_be_proxied(packet, generation, decision)) {
+		action = fw_carry_out_synproxy(ctx, packet, now->number, direction, decision);
+		if (action != FW_TO_KERNEL)
+			return action;
+	}
 	if (decision->reason == FW_REASON_RULE_REDIRECT)
 		return fw_redirect(ctx, packet, generation, decision);
-	if (decision->reason != FW_REASON_RULE_REJECT)
+	if (fw_forwards(decision, generation, direction))
 		return fw_forward(ctx, packet, generation, decision);
+	if (decision->reason != FW_REASON_RULE_REJECT)
+		return FW_TO_KERNEL;
 	action = fw_reject(ctx, packet, fw_answer_of(generation, decision) | direction << 8);
 	if (action < 0)
 		decision->reason = -action;

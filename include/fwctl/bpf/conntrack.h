@@ -11,6 +11,7 @@
 
 #include "fwctl/bpf/flow_key.h"
 #include "fwctl/bpf/flow_table.h"
+#include "fwctl/bpf/proxied.h"
 #include "fwctl/bpf/tcp.h"
 
 static __always_inline __u32 fw_flow_now(void)
@@ -193,8 +194,31 @@ static __always_inline bool fw_sees_one_way(const struct fw_generation *generati
 }
 
 /*
- * The flow of the packet, when it is known: its state. 0: it is not. Who does not get the lock is invalid: no
- * rule lets it in as part of a flow, nor takes it for the first packet of one.
+ * Without the bucket's lock, whose holder is slow: a packet of a connection that action synproxy has opened
+ * must not go on untranslated. What is needed for that never changes once the server has answered. Answers as
+ * fw_look_up_flow(), 0 for all other flows.
+ */
+__noinline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct fw_flow_room *room, __u32 tag)
+{
+	struct fw_flow *flow;
+	__u32 way;
+
+	if (!bucket || !room)
+		return 0;
+	way = fw_find_way(bucket, &room->following.key, tag);
+	if (way == FW_NO_WAY)
+		return 0;
+	flow = &room->flow;
+	*flow = *fw_flow_at(bucket, way);
+	if (!(flow->flags & FW_FLOW_PROXIED) || fw_is_expired(flow, room->following.now) ||
+	    (__u32)fw_find_way(bucket, &room->following.key, tag) != way)
+		return 0;
+	return fw_recall_proxied(flow, room);
+}
+
+/*
+ * The flow of the packet, when it is known: its state, and FW_FOUND_PROXIED. 0: it is not. Who does not get
+ * the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first packet of one.
  */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
@@ -203,7 +227,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	struct fw_flow *flow;
 	bool is_proven = false;
 	__u32 tag, way, sender;
-	__u8 state = 0;
+	__u8 state = 0, proxied = 0;
 	__u64 hash;
 
 	if (!table || !room || !generation)
@@ -215,7 +239,8 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		return 0;
 	if (!fw_lock_patiently(&bucket->lock)) {
 		fw_count_busy();
-		return FW_STATE_INVALID;
+		state = fw_look_up_busy(bucket, room, tag);
+		return state ? state : FW_STATE_INVALID;
 	}
 	way = fw_find_way(bucket, &room->following.key, tag);
 	flow = fw_flow_at(bucket, way);
@@ -224,6 +249,17 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	if (!fw_changes_flows()) {
 		room->flow = *flow;
 		flow = &room->flow;
+	}
+	if (room->following.recalls) {
+		state = FW_STATE_ESTABLISHED;
+		if (flow->flags & FW_FLOW_PROXIED)
+			state = fw_recall_proxied(flow, room);
+		goto out;
+	}
+	if (flow->flags & FW_FLOW_PROXIED) {
+		proxied = FW_FOUND_PROXIED;
+		if (!fw_meet_proxied(flow, room, &state))
+			goto out;
 	}
 	if (fw_sees_one_way(generation))
 		state = fw_follow_one_way(flow, &room->following, generation);
@@ -240,7 +276,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		fw_confirm(bucket, way, tag, room->following.now);
 out:
 	fw_unlock(&bucket->lock);
-	return state;
+	return state ? state | proxied : 0;
 }
 
 /* A new flow, or what is noted of a first fragment, in a way for new ones. It may be there already. */
@@ -356,13 +392,17 @@ __noinline int fw_begin_to_follow(fw_ctx *ctx, const struct fw_packet *packet, s
 	       fw_find_segment(ctx, packet, following);
 }
 
+/* The half of `policy`, the direction, and whether the packet is here for the second time, behind XDP. */
+enum { FW_TRACK_HALF = 1 << 0, FW_TRACK_OUT = 1 << 1, FW_TRACK_RECALLS = 1 << 2 };
+
 /* Sets the packet's state. */
-__noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
+__noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 {
+	__u32 zero = 0, half = what & FW_TRACK_HALF;
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
-	__u32 zero = 0;
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
+	int found;
 
 	if (!packet || !held || !generation || !room || packet->family == FW_FAMILY_NONE)
 		return 0;
@@ -371,11 +411,14 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
 		return 0;
 	}
 	if (fw_begin_to_follow(ctx, packet, &room->following)) {
-		packet->state = fw_look_up_flow(&held->flows, room, generation);
-		if (!packet->state && *(const volatile __u64 *)&held->flows.old_place) {
+		room->following.direction = !!(what & FW_TRACK_OUT);
+		room->following.recalls = !!(what & FW_TRACK_RECALLS);
+		found = fw_look_up_flow(&held->flows, room, generation);
+		if (!found && *(const volatile __u64 *)&held->flows.old_place) {
 			fw_move_flow(&held->flows, &room->following.key, room->following.now);
-			packet->state = fw_look_up_flow(&held->flows, room, generation);
+			found = fw_look_up_flow(&held->flows, room, generation);
 		}
+		fw_put_state(packet, found);
 	}
 	if (packet->fragment == FW_FRAGMENT_FIRST)
 		packet->flags |= FW_PACKET_OPENS;

@@ -16,9 +16,18 @@ enum { FW_UNDECIDED = 0xff };
 enum {
 	FW_HAND_ON = -1,   /* TC ingress can, or the kernel */
 	FW_TO_KERNEL = -2, /* the kernel alone can */
+	FW_DECIDED = -3,   /* nobody has to: the verdict of the reason is all */
 };
 
 enum { FW_ADDRESS_FAMILY_INET = 2, FW_ADDRESS_FAMILY_INET6 = 10 }; /* of sys/socket.h */
+
+/* What a packet is judged by: read once, so that all of it belongs to one generation. */
+struct fw_now {
+	const struct fw_generation *generation;
+	__u32 number; /* tells this generation from the ones before and behind, also at the end of a trial */
+	__u64 secret;
+	__u32 direction;
+};
 
 struct fw_decision {
 	__u8 reason;	/* enum fw_reason */

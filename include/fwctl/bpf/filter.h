@@ -25,14 +25,6 @@ static __always_inline __u32 fw_parser_rule(__u8 reason)
 	return FW_RULE_MALFORMED;
 }
 
-/* What a packet is judged by: read once, so that all of it belongs to one generation. */
-struct fw_now {
-	const struct fw_generation *generation;
-	__u32 number; /* tells this generation from the ones before and behind, also at the end of a trial */
-	__u64 secret;
-	__u32 direction;
-};
-
 /* False: this attachment does not take part. */
 static __always_inline bool fw_read_now(struct fw_now *now)
 {
@@ -78,8 +70,13 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 	struct fw_decision before = *decision;
 	int action = FW_HAND_ON;
 
-	if (fw_ctx_may_rewrite() || !fw_hands_on)
-		action = fw_carry_out(ctx, packet, now->generation, now->direction, decision);
+	/* What a rule with action synproxy lets nobody open needs no answer. */
+	if (decision->reason == FW_REASON_RULE_SYNPROXY && packet->state == FW_STATE_INVALID) {
+		decision->reason = FW_REASON_COOKIE_INVALID;
+		action = FW_DECIDED;
+	} else if (fw_ctx_may_rewrite() || !fw_hands_on) {
+		action = fw_carry_out(ctx, packet, now, decision);
+	}
 	if (action == FW_HAND_ON && fw_hands_on)
 		return fw_hand_on(ctx, packet, &before, now);
 	if (action < 0)
@@ -150,7 +147,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
 		else if (now.generation->follows)
-			fw_track(ctx, &packet, now.number & 1);
+			fw_track(ctx, &packet, (now.number & 1) | direction << 1);
 		if (!fw_may_recall(&packet) ||
 		    !fw_recall(&packet, now.generation, now.number, direction, &decision)) {
 			decision = fw_classify(&packet, now.generation, direction);
@@ -159,10 +156,13 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		}
 		if (decision.bans && direction == FW_IN && !fw_read_only)
 			fw_ban_source(&packet, now.generation, &decision);
-		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP)
+		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&
+		    decision.reason != FW_REASON_RULE_SYNPROXY)
 			fw_note_passed(ctx, &packet, now.number & 1, direction);
 	}
-	if (is_judged || fw_is_more(&decision, now.generation, direction))
+	if (is_judged && now.generation->follows)
+		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
+	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);
 	return fw_exit(ctx, &packet, direction, &decision, now.secret);
 }

@@ -14,6 +14,7 @@
 
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/state.h"
+#include "fwctl/abi/synproxy.h"
 #include "fwctl/abi/trace.h"
 #include "fwctl/bpf/set_maps.h"
 
@@ -120,6 +121,14 @@ struct {
 	__type(value, struct fw_flow_room);
 } flow_room SEC(".maps");
 
+/* What action synproxy works on: headers of its cookies, and the header that it translates. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fw_proxy_room);
+} proxy_room SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, FW_COUNTER_PAGES);
@@ -174,6 +183,9 @@ const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
 const volatile __u8 fw_read_only;  /* put nobody into sets: the question is about live state */
 /* The maps are this question's own: buckets are charged, also when silent, by the clock of fw_last. */
 const volatile __u8 fw_rehearses;
+/* SYN cookies: the kernel has the helpers, and TC is there both ways. Else the verifier takes the calls out.
+ */
+const volatile __u8 fw_makes_cookies;
 const volatile __u8 fw_tracing; /* write fw_last; the verifier takes the code out where it is false */
 
 struct fw_trace fw_last;

@@ -31,11 +31,12 @@ static __always_inline __u16 fw_verdict_place(__u32 direction)
 }
 
 /* Of ICMP a flow does not say the code, on which rules may depend. A later fragment has its state from the
- * first one, and was not looked up as what it is part of. */
+ * first one, and was not looked up as what it is part of. A flow of action synproxy has no room. */
 static __always_inline bool fw_may_recall(const struct fw_packet *packet)
 {
-	return !fw_silent && packet->state == FW_STATE_ESTABLISHED && packet->fragment != FW_FRAGMENT_LATER &&
-	       packet->protocol != IPPROTO_ICMP && packet->protocol != IPPROTO_ICMPV6;
+	return !fw_silent && packet->state == FW_STATE_ESTABLISHED && !(packet->flags & FW_PACKET_PROXIED) &&
+	       packet->fragment != FW_FRAGMENT_LATER && packet->protocol != IPPROTO_ICMP &&
+	       packet->protocol != IPPROTO_ICMPV6;
 }
 
 /* Whether the row may hold: the classes of the addresses are not known here. */

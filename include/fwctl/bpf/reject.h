@@ -99,6 +99,25 @@ static __always_inline bool fw_make_answer(fw_ctx *ctx, const struct fw_packet *
 	return fw_make_unreachable(ctx, packet, answer, fw_unreachable(packet, with));
 }
 
+/* Puts the headers in front of an answer and sends it: the hook's action, or negative. */
+static __always_inline int fw_send_answer(fw_ctx *ctx, const struct fw_packet *packet,
+					  struct fw_answering *answer, __u32 direction)
+{
+	__u32 header;
+
+	if (!fw_answer_link(ctx, packet, answer))
+		return -1;
+	if (packet->family == FW_FAMILY_IPV4)
+		fw_answer_ipv4(packet, answer, true, FW_ANSWER_TTL);
+	else
+		fw_answer_ipv6(packet, answer, true, FW_ANSWER_TTL);
+	header = fw_ctx_left_checksum(ctx, packet, answer);
+	if (header == FW_CANNOT_ANSWER)
+		return -1;
+	fw_finish_answer(packet, answer, header);
+	return fw_ctx_answer(ctx, answer, direction);
+}
+
 /*
  * The action of the hook that sends the answer, or the negated reason for which none is sent. A global
  * function, as in fw_parse().
@@ -107,25 +126,15 @@ __noinline int fw_reject(fw_ctx *ctx, const struct fw_packet *packet, __u32 with
 {
 	__u32 zero = 0;
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
-	__u32 header;
 	int action;
 
 	if (!packet || !answer || !fw_ctx_may_rewrite() || !fw_may_be_answered(ctx, packet))
 		return -FW_REASON_REJECT_SILENT;
 	if (!fw_take_answer_token(answer))
 		return -FW_REASON_REJECT_LIMITED;
-	if (!fw_make_answer(ctx, packet, answer, with_and_direction & 0xff) ||
-	    !fw_answer_link(ctx, packet, answer))
+	if (!fw_make_answer(ctx, packet, answer, with_and_direction & 0xff))
 		return -FW_REASON_REJECT_SILENT;
-	if (packet->family == FW_FAMILY_IPV4)
-		fw_answer_ipv4(packet, answer);
-	else
-		fw_answer_ipv6(packet, answer);
-	header = fw_ctx_left_checksum(ctx, packet, answer);
-	if (header == FW_CANNOT_ANSWER)
-		return -FW_REASON_REJECT_SILENT;
-	fw_finish_answer(packet, answer, header);
-	action = fw_ctx_answer(ctx, answer, with_and_direction >> 8);
+	action = fw_send_answer(ctx, packet, answer, with_and_direction >> 8);
 	return action < 0 ? -FW_REASON_REJECT_SILENT : action;
 }
 

@@ -111,11 +111,30 @@ static __always_inline __u32 fw_ctx_left_checksum(fw_ctx *ctx, const struct fw_p
 	return header;
 }
 
+/* The answer from layer 3 on, behind a link header of `answer->link` bytes; the packet has its length. */
+static __always_inline bool fw_ctx_store_answer(fw_ctx *ctx, struct fw_answering *answer)
+{
+	__u32 link = answer->link, network = fw_answer_network(answer);
+	__u32 rest = fw_answer_length(answer) - link;
+
+	asm volatile("" : "+r"(network));
+	network &= FW_ANSWER_TRANSPORT - 1;
+	return fw_size_fits(&rest, FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT) &&
+	       bpf_skb_store_bytes(ctx, link, &answer->bytes[network], rest,
+				   BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH) == 0;
+}
+
+/* In the packet's place, to go where that goes. */
+static __always_inline bool fw_ctx_replace(fw_ctx *ctx, struct fw_answering *answer)
+{
+	return bpf_skb_change_tail(ctx, fw_answer_length(answer), 0) == 0 && fw_ctx_store_answer(ctx, answer);
+}
+
 /* To the sender: out of the interface that the packet came in by, or up where it was on its way out. */
 static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answer, __u32 direction)
 {
-	__u32 link = answer->link, network = fw_answer_network(answer), at = network - link;
-	__u32 length = fw_answer_length(answer), rest = length - link, zero = 0;
+	__u32 link = answer->link, at = fw_answer_network(answer) - link;
+	__u32 length = fw_answer_length(answer), zero = 0;
 	const struct fw_control *now = bpf_map_lookup_elem(&control, &zero);
 
 	if (!now || bpf_skb_change_tail(ctx, length, 0))
@@ -125,14 +144,62 @@ static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answe
 	if (link && (!fw_size_fits(&link, FW_MAX_LINK_HEADER) ||
 		     bpf_skb_store_bytes(ctx, 0, &answer->bytes[at], link, 0)))
 		return -1;
-	asm volatile("" : "+r"(network));
-	network &= FW_ANSWER_TRANSPORT - 1;
-	if (!fw_size_fits(&rest, FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT) ||
-	    bpf_skb_store_bytes(ctx, link, &answer->bytes[network], rest,
-				BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH))
+	if (!fw_ctx_store_answer(ctx, answer))
 		return -1;
 	ctx->mark = now->secret;
 	return bpf_redirect(ctx->ifindex, direction == FW_OUT ? BPF_F_INGRESS : 0);
+}
+
+/* Whether headers of segments may change on their way: checksums that are left to a device are known here. */
+static __always_inline bool fw_ctx_translates(void)
+{
+	return true;
+}
+
+/* `after` in the place of `before`. */
+static __always_inline bool fw_ctx_write_header(fw_ctx *ctx, __u32 at, struct fw_proxy_room *room)
+{
+	__u32 header = room->header;
+	__s64 difference = bpf_csum_diff((void *)room->before, FW_MAX_TCP_HEADER, (void *)room->after,
+					 FW_MAX_TCP_HEADER, 0);
+
+	return difference >= 0 && fw_size_fits(&header, FW_MAX_TCP_HEADER) &&
+	       bpf_skb_store_bytes(ctx, at, room->after, header, 0) == 0 &&
+	       bpf_l4_csum_replace(ctx, at + FW_TCP_CHECKSUM, 0, difference, 0) == 0;
+}
+
+/* A word that stands on an even place of what a checksum is about. */
+static __always_inline bool fw_ctx_write_word(fw_ctx *ctx, __u32 at, __u32 checksum, __be32 from, __be32 to)
+{
+	return bpf_l4_csum_replace(ctx, checksum, from, to, sizeof(to)) == 0 &&
+	       bpf_skb_store_bytes(ctx, at, &to, sizeof(to), 0) == 0;
+}
+
+static __always_inline bool fw_ctx_exchange(fw_ctx *ctx, __u32 at, struct fw_proxy_room *room,
+					    const __u32 size)
+{
+	const __u8 *bytes = (const void *)room->network;
+
+	return bpf_skb_load_bytes(ctx, at, room->network, 2 * size) == 0 &&
+	       bpf_skb_store_bytes(ctx, at, bytes + size, size, 0) == 0 &&
+	       bpf_skb_store_bytes(ctx, at + size, bytes, size, 0) == 0;
+}
+
+/* Makes the source the destination, of the frame and of the packet: no checksum minds. */
+static __always_inline bool fw_ctx_swap_ends(fw_ctx *ctx, const struct fw_packet *packet,
+					     struct fw_proxy_room *room)
+{
+	if (fw_link == FW_LINK_ETHERNET && !fw_ctx_exchange(ctx, 0, room, ETH_ALEN))
+		return false;
+	if (packet->family == FW_FAMILY_IPV4)
+		return fw_ctx_exchange(ctx, packet->l3_offset + offsetof(struct iphdr, saddr), room, 4);
+	return fw_ctx_exchange(ctx, packet->l3_offset + offsetof(struct ipv6hdr, saddr), room, 16);
+}
+
+/* A copy comes in by the interface that the packet is about to leave by. */
+static __always_inline bool fw_ctx_send_copy_up(fw_ctx *ctx)
+{
+	return bpf_clone_redirect(ctx, ctx->ifindex, BPF_F_INGRESS) == 0;
 }
 
 static __always_inline bool fw_ctx_resolves(void)

@@ -98,6 +98,52 @@ static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answe
 	return bpf_xdp_store_bytes(ctx, 0, &answer->bytes[at], length) ? -1 : XDP_TX;
 }
 
+/* What translates segments is in TC alone: these are never called. */
+static __always_inline bool fw_ctx_translates(void)
+{
+	return false;
+}
+
+static __always_inline bool fw_ctx_write_header(fw_ctx *ctx, __u32 at, struct fw_proxy_room *room)
+{
+	(void)ctx;
+	(void)at;
+	(void)room;
+	return false;
+}
+
+static __always_inline bool fw_ctx_write_word(fw_ctx *ctx, __u32 at, __u32 checksum, __be32 from, __be32 to)
+{
+	(void)ctx;
+	(void)at;
+	(void)checksum;
+	(void)from;
+	(void)to;
+	return false;
+}
+
+static __always_inline bool fw_ctx_swap_ends(fw_ctx *ctx, const struct fw_packet *packet,
+					     struct fw_proxy_room *room)
+{
+	(void)ctx;
+	(void)packet;
+	(void)room;
+	return false;
+}
+
+static __always_inline bool fw_ctx_send_copy_up(fw_ctx *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
+static __always_inline bool fw_ctx_replace(fw_ctx *ctx, struct fw_answering *answer)
+{
+	(void)ctx;
+	(void)answer;
+	return false;
+}
+
 /* Whether send_to_neighbour finds out about a neighbour that is not known yet. */
 static __always_inline bool fw_ctx_resolves(void)
 {

@@ -138,16 +138,18 @@ enum {
 	FW_TCP_OPTION_NOTHING = 1,
 	FW_TCP_OPTION_SCALE = 3,
 	FW_TCP_OPTION_SCALE_SIZE = 3,
+	FW_TCP_OPTION_TIME = 8,
+	FW_TCP_OPTION_TIME_SIZE = 10,
 	FW_TCP_LARGEST_SCALE = 14, /* RFC 7323, section 2.3 */
 };
 
-/* The option that scales windows, from the options of a SYN. A global function, verified once. */
-__noinline int fw_read_terms(fw_ctx *ctx, __u32 offset, __u32 size, struct fw_tcp_terms *terms)
+/* The scale of windows and the timestamp, from the options of a SYN. A global function, verified once. */
+__noinline int fw_read_terms(fw_ctx *ctx, __u32 offset, __u32 size, struct fw_segment *segment)
 {
 	__u8 options[64] = {}; /* a power of two, so that a mask bounds the index */
 	__u32 at = 0;
 
-	if (!terms || !fw_size_fits(&size, FW_TCP_MAX_OPTIONS) || !fw_ctx_read(ctx, offset, options, size))
+	if (!segment || !fw_size_fits(&size, FW_TCP_MAX_OPTIONS) || !fw_ctx_read(ctx, offset, options, size))
 		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < FW_TCP_MAX_OPTIONS; i++) {
@@ -168,9 +170,13 @@ __noinline int fw_read_terms(fw_ctx *ctx, __u32 offset, __u32 size, struct fw_tc
 		if (kind == FW_TCP_OPTION_SCALE && length == FW_TCP_OPTION_SCALE_SIZE) {
 			__u8 scale = options[(at + 2) & 63];
 
-			terms->flags = FW_TCP_SCALES;
-			terms->scale = scale < FW_TCP_LARGEST_SCALE ? scale : FW_TCP_LARGEST_SCALE;
-			return 0;
+			segment->terms.flags |= FW_TCP_SCALES;
+			segment->terms.scale = scale < FW_TCP_LARGEST_SCALE ? scale : FW_TCP_LARGEST_SCALE;
+		}
+		if (kind == FW_TCP_OPTION_TIME && length == FW_TCP_OPTION_TIME_SIZE) {
+			segment->terms.flags |= FW_TCP_STAMPS;
+			segment->time = (__u32)options[(at + 2) & 63] << 24 | options[(at + 3) & 63] << 16 |
+					options[(at + 4) & 63] << 8 | options[(at + 5) & 63];
 		}
 		at += length;
 		if (at >= size)
@@ -203,8 +209,7 @@ static __always_inline bool fw_read_segment(fw_ctx *ctx, const struct fw_packet 
 	segment->kind = fw_segment_kind_of(tcp->flags);
 	segment->end = segment->sequence + octets + !!(tcp->flags & FW_TCP_SYN) + !!(tcp->flags & FW_TCP_FIN);
 	if (tcp->flags & FW_TCP_SYN && header > FW_TCP_HEADER)
-		fw_read_terms(ctx, packet->l4_offset + FW_TCP_HEADER, header - FW_TCP_HEADER,
-			      &segment->terms);
+		fw_read_terms(ctx, packet->l4_offset + FW_TCP_HEADER, header - FW_TCP_HEADER, segment);
 	return true;
 }
 

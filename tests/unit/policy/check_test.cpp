@@ -60,6 +60,25 @@ TEST(FindContradiction, ARedirectSaysWhere) {
               "redirect: 192.0.2.1 is no neighbour for packets of another IP version");
 }
 
+TEST(FindContradiction, SynproxyIsForTcpThatComesIn) {
+    const auto synproxy = [](Written more) {
+        more["action"] = {"synproxy"};
+        return found(more);
+    };
+    EXPECT_EQ(synproxy({{"service", {"tcp/80", "tcp/443"}}}), "");
+    EXPECT_EQ(synproxy({{"service", {"tcp"}}, {"direction", {"in"}}, {"state", {"new"}}}), "");
+    EXPECT_EQ(synproxy({}), "action: synproxy is for TCP; add service = \"tcp/443\", or another one");
+    EXPECT_EQ(synproxy({{"service", {"tcp/53", "udp/53"}}}),
+              "action: synproxy is for TCP, which udp/53 is not");
+    EXPECT_EQ(synproxy({{"service", {"tcp/80"}}, {"direction", {"out"}}}),
+              "direction: synproxy answers who comes in, not this host; write direction = \"in\"");
+    EXPECT_EQ(found({{"action", {"synproxy"}}, {"service", {"tcp/80"}}},
+                    [](Rule& rule) {
+                        rule.ban = Ban{"banned", {}};
+                    }),
+              "ban: synproxy bans nobody: who has sent a SYN is not known");
+}
+
 TEST(FindContradiction, FieldsNeedTheirProtocols) {
     EXPECT_EQ(found({{"sport", {"53"}}}), "");
     EXPECT_EQ(found({{"sport", {"53"}}, {"service", {"udp", "tcp/22", "sctp"}}}), "");

@@ -235,6 +235,7 @@ TEST(Canonical, SortsFieldsAndJoinsTheirValues) {
 TEST(Canonical, ARedirectIsForIngress) {
     Rule rule = canonical_rule({.action = Action::kRedirect});
     EXPECT_EQ(rule.direction, Direction::kIn);
+    EXPECT_EQ(canonical_rule({.action = Action::kSynproxy}).direction, Direction::kIn);
     EXPECT_EQ(canonical_rule({.action = Action::kLog}).direction, Direction::kBoth);
 }
 

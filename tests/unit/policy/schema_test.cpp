@@ -69,7 +69,7 @@ TEST(Schema, RefusesWhatAKeyDoesNotTake) {
     EXPECT_EQ(error_of("name", ""),
               "\"\" is not a rule's name: 1 to 63 of A-Z a-z 0-9 . , _ / : @ - and blanks between them");
     EXPECT_EQ(error_of("action", "drop"),
-              "\"drop\" is not an action; write allow, deny, reject, redirect, count or log");
+              "\"drop\" is not an action; write allow, deny, reject, redirect, synproxy, count or log");
     EXPECT_EQ(error_of("service", "icmpp"), "unknown service \"icmpp\"; did you mean \"icmp\"?");
     EXPECT_EQ(error_of("from", "@Admins"), "\"Admins\" is not a set's name: 1 to 63 of a-z 0-9 _ -");
     EXPECT_EQ(error_of("to", "10.0.0.1/8"),

@@ -149,7 +149,7 @@ private:
     inline static const std::map<std::string_view, Words> kWords = {
         {"name", {"x"}},
         {"comment", {"why \"this\" \\ rule", "M\xc3\xbc\xc3\x9figgang # no comment"}},
-        {"action", {"allow", "deny", "reject", "redirect", "count", "log"}},
+        {"action", {"allow", "deny", "reject", "redirect", "synproxy", "count", "log"}},
         {"reject", {"auto", "tcp-reset", "port-unreachable", "host-unreachable", "admin-prohibited"}},
         {"sample", {"1", "100", "4294967295"}},
         {"service",
@@ -208,7 +208,7 @@ private:
         {"prefix", {"10.0.0.0/8"}},
         {"interface", {"eth1"}},
         {"packet", {"tcp 198.51.100.7:40000 > 203.0.113.1:22 syn on wan"}},
-        {"expect", {"allow", "deny", "reject", "redirect"}},
+        {"expect", {"allow", "deny", "reject", "redirect", "synproxy"}},
         {"because", {"rule 1", "default-deny"}},
         {"repeat", {"1", "20"}},
     };
