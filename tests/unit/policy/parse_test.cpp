@@ -121,7 +121,7 @@ service = 2020-01-01
               R"(p.toml:4:8: error: "arp" is the name of a built-in rule
    4 | name = "arp"
      |        ^~~~~
-p.toml:5:10: error: "drop" is not an action; write allow, deny, reject, redirect, count or log
+p.toml:5:10: error: "drop" is not an action; write allow, deny, reject, redirect, synproxy, count or log
    5 | action = "drop"
      |          ^~~~~~
 p.toml:6:22: error: "service" takes strings, not an integer
