@@ -157,7 +157,7 @@ p.toml:12:1: error: a rule needs the key "name"
 p.toml:13:10: error: "action" takes a string, not an integer
   13 | action = 3
      |          ^
-  hint: action takes allow, deny, reject, redirect, count or log
+  hint: action takes allow, deny, reject, redirect, synproxy, count or log
 p.toml:14:11: error: "service" takes a string or an array of strings, not a date or time
   14 | service = 2020-01-01
      |           ^~~~~~~~~~
