@@ -25,7 +25,8 @@ WAYS = {
 every_way = pytest.mark.parametrize("way", [pytest.param(way, id=name) for name, way in WAYS.items()])
 by_tc = pytest.mark.parametrize("way", [pytest.param(WAYS["tc"], id="tc")])
 by_wire = pytest.mark.parametrize("way", [pytest.param(WAYS["native-wire"], id="native-wire")])
-BROKEN = ["TcpInCsumErrors", "TcpExtPAWSEstab", "TcpExtTCPSACKDiscard", "TcpExtTCPChallengeACK"]
+# Not PAWSEstab: the ACK that is sent in the client's name may be overtaken by the client's own data.
+BROKEN = ["TcpInCsumErrors", "TcpExtTCPSACKDiscard"]
 SPOOFED_SYNS = """
 table inet seen {
     chain c {

@@ -96,6 +96,22 @@ static __always_inline __u16 fw_mss_of_cookie(const struct fw_packet *packet, st
 	return fw_cookie_size(packet->family, index < FW_COOKIE_SIZES ? index : 0);
 }
 
+/*
+ * A cookie is the sum of the SYN's number and the index of its segment size, among others: an ACK whose
+ * number is one less fits as well, with a larger size. The timestamp says which size it was. (Without one,
+ * and where the minute has changed, it is taken for what it most likely is.)
+ */
+static __always_inline bool fw_is_one_before(const struct fw_packet *packet, struct fw_proxy_room *room)
+{
+	__s64 expected;
+
+	if (!room->options.time_at)
+		return false;
+	expected =
+		fw_make_cookie(packet, room, room->sequence, room->options.echo >> FW_PROXY_TIME_MSS_SHIFT);
+	return expected >= 0 && room->cookie - (__u32)expected == 1;
+}
+
 /* Whether an ACK brings a cookie; its numbers are noted. */
 static __always_inline bool fw_take_cookie(const struct fw_packet *packet, struct fw_proxy_room *room)
 {
@@ -104,7 +120,7 @@ static __always_inline bool fw_take_cookie(const struct fw_packet *packet, struc
 
 	room->cookie = acknowledgment - 1;
 	room->sequence = sequence - 1;
-	if (fw_is_cookie(packet, room, sequence, acknowledgment))
+	if (fw_is_cookie(packet, room, sequence, acknowledgment) && !fw_is_one_before(packet, room))
 		return true;
 	/* Who has no window asks for one with the number before (RFC 9293, 3.8.6.1, as Linux does it). */
 	room->sequence = sequence;

@@ -122,7 +122,7 @@ service = 2020-01-01
               R"(p.toml:4:8: error: "arp" is the name of a built-in rule
    4 | name = "arp"
      |        ^~~~~
-p.toml:5:10: error: "drop" is not an action; write allow, deny, reject, redirect, count or log
+p.toml:5:10: error: "drop" is not an action; write allow, deny, reject, redirect, synproxy, count or log
    5 | action = "drop"
      |          ^~~~~~
 p.toml:6:22: error: "service" takes strings, not an integer
@@ -158,7 +158,7 @@ p.toml:12:1: error: a rule needs the key "name"
 p.toml:13:10: error: "action" takes a string, not an integer
   13 | action = 3
      |          ^
-  hint: action takes allow, deny, reject, redirect, count or log
+  hint: action takes allow, deny, reject, redirect, synproxy, count or log
 p.toml:14:11: error: "service" takes a string or an array of strings, not a date or time
   14 | service = 2020-01-01
      |           ^~~~~~~~~~
