@@ -70,9 +70,10 @@ Status Host::shrink(std::uint32_t buckets) {
     const std::uint32_t zero = 0;
     const int map = in_.store().maps()[0].second;
     auto control = std::make_unique<fw_control>();
-    if (bpf_map_lookup_elem(map, &zero, control.get()) != 0 || control->flows.buckets < buckets)
+    if (bpf_map_lookup_elem(map, &zero, control.get()) != 0 ||
+        static_cast<std::uint32_t>(control->flows.place) < buckets)
         return fail("there is no flow table");
-    control->flows.buckets = buckets;
+    control->flows.place = fw_flow_place_of(0, buckets);
     if (bpf_map_update_elem(map, &zero, control.get(), 0) != 0) return fail("control cannot be written");
     table_ = control->flows;
     return {};
@@ -99,7 +100,7 @@ std::uint32_t Host::ticks() const {
 std::vector<fw_flow_bucket> Host::buckets() const {
     std::vector<fw_flow_bucket> all;
     EXPECT_TRUE(in_.store().for_each_bucket([&](const fw_flow_bucket& bucket) {
-        if (all.size() < table_.buckets) all.push_back(bucket);
+        if (all.size() < static_cast<std::uint32_t>(table_.place)) all.push_back(bucket);
     }));
     return all;
 }

@@ -50,7 +50,7 @@ Flows make_flows(const fw_flow_table& table) {
         const Far far{.address = address_of(i), .port = static_cast<std::uint16_t>(7000 + i)};
         const fw_flow_key key = testing::key_of(far);
         // Each bucket has room for its part, so that none may be refused.
-        unsigned& count = in_bucket[fw_flow_place(fw_flow_hash(&key, table.keys), table.buckets)];
+        unsigned& count = in_bucket[fw_flow_bucket_number(fw_flow_hash(&key, table.keys), table.place)];
         if (count >= kLasting / kBuckets) continue;
         ++count;
         flows.lasting.push_back(far);
@@ -157,7 +157,7 @@ std::set<Key> expect_in_order(const Host& host, const Flows& flows) {
             const fw_flow& flow = bucket.flows[way];
             const std::uint64_t hash = fw_flow_hash(&flow.key, host.table().keys);
             EXPECT_EQ(bucket.tags[way], fw_flow_tag(hash));
-            EXPECT_EQ(place, fw_flow_place(hash, kBuckets));
+            EXPECT_EQ(place, fw_flow_bucket_number(hash, kBuckets));
             const auto known = flows.numbers.find(key_of(flow.key));
             if (known == flows.numbers.end()) {
                 ADD_FAILURE() << "a key of nobody's";
