@@ -17,10 +17,10 @@ struct Options {
     std::vector<std::string> words;
 };
 
-// Without words: every flow.
-Result<policy::Rule> filter_of(const std::vector<std::string>& words) {
-    return policy::parse_rule_words(policy::Action::kAllow,
-                                    words.empty() ? std::vector<std::string>{"any"} : words);
+// Without services: those of every one.
+Result<policy::Rule> filter_of(std::vector<std::string> words) {
+    if (words.empty() || words.front() == "from" || words.front() == "to") words.insert(words.begin(), "any");
+    return policy::parse_rule_words(policy::Action::kAllow, words);
 }
 
 std::string protocol_text(std::uint8_t protocol) {
@@ -136,9 +136,10 @@ Result<Exit> flush(const Options& options, const Globals& globals) {
 }
 
 void add_filter(CLI::App* verb, const std::shared_ptr<Options>& options) {
-    verb->add_option("filter", options->words,
-                     "Flows whose first packet is so: services (tcp/22, udp, icmp, any), then: from A, to A")
-        ->option_text("SERVICE... [from A] [to A]");
+    verb->add_option(
+            "filter", options->words,
+            "Flows whose first packet is so: services (tcp/22, udp, icmp), from A, to A; without it: all")
+        ->option_text("[SERVICE...] [from A] [to A]");
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["limit"], ["r
          ["rule", "remove"], ["rule", "move"], ["set"], ["set", "list"], ["set", "show"], ["set", "add"], ["set", "del"],
          ["set", "replace"], ["set", "flush"], ["ban"], ["unban"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
          ["import", "ipset"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
-         ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["test"],
+         ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["conntrack"], ["conntrack", "list"], ["conntrack", "show"],
+         ["conntrack", "flush"], ["test"],
          ["explain"], ["counters"], ["doctor"], ["completion"]]
 
 AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--inh-caps=-all"]

@@ -30,10 +30,14 @@ static __always_inline __u16 fw_verdict_place(__u32 direction)
 	return fw_slot << 1 | (direction & 1);
 }
 
-/* Of ICMP a flow does not say the code, on which rules may depend. A later fragment has its state from the
- * first one, and was not looked up as what it is part of. A flow of action synproxy has no room. */
+/*
+ * Of ICMP a flow does not say the code, on which rules may depend. A later fragment has its state from the
+ * first one, and an assumed one is nobody's: they were not looked up.
+ */
 static __always_inline bool fw_may_recall(const struct fw_packet *packet)
 {
+	if (fw_tracing && fw_last.assumed_state)
+		return false;
 	return !fw_silent && packet->state == FW_STATE_ESTABLISHED && !(packet->flags & FW_PACKET_PROXIED) &&
 	       packet->fragment != FW_FRAGMENT_LATER && packet->protocol != IPPROTO_ICMP &&
 	       packet->protocol != IPPROTO_ICMPV6;
