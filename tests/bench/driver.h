@@ -23,7 +23,8 @@ public:
     // The packets from now on: as many as the longest run asks for, at most BENCH_FLOWS.
     // Fresh: a packet that is like one before has another source port, so that it is of another flow.
     void set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, bool fresh);
-    // Packets of both ends, so that whoever follows flows knows all of them as answered.
+    // Packets of both ends of the first flows, a multiple of 256, so that whoever follows flows knows all of
+    // them as answered.
     Status establish(int program, std::uint32_t count);
     // The first packets again, for the oracle.
     [[nodiscard]] const std::vector<Flow>& sample() const { return sample_; }
@@ -38,7 +39,7 @@ private:
     struct Destroy {
         void operator()(fwctl_bench_vary* skeleton) const;
     };
-    void turn_around(std::uint32_t count);
+    void turn_around(std::uint32_t first, std::uint32_t count);
     [[nodiscard]] Result<int> run(int program, std::uint32_t turns) const;
 
     std::unique_ptr<fwctl_bench_vary, Destroy> skeleton_;

@@ -4,7 +4,6 @@ Usage: forwarding.py SENDER (the executable of sender.cpp). Frames of one flow c
 same processor, the server counts what arrives and drops it. Best of three turns each.
 """
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ import time
 from scapy.all import IP, UDP, Ether, IPv6, raw
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
+from links import arrived, link  # noqa: E402
 from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 
 PACKETS, TURNS = 2_000_000, 3
@@ -20,14 +20,6 @@ FIB = 'forward = "fib"'
 SUBJECTS = [("the kernel's stack, no fwctl", "tc", None), ("the kernel's stack behind fwctl, TC", "tc", ""), ("forward = fib, TC", "tc", FIB),
             ("the kernel's stack behind fwctl, generic XDP", "generic", ""), ("forward = fib, generic XDP", "generic", FIB),
             ("the kernel's stack behind fwctl, native XDP", "native", ""), ("forward = fib, native XDP", "native", FIB)]
-
-
-def link(bed, role, device):
-    return json.loads(bed.check(role, "ip", "-j", "-s", "link", "show", device))[0]
-
-
-def arrived(bed):
-    return link(bed, "server", "eth0")["stats64"]["rx"]["packets"]
 
 
 def frame(bed, family):
