@@ -17,7 +17,7 @@ sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
 from links import arrived, link  # noqa: E402
 from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 
-FLOWS = [1, 1 << 16]
+FLOWS = [1, 1 << 16, 1 << 20]
 PACKETS, TURNS, AT_A_TIME = 2_000_000, 3, 16_384
 NOTHING, NFTABLES, FWCTL = "no filter", "nftables", "fwctl"
 SUBJECTS = [("no filter", NOTHING, "tc"), ("nftables, ct state", NFTABLES, "tc"), ("fwctl, state, TC", FWCTL, "tc"),
