@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <memory>
+#include <string_view>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -17,9 +20,20 @@ struct Options {
     std::vector<std::string> words;
 };
 
+// What a rule says of a packet and a flow does not have.
+constexpr std::array<std::string_view, 3> kNotOfFlows = {"on", "in", "out"};
+
 // Without services: those of every one.
 Result<policy::Rule> filter_of(std::vector<std::string> words) {
     if (words.empty() || words.front() == "from" || words.front() == "to") words.insert(words.begin(), "any");
+    for (const std::string& word : words) {
+        const bool has_set = word.find('@') != std::string::npos;
+        if (has_set || std::find(kNotOfFlows.begin(), kNotOfFlows.end(), word) != kNotOfFlows.end())
+            return fail(fmt::format("a filter of flows has no \"{}\"; it takes services (tcp/22, udp, icmp), "
+                                    "from and to with addresses or prefixes",
+                                    word),
+                        Exit::kUsage);
+    }
     return policy::parse_rule_words(policy::Action::kAllow, words);
 }
 
@@ -112,7 +126,7 @@ Result<Exit> show(const Globals& globals) {
     }
     fmt::print("{} confirmed flows of at most {}, {} new ones\n", with_commas(confirmed),
                with_commas(table->room), with_commas(table->flows.size() - confirmed));
-    Table rows({{"SINCE THE TABLE WAS MADE"}, {"", true}});
+    Table rows({{"SINCE FLOWS ARE FOLLOWED"}, {"", true}});
     rows.add({"flows opened", with_commas(counts.opened)});
     rows.add({"confirmed", with_commas(counts.confirmed)});
     rows.add({"new ones that newer ones pushed out", with_commas(counts.displaced)});

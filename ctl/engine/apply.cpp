@@ -136,7 +136,8 @@ Status Application::prepare() {
     report_.rules = policy_.rules.size();
     holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
                      report_.live.absorbed.empty() && report_.live.discarded.empty() &&
-                     report_.detached.empty() && !attaching_->changes_anything() && !request_.trial;
+                     report_.detached.empty() && !attaching_->changes_anything() && !request_.trial &&
+                     writing_.store.has_flow_table_that_fits();
     if (holds_already_) return {};
     if (auto can = check_synproxy(policy_, next_); !can) return can;
     if (rewrites(policy_))

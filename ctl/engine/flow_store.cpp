@@ -46,6 +46,7 @@ Status Store::make_flow_table(std::uint32_t pages) const {
     const std::uint32_t first = half_beside(table.place);
     if (auto made = flow_pages_.make(first, pages); !made) return made;
     if (table.place != 0) return {};
+    if (auto cleared = flow_counts_.clear_per_cpu<fw_flow_counts>(0); !cleared) return cleared;
     // The programs look at it when a generation says so, which none does yet.
     if (getrandom(table.keys, sizeof(table.keys), 0) != sizeof(table.keys))
         return fail(fmt::format("the kernel gives no random numbers: {}", strerror(errno)));
@@ -57,7 +58,7 @@ Status Store::make_flow_table(std::uint32_t pages) const {
 Status Store::move_flows() const {
     constexpr int kRounds = 8;
     fw_flow_table& table = control_.at(0)->flows;
-    auto program = kernel::FlowProgram::load(control_.map(), flow_pages_.map());
+    auto program = kernel::FlowProgram::load(control_.map(), flow_pages_.map(), flow_counts_);
     if (!program) return tl::unexpected(program.error());
     const auto now = static_cast<std::uint32_t>(monotonic_now() >> FW_FLOW_TICK_SHIFT);
     std::uint32_t left = 1;
@@ -74,26 +75,44 @@ Status Store::move_flows() const {
 }
 
 // A command that was killed may have stopped anywhere in here: the words of the table say how far it was.
-void Store::fit_flow_table() const {
+Status Store::finish_moving() const {
     fw_flow_table& table = control_.at(0)->flows;
-    const std::uint32_t wanted = policy_.at(active_half())->flow_pages;
-    if (table.old_place == 0 && table.place != 0 && wanted != 0 && wanted != pages_of(table.place)) {
-        const std::uint32_t first = half_beside(table.place);
-        if (!flow_pages_.make(first, wanted)) return;
-        store_word(table.old_place, table.place);
-        store_word(table.place, fw_flow_place_of(first, wanted * FW_FLOW_PAGE_BUCKETS));
-        if (!kernel::wait_for_packets()) return;
-    }
-    if (table.old_place != 0) {
-        if (!move_flows()) return;
-        store_word(table.old_place, 0);
-    }
-    if (wanted == 0) store_word(table.place, 0);
+    if (table.old_place == 0) return {};
+    if (table.old_place != table.place)
+        if (auto moved = move_flows(); !moved) return moved;
+    store_word(table.old_place, 0);
+    return clear_flow_pages();
+}
+
+// The pages that no table has.
+Status Store::clear_flow_pages() const {
+    const fw_flow_table& table = control_.at(0)->flows;
     for (const std::uint32_t first : {std::uint32_t{0}, kHalf}) {
         const bool is_used = table.place != 0 && first_page_of(table.place) == first;
-        if (!is_used && flow_pages_.has_any(first, kHalf) && kernel::wait_for_packets())
-            (void)flow_pages_.clear(first, kHalf);
+        if (is_used || !flow_pages_.has_any(first, kHalf)) continue;
+        if (auto waited = kernel::wait_for_packets(); !waited) return waited;
+        if (auto cleared = flow_pages_.clear(first, kHalf); !cleared) return cleared;
     }
+    return {};
+}
+
+Status Store::fit_flow_table() const {
+    fw_flow_table& table = control_.at(0)->flows;
+    const std::uint32_t wanted = policy_.at(active_half())->flow_pages;
+    if (auto finished = finish_moving(); !finished) return finished;
+    if (wanted == 0) store_word(table.place, 0);
+    if (table.place == 0 || wanted == pages_of(table.place)) return clear_flow_pages();
+    const std::uint32_t first = half_beside(table.place);
+    if (auto made = flow_pages_.make(first, wanted); !made) return made;
+    store_word(table.old_place, table.place);
+    store_word(table.place, fw_flow_place_of(first, wanted * FW_FLOW_PAGE_BUCKETS));
+    if (auto waited = kernel::wait_for_packets(); !waited) return waited;
+    return finish_moving();
+}
+
+bool Store::has_flow_table_that_fits() const {
+    const fw_flow_table& table = control_.at(0)->flows;
+    return table.old_place == 0 && pages_of(table.place) == policy_.at(active_half())->flow_pages;
 }
 
 Status Store::for_each_bucket(const std::function<void(fw_flow_bucket&)>& use) const {

@@ -269,7 +269,7 @@ void Store::clear_unused_banks() const {
 
 void Store::clear_unused() const {
     clear_unused_banks();
-    fit_flow_table();
+    (void)fit_flow_table();
     forget_unused_sets();
 }
 

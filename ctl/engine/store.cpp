@@ -171,7 +171,6 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.answers_ = std::move(maps.answers);
     store.flow_pages_ = kernel::FlowPages({std::move(maps.flow_pages), held.flow_pages});
     store.flow_counts_ = std::move(maps.flow_counts);
-    store.flow_room_ = std::move(maps.flow_room);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
     if (held.secret == 0) held.secret = new_secret();
@@ -190,7 +189,6 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"answers", answers_.fd()},
              {"flow_pages", flow_pages_.map().fd()},
              {"flow_counts", flow_counts_.fd()},
-             {"flow_room", flow_room_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"buckets", buckets_.map().fd()},
              {"attachments", records_.map().fd()}}};

@@ -138,6 +138,8 @@ public:
     // Calls `use(bucket)` for every bucket of the flow table.
     Status for_each_bucket(const std::function<void(fw_flow_bucket&)>& use) const;
     [[nodiscard]] Result<fw_flow_counts> flow_counts() const;
+    // That it has the size which the generation in force asks for, and no other one beside it.
+    [[nodiscard]] bool has_flow_table_that_fits() const;
     // How many confirmed flows the table has room for; 0: there is none.
     [[nodiscard]] std::uint32_t flow_room() const;
 
@@ -163,8 +165,10 @@ private:
     // Makes the table, or the pages for one of another size.
     [[nodiscard]] Status make_flow_table(std::uint32_t pages) const;
     // Gives it the size that the generation in force asks for. When that fails, the next edit tries again.
-    void fit_flow_table() const;
+    [[nodiscard]] Status fit_flow_table() const;
     [[nodiscard]] Status move_flows() const;
+    [[nodiscard]] Status finish_moving() const;
+    [[nodiscard]] Status clear_flow_pages() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
@@ -181,7 +185,6 @@ private:
     kernel::Map answers_;
     kernel::FlowPages flow_pages_;
     kernel::Map flow_counts_;
-    kernel::Map flow_room_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;
 };

@@ -16,10 +16,11 @@ constexpr std::string_view kWhat = "the program of flows";
 
 }  // namespace
 
-Result<FlowProgram> FlowProgram::load(const Map& control, const Map& flow_pages) {
+Result<FlowProgram> FlowProgram::load(const Map& control, const Map& flow_pages, const Map& flow_counts) {
     std::size_t size = 0;
     const void* bytes = fwctl_flows__elf_bytes(&size);
-    const std::array shared = {SharedMap{"control", &control}, SharedMap{"flow_pages", &flow_pages}};
+    const std::array shared = {SharedMap{"control", &control}, SharedMap{"flow_pages", &flow_pages},
+                               SharedMap{"flow_counts", &flow_counts}};
     auto object = load_helper({static_cast<const char*>(bytes), size}, shared, kWhat);
     if (!object) return tl::unexpected(object.error());
     FlowProgram made;

@@ -11,7 +11,7 @@ namespace fwctl::kernel {
 
 class FlowProgram {
 public:
-    static Result<FlowProgram> load(const Map& control, const Map& flow_pages);
+    static Result<FlowProgram> load(const Map& control, const Map& flow_pages, const Map& flow_counts);
 
     // Moves the flows of some buckets of the old table; says how many are still there. `now` in ticks.
     [[nodiscard]] Result<std::uint32_t> move(std::uint32_t first, std::uint32_t count,

@@ -17,10 +17,9 @@ struct bpf_map;
 namespace fwctl::kernel {
 
 struct SharedMaps {
-    static constexpr std::array kNames = {"control",       "policy",     "pages",       "sets",
-                                          "set_pages",     "members",    "routes",      "devices",
-                                          "answers",       "flow_pages", "flow_counts", "flow_room",
-                                          "rule_counters", "buckets",    "attachments"};
+    static constexpr std::array kNames = {
+        "control", "policy",  "pages",      "sets",        "set_pages",     "members", "routes",
+        "devices", "answers", "flow_pages", "flow_counts", "rule_counters", "buckets", "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -40,7 +39,6 @@ struct SharedMaps {
     Map answers;
     Map flow_pages;
     Map flow_counts;
-    Map flow_room;
     Map rule_counters;
     Map buckets;
     Map attachments;

@@ -200,6 +200,121 @@ TEST_F(FlowTest, AConnectionThatHasEndedMakesRoomForANewOne) {
         << "it goes on";
 }
 
+// --- forged and repeated segments ------------------------------------------------------------------
+
+// Of a connection to the host's port 80, where the far end has sent 100 and the host 500 for their SYNs.
+class ConnectionTest : public FlowTest {
+protected:
+    void SetUp() override {
+        FlowTest::SetUp();
+        ASSERT_TRUE(gets(100, 0, kSyn));
+        ASSERT_TRUE(sends(500, 101, kSyn | kAck));
+        ASSERT_TRUE(gets(101, 501, kAck));
+    }
+
+    bool gets(std::uint32_t sequence, std::uint32_t ack, std::uint8_t flags) const {
+        return host.gets(to_host(far_, {.sequence = sequence, .acknowledgement = ack, .flags = flags}));
+    }
+    bool sends(std::uint32_t sequence, std::uint32_t ack, std::uint8_t flags) const {
+        return host.sends(from_host(far_, {.sequence = sequence, .acknowledgement = ack, .flags = flags}));
+    }
+    // What the table has of it; there is nothing else.
+    fw_flow flow() const {
+        const fw_flow_bucket bucket = host.buckets()[0];
+        for (std::size_t way = 0; way < FW_FLOW_WAYS; ++way)
+            if (bucket.tags[way] != 0 && bucket.flows[way].expires > host.ticks()) return bucket.flows[way];
+        ADD_FAILURE() << "there is no flow";
+        return {};
+    }
+
+    const Far far_{.port = 3000, .host_port = 80};
+};
+
+TEST_F(ConnectionTest, IsNotEndedByWhoKnowsItsPortsAlone) {
+    for (const std::uint32_t guess : {7'777U, 50U, 4'000'000'000U}) {
+        gets(9000, 0, kSyn);
+        gets(guess, 9001, kRst | kAck);
+        gets(guess, 0, kRst);
+        gets(9500, 0, kSyn);
+        EXPECT_EQ(flow().state, FW_TCP_ESTABLISHED);
+        EXPECT_TRUE(gets(101, 501, kAck));
+        EXPECT_TRUE(sends(501, 101, kAck));
+    }
+    EXPECT_TRUE(gets(101, 501, kRst | kAck)) << "the end itself may";
+    EXPECT_EQ(flow().state, FW_TCP_CLOSED);
+}
+
+// As a router sees it: coming in and going out.
+TEST_F(ConnectionTest, IsClosedByOneEndWhenItsFinIsSeenTwice) {
+    ASSERT_TRUE(gets(101, 501, kFin | kAck));
+    ASSERT_TRUE(gets(101, 501, kFin | kAck));
+    EXPECT_EQ(flow().state, FW_TCP_FIN_WAIT);
+    ASSERT_TRUE(sends(501, 102, kAck));
+    ASSERT_TRUE(gets(101, 501, kFin | kAck));
+    EXPECT_EQ(flow().state, FW_TCP_CLOSE_WAIT);
+    ASSERT_TRUE(sends(501, 102, kFin | kAck));
+    ASSERT_TRUE(sends(501, 102, kFin | kAck));
+    EXPECT_EQ(flow().state, FW_TCP_LAST_ACK);
+    ASSERT_TRUE(gets(102, 502, kAck));
+    EXPECT_EQ(flow().state, FW_TCP_TIME_WAIT);
+}
+
+TEST_F(FlowTest, AResetConfirmsNothing) {
+    for (std::uint16_t port = 1; port < 40; ++port) {
+        const Far far{.port = port, .host_port = 80};
+        ASSERT_TRUE(host.gets(to_host(far, {.sequence = 100, .flags = kSyn})));
+        ASSERT_TRUE(
+            host.sends(from_host(far, {.sequence = 500, .acknowledgement = 101, .flags = kSyn | kAck})));
+        host.gets(to_host(far, {.sequence = 101, .flags = kRst}));
+    }
+    EXPECT_EQ(counts().confirmed, 0U);
+}
+
+// --- fragments -------------------------------------------------------------------------------------
+
+Bytes fragment_to_host(const Far& far, const Tcp& fields, bool is_first, std::uint16_t id = 1) {
+    Tcp all = fields;
+    all.source = far.port;
+    all.destination = far.host_port;
+    const Ipv4 ip{.source = far.address,
+                  .destination = "10.0.0.1",
+                  .protocol = std::uint8_t{6},
+                  .id = id,
+                  .more_fragments = is_first,
+                  .fragment_offset = static_cast<std::uint16_t>(is_first ? 0 : 4)};
+    return is_first ? ethernet() / ipv4(ip) / tcp(all) / payload(8) : ethernet() / ipv4(ip) / payload(24);
+}
+
+TEST_F(FlowTest, ASegmentInFragmentsIsFollowedAsAWhole) {
+    const Far far{.port = 3000, .host_port = 80};
+    for (const std::uint8_t flags : {0, int{kFin}, kFin | kSyn, kSyn | kAck, kFin | kPsh | 0x20})
+        EXPECT_FALSE(host.gets(fragment_to_host(far, {.flags = flags}, true))) << int{flags};
+    EXPECT_FALSE(host.gets(fragment_to_host(far, {}, false)));
+    ASSERT_TRUE(host.gets(fragment_to_host(far, {.sequence = 100, .flags = kSyn}, true)));
+    EXPECT_TRUE(host.gets(fragment_to_host(far, {}, false)));
+    EXPECT_TRUE(host.sends(from_host(far, {.sequence = 500, .acknowledgement = 109, .flags = kSyn | kAck})));
+    EXPECT_TRUE(host.gets(to_host(far, {.sequence = 109, .acknowledgement = 501, .flags = kAck})));
+}
+
+// The numbers of datagrams come again.
+TEST_F(FlowTest, AFragmentIsTakenForWhatTheLastDatagramOfItsNumberWas) {
+    const Far open{.port = 3000, .host_port = 80}, asked{.port = 4000, .host_port = 5000};
+    ASSERT_TRUE(host.sends(from_host(asked, {.sequence = 100, .flags = kSyn})));
+    ASSERT_TRUE(host.gets(to_host(asked, {.sequence = 1, .acknowledgement = 101, .flags = kSyn | kAck})));
+    ASSERT_TRUE(host.gets(fragment_to_host(open, {.sequence = 100, .flags = kSyn}, true, 7)));
+    ASSERT_TRUE(
+        host.gets(fragment_to_host(asked, {.sequence = 2, .acknowledgement = 101, .flags = kAck}, true, 7)));
+    std::size_t notes = 0;
+    const fw_flow_bucket bucket = host.buckets()[0];
+    for (std::size_t way = 0; way < FW_FLOW_WAYS; ++way)
+        if (bucket.tags[way] != 0 && (bucket.flows[way].key.rest >> 40 & 0x80) != 0 &&
+            bucket.flows[way].expires > host.ticks()) {
+            ++notes;
+            EXPECT_EQ(bucket.flows[way].tcp[0].end, 4000U);
+        }
+    EXPECT_EQ(notes, 1U);
+}
+
 // --- tags ----------------------------------------------------------------------------------------
 
 // Two flows of one tag: of some hundred thousand there are some.

@@ -107,12 +107,18 @@ enum fw_flow_flags {
 	FW_FLOW_OPENING = 1 << 6,	   /* of these: the server has not answered yet */
 };
 
+/* Where a packet is seen: an attachment, and enum fw_direction. */
+static inline __u16 fw_place_of(__u32 slot, __u32 direction)
+{
+	return (__u16)(slot << 1 | (direction & 1));
+}
+
 /* The verdict on one way of a flow, as one attachment has given it. */
 struct fw_flow_verdict {
 	__u32 generation; /* struct fw_now; 0: none */
 	__u32 rule;	  /* index of its counters, or FW_NO_RULE */
 	__u32 priority;
-	__u16 place; /* the attachment's slot << 1 | enum fw_direction */
+	__u16 place; /* see fw_place_of() */
 	__u8 reason; /* enum fw_reason */
 	__u8 tier;   /* enum fw_tier_number */
 };
@@ -150,13 +156,13 @@ struct fw_flow {
 	__u8 last_sender;
 	struct fw_tcp_end tcp[2];
 	struct fw_tcp_terms terms[2];
-	__u16 unused;
+	__u16 refused_at;   /* TCP: the place, and 1, where a reset answered its first segment; 0: none has */
 	__u16 again_window; /* of a SYN that was let pass although it did not fit: when it is answered, it was
 			     * right */
 	__u32 last_end;	    /* behind the last octet of the last segment that was let pass so, or that
 			       acknowledged */
 	struct fw_tcp_terms again_terms; /* as again_window */
-	__u16 unused_too;
+	__u16 slot;			 /* of the attachment that the first packet was seen at */
 	union {
 		struct fw_flow_verdict verdicts[2]; /* by the end that has sent the packet */
 		struct fw_flow_proxy proxy;	    /* with FW_FLOW_PROXIED: then there are no verdicts */
@@ -218,6 +224,7 @@ struct fw_following {
 	__u8 is_error;	/* an ICMP error: the flow is that of the packet which it quotes */
 	__u8 direction; /* enum fw_direction */
 	__u8 recalls;	/* the packet was followed already: nothing changes */
+	__u8 is_part;	/* a first fragment: its segment is longer */
 };
 
 /* Room for what would not fit on their stack; by processor. */

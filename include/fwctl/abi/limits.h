@@ -40,7 +40,7 @@ enum {
 	FW_ANSWERS_PER_SECOND = 1000,
 	FW_ANSWER_BURST = 100,
 
-	FW_FLOW_PAGE_BUCKETS = 4096, /* of the flow table; 8 MB, 49,152 confirmed flows at most */
+	FW_FLOW_PAGE_BUCKETS = 4096, /* of the flow table; 8 MB, 40,960 confirmed flows at most */
 	FW_FLOW_PAGES = 256,	     /* half of them for a table, half for the one that takes its place */
 
 	FW_MAX_SETS = 1024,	  /* dynamic sets */

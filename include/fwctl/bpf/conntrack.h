@@ -11,25 +11,8 @@
 
 #include "fwctl/bpf/flow_key.h"
 #include "fwctl/bpf/flow_table.h"
-#include "fwctl/bpf/proxied.h"
-#include "fwctl/bpf/tcp.h"
-
-static __always_inline __u32 fw_flow_now(void)
-{
-	return (fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns()) >> FW_FLOW_TICK_SHIFT;
-}
-
-static __always_inline bool fw_changes_flows(void)
-{
-	return fw_rehearses || !fw_silent;
-}
-
-static __always_inline struct fw_flow_counts *fw_flow_counts_here(void)
-{
-	__u32 zero = 0;
-
-	return fw_changes_flows() ? bpf_map_lookup_elem(&flow_counts, &zero) : NULL;
-}
+#include "fwctl/bpf/follow.h"
+#include "fwctl/bpf/fragment.h"
 
 static __always_inline void fw_count_busy(void)
 {
@@ -50,36 +33,6 @@ static __always_inline __u32 fw_packet_end(fw_ctx *ctx, const struct fw_packet *
 	if (!length || !*length)
 		return packet->length; /* a larger one than the field has room for (parse_ipv4.h) */
 	return packet->l3_offset + before + bpf_ntohs(*length);
-}
-
-static __always_inline __u32 fw_timeout_of(const struct fw_generation *generation, const struct fw_flow *flow,
-					   __u8 protocol)
-{
-	bool is_answered = flow->flags & FW_FLOW_ANSWERED;
-	__u32 which = FW_TIMEOUT_OTHER;
-
-	switch (protocol) {
-	case IPPROTO_TCP:
-		which = flow->state;
-		/* Picked up in the middle, and nobody has answered: it need not last for days. */
-		if (which == FW_TCP_ESTABLISHED && !is_answered)
-			which = FW_TCP_SYN_SENT;
-		break;
-	case IPPROTO_UDP:
-		which = is_answered ? FW_TIMEOUT_UDP : FW_TIMEOUT_UDP_NEW;
-		break;
-	case IPPROTO_SCTP:
-		which = is_answered ? FW_TIMEOUT_SCTP : FW_TIMEOUT_SCTP_NEW;
-		break;
-	case IPPROTO_ICMP:
-	case IPPROTO_ICMPV6:
-		which = FW_TIMEOUT_ICMP;
-		break;
-	}
-	asm volatile("" : "+r"(which));
-	if (which >= FW_TIMEOUTS)
-		return 0;
-	return generation->timeouts[which];
 }
 
 /* False: the packet has no flow, and is what following->otherwise says. */
@@ -109,14 +62,6 @@ static __always_inline bool fw_find_key(fw_ctx *ctx, const struct fw_packet *pac
 	return true;
 }
 
-/* Whether the end that has opened the flow has shown that it gets the answers. */
-static __always_inline bool fw_is_proven(const struct fw_flow *flow, bool from_opener, bool was_answered)
-{
-	if (!from_opener || !was_answered)
-		return false;
-	return !flow->state || flow->state >= FW_TCP_ESTABLISHED;
-}
-
 /* To a way for confirmed flows. */
 __noinline int fw_confirm(struct fw_flow_bucket *bucket, __u32 way, __u32 tag, __u32 now)
 {
@@ -139,147 +84,93 @@ __noinline int fw_confirm(struct fw_flow_bucket *bucket, __u32 way, __u32 tag, _
 	return 0;
 }
 
-/* What the packet is to a flow that is known, and what follows from it. 0: the flow is over. */
-static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw_following *following,
-					   const struct fw_generation *generation, bool *is_proven)
-{
-	bool from_opener = following->sender == (flow->flags & FW_FLOW_OPENED_BY_SECOND);
-	bool was_answered = flow->flags & FW_FLOW_ANSWERED;
-	__u8 state = from_opener && !was_answered ? FW_STATE_NEW : FW_STATE_ESTABLISHED;
-
-	if (following->is_error)
-		return FW_STATE_RELATED;
-	if (following->has_segment) {
-		enum fw_tcp_answer answer = fw_tcp_follow(flow, following->sender, &following->segment);
-
-		if (answer == FW_TCP_REOPENS)
-			return 0;
-		if (answer == FW_TCP_REFUSED)
-			return FW_STATE_INVALID;
-		if (!from_opener)
-			flow->flags |= FW_FLOW_ANSWERED;
-		if (answer == FW_TCP_ENDS)
-			flow->expires = following->now;
-		if (answer != FW_TCP_ACCEPTED)
-			return state;
-	}
-	if (!from_opener)
-		flow->flags |= FW_FLOW_ANSWERED;
-	flow->expires = following->now + fw_timeout_of(generation, flow, following->protocol);
-	*is_proven = fw_is_proven(flow, from_opener, was_answered);
-	return state;
-}
-
-/*
- * The same where packets of one end alone are seen: the first one was let pass by a rule, the rest go with
- * it. Nothing shows that the sender gets answers, so that such flows are never confirmed.
- */
-static __always_inline __u8 fw_follow_one_way(struct fw_flow *flow, const struct fw_following *following,
-					      const struct fw_generation *generation)
-{
-	if (following->is_error)
-		return FW_STATE_RELATED;
-	flow->flags |= FW_FLOW_ANSWERED;
-	if (following->has_segment)
-		flow->state = following->segment.flags & FW_TCP_RST   ? FW_TCP_CLOSED
-			      : following->segment.flags & FW_TCP_FIN ? FW_TCP_LAST_ACK
-								      : FW_TCP_ESTABLISHED;
-	flow->expires = following->now + fw_timeout_of(generation, flow, following->protocol);
-	return FW_STATE_ESTABLISHED;
-}
-
-static __always_inline bool fw_sees_one_way(const struct fw_generation *generation)
-{
-	return generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].asymmetric;
-}
-
 /*
  * Without the bucket's lock, whose holder is slow: a packet of a connection that action synproxy has opened
  * must not go on untranslated. What is needed for that never changes once the server has answered. Answers as
  * fw_look_up_flow(), 0 for all other flows.
  */
-__noinline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct fw_flow_room *room, __u32 tag)
+static __always_inline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct fw_flow_room *room,
+					   __u32 tag)
 {
-	struct fw_flow *flow;
-	__u32 way;
+	struct fw_flow *flow = &room->flow;
 
-	if (!bucket || !room)
-		return 0;
-	way = fw_find_way(bucket, &room->following.key, tag);
-	if (way == FW_NO_WAY)
-		return 0;
-	flow = &room->flow;
-	*flow = *fw_flow_at(bucket, way);
-	if (!(flow->flags & FW_FLOW_PROXIED) || fw_is_expired(flow, room->following.now) ||
-	    (__u32)fw_find_way(bucket, &room->following.key, tag) != way)
+	if (!fw_copy_flow(bucket, &room->following.key, tag, flow) || !(flow->flags & FW_FLOW_PROXIED) ||
+	    fw_is_expired(flow, room->following.now))
 		return 0;
 	return fw_recall_proxied(flow, room);
 }
 
 /*
- * The flow of the packet, when it is known: its state, and FW_FOUND_PROXIED. 0: it is not. Who does not get
- * the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first packet of one.
+ * The flow of the packet, when it is in the table at `place`: its state, and FW_FOUND_PROXIED. 0: it is not.
+ * Who does not get the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first
+ * packet of one.
  */
-__noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
+__noinline int fw_look_up_flow(__u64 place, const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
 {
+	bool is_over = false, is_proven = false;
 	struct fw_flow_bucket *bucket;
 	struct fw_flow *flow;
-	bool is_proven = false;
-	__u32 tag, way, sender;
-	__u8 state = 0, proxied = 0;
+	__u32 tag, way;
 	__u64 hash;
+	int found = 0;
 
 	if (!table || !room || !generation)
 		return 0;
 	hash = fw_flow_hash(&room->following.key, table->keys);
 	tag = fw_flow_tag(hash);
-	bucket = fw_flow_bucket_of(table, hash);
+	bucket = fw_flow_bucket_in(place, fw_flow_bucket_number(hash, place));
 	if (!bucket)
 		return 0;
+	if (!fw_changes_flows()) {
+		flow = &room->flow;
+		if (!fw_copy_flow(bucket, &room->following.key, tag, flow) ||
+		    fw_is_expired(flow, room->following.now))
+			return 0;
+		return fw_meet_flow(flow, room, generation, &is_over, &is_proven);
+	}
 	if (!fw_lock_patiently(&bucket->lock)) {
 		fw_count_busy();
-		state = fw_look_up_busy(bucket, room, tag);
-		return state ? state : FW_STATE_INVALID;
+		found = fw_look_up_busy(bucket, room, tag);
+		return found ? found : FW_STATE_INVALID;
 	}
 	way = fw_find_way(bucket, &room->following.key, tag);
 	flow = fw_flow_at(bucket, way);
-	if (way == FW_NO_WAY || fw_is_expired(flow, room->following.now))
-		goto out;
-	if (!fw_changes_flows()) {
-		room->flow = *flow;
-		flow = &room->flow;
+	if (way != FW_NO_WAY && !fw_is_expired(flow, room->following.now)) {
+		found = fw_meet_flow(flow, room, generation, &is_over, &is_proven);
+		if (is_over)
+			fw_set_tag(bucket, way, 0);
+		if (is_proven && way >= FW_FLOW_CONFIRMED)
+			fw_confirm(bucket, way, tag, room->following.now);
 	}
-	if (room->following.recalls) {
-		state = FW_STATE_ESTABLISHED;
-		if (flow->flags & FW_FLOW_PROXIED)
-			state = fw_recall_proxied(flow, room);
-		goto out;
-	}
-	if (flow->flags & FW_FLOW_PROXIED) {
-		proxied = FW_FOUND_PROXIED;
-		if (!fw_meet_proxied(flow, room, &state))
-			goto out;
-	}
-	if (fw_sees_one_way(generation))
-		state = fw_follow_one_way(flow, &room->following, generation);
-	else
-		state = fw_follow_flow(flow, &room->following, generation, &is_proven);
-	sender = room->following.sender;
-	asm volatile("" : "+r"(sender));
-	room->verdict = flow->verdicts[sender & 1];
-	if (!fw_changes_flows())
-		goto out;
-	if (!state)
-		fw_set_tag(bucket, way, 0);
-	if (is_proven && way >= FW_FLOW_CONFIRMED)
-		fw_confirm(bucket, way, tag, room->following.now);
-out:
 	fw_unlock(&bucket->lock);
-	return state ? state | proxied : 0;
+	return found;
 }
 
-/* A new flow, or what is noted of a first fragment, in a way for new ones. It may be there already. */
+/* The same, also while the flows are moved from a table of another size. */
+__noinline int fw_look_up_anywhere(const struct fw_flow_table *table, struct fw_flow_room *room,
+				   const struct fw_generation *generation)
+{
+	__u64 place, old_place;
+	int found;
+
+	if (!table || !room || !generation)
+		return 0;
+	place = *(const volatile __u64 *)&table->place;
+	found = fw_look_up_flow(place, table, room, generation);
+	old_place = *(const volatile __u64 *)&table->old_place;
+	if (found || !old_place)
+		return found;
+	if (!fw_changes_flows())
+		return fw_look_up_flow(old_place, table, room, generation);
+	fw_move_flow(table, &room->following.key, room->following.now);
+	return fw_look_up_flow(place, table, room, generation);
+}
+
+/*
+ * A new flow, or what is noted of a first fragment, in a way for new ones. A flow may be there already; a
+ * note is of a datagram before, as their numbers come again.
+ */
 __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now,
 			 __u32 direction)
 {
@@ -300,11 +191,12 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 		return 0;
 	}
 	way = fw_find_way(bucket, &flow->key, tag);
-	if (way != FW_NO_WAY && !fw_is_expired(fw_flow_at(bucket, way), now))
+	if (way != FW_NO_WAY && !fw_is_expired(fw_flow_at(bucket, way), now) &&
+	    !fw_notes_fragments(&flow->key))
 		goto out;
 	if (way != FW_NO_WAY)
 		fw_set_tag(bucket, way, 0);
-	way = fw_take_new_way(bucket, direction, now);
+	way = fw_take_new_way(bucket, direction, now, flow->slot);
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	if (bucket->tags[way] && !fw_is_expired(&bucket->flows[way], now))
@@ -313,53 +205,6 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 	bucket->flows[way] = *flow;
 	bucket->tags[way] = tag;
 out:
-	fw_unlock(&bucket->lock);
-	return 0;
-}
-
-/* Later fragments are kept apart from flows by their family. What is noted of the first one: its ports and
- * state. */
-enum { FW_FRAGMENT_FAMILY = 0x80 };
-
-static __always_inline void fw_key_of_fragments(struct fw_flow_key *key, const struct fw_packet *packet)
-{
-	fw_put_ends(key, &packet->source, &packet->destination, false);
-	key->rest = fw_flow_rest(packet->fragment_id, packet->fragment_id >> 16, packet->protocol,
-				 packet->family | FW_FRAGMENT_FAMILY);
-}
-
-/* A later fragment: what its first one was. */
-__noinline int fw_join_fragments(const struct fw_flow_table *table, struct fw_packet *packet, __u32 now)
-{
-	struct fw_flow_key key = {};
-	struct fw_flow_bucket *bucket;
-	__u64 hash;
-	__u32 way;
-
-	if (!table || !packet)
-		return 0;
-	fw_key_of_fragments(&key, packet);
-	if (table->old_place)
-		fw_move_flow(table, &key, now);
-	hash = fw_flow_hash(&key, table->keys);
-	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket)
-		return 0;
-	if (!fw_lock_patiently(&bucket->lock)) {
-		fw_count_busy();
-		return 0;
-	}
-	way = fw_find_way(bucket, &key, fw_flow_tag(hash));
-	if (way != FW_NO_WAY) {
-		const struct fw_flow *first = fw_flow_at(bucket, way);
-
-		if (!fw_is_expired(first, now)) {
-			packet->source_port = first->tcp[0].end;
-			packet->selector = first->tcp[0].limit;
-			packet->state = first->state;
-			packet->flags |= FW_PACKET_L4;
-		}
-	}
 	fw_unlock(&bucket->lock);
 	return 0;
 }
@@ -387,9 +232,8 @@ __noinline int fw_begin_to_follow(fw_ctx *ctx, const struct fw_packet *packet, s
 	*following = (struct fw_following){.now = fw_flow_now(), .protocol = packet->protocol};
 	if (!fw_find_key(ctx, packet, following))
 		return false;
-	/* The first fragment of a segment says nothing of where that ends. */
-	return packet->protocol != IPPROTO_TCP || packet->fragment == FW_FRAGMENT_FIRST ||
-	       fw_find_segment(ctx, packet, following);
+	following->is_part = packet->fragment == FW_FRAGMENT_FIRST;
+	return packet->protocol != IPPROTO_TCP || fw_find_segment(ctx, packet, following);
 }
 
 /* The half of `policy`, the direction, and whether the packet is here for the second time, behind XDP. */
@@ -402,7 +246,6 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
-	int found;
 
 	if (!packet || !held || !generation || !room || packet->family == FW_FAMILY_NONE)
 		return 0;
@@ -413,12 +256,7 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 	if (fw_begin_to_follow(ctx, packet, &room->following)) {
 		room->following.direction = !!(what & FW_TRACK_OUT);
 		room->following.recalls = !!(what & FW_TRACK_RECALLS);
-		found = fw_look_up_flow(&held->flows, room, generation);
-		if (!found && *(const volatile __u64 *)&held->flows.old_place) {
-			fw_move_flow(&held->flows, &room->following.key, room->following.now);
-			found = fw_look_up_flow(&held->flows, room, generation);
-		}
-		fw_put_state(packet, found);
+		fw_put_state(packet, fw_look_up_anywhere(&held->flows, room, generation));
 	}
 	if (packet->fragment == FW_FRAGMENT_FIRST)
 		packet->flags |= FW_PACKET_OPENS;
@@ -450,9 +288,8 @@ __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32
 		__builtin_memset(flow, 0, sizeof(*flow));
 		fw_key_of_fragments(&flow->key, packet);
 		flow->expires = fw_flow_now() + generation->timeouts[FW_TIMEOUT_FRAGMENT];
-		flow->tcp[0].end = packet->source_port;
-		flow->tcp[0].limit = packet->selector;
-		flow->state = packet->state;
+		flow->slot = fw_slot;
+		fw_note_first(flow, packet);
 		fw_insert(&held->flows, flow, fw_flow_now(), direction);
 	}
 	if (packet->state != FW_STATE_NEW || !fw_begin_to_follow(ctx, packet, &room->following))
@@ -460,8 +297,11 @@ __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->key = room->following.key;
 	flow->flags = room->following.sender ? FW_FLOW_OPENED_BY_SECOND : 0;
+	flow->slot = fw_slot;
 	if (room->following.has_segment)
 		fw_tcp_open(flow, room->following.sender, &room->following.segment);
+	if (room->following.has_segment && room->following.is_part)
+		fw_tcp_trust(flow);
 	flow->expires = room->following.now + fw_timeout_of(generation, flow, packet->protocol);
 	return fw_insert(&held->flows, flow, room->following.now, direction);
 }

@@ -2,7 +2,7 @@
 /*
  * The flow table: include/fwctl/abi/flow.h says how it is laid out and what it promises.
  *
- * Everything here but fw_flow_bucket_of() asks for the bucket's lock. What is not
+ * Everything here but fw_flow_bucket_of() and fw_copy_flow() asks for the bucket's lock. What is not
  * inlined is global, so that it is verified once.
  */
 #ifndef FWCTL_BPF_FLOW_TABLE_H
@@ -12,6 +12,18 @@
 #include "fwctl/bpf/maps.h"
 
 enum { FW_NO_WAY = FW_FLOW_WAYS };
+
+static __always_inline bool fw_changes_flows(void)
+{
+	return fw_rehearses || !fw_silent;
+}
+
+static __always_inline struct fw_flow_counts *fw_flow_counts_here(void)
+{
+	__u32 zero = 0;
+
+	return fw_changes_flows() ? bpf_map_lookup_elem(&flow_counts, &zero) : NULL;
+}
 
 static __always_inline struct fw_flow_bucket *fw_flow_bucket_in(__u64 place, __u32 number)
 {
@@ -46,6 +58,21 @@ static __always_inline struct fw_flow *fw_flow_at(struct fw_flow_bucket *bucket,
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	return &bucket->flows[way];
+}
+
+/* 0: it is free. */
+static __always_inline __u32 fw_tag_at(const struct fw_flow_bucket *bucket, __u32 way)
+{
+	asm volatile("" : "+r"(way));
+	way &= 15;
+	return bucket->tags[way];
+}
+
+static __always_inline void fw_set_tag(struct fw_flow_bucket *bucket, __u32 way, __u32 tag)
+{
+	asm volatile("" : "+r"(way));
+	way &= 15;
+	bucket->tags[way] = tag;
 }
 
 /* FW_NO_WAY: it is not there. */
@@ -95,52 +122,63 @@ __noinline int fw_find_confirmed_way(struct fw_flow_bucket *bucket, __u32 now)
 }
 
 /*
- * For a new flow: a free way or one whose time is over, else the next in turn. The turn goes on behind the
- * way that was taken, whichever that was: who has come last is not the first to go.
+ * For a new flow: a free way or one whose time is over. Else the next in turn of those that flows from the
+ * same attachment have: a flood on one interface pushes out its own before what begins at others. Else the
+ * next in turn. The turn goes on behind the way that was taken, whichever that was: who has come last is not
+ * the first to go.
  */
-static __always_inline __u32 fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction, __u32 now)
+__noinline int fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction, __u32 now, __u32 slot)
 {
 	__u32 first = direction == FW_OUT ? FW_FLOW_CONFIRMED : FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT;
 	__u32 count = direction == FW_OUT ? FW_FLOW_OPENED_OUT : FW_FLOW_OPENED_IN;
-	__u32 taken = first + bucket->next[direction & 1];
+	__u32 turn, taken;
 
-#pragma clang loop unroll(disable)
-	for (__u32 way = FW_FLOW_CONFIRMED; way < FW_FLOW_WAYS; way++)
-		if (way >= first && way < first + count &&
-		    (!bucket->tags[way] || fw_is_expired(fw_flow_at(bucket, way), now))) {
-			taken = way;
-			break;
-		}
+	if (!bucket)
+		return first;
+	turn = bucket->next[direction & 1];
+	if (turn >= count)
+		turn = 0;
+	for (__u32 i = 0; i < FW_FLOW_OPENED_IN; i++) {
+		taken = first + i;
+		if (i < count && (!fw_tag_at(bucket, taken) || fw_is_expired(fw_flow_at(bucket, taken), now)))
+			goto out;
+	}
+	for (__u32 i = 0; i < FW_FLOW_OPENED_IN; i++) {
+		taken = first + (turn + i >= count ? turn + i - count : turn + i);
+		if (i < count && fw_flow_at(bucket, taken)->slot == slot)
+			goto out;
+	}
+	taken = first + turn;
+out:
 	bucket->next[direction & 1] = taken + 1 < first + count ? taken + 1 - first : 0;
 	return taken;
 }
 
-static __always_inline void fw_set_tag(struct fw_flow_bucket *bucket, __u32 way, __u32 tag)
+/* The way in a table of another size for what stands in that way. A confirmed flow for which none is left
+ * goes on among those that this host opens. */
+static __always_inline __u32 fw_find_way_like(struct fw_flow_bucket *bucket, __u32 way, __u32 now, __u32 slot)
 {
-	asm volatile("" : "+r"(way));
-	way &= 15;
-	bucket->tags[way] = tag;
-}
+	__u32 direction = way < FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT ? FW_OUT : FW_IN, like = FW_NO_WAY;
 
-/* The way in a table of another size for what stands in that way. */
-static __always_inline __u32 fw_find_way_like(struct fw_flow_bucket *bucket, __u32 way, __u32 now)
-{
 	if (way < FW_FLOW_CONFIRMED)
-		return fw_find_confirmed_way(bucket, now);
-	return fw_take_new_way(bucket, way < FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT ? FW_OUT : FW_IN, now);
+		like = fw_find_confirmed_way(bucket, now);
+	return like == FW_NO_WAY ? (__u32)fw_take_new_way(bucket, direction, now, slot) : like;
 }
 
 /* Both buckets are locked. */
-static __always_inline void fw_move_way(struct fw_flow_bucket *from, struct fw_flow_bucket *to, __u32 way,
+static __always_inline void fw_copy_way(struct fw_flow_bucket *from, struct fw_flow_bucket *to, __u32 way,
 					__u32 tag, __u32 now)
 {
-	__u32 place = fw_find_way_like(to, way, now);
+	struct fw_flow_counts *counts = fw_flow_counts_here();
+	struct fw_flow *flow = fw_flow_at(from, way);
+	__u32 place = fw_find_way_like(to, way, now, flow->slot);
 
-	if (place != FW_NO_WAY && !fw_is_expired(fw_flow_at(from, way), now)) {
-		*fw_flow_at(to, place) = *fw_flow_at(from, way);
-		fw_set_tag(to, place, tag);
-	}
-	fw_set_tag(from, way, 0);
+	asm volatile("" : "+r"(place));
+	place &= 15;
+	if (counts && to->tags[place] && !fw_is_expired(&to->flows[place], now))
+		counts->displaced++;
+	to->flows[place] = *flow;
+	to->tags[place] = tag;
 }
 
 /* While the size of the table changes: the flow of that key, where it is still in the old table, is in the
@@ -149,7 +187,7 @@ __noinline int fw_move_flow(const struct fw_flow_table *table, const struct fw_f
 {
 	struct fw_flow_bucket *from, *to;
 	__u64 hash, old_place;
-	__u32 tag, way;
+	__u32 tag, way, known;
 
 	if (!table || !key)
 		return 0;
@@ -160,14 +198,50 @@ __noinline int fw_move_flow(const struct fw_flow_table *table, const struct fw_f
 	from = old_place ? fw_flow_bucket_in(old_place, fw_flow_bucket_number(hash, old_place)) : NULL;
 	if (!from || !to || from == to || !fw_lock_patiently(&to->lock))
 		return 0;
-	if (fw_find_way(to, key, tag) == FW_NO_WAY && fw_lock_patiently(&from->lock)) {
-		way = fw_find_way(from, key, tag);
-		if (way != FW_NO_WAY)
-			fw_move_way(from, to, way, tag, now);
-		fw_unlock(&from->lock);
+	if (!fw_lock_patiently(&from->lock))
+		goto out;
+	way = fw_find_way(from, key, tag);
+	if (way != FW_NO_WAY) {
+		known = fw_find_way(to, key, tag);
+		if (known != FW_NO_WAY && fw_is_expired(fw_flow_at(to, known), now)) {
+			fw_set_tag(to, known, 0);
+			known = FW_NO_WAY;
+		}
+		if (known == FW_NO_WAY && !fw_is_expired(fw_flow_at(from, way), now))
+			fw_copy_way(from, to, way, tag, now);
+		fw_set_tag(from, way, 0);
 	}
+	fw_unlock(&from->lock);
+out:
 	fw_unlock(&to->lock);
 	return 0;
+}
+
+enum { FW_COPY_TRIES = 64 };
+
+/*
+ * Without the lock: a copy of a flow as it stood between two changes; when the holder of the lock does not
+ * come to an end, as it stands. False: there is none.
+ */
+__noinline int fw_copy_flow(struct fw_flow_bucket *bucket, const struct fw_flow_key *key, __u32 tag,
+			    struct fw_flow *copy)
+{
+	__u32 way = FW_NO_WAY;
+
+	if (!bucket || !key || !copy)
+		return false;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_COPY_TRIES; i++) {
+		__u32 seen = *(volatile __u32 *)&bucket->lock;
+
+		way = fw_find_way(bucket, key, tag);
+		if (way != FW_NO_WAY)
+			*copy = *fw_flow_at(bucket, way);
+		asm volatile("" : : : "memory");
+		if (!(seen & 1) && *(volatile __u32 *)&bucket->lock == seen)
+			break;
+	}
+	return way != FW_NO_WAY && fw_same_flow(&copy->key, key);
 }
 
 #endif

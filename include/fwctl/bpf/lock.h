@@ -4,8 +4,9 @@
  * those of the kernel.
  *
  * Promises: nobody waits for long: who does not get the lock in so many tries goes without. The holder is
- * done in less than a microsecond, unless the hypervisor took its processor away; programs are not
- * interrupted by each other on one processor, and none ends with a lock held. fwctl itself never takes one,
+ * done in less than a microsecond, unless its processor was taken away: by the hypervisor, or, where fwctl
+ * runs the program (fwctl_flows, fwctl_sets), by an interrupt and the packets that it brings. Packets do not
+ * interrupt each other on one processor, and no program ends with a lock held. fwctl itself never takes one,
  * as it can be killed.
  */
 #ifndef FWCTL_BPF_LOCK_H

@@ -114,6 +114,7 @@ struct {
 	__type(value, struct fw_flow_counts);
 } flow_counts SEC(".maps");
 
+/* As member_queries: each program's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

@@ -24,12 +24,6 @@ struct {
 	__type(value, struct fw_search);
 } recall_room SEC(".maps");
 
-/* Where a packet is judged. */
-static __always_inline __u16 fw_verdict_place(__u32 direction)
-{
-	return fw_slot << 1 | (direction & 1);
-}
-
 /*
  * Of ICMP a flow does not say the code, on which rules may depend. A later fragment has its state from the
  * first one, and an assumed one is nobody's: they were not looked up.
@@ -127,7 +121,7 @@ __noinline int fw_recall(const struct fw_packet *packet, const struct fw_generat
 	if (!packet || !generation || !decision || !room)
 		return false;
 	kept = &room->verdict;
-	if (kept->generation != number || kept->place != fw_verdict_place(direction))
+	if (kept->generation != number || kept->place != fw_place_of(fw_slot, direction))
 		return false;
 	search = fw_search_of(packet, generation);
 	if (!search)
@@ -217,7 +211,7 @@ __noinline int fw_remember(const struct fw_packet *packet, const struct fw_gener
 	kept = &room->verdict;
 	if (decision->varies || decision->bans || kept->generation == number)
 		return 0;
-	ends = kept->generation && kept->place == fw_verdict_place(direction) &&
+	ends = kept->generation && kept->place == fw_place_of(fw_slot, direction) &&
 	       fw_verdict_of(kept->reason) != FW_DROP && fw_verdict_of(decision->reason) == FW_DROP;
 	if (!ends && !fw_counts_nothing(packet, generation, decision))
 		return 0;
@@ -225,7 +219,7 @@ __noinline int fw_remember(const struct fw_packet *packet, const struct fw_gener
 		.generation = number,
 		.rule = decision->rule,
 		.priority = decision->priority,
-		.place = fw_verdict_place(direction),
+		.place = fw_place_of(fw_slot, direction),
 		.reason = decision->reason,
 		.tier = decision->tier,
 	};

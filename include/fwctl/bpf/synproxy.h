@@ -208,7 +208,7 @@ __noinline int fw_insert_proxied(const struct fw_flow_table *table, const struct
 		way = fw_find_confirmed_way(bucket, now);
 	}
 	if (way == FW_NO_WAY)
-		way = fw_take_new_way(bucket, FW_IN, now);
+		way = fw_take_new_way(bucket, FW_IN, now, fw_slot);
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	bucket->flows[way] = *flow;

@@ -11,21 +11,7 @@
 #ifndef FWCTL_BPF_TCP_H
 #define FWCTL_BPF_TCP_H
 
-#include <linux/in.h>
-#include <bpf/bpf_endian.h>
-
-#include "fwctl/abi/flow.h"
-#include "fwctl/bpf/parse_l4.h"
-
-enum fw_segment_kind {
-	FW_SEGMENT_SYN = 0,
-	FW_SEGMENT_SYN_ACK = 1,
-	FW_SEGMENT_FIN = 2,
-	FW_SEGMENT_ACK = 3,
-	FW_SEGMENT_RST = 4,
-	FW_SEGMENT_NONE = 5, /* none of the flags: never sent */
-	FW_SEGMENT_KINDS = 6,
-};
+#include "fwctl/bpf/segment.h"
 
 /* What becomes of a segment. */
 enum fw_tcp_answer {
@@ -100,117 +86,6 @@ static __always_inline __u8 fw_tcp_state_after(bool from_opener, __u8 kind, __u8
 static __always_inline bool fw_is_before(__u32 one, __u32 other)
 {
 	return (__s32)(one - other) < 0;
-}
-
-/* Every other combination is one that no end sends. */
-static __always_inline bool fw_tcp_flags_are_possible(__u8 flags)
-{
-	switch (flags & (FW_TCP_SYN | FW_TCP_FIN | FW_TCP_RST | FW_TCP_ACK | FW_TCP_URG)) {
-	case FW_TCP_SYN:
-	case FW_TCP_SYN | FW_TCP_URG:
-	case FW_TCP_SYN | FW_TCP_ACK:
-	case FW_TCP_RST:
-	case FW_TCP_RST | FW_TCP_ACK:
-	case FW_TCP_FIN | FW_TCP_ACK:
-	case FW_TCP_FIN | FW_TCP_ACK | FW_TCP_URG:
-	case FW_TCP_ACK:
-	case FW_TCP_ACK | FW_TCP_URG:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static __always_inline __u8 fw_segment_kind_of(__u8 flags)
-{
-	if (flags & FW_TCP_RST)
-		return FW_SEGMENT_RST;
-	if (flags & FW_TCP_SYN)
-		return flags & FW_TCP_ACK ? FW_SEGMENT_SYN_ACK : FW_SEGMENT_SYN;
-	if (flags & FW_TCP_FIN)
-		return FW_SEGMENT_FIN;
-	return flags & FW_TCP_ACK ? FW_SEGMENT_ACK : FW_SEGMENT_NONE;
-}
-
-enum {
-	FW_TCP_MAX_OPTIONS = 40, /* octets */
-	FW_TCP_OPTION_END = 0,
-	FW_TCP_OPTION_NOTHING = 1,
-	FW_TCP_OPTION_SCALE = 3,
-	FW_TCP_OPTION_SCALE_SIZE = 3,
-	FW_TCP_OPTION_TIME = 8,
-	FW_TCP_OPTION_TIME_SIZE = 10,
-	FW_TCP_LARGEST_SCALE = 14, /* RFC 7323, section 2.3 */
-};
-
-/* The scale of windows and the timestamp, from the options of a SYN. A global function, verified once. */
-__noinline int fw_read_terms(fw_ctx *ctx, __u32 offset, __u32 size, struct fw_segment *segment)
-{
-	__u8 options[64] = {}; /* a power of two, so that a mask bounds the index */
-	__u32 at = 0;
-
-	if (!segment || !fw_size_fits(&size, FW_TCP_MAX_OPTIONS) || !fw_ctx_read(ctx, offset, options, size))
-		return 0;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < FW_TCP_MAX_OPTIONS; i++) {
-		__u8 kind, length;
-
-		asm volatile("" : "+r"(at));
-		at &= 63;
-		kind = options[at];
-		if (at >= size || kind == FW_TCP_OPTION_END)
-			return 0;
-		if (kind == FW_TCP_OPTION_NOTHING) {
-			at++;
-			continue;
-		}
-		length = options[(at + 1) & 63];
-		if (length < 2)
-			return 0;
-		if (kind == FW_TCP_OPTION_SCALE && length == FW_TCP_OPTION_SCALE_SIZE) {
-			__u8 scale = options[(at + 2) & 63];
-
-			segment->terms.flags |= FW_TCP_SCALES;
-			segment->terms.scale = scale < FW_TCP_LARGEST_SCALE ? scale : FW_TCP_LARGEST_SCALE;
-		}
-		if (kind == FW_TCP_OPTION_TIME && length == FW_TCP_OPTION_TIME_SIZE) {
-			segment->terms.flags |= FW_TCP_STAMPS;
-			segment->time = (__u32)options[(at + 2) & 63] << 24 | options[(at + 3) & 63] << 16 |
-					options[(at + 4) & 63] << 8 | options[(at + 5) & 63];
-		}
-		at += length;
-		if (at >= size)
-			return 0;
-	}
-	return 0;
-}
-
-/* `end` is where the IP packet ends, from the start of the frame. */
-static __always_inline bool fw_read_segment(fw_ctx *ctx, const struct fw_packet *packet, __u32 end,
-					    struct fw_segment *segment)
-{
-	struct {
-		__be32 ports, sequence, acknowledgment;
-		__u8 offset, flags;
-		__be16 window;
-		__be32 rest;
-	} room;
-	const __typeof__(room) *tcp = fw_ctx_at(ctx, packet->l4_offset, &room, sizeof(room));
-	__u32 header, octets;
-
-	if (!tcp)
-		return false;
-	header = (tcp->offset >> 4) * 4;
-	octets = end - packet->l4_offset - header;
-	segment->sequence = bpf_ntohl(tcp->sequence);
-	segment->acknowledgment = bpf_ntohl(tcp->acknowledgment);
-	segment->window = bpf_ntohs(tcp->window);
-	segment->flags = tcp->flags;
-	segment->kind = fw_segment_kind_of(tcp->flags);
-	segment->end = segment->sequence + octets + !!(tcp->flags & FW_TCP_SYN) + !!(tcp->flags & FW_TCP_FIN);
-	if (tcp->flags & FW_TCP_SYN && header > FW_TCP_HEADER)
-		fw_read_terms(ctx, packet->l4_offset + FW_TCP_HEADER, header - FW_TCP_HEADER, segment);
-	return true;
 }
 
 static __always_inline __u32 fw_window_of(const struct fw_segment *segment, const struct fw_tcp_terms *terms)
@@ -338,6 +213,13 @@ __noinline int fw_tcp_check_window(struct fw_flow *flow, __u32 sender, const str
 	return FW_TCP_ACCEPTED;
 }
 
+/* From here on windows say nothing. */
+static __always_inline void fw_tcp_trust(struct fw_flow *flow)
+{
+	flow->terms[0].flags |= FW_TCP_LIBERAL;
+	flow->terms[1].flags |= FW_TCP_LIBERAL;
+}
+
 /* What the first segment of a flow says of its sender. */
 static __always_inline void fw_tcp_open(struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
 {
@@ -351,8 +233,7 @@ static __always_inline void fw_tcp_open(struct fw_flow *flow, __u32 sender, cons
 	flow->state = fw_tcp_state_after(true, segment->kind, FW_TCP_NONE);
 	if (segment->kind != FW_SEGMENT_SYN) {
 		from->limit += from->window;
-		flow->terms[0].flags = FW_TCP_LIBERAL;
-		flow->terms[1].flags = FW_TCP_LIBERAL;
+		fw_tcp_trust(flow);
 	}
 	fw_tcp_check_window(flow, sender, segment);
 }
@@ -411,6 +292,17 @@ static __always_inline bool fw_tcp_is_wrong_reset(const struct fw_flow *flow, __
 	return false;
 }
 
+/* Whether a reset answers a segment that was let pass unjudged. What is known of the windows may be of the
+ * connection before; it is for fw_tcp_is_wrong_reset() all the same to say whether it ends this one. */
+static __always_inline bool fw_tcp_answers_unjudged(const struct fw_flow *flow, __u32 sender,
+						    const struct fw_segment *segment)
+{
+	__u8 unjudged = flow->flags & FW_FLOW_ANSWERED ? FW_SEGMENT_SYN : FW_SEGMENT_ACK;
+
+	return segment->acknowledgment == flow->last_end && flow->last_kind == unjudged &&
+	       flow->last_sender != sender;
+}
+
 /*
  * The segment's part in its connection: enum fw_tcp_answer. `sender`: the end of the key that has sent it. A
  * global function, verified once.
@@ -447,10 +339,12 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 	/* Not the acknowledgment of the last FIN, but what an end answers to a SYN that it did not expect. */
 	if (flow->flags & FW_FLOW_CHALLENGED && before == FW_TCP_LAST_ACK &&
 	    segment->kind == FW_SEGMENT_ACK && flow->last_kind == FW_SEGMENT_SYN &&
-	    flow->last_sender != sender) {
-		flow->flags &= ~FW_FLOW_CHALLENGED;
+	    flow->last_sender != sender)
 		return FW_TCP_PASSED;
-	}
+	/* The same again, as it is seen at each hook on its way. */
+	if (segment->kind == FW_SEGMENT_FIN && flow->terms[sender & 1].flags & FW_TCP_CLOSES &&
+	    flow->tcp[sender & 1].end == segment->end)
+		next = before;
 	if (next == FW_TCP_SYN_SENT_BOTH)
 		flow->flags |= FW_FLOW_OPENED_BY_BOTH;
 	if (flow->flags & FW_FLOW_OPENED_BY_BOTH && before == FW_TCP_SYN_RECEIVED &&
@@ -460,15 +354,12 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 		/* It ends anyway, and what is known of it may be of the connection before. */
 		if (before >= FW_TCP_FIN_WAIT && before <= FW_TCP_CLOSED)
 			goto in_window;
-		/* It answers a segment that was let pass unjudged. */
-		if (segment->acknowledgment == flow->last_end &&
-		    (flow->flags & FW_FLOW_ANSWERED ? flow->last_kind == FW_SEGMENT_SYN
-						    : flow->last_kind == FW_SEGMENT_ACK))
-			goto in_window;
 		if (fw_tcp_is_wrong_reset(flow, sender, segment, &stays))
 			return FW_TCP_REFUSED;
 		if (stays)
 			next = before;
+		if (fw_tcp_answers_unjudged(flow, sender, segment))
+			goto in_window;
 	}
 	answer = fw_tcp_check_window(flow, sender, segment);
 	if (answer != FW_TCP_ACCEPTED)
@@ -476,6 +367,7 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 	if (segment->kind == FW_SEGMENT_ACK)
 		flow->last_end = segment->end;
 in_window:
+	flow->flags &= ~FW_FLOW_CHALLENGED;
 	flow->last_kind = segment->kind;
 	flow->last_sender = sender;
 	flow->state = next;
