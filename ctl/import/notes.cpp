@@ -19,8 +19,18 @@ std::vector<std::string> notes_on(const Differences& differences) {
     }
     if (differences.is_whole) {
         notes.emplace_back(
-            "The original sees datagrams whole. fwctl sees their fragments, and those behind the first match "
-            "no rule on ports, flags or ICMP types.");
+            differences.follows
+                ? "The original sees datagrams whole. fwctl sees their fragments: those behind the first "
+                  "have "
+                  "its ports and state when it came before them and was let pass, else none."
+                : "The original sees datagrams whole. fwctl sees their fragments, and those behind the first "
+                  "match no rule on ports, flags or ICMP types.");
+    }
+    if (differences.follows) {
+        notes.emplace_back(
+            "fwctl knows flows from packets that its interfaces have seen since it follows them: a "
+            "connection "
+            "that is older is `new` with its next packet.");
     }
     notes.emplace_back(
         "fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers "
