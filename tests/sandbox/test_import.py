@@ -113,6 +113,7 @@ class Machine:
 
     def passed_by_fwctl(self, policy, packets, asks=None):
         self.nft(SEEN)
+        policy += "\n[builtin]\nicmp6-essential = false\npacket-too-big = false\n"  # they would decide before
         applied = subprocess.run([FWCTL, "apply", "-", "--netns", self.bed.name("b")], input=policy, capture_output=True,
                                  text=True, timeout=60)
         assert applied.returncode == 0, applied.stderr + policy
