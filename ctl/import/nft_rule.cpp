@@ -147,8 +147,10 @@ private:
             rule.verdict = Verdict::kDrop;
         } else if (kind == "return") {
             rule.verdict = Verdict::kReturn;
+        } else {
+            return kind == "continue";
         }
-        return rule.verdict != Verdict::kNone || kind == "continue";
+        return true;
     }
 
     // The keys of a map do not overlap, so that the order of its rules is no matter.

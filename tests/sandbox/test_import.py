@@ -214,6 +214,26 @@ def test_the_page_shows_what_is_printed(tmp_path):
     assert done.stdout == policy
 
 
+def test_the_rules_of_the_page_let_replies_in(testbed):
+    """What the host asks others for comes back, and what others ask it for does not come in: as with the original."""
+    rules = re.search(r"^```text\n(.*?)^```", (ROOT / "docs" / "import.md").read_text(), re.M | re.S).group(1)
+    bed = testbed("pair")
+
+    def works():
+        assert bed.curls("a", ADDRESS[4]) == "hello from b\n" and bed.pings("a", ADDRESS[4])
+        assert bed.ping_fails("b", "10.9.0.1")
+
+    bed.check("a", "iptables-restore", input=rules)
+    works()
+    policy = translate("iptables-save", bed.check("a", "iptables-save", "-t", "filter")).stdout
+    bed.check("a", "iptables-restore", input="*filter\n:INPUT ACCEPT\nCOMMIT\n")
+    assert "WARNING" not in policy and bed.pings("b", "10.9.0.1")
+    applied = subprocess.run([FWCTL, "apply", "-", "--netns", bed.name("a")], text=True, capture_output=True, timeout=60,
+                             input=f'{policy}\n[attach.wan]\ndevice = "eth0"\n')
+    assert applied.returncode == 0, applied.stderr
+    works()
+
+
 RULES = "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -m tcp --dport 0:22 -j DROP\n{}COMMIT\n"
 
 

@@ -79,9 +79,9 @@ COMMIT
 # What the original says of forwarded packets is left out, policies of its chains too: they meet the rules for
 # `in` where they come in and those for `out` where they go out.
 # The original sees datagrams whole. fwctl sees their fragments: those behind the first have its ports and
-# state when it came before them and was let pass, else none.
-# fwctl knows flows from packets that its interfaces have seen since it follows them: a connection that is
-# older is `new` with its next packet.
+# state when it was let pass before them, else they are `untracked` and match no rule on ports.
+# fwctl follows flows itself, from when this policy is applied and by what attached interfaces see: a
+# connection that is older is `new` with its next packet. docs/conntrack.md says where states differ.
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP
 # servers pass, malformed packets do not.
 # This is about IPv4 alone: IPv6 passes until the rules of ip6tables-save are translated too.

@@ -156,9 +156,9 @@ TEST(Nft, BecomesAPolicyThatSaysWhatItLacks) {
 # The original judges what this host itself receives and sends. fwctl asks these rules of all that comes in or
 # goes out by an interface that it is attached to, also of what is only forwarded.
 # The original sees datagrams whole. fwctl sees their fragments: those behind the first have its ports and
-# state when it came before them and was let pass, else none.
-# fwctl knows flows from packets that its interfaces have seen since it follows them: a connection that is
-# older is `new` with its next packet.
+# state when it was let pass before them, else they are `untracked` and match no rule on ports.
+# fwctl follows flows itself, from when this policy is applied and by what attached interfaces see: a
+# connection that is older is `new` with its next packet. docs/conntrack.md says where states differ.
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP
 # servers pass, malformed packets do not.
 # What is neither IP nor ARP, which the original does not judge, is denied with the rest.
