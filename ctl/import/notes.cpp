@@ -21,8 +21,8 @@ std::vector<std::string> notes_on(const Differences& differences) {
         notes.emplace_back(
             differences.follows
                 ? "The original sees datagrams whole. fwctl sees their fragments: those behind the first "
-                  "have its ports and state when it was let pass before them, else they are `untracked` "
-                  "and match no rule on ports."
+                  "have its ports and state, but no TCP flags set, when it was let pass before them, else "
+                  "they are `untracked` and match no rule on ports."
                 : "The original sees datagrams whole. fwctl sees their fragments, and those behind the first "
                   "match no rule on ports, flags or ICMP types.");
     }

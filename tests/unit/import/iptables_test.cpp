@@ -79,7 +79,8 @@ COMMIT
 # What the original says of forwarded packets is left out, policies of its chains too: they meet the rules for
 # `in` where they come in and those for `out` where they go out.
 # The original sees datagrams whole. fwctl sees their fragments: those behind the first have its ports and
-# state when it was let pass before them, else they are `untracked` and match no rule on ports.
+# state, but no TCP flags set, when it was let pass before them, else they are `untracked` and match no rule
+# on ports.
 # fwctl follows flows itself, from when this policy is applied and by what attached interfaces see: a
 # connection that is older is `new` with its next packet. docs/conntrack.md says where states differ.
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP

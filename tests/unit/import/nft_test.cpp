@@ -156,7 +156,8 @@ TEST(Nft, BecomesAPolicyThatSaysWhatItLacks) {
 # The original judges what this host itself receives and sends. fwctl asks these rules of all that comes in or
 # goes out by an interface that it is attached to, also of what is only forwarded.
 # The original sees datagrams whole. fwctl sees their fragments: those behind the first have its ports and
-# state when it was let pass before them, else they are `untracked` and match no rule on ports.
+# state, but no TCP flags set, when it was let pass before them, else they are `untracked` and match no rule
+# on ports.
 # fwctl follows flows itself, from when this policy is applied and by what attached interfaces see: a
 # connection that is older is `new` with its next packet. docs/conntrack.md says where states differ.
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP
