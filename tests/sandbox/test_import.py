@@ -182,6 +182,19 @@ def test_random_rules_keep_their_verdicts(machine, load, family):
     assert compared == 10 and passed_some >= 3 and kept_some_out >= 3 and with_states >= 3
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_packets_have_the_states_that_the_kernel_gives_them(machine, family):
+    packets = random_iptables.packets(1, ADDRESS[family], family)
+    for states in ("NEW", "ESTABLISHED", "RELATED", "INVALID"):
+        text = f"*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate {states} -j ACCEPT\nCOMMIT\n"
+        translated = translate(*in_iptables(machine, text, family))
+        original = machine.passed_by_original(packets, family)
+        machine.bed.fwctl("b", "attach", "eth0")
+        ours = machine.passed_by_fwctl(translated.stdout, packets, family)
+        machine.bed.fwctl("b", "detach", "--all")
+        assert original and ours == original, (states, [packets[number].summary() for number in sorted(original ^ ours)])
+
+
 def test_sets_of_ipset_keep_their_members(machine):
     chance = random.Random(1)
     addresses = [f"10.{chance.randrange(4)}.{chance.randrange(256)}.{chance.randrange(256)}" for _ in range(60)]
