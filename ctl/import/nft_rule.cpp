@@ -20,8 +20,8 @@ namespace {
 using policy::Family;
 
 // Statements that end the rule in a way that is not translated.
-constexpr std::array<std::string_view, 9> kEndings = {"queue",      "tproxy",   "fwd",      "dnat", "snat",
-                                                      "masquerade", "redirect", "synproxy", "vmap"};
+constexpr std::array<std::string_view, 8> kEndings = {"queue", "tproxy",     "fwd",      "dnat",
+                                                      "snat",  "masquerade", "redirect", "synproxy"};
 
 // Rules for the keys of a verdict map that have the same verdict.
 struct Group {
@@ -29,7 +29,8 @@ struct Group {
     Json keys = Json::array();
 };
 
-// In the order of the map; nullopt: it is none that is written out.
+// In the order of the map; nullopt: it is none that is written out, or has a key for all else, which overlaps
+// the others.
 std::optional<std::vector<Group>> groups_of(const Json& vmap) {
     const Json* data = member(vmap, "data");
     const Json* pairs = data == nullptr ? nullptr : member(*data, "set");
@@ -38,7 +39,7 @@ std::optional<std::vector<Group>> groups_of(const Json& vmap) {
     }
     std::vector<Group> groups;
     for (const Json& pair : *pairs) {
-        if (!pair.is_array() || pair.size() != 2) {
+        if (!pair.is_array() || pair.size() != 2 || nft_element(pair[0]) == "*") {
             return std::nullopt;
         }
         auto group = std::find_if(groups.begin(), groups.end(),
@@ -161,7 +162,7 @@ private:
         const Json* key = member(body, "key");
         const auto groups = groups_of(body);
         if (key == nullptr || !groups) {
-            leave_out("a verdict map that is not written out in the rule has no counterpart");
+            leave_out("a verdict map with a name, or with * for all else, has no counterpart");
             return;
         }
         for (const Group& group : *groups) {
