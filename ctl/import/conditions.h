@@ -23,7 +23,7 @@ Match of_ports(Axis side, const Numbers& ports);
 // `types` are type * 256 + code.
 Match of_icmp(policy::Family family, const Numbers& types);
 Match of_tcp_flags(const Numbers& flags);
-// Of IP: fragment, length, TTL, DSCP.
+// Of IP: fragment, length, TTL, DSCP, state.
 Match of_ip_number(Axis axis, const Numbers& values);
 Match of_address(Axis side, policy::Family family, const Numbers& addresses);
 Match in_set(Axis side, std::string name, bool inside);

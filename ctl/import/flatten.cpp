@@ -26,6 +26,7 @@ constexpr std::size_t kMostSteps = 200'000;
 // How deep chains ask each other at most. The kernel's own limit is 16 for nftables.
 constexpr std::size_t kDeepest = 100;
 
+constexpr const char* kNoStates = "stands where the kernel does not know the state of flows yet";
 constexpr const char* kManyBuckets = "its rate would be counted in several rules, each with its own bucket";
 
 // Interfaces all of whose packets of a kind have got their verdict further up.
@@ -96,7 +97,20 @@ bool asks_interface_alone(const Match& match) {
     return rest == Match() && !match.on.empty();
 }
 
+bool asks_state(const Condition& condition) {
+    return std::any_of(condition.begin(), condition.end(),
+                       [](const Match& match) { return match.asks(Axis::kState); });
+}
+
 void Flattener::comment(const SourceRule* rule, std::string text, Direction direction) {
+    // Said once of rules that the original has as one.
+    if (rule != nullptr && !flat_.entries.empty()) {
+        const Entry& last = flat_.entries.back();
+        if (!last.rule && last.source != nullptr && last.source->place == rule->place &&
+            last.comment == text && last.direction == direction) {
+            return;
+        }
+    }
     Entry entry;
     entry.direction = direction;
     entry.source = rule;
@@ -108,8 +122,8 @@ void Flattener::leave_out(const SourceRule& rule, std::string reason, const Base
     comment(&rule, std::move(reason), base.chain.direction);
     flat_.entries.back().left_out = true;
     const Reach reach = reach_of(ruleset_, rule, path_.size() == 1, base.chain.policy);
-    flat_.entries.back().allows = reach.allows;
-    flat_.entries.back().denies = reach.denies;
+    flat_.entries.back().allows |= reach.allows;
+    flat_.entries.back().denies |= reach.denies;
     left_out_.insert(&rule);
 }
 
@@ -272,6 +286,10 @@ void Flattener::step(const SourceRule& rule, std::size_t number, const Chain& ch
         leave(rule, frame, base, rule.reason);
         return;
     }
+    if (!base.chain.knows_states && asks_state(rule.condition)) {
+        leave(rule, frame, base, kNoStates);
+        return;
+    }
     if (rule.rate && !rate_can_be_said(rule, frame, base)) {
         leave(rule, frame, base, kManyBuckets);
         return;
@@ -291,8 +309,10 @@ Flattener::Frame Flattener::walk(const std::string& key, Condition guard, const 
     const Chain& chain = ruleset_.chains.at(key);
     Frame frame{std::move(guard), "", path_.empty()};
     path_.push_back(key);
+    std::size_t number = 0;
     for (std::size_t i = 0; i < chain.rules.size() && ++steps_ <= kMostSteps; ++i) {
-        step(chain.rules[i], i + 1, chain, frame, base);
+        number += i == 0 || chain.rules[i].place != chain.rules[i - 1].place ? 1 : 0;
+        step(chain.rules[i], number, chain, frame, base);
     }
     path_.pop_back();
     return frame;
@@ -410,9 +430,18 @@ Result<Flat> Flattener::run() {
     if (steps_ > kMostSteps) {
         return fail(fmt::format("the chains ask each other in more than {} ways", kMostSteps), Exit::kUsage);
     }
-    flat_.left_out += left_out_.size();
+    const auto places = [](const std::set<const SourceRule*>& rules) {
+        std::set<std::string> found;
+        for (const SourceRule* rule : rules) {
+            found.insert(rule->place);
+        }
+        return found;
+    };
+    const std::set<std::string> left_out = places(left_out_);
+    const std::set<std::string> visited = places(visited_);
+    flat_.left_out += left_out.size();
     flat_.translated = static_cast<std::size_t>(std::count_if(
-        visited_.begin(), visited_.end(), [&](const SourceRule* rule) { return !left_out_.contains(rule); }));
+        visited.begin(), visited.end(), [&](const std::string& place) { return !left_out.contains(place); }));
     return std::move(flat_);
 }
 

@@ -76,7 +76,7 @@ public:
             has(Family::kIpv4) ? has(Family::kIpv6) ? "iptables-save and ip6tables-save" : "iptables-save"
                                : "ip6tables-save";
         result_.report.file_name = file_name_;
-        add_notes();
+        add_differences();
         add_sets();
         return std::move(result_);
     }
@@ -108,7 +108,8 @@ private:
                                              hook->stage,
                                              0,
                                              {of_family(table.family)},
-                                             *chain.drops ? Verdict::kDrop : Verdict::kAccept});
+                                             *chain.drops ? Verdict::kDrop : Verdict::kAccept,
+                                             table.name != "raw"});
         }
     }
 
@@ -127,11 +128,15 @@ private:
         }
     }
 
-    void add_notes() {
-        Differences differences{true, forwards_, true, has(Family::kIpv4), has(Family::kIpv6), ""};
-        differences.other_version = fmt::format(" until the rules of {} are translated too",
-                                                has(Family::kIpv4) ? "ip6tables-save" : "iptables-save");
-        result_.report.notes = notes_on(differences);
+    void add_differences() {
+        result_.report.differences = {
+            .is_of_host = true,
+            .leaves_forward = forwards_,
+            .is_whole = true,
+            .has_ip = has(Family::kIpv4),
+            .has_ip6 = has(Family::kIpv6),
+            .other_version = fmt::format(" until the rules of {} are translated too",
+                                         has(Family::kIpv4) ? "ip6tables-save" : "iptables-save")};
     }
 
     void add_sets() {
@@ -146,8 +151,7 @@ private:
             result_.report.sets.push_back(std::move(set));
         }
         if (!sets_.all().empty()) {
-            result_.report.notes.insert(
-                result_.report.notes.begin(),
+            result_.report.warnings.emplace_back(
                 "WARNING: rules ask for sets of ipset, whose members are not in this file: see the sets "
                 "below, which match nothing yet.");
         }

@@ -295,6 +295,23 @@ Result<Condition> match_set(const Option& option) {
     return Condition{in_set(side == "src" ? Axis::kSource : Axis::kDestination, *name, !option.is_negated)};
 }
 
+// "RELATED,ESTABLISHED"
+Result<Condition> states(const Option& option) {
+    Numbers wanted;
+    for (const std::string_view part : split(option.values[0])) {
+        if (part == "SNAT" || part == "DNAT") {
+            return fail(
+                fmt::format("`{}` asks for translated addresses, which fwctl knows nothing of", part));
+        }
+        const auto state = policy::parse_field(policy::Field::kState, part);
+        if (!state) {
+            return unread(option);
+        }
+        wanted = wanted.either(Numbers::between(state->first, state->last));
+    }
+    return Condition{of_ip_number(Axis::kState, option.sign(wanted, Axis::kState))};
+}
+
 struct Row {
     std::string_view name;
     std::size_t values;
@@ -343,6 +360,8 @@ constexpr std::array kRows = {
     Row{"--dscp", 1, dscp},
     Row{"--dscp-class", 1, dscp},
     Row{"--mac-source", 1, mac},
+    Row{"--ctstate", 1, states},
+    Row{"--state", 1, states},
     Row{"--match-set", 2, match_set},
 };
 
@@ -358,7 +377,9 @@ Result<std::size_t> IptablesMatch::read(const std::vector<std::string>& words, s
     const auto* row =
         std::find_if(kRows.begin(), kRows.end(), [&](const Row& known) { return known.name == name; });
     if (row == kRows.end()) {
-        return fail(fmt::format("the option `{}` has no counterpart", name));
+        return fail(fmt::format("{}the option `{}` has no counterpart",
+                                name.rfind("--ct", 0) == 0 ? "of a flow its state alone is known: " : "",
+                                name));
     }
     if (at + row->values >= words.size() + (row->values == 0 ? 1 : 0)) {
         return fail(fmt::format("nothing stands behind `{}`", name));

@@ -17,9 +17,9 @@ namespace {
 using policy::RejectWith;
 
 // Extensions whose options iptables_match.h reads.
-constexpr std::array<std::string_view, 15> kModules = {"limit", "tcp",     "udp",     "sctp", "icmp",
-                                                       "icmp6", "icmpv6",  "comment", "set",  "ttl",
-                                                       "hl",    "iprange", "length",  "dscp", "mac"};
+constexpr std::array<std::string_view, 17> kModules = {
+    "state",   "conntrack", "limit", "tcp", "udp",     "sctp",   "icmp", "icmp6", "icmpv6",
+    "comment", "set",       "ttl",   "hl",  "iprange", "length", "dscp", "mac"};
 
 // Targets behind which the next rule is asked.
 constexpr std::array<std::string_view, 24> kGoOn = {
@@ -75,6 +75,7 @@ public:
         if (rule_.comment.empty()) {
             rule_.comment = log_prefix_;
         }
+        rule_.lets_replies_in = rule_.verdict == Verdict::kAccept && asks_for_replies();
         auto condition = match_.finish();
         if (!condition && rule_.reason.empty()) {
             rule_.reason = condition.error().message;
@@ -99,9 +100,6 @@ private:
     void note_verdict(const std::string& option) {
         if (option == "-j" || option == "--jump" || option == "-g" || option == "--goto") {
             read_target(word(next_ + 1), option == "-g" || option == "--goto");
-            ++next_;
-        } else if (option == "--state" || option == "--ctstate") {
-            note_states(word(next_ + 1));
             ++next_;
         } else if (option == "--comment" || option == "--log-prefix") {
             (option == "--comment" ? rule_.comment : log_prefix_) = word(next_ + 1);
@@ -145,16 +143,28 @@ private:
             has_limit_ = true;
             limit_ = "3/hour";  // what the module takes when nothing is said
         }
-        if (name == "state" || name == "conntrack") {
-            rule_.reason = "needs flow state, not supported yet";
-        } else if (!is_one_of(kModules, name) && name != "multiport") {
+        if (!is_one_of(kModules, name) && name != "multiport") {
             rule_.reason = fmt::format("the match `{}` has no counterpart", name);
         }
     }
 
-    void note_states(const std::string& states) {
-        has_replies_ = has_replies_ || states.find("ESTABLISHED") != std::string::npos;
-        rule_.lets_replies_in = has_replies_ && rule_.verdict == Verdict::kAccept;
+    // Whether known connections are among what the rule is about.
+    [[nodiscard]] bool asks_for_replies() const {
+        for (std::size_t i = 0; i < words_.size(); ++i) {
+            if (words_[i] == "--state" || words_[i] == "--ctstate") {
+                const bool is_negated = i > 0 && words_[i - 1] == "!";
+                return (word(i + 1).find("ESTABLISHED") != std::string::npos) != is_negated;
+            }
+        }
+        return false;
+    }
+
+    // Of the targets CT and NOTRACK: packets that are not followed, or followed by other means.
+    [[nodiscard]] bool steers_states(const std::string& target) const {
+        return target == "NOTRACK" ||
+               (target == "CT" && std::any_of(words_.begin(), words_.end(), [](const std::string& option) {
+                    return option == "--notrack" || option == "--helper" || option.rfind("--zone", 0) == 0;
+                }));
     }
 
     void read_target(const std::string& name, bool goes) {
@@ -166,7 +176,6 @@ private:
             rule_.target = iptables_chain_key(table_, name);
         } else if (name == "ACCEPT") {
             rule_.verdict = Verdict::kAccept;
-            rule_.lets_replies_in = has_replies_;
         } else if (name == "DROP") {
             rule_.verdict = Verdict::kDrop;
         } else if (name == "REJECT") {
@@ -177,6 +186,7 @@ private:
         } else if (name == "LOG") {
             is_log_ = true;
         } else {
+            rule_.steers_states = steers_states(name);
             rule_.verdict = is_one_of(kGoOn, name) ? Verdict::kNone : Verdict::kElsewhere;
             if (rule_.reason.empty()) {
                 rule_.reason = fmt::format("the target `{}` has no counterpart", name);
@@ -207,7 +217,6 @@ private:
     std::string burst_ = "5";
     std::size_t next_ = 0;
     bool is_log_ = false;
-    bool has_replies_ = false;
 };
 
 }  // namespace

@@ -176,6 +176,8 @@ Number largest_of(Axis axis) {
             return field(policy::Field::kTtl);
         case Axis::kDscp:
             return field(policy::Field::kDscp);
+        case Axis::kState:
+            return field(policy::Field::kState);
         case Axis::kVlan:
             return field(policy::Field::kVlan);
         case Axis::kMac:

@@ -35,12 +35,13 @@ enum class Axis : std::size_t {
     kLength,
     kTtl,
     kDscp,
+    kState,  // policy::FlowState
     kVlan,
     kMac,
     kSource,  // addresses are asked for beside a single family
     kDestination,
 };
-inline constexpr std::size_t kAxes = 14;
+inline constexpr std::size_t kAxes = 15;
 
 // The largest value of a part of any packet.
 Number largest_of(Axis axis);

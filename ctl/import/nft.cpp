@@ -42,6 +42,13 @@ const Hook* find_hook(std::string_view name) {
     return hook == kHooks.end() ? nullptr : hook;
 }
 
+// The kernel begins to follow flows at NF_IP_PRI_CONNTRACK of the first hook for IP.
+bool knows_states(const Hook& hook, int priority) {
+    constexpr int kFollows = -200;
+    const bool is_first = hook.name == "prerouting" || hook.name == "output";
+    return !hook.sees_fragments && (!is_first || priority > kFollows);
+}
+
 struct ChainSource {
     NftTable table;
     std::string name;
@@ -84,7 +91,7 @@ public:
         result_.report.source = "nft list ruleset";
         result_.report.file_name = file_name_;
         result_.report.sets = sets_.sets();
-        result_.report.notes = notes_on(differences_);
+        result_.report.differences = differences_;
         return std::move(result_);
     }
 
@@ -143,21 +150,32 @@ private:
         return "";
     }
 
+    // As text it has a line, and a column where it is not the first one there.
+    [[nodiscard]] std::string place_of(const Json& rule, const ChainSource& chain, std::size_t number) const {
+        const Json* line = member(rule, "line");
+        const Json* column = member(rule, "column");
+        if (line == nullptr || !line->is_number()) {
+            return fmt::format("{}: {} {} {}, rule {}", file_name_, chain.table.family, chain.table.name,
+                               chain.name, number);
+        }
+        return column == nullptr ? fmt::format("{}:{}", file_name_, dump(*line))
+                                 : fmt::format("{}:{}:{}", file_name_, dump(*line), dump(*column));
+    }
+
     [[nodiscard]] std::vector<SourceRule> rules_of(const ChainSource& chain) const {
         std::vector<SourceRule> rules;
+        std::size_t number = 0;
         for (const Json* json : chain.rules) {
-            SourceRule rule = read_nft_rule(*json, chain.table, sets_);
-            const Json* line = member(*json, "line");
+            ++number;
             const Json* statements = member(*json, "expr");
-            rule.place = line != nullptr && line->is_number()
-                             ? fmt::format("{}:{}", file_name_, dump(*line))
-                             : fmt::format("{}: {} {} {}, rule {}", file_name_, chain.table.family,
-                                           chain.table.name, chain.name, rules.size() + 1);
-            rule.text = text_of(*json, "text");
-            if (rule.text.empty() && statements != nullptr) {
-                rule.text = dump(*statements);
+            for (SourceRule& rule : read_nft_rule(*json, chain.table, sets_)) {
+                rule.place = place_of(*json, chain, number);
+                rule.text = text_of(*json, "text");
+                if (rule.text.empty() && statements != nullptr) {
+                    rule.text = dump(*statements);
+                }
+                rules.push_back(std::move(rule));
             }
-            rules.push_back(std::move(rule));
         }
         return rules;
     }
@@ -185,11 +203,11 @@ private:
         if (hook->sees_fragments) {
             scope = both(scope, on_interfaces(hook->direction, devices(*chain.json), false));
         }
-        const Json* priority = member(*chain.json, "prio");
-        result_.ruleset.bases.push_back(
-            {key, hook->direction, hook->stage,
-             priority != nullptr && priority->is_number_integer() ? priority->get<int>() : 0, scope,
-             drops ? Verdict::kDrop : Verdict::kAccept});
+        const Json* json = member(*chain.json, "prio");
+        const int priority = json != nullptr && json->is_number_integer() ? json->get<int>() : 0;
+        result_.ruleset.bases.push_back({key, hook->direction, hook->stage, priority, scope,
+                                         drops ? Verdict::kDrop : Verdict::kAccept,
+                                         knows_states(*hook, priority)});
         const bool is_host = hook->name == "input" || hook->name == "output";
         differences_.is_of_host = differences_.is_of_host || is_host;
         differences_.is_whole = differences_.is_whole || !hook->sees_fragments;

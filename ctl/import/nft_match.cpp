@@ -12,6 +12,7 @@
 #include "import/nft_addresses.h"
 #include "import/nft_names.h"
 #include "import/nft_numbers.h"
+#include "import/nft_states.h"
 #include "policy/icmp.h"
 #include "policy/rule.h"
 #include "policy/service.h"
@@ -83,32 +84,16 @@ Result<Condition> read_interface(const NftQuestion& question, Direction directio
     return on_interfaces(direction, names, question.op == "!=");
 }
 
-// "syn", 2, ["syn", "ack"], {"|": ["syn", "ack"]}
-std::optional<std::uint8_t> flag_bits(const Json& value) {
-    const Json* list = member(value, "|");
-    list = list == nullptr && value.is_array() ? &value : list;
-    std::uint64_t bits = 0;
-    for (const Json& flag : list == nullptr ? Json::array({value}) : *list) {
-        const auto word = word_of(flag);
-        const auto bit = word ? nft_value(NftType::kTcpFlags, *word) : fail("");
-        const auto inner = bit || list == nullptr ? std::nullopt : flag_bits(flag);
-        if ((!bit && !inner) || (bit && *bit > 255)) {
-            return std::nullopt;
-        }
-        bits |= bit ? *bit : *inner;
-    }
-    return static_cast<std::uint8_t>(bits);
-}
-
 Result<Condition> read_flags(const NftQuestion& question, const Json* mask) {
     const auto values = nft_values(question);
-    const auto masked = mask == nullptr ? std::optional<std::uint8_t>(255) : flag_bits(*mask);
+    const auto masked =
+        mask == nullptr ? std::optional<std::uint8_t>(255) : nft_bits(NftType::kTcpFlags, *mask);
     if (!values || !masked) {
         return values ? fail("the mask is not understood") : tl::unexpected<Error>(values.error());
     }
     Numbers flags;
     for (const Json& value : *values) {
-        const auto bits = flag_bits(value);
+        const auto bits = nft_bits(NftType::kTcpFlags, value);
         if (!bits) {
             return fail(fmt::format("`{}` is not understood", dump(value)));
         }
@@ -360,15 +345,18 @@ Result<Condition> nft_condition(const Json& match, const NftTable& table, const 
         return fail("the match is not understood");
     }
     const std::string name = nft_name(*left);
-    if (only_key(*left) == "ct") {
-        return fail("needs flow state, not supported yet");
-    }
     const NftQuestion question{match, table, sets, text_of(match, "op")};
     const Json* masked = member(*left, "&");
     const Json* mask =
         masked != nullptr && masked->is_array() && masked->size() == 2 ? &(*masked)[1] : nullptr;
     if (name == "tcp flags") {
         return read_flags(question, mask);
+    }
+    if (name == "ct state") {
+        return nft_states(question, mask);
+    }
+    if (name.rfind("ct ", 0) == 0) {
+        return fail(fmt::format("of a flow its state alone is known: `{}` has no counterpart", name));
     }
     if (name == "ip frag-off") {
         return read_fragment_offset(question, mask);

@@ -37,6 +37,10 @@ constexpr std::array kDscps = {Name{"df", 0}, Name{"be", 0}, Name{"lephb", 1}};
 constexpr std::array kFlags = {Name{"fin", 0x01}, Name{"syn", 0x02}, Name{"rst", 0x04}, Name{"psh", 0x08},
                                Name{"ack", 0x10}, Name{"urg", 0x20}, Name{"ecn", 0x40}, Name{"cwr", 0x80}};
 
+// enum nf_ct_state_bits of the kernel.
+constexpr std::array kStates = {Name{"invalid", 0x01}, Name{"established", 0x02}, Name{"related", 0x04},
+                                Name{"new", 0x08}, Name{"untracked", 0x40}};
+
 std::span<const Name> names_of(NftType type) {
     switch (type) {
         case NftType::kEthertype:
@@ -49,6 +53,8 @@ std::span<const Name> names_of(NftType type) {
             return kDscps;
         case NftType::kTcpFlags:
             return kFlags;
+        case NftType::kCtState:
+            return kStates;
         default:
             return {};
     }

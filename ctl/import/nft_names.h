@@ -22,6 +22,7 @@ enum class NftType {
     kIcmp6Code,
     kDscp,
     kTcpFlags,
+    kCtState,  // a bit for each
     kMac,
 };
 

@@ -84,4 +84,20 @@ Result<Numbers> nft_numbers(const NftQuestion& question, NftType type, Number la
     return nft_compare(question.op, numbers, largest);
 }
 
+std::optional<std::uint8_t> nft_bits(NftType type, const Json& value) {
+    const Json* list = member(value, "|");
+    list = list == nullptr && value.is_array() ? &value : list;
+    std::uint64_t bits = 0;
+    for (const Json& flag : list == nullptr ? Json::array({value}) : *list) {
+        const auto word = word_of(flag);
+        const auto bit = word ? nft_value(type, *word) : fail("");
+        const auto inner = bit || list == nullptr ? std::nullopt : nft_bits(type, flag);
+        if ((!bit && !inner) || (bit && *bit > 255)) {
+            return std::nullopt;
+        }
+        bits |= bit ? *bit : *inner;
+    }
+    return static_cast<std::uint8_t>(bits);
+}
+
 }  // namespace fwctl::importer

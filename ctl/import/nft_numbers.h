@@ -1,6 +1,8 @@
 // The numbers that a match of nftables compares with.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,5 +30,8 @@ Result<std::vector<Json>> nft_values(const NftQuestion& question);
 // The numbers from 0 to `largest` for which the comparison holds.
 Result<Numbers> nft_compare(const std::string& op, const Numbers& values, Number largest);
 Result<Numbers> nft_numbers(const NftQuestion& question, NftType type, Number largest);
+
+// The bits of "syn", 2, ["syn", "ack"] or {"|": ["syn", "ack"]}; nullopt: it is not understood.
+std::optional<std::uint8_t> nft_bits(NftType type, const Json& value);
 
 }  // namespace fwctl::importer

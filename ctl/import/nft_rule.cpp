@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,14 +20,51 @@ namespace {
 using policy::Family;
 
 // Statements that end the rule in a way that is not translated.
-constexpr std::array<std::string_view, 9> kEndings = {"queue",      "tproxy",   "fwd",      "dnat", "snat",
-                                                      "masquerade", "redirect", "synproxy", "vmap"};
+constexpr std::array<std::string_view, 8> kEndings = {"queue", "tproxy",     "fwd",      "dnat",
+                                                      "snat",  "masquerade", "redirect", "synproxy"};
+
+// Rules for the keys of a verdict map that have the same verdict.
+struct Group {
+    Json verdict;
+    Json keys = Json::array();
+};
+
+// In the order of the map; nullopt: it is none that is written out, or has a key for all else, which overlaps
+// the others.
+std::optional<std::vector<Group>> groups_of(const Json& vmap) {
+    const Json* data = member(vmap, "data");
+    const Json* pairs = data == nullptr ? nullptr : member(*data, "set");
+    if (pairs == nullptr || !pairs->is_array()) {
+        return std::nullopt;
+    }
+    std::vector<Group> groups;
+    for (const Json& pair : *pairs) {
+        if (!pair.is_array() || pair.size() != 2 || nft_element(pair[0]) == "*") {
+            return std::nullopt;
+        }
+        auto group = std::find_if(groups.begin(), groups.end(),
+                                  [&](const Group& known) { return known.verdict == pair[1]; });
+        if (group == groups.end()) {
+            group = groups.insert(groups.end(), Group{pair[1]});
+        }
+        group->keys.push_back(pair[0]);
+    }
+    return groups;
+}
+
+// Whether known connections are among what is asked for.
+bool asks_for_replies(const Condition& condition) {
+    return std::any_of(condition.begin(), condition.end(), [](const Match& match) {
+        return match.asks(Axis::kState) &&
+               match[Axis::kState].contains(static_cast<Number>(policy::FlowState::kEstablished));
+    });
+}
 
 class RuleReader {
 public:
     RuleReader(const NftTable& table, const NftSets& sets) : table_(table), sets_(sets) {}
 
-    SourceRule read(const Json& rule) {
+    std::vector<SourceRule> read(const Json& rule) {
         const Json* statements = member(rule, "expr");
         for (const Json& statement :
              statements != nullptr && statements->is_array() ? *statements : Json::array()) {
@@ -45,18 +83,42 @@ public:
             leave_out(ports ? "" : ports.error().message);
         }
         rule_.lets_replies_in =
-            has_replies_ && (rule_.verdict == Verdict::kAccept || rule_.verdict == Verdict::kElsewhere);
+            maps_replies_ || (rule_.verdict == Verdict::kAccept && asks_for_replies(condition_));
         rule_.counts = has_counter_ && !rule_.logs && rule_.verdict == Verdict::kNone;
-        return std::move(rule_);
+        return has_map_ && rule_.reason.empty() ? map_rules() : std::vector{std::move(rule_)};
     }
 
 private:
     // The first reason counts.
     void leave_out(const std::string& reason) { rule_.reason = rule_.reason.empty() ? reason : rule_.reason; }
 
+    // Those of the map's verdicts, and before them one for what the rule does before.
+    [[nodiscard]] std::vector<SourceRule> map_rules() const {
+        std::vector<SourceRule> rules;
+        SourceRule before = rule_;
+        before.verdict = Verdict::kNone;
+        before.counts = has_counter_ && !before.logs;
+        if (before.logs || before.counts || mapped_.empty()) {
+            rules.push_back(before);
+        }
+        for (const SourceRule& mapped : mapped_) {
+            SourceRule one = rule_;
+            one.logs.reset();
+            one.condition = mapped.condition;
+            one.verdict = mapped.verdict;
+            one.target = mapped.target;
+            one.lets_replies_in = one.verdict == Verdict::kAccept && asks_for_replies(one.condition);
+            rules.push_back(std::move(one));
+        }
+        return rules;
+    }
+
     void read_statement(const Json& statement) {
         const std::string kind = only_key(statement);
         const Json& body = kind.empty() ? statement : statement.at(kind);
+        if (has_map_) {
+            leave_out("what stands behind its verdict map has no counterpart");
+        }
         if (kind == "match") {
             read_match(body);
         } else if (kind == "counter") {
@@ -66,28 +128,70 @@ private:
             rule_.logs = condition_;
         } else if (kind == "reject") {
             read_reject(body);
-        } else if (kind == "jump" || kind == "goto") {
-            rule_.verdict = kind == "jump" ? Verdict::kJump : Verdict::kGoto;
-            rule_.target = nft_chain_key(table_, text_of(body, "target"));
-        } else if (kind == "accept") {
-            rule_.verdict = Verdict::kAccept;
-        } else if (kind == "drop") {
-            rule_.verdict = Verdict::kDrop;
-        } else if (kind == "return") {
-            rule_.verdict = Verdict::kReturn;
         } else if (kind == "limit") {
             read_limit(body);
-        } else if (kind != "continue") {
+        } else if (kind == "vmap") {
+            read_map(body);
+        } else if (!read_verdict(kind, body, rule_)) {
             read_other(kind, body, statement);
+        }
+    }
+
+    // False: it is none.
+    [[nodiscard]] bool read_verdict(const std::string& kind, const Json& body, SourceRule& rule) const {
+        if (kind == "jump" || kind == "goto") {
+            rule.verdict = kind == "jump" ? Verdict::kJump : Verdict::kGoto;
+            rule.target = nft_chain_key(table_, text_of(body, "target"));
+        } else if (kind == "accept") {
+            rule.verdict = Verdict::kAccept;
+        } else if (kind == "drop") {
+            rule.verdict = Verdict::kDrop;
+        } else if (kind == "return") {
+            rule.verdict = Verdict::kReturn;
+        } else {
+            return kind == "continue";
+        }
+        return true;
+    }
+
+    // The keys of a map do not overlap, so that the order of its rules is no matter.
+    void read_map(const Json& body) {
+        has_map_ = true;
+        rule_.verdict = Verdict::kElsewhere;
+        maps_replies_ = dump(body).find("\"established\"") != std::string::npos;
+        const Json* key = member(body, "key");
+        const auto groups = groups_of(body);
+        if (key == nullptr || !groups) {
+            leave_out("a verdict map with a name, or with * for all else, has no counterpart");
+            return;
+        }
+        for (const Group& group : *groups) {
+            SourceRule mapped;
+            const std::string kind = only_key(group.verdict);
+            if (kind.empty() || !read_verdict(kind, group.verdict.at(kind), mapped)) {
+                leave_out(fmt::format("`{}` has no counterpart", kind));
+                return;
+            }
+            const Json match = {{"op", "=="}, {"left", *key}, {"right", {{"set", group.keys}}}};
+            const auto condition = nft_condition(match, table_, sets_);
+            if (!condition || rule_.rate) {
+                leave_out(condition ? "its rate counts packets before all of its matches are asked"
+                                    : condition.error().message);
+                return;
+            }
+            mapped.condition = both(condition_, *condition);
+            for (const Match& part : mapped.condition) {
+                const Status ports = check_ports(part);
+                leave_out(ports ? "" : ports.error().message);
+            }
+            if (mapped.verdict != Verdict::kNone) {
+                mapped_.push_back(std::move(mapped));
+            }
         }
     }
 
     void read_match(const Json& match) {
         const Json* left = member(match, "left");
-        const Json* right = member(match, "right");
-        if (left != nullptr && right != nullptr && nft_name(*left) == "ct state") {
-            has_replies_ = has_replies_ || dump(*right).find("\"established\"") != std::string::npos;
-        }
         if (left != nullptr && nft_name(*left) == "ip6 nexthdr") {
             rule_.note = "fwctl looks for the protocol behind all extension headers.";
         }
@@ -151,11 +255,12 @@ private:
         if (std::find(kEndings.begin(), kEndings.end(), kind) != kEndings.end()) {
             rule_.verdict = Verdict::kElsewhere;
         }
-        // "established : accept" among others
-        has_replies_ =
-            has_replies_ || (kind == "vmap" && dump(body).find("\"established\"") != std::string::npos);
-        if (kind == "vmap" && has_replies_) {
-            leave_out("needs flow state, not supported yet");
+        const Json* key = kind == "mangle" ? member(body, "key") : nullptr;
+        const std::string changed = key == nullptr ? "" : nft_name(*key);
+        rule_.steers_states = rule_.steers_states || kind == "notrack" || kind == "ct helper" ||
+                              changed == "ct zone" || changed == "ct helper";
+        if (!changed.empty()) {
+            leave_out(fmt::format("`{} set` has no counterpart", changed));
         } else if (kind == "xt") {
             leave_out("is a rule of iptables; translate the output of iptables-save instead");
         } else if (kind == "unread") {
@@ -172,7 +277,9 @@ private:
     Condition at_limit_;  // what was asked before the rate
     std::string log_prefix_;
     bool has_counter_ = false;
-    bool has_replies_ = false;
+    bool maps_replies_ = false;
+    bool has_map_ = false;
+    std::vector<SourceRule> mapped_;  // their conditions and verdicts
 };
 
 }  // namespace
@@ -181,7 +288,7 @@ std::string nft_chain_key(const NftTable& table, std::string_view chain) {
     return fmt::format("{} {} {}", table.family, table.name, chain);
 }
 
-SourceRule read_nft_rule(const Json& rule, const NftTable& table, const NftSets& sets) {
+std::vector<SourceRule> read_nft_rule(const Json& rule, const NftTable& table, const NftSets& sets) {
     return RuleReader(table, sets).read(rule);
 }
 

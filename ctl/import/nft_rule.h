@@ -1,8 +1,10 @@
-// One rule of nftables, understood.
+// One rule of nftables, understood. One with a verdict map becomes several, of which a packet meets one at
+// most.
 #pragma once
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "import/nft_match.h"
 #include "import/ruleset.h"
@@ -14,6 +16,6 @@ std::string nft_chain_key(const NftTable& table, std::string_view chain);
 
 // `rule` is what stands behind "rule" in the output of nft -j. A rule that cannot be translated has its
 // reason, and its verdict all the same.
-SourceRule read_nft_rule(const Json& rule, const NftTable& table, const NftSets& sets);
+std::vector<SourceRule> read_nft_rule(const Json& rule, const NftTable& table, const NftSets& sets);
 
 }  // namespace fwctl::importer

@@ -254,6 +254,9 @@ private:
         body["table"] = table_;
         body["chain"] = chain;
         body["line"] = words.front().line;
+        if (words.front().line == std::exchange(last_line_, words.front().line)) {
+            body["column"] = words.front().column;
+        }
         body["text"] = in_one_line(text_.substr(words.front().begin, words.back().end - words.front().begin));
         add("rule", std::move(body));
     }
@@ -264,6 +267,7 @@ private:
     std::size_t at_ = 0;
     std::string family_;
     std::string table_;
+    std::size_t last_line_ = 0;  // that of the last rule
     Json objects_ = Json::array();
 };
 

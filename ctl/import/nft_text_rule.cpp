@@ -277,8 +277,12 @@ private:
         if (is_at("vmap")) {
             return vmap(left);
         }
-        if (is_at("set") || is_at("map")) {
-            return refuse(fmt::format("`{} {}` has", nft_name(left), tokens_[at_].text));
+        if (is_at("set")) {
+            add("mangle", {{"key", left}});
+            return skip();
+        }
+        if (is_at("map")) {
+            return refuse(fmt::format("`{} map` has", nft_name(left)));
         }
         if (is_at("exists") || is_at("missing")) {
             return add("match", {{"op", "=="}, {"left", left}, {"right", take() == "exists"}});
@@ -297,6 +301,10 @@ private:
             ++at_;
             is_masked = true;
             left = {{"&", Json::array({left, to_json(value())})}};
+        }
+        // nft lists == without its sign here, and takes what it lists for a question for one of them.
+        if (op.empty() && right.contains("|") && nft_name(left) == "ct state") {
+            return refuse("states with | between them and no comparison have");
         }
         const bool is_bits = !is_masked && !right.contains("set") && is_bitmask(left);
         add("match", {{"op", !op.empty() ? op : is_bits ? "in" : "=="}, {"left", left}, {"right", right}});
@@ -321,11 +329,27 @@ private:
     // "ct state vmap { invalid : drop, established : accept }"
     void vmap(const Json& left) {
         ++at_;
-        Json words = Json::array();
-        for (const NftToken& token : value()) {
-            words.push_back(token.text);
+        const Tokens words = value();
+        if (words.size() < 2 || !words.front().is("{")) {
+            return add("vmap", {{"key", left}, {"data", words.empty() ? "" : words.front().text}});
         }
-        add("vmap", {{"key", left}, {"data", words}});
+        Json pairs = Json::array();
+        for (const Tokens pair : split(words.subspan(1, words.size() - 2), ",")) {
+            const std::vector<Tokens> sides = split(pair, ":");
+            if (!pair.empty() && sides.size() == 2 && !sides[0].empty() && !sides[1].empty()) {
+                pairs.push_back(Json::array({nft_value_to_json(sides[0]), verdict_to_json(sides[1])}));
+            } else if (!pair.empty()) {
+                return refuse("what stands in its verdict map has");
+            }
+        }
+        add("vmap", {{"key", left}, {"data", {{"set", pairs}}}});
+    }
+
+    // "accept", "jump dns"
+    static Json verdict_to_json(Tokens words) {
+        Json verdict = Json::object();
+        verdict[words[0].text] = words.size() == 1 ? Json() : Json{{"target", words[1].text}};
+        return verdict;
     }
 
     Tokens tokens_;

@@ -19,8 +19,18 @@ std::vector<std::string> notes_on(const Differences& differences) {
     }
     if (differences.is_whole) {
         notes.emplace_back(
-            "The original sees datagrams whole. fwctl sees their fragments, and those behind the first match "
-            "no rule on ports, flags or ICMP types.");
+            differences.follows
+                ? "The original sees datagrams whole. fwctl sees their fragments: those behind the first "
+                  "have its ports and state, but no TCP flags set, when it was let pass before them, else "
+                  "they are `untracked` and match no rule on ports."
+                : "The original sees datagrams whole. fwctl sees their fragments, and those behind the first "
+                  "match no rule on ports, flags or ICMP types.");
+    }
+    if (differences.follows) {
+        notes.emplace_back(
+            "fwctl follows flows itself, from when this policy is applied and by what attached interfaces "
+            "see: a connection that is older is `new` with its next packet. docs/conntrack.md says where "
+            "states differ.");
     }
     notes.emplace_back(
         "fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers "

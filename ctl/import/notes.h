@@ -12,6 +12,7 @@ struct Differences {
     bool is_whole = false;        // rules see datagrams put together
     bool has_ip = false;          // IPv4 is judged
     bool has_ip6 = false;
+    bool follows = false;       // rules ask for the state of flows
     std::string other_version;  // what to translate for the IP version that is not judged
 };
 

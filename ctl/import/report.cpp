@@ -33,6 +33,33 @@ bool is_allowance(const Entry& entry) {
     return entry.rule && entry.rule->action == Action::kAllow;
 }
 
+// The states that a rule asks for; nullptr: it does not ask.
+const policy::FieldMatch* states_of(const policy::Rule& rule) {
+    const auto match =
+        std::find_if(rule.fields.begin(), rule.fields.end(),
+                     [](const policy::FieldMatch& known) { return known.field == policy::Field::kState; });
+    return match == rule.fields.end() ? nullptr : &*match;
+}
+
+bool asks_for_states(const Flat& flat) {
+    return std::any_of(flat.entries.begin(), flat.entries.end(),
+                       [](const Entry& entry) { return entry.rule && states_of(*entry.rule) != nullptr; });
+}
+
+// Whether it lets in all packets of known connections.
+bool lets_replies_in(const Entry& entry) {
+    if (!is_allowance(entry) || entry.direction != Direction::kIn || states_of(*entry.rule) == nullptr) {
+        return false;
+    }
+    const policy::Rule& rule = *entry.rule;
+    const std::vector<policy::Interval>& states = states_of(rule)->any_of;
+    return rule.on.empty() && rule.from.empty() && rule.to.empty() && !rule.rate &&
+           rule.services == std::vector{policy::Service{}} &&
+           std::any_of(states.begin(), states.end(), [](const policy::Interval& state) {
+               return state.contains(static_cast<std::uint64_t>(policy::FlowState::kEstablished));
+           });
+}
+
 // What became of the packets of rules that are left out.
 class Effects {
 public:
@@ -42,20 +69,26 @@ public:
                 add(i);
             }
         }
+        loses_replies_ =
+            loses_replies_ && std::none_of(flat.entries.begin(), flat.entries.end(), lets_replies_in);
     }
 
     [[nodiscard]] std::string write() const {
         std::string out;
         if (loses_replies_) {
             out += write_comment(
-                "WARNING: replies are dropped. The rule that lets known connections go on needs flow state "
-                "and is left out, and what no rule lets in is denied: what this host asks others for does "
-                "not come back. Let in what is needed (by `sport`, say) before you apply this policy.");
+                "WARNING: replies are dropped. The rule that lets known connections go on is left out, and "
+                "what no rule lets in is denied: what this host asks others for does not come back. Let in "
+                "what is needed (by `state`, say) before you apply this policy.");
         }
         out += list("WARNING: this policy closes more than the original. It may deny what these let pass:",
                     closes_);
         out += list("WARNING: this policy opens more than the original. It may let pass what these deny:",
                     opens_);
+        out += list(
+            "WARNING: these exempt packets from being followed, or say how they are. fwctl follows all, and "
+            "its rules on `state` judge them by that:",
+            steers_);
         return out.empty() ? out : "#\n" + out;
     }
 
@@ -69,6 +102,9 @@ private:
             note(closes_, what);
             loses_replies_ =
                 loses_replies_ || (entry.source->lets_replies_in && entry.direction == Direction::kIn);
+        }
+        if (entry.source != nullptr && entry.source->steers_states && asks_for_states(flat_)) {
+            note(steers_, what);
         }
         if (entry.denies && follows(index, Action::kAllow, is_allowance)) {
             note(opens_, what);
@@ -104,6 +140,7 @@ private:
     const Flat& flat_;
     std::vector<std::string> closes_;
     std::vector<std::string> opens_;
+    std::vector<std::string> steers_;
     bool loses_replies_ = false;
 };
 
@@ -143,7 +180,11 @@ std::string write_head(const Report& report, const Flat& flat) {
         fmt::format("Translated by fwctl from {} as {} has it; rules translated: {}, left out: {}.",
                     report.source, report.file_name, flat.translated, flat.left_out));
     out += Effects(flat).write();
-    std::vector<std::string> notes = report.notes;
+    Differences differences = report.differences;
+    differences.follows = asks_for_states(flat);
+    std::vector<std::string> notes = report.warnings;
+    const std::vector<std::string> usual = notes_on(differences);
+    notes.insert(notes.end(), usual.begin(), usual.end());
     if (flat.in == Action::kDeny || flat.out == Action::kDeny) {
         notes.emplace_back(
             "What is neither IP nor ARP, which the original does not judge, is denied with the rest.");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "import/flatten.h"
+#include "import/notes.h"
 #include "policy/model.h"
 
 namespace fwctl::importer {
@@ -18,9 +19,10 @@ struct ImportedSet {
 };
 
 struct Report {
-    std::string source;              // what wrote the original: "iptables-save"
-    std::string file_name;           // what the original is called
-    std::vector<std::string> notes;  // where fwctl judges otherwise, in sentences
+    std::string source;                 // what wrote the original: "iptables-save"
+    std::string file_name;              // what the original is called
+    std::vector<std::string> warnings;  // what has to be done before, in sentences
+    Differences differences;            // but for `follows`, which the rules say
     std::vector<ImportedSet> sets;
 };
 

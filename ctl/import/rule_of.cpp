@@ -189,6 +189,7 @@ constexpr std::array kNumberFields = {AxisField{Axis::kSourcePort, Field::kSourc
                                       AxisField{Axis::kLength, Field::kLength},
                                       AxisField{Axis::kTtl, Field::kTtl},
                                       AxisField{Axis::kDscp, Field::kDscp},
+                                      AxisField{Axis::kState, Field::kState},
                                       AxisField{Axis::kVlan, Field::kVlan},
                                       AxisField{Axis::kMac, Field::kMac}};
 
@@ -200,7 +201,8 @@ bool says_family(const policy::Rule& rule, const Match& match) {
         return has_blocks || std::all_of(rule.services.begin(), rule.services.end(), bound);
     }
     const bool is_ip = match[Axis::kEthertype] == of_ip()[Axis::kEthertype];
-    const bool needs_ip = match.asks(Axis::kProtocol) || !rule.from.empty() || !rule.to.empty();
+    const bool needs_ip =
+        match.asks(Axis::kProtocol) || match.asks(Axis::kState) || !rule.from.empty() || !rule.to.empty();
     return is_ip && needs_ip;
 }
 

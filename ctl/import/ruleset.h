@@ -23,7 +23,8 @@ enum class Verdict {
 };
 
 struct SourceRule {
-    std::string place;    // "rules.v4:14", with no other rule's
+    // "rules.v4:14"; the same for those alone that the original has as one, which then follow each other
+    std::string place;
     std::string text;     // the rule as it was written
     std::string comment;  // what it says for people
     std::string reason;   // why it cannot be translated; empty: it can
@@ -37,6 +38,7 @@ struct SourceRule {
     policy::RejectWith reject_with = policy::RejectWith::kAuto;
     std::string target;            // of a jump: the key of a chain
     bool lets_replies_in = false;  // a left out one would let known connections go on
+    bool steers_states = false;    // it says which packets have a state, or by what means
 };
 
 struct Chain {
@@ -52,6 +54,7 @@ struct BaseChain {
     int priority = 0;
     Condition scope = always();         // of which packets it is asked
     Verdict policy = Verdict::kAccept;  // or kDrop
+    bool knows_states = true;           // flows are followed before it is asked
 };
 
 // A rule that no chain which is translated asks.

@@ -7,15 +7,18 @@ The rules use what `fwctl import iptables-save` translates, so that an original 
 packets. Values are few, so that rules and packets often meet. What INPUT cannot see is not asked for: fragments, which the
 kernel has put together before.
 
-ruleset() gives the text, packets() gives scapy packets without their link layer. The same seed gives the same.
+ruleset() gives the text, packets() gives scapy packets without their link layer. The same seed gives the same. Some packets
+are answers to what questions() lists, which the host has to send before, and errors about it: they are of flows that are
+known.
 """
 
 import argparse
 import random
 
-from scapy.all import GRE, ICMP, IP, IPv6, SCTP, TCP, UDP, ICMPv6EchoRequest, Raw
+from scapy.all import GRE, ICMP, IP, IPv6, SCTP, TCP, UDP, ICMPv6DestUnreach, ICMPv6EchoRequest, Raw, SCTPChunkInit
 
 PORTS = (22, 23, 53, 80, 1023, 1024, 8080)
+STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED")
 FLAGS = ("FIN", "SYN", "RST", "PSH", "ACK", "URG")
 NETWORKS = {
     4: ("10.0.0.0/8", "10.1.0.0/16", "10.1.2.3/32", "192.0.2.128/25", "198.51.100.7/32"),
@@ -25,6 +28,7 @@ SOURCES = {
     4: ("10.0.0.1", "10.1.0.1", "10.1.2.3", "10.1.2.4", "192.0.2.200", "192.0.2.2", "198.51.100.7"),
     6: ("2001:db8::1", "2001:db8:1::1", "2001:db8:1::3", "2001:db8:2::4", "2001:db8:f::7", "2001:db9::1"),
 }
+ASKED = {family: sources[1::2] for family, sources in SOURCES.items()}
 ICMP_TYPES = {4: (0, 3, 8, 13), 6: (128, 129, 144)}
 REJECTS = {
     4: ("icmp-port-unreachable", "icmp-host-unreachable", "icmp-admin-prohibited", "icmp-net-unreachable"),
@@ -89,6 +93,10 @@ class Generator:
             found.append(f"-m ttl --ttl-{hops}" if self.family == 4 else f"-m hl --hl-{hops}")
         if self.one_in(8):
             found.append(f"-m dscp {self.sign()}--dscp {self.random.choice(('0x00', '0x0a', '0x2e'))}")
+        if self.one_in(3):
+            states = ",".join(self.random.sample(STATES, self.random.randint(1, 3)))
+            found.append(self.random.choice((f"-m conntrack {self.sign()}--ctstate ", f"-m state {self.sign()}--state "))
+                         + states)
         if self.one_in(10) and self.family == 4:
             found.append(f"-m iprange {self.sign()}--src-range 10.1.0.0-10.1.2.{self.random.choice((3, 200))}")
         return found, name
@@ -119,12 +127,22 @@ class Generator:
         if kind == "udp":
             return UDP(**ports)
         if kind == "sctp":
-            return SCTP(**ports)
+            return SCTP(**ports) / SCTPChunkInit()
         if kind == "gre":
             return GRE(proto=0x88be)
         if self.family == 4:
             return ICMP(type=self.random.choice(ICMP_TYPES[4]))
         return ICMPv6EchoRequest(type=self.random.choice(ICMP_TYPES[6]))
+
+    def answer(self, source, destination):
+        """What stands behind the IP header of an answer, or of an error, to one of questions()."""
+        port, other = self.random.choice(PORTS), self.random.choice(PORTS)
+        if self.one_in(2):
+            return UDP(sport=other, dport=port) / Raw(b"x")
+        question = UDP(sport=port, dport=other) / Raw(b"x" * 20)
+        if self.family == 4:
+            return ICMP(type=3, code=1) / IP(src=destination, dst=source) / question
+        return ICMPv6DestUnreach(code=3) / IPv6(src=destination, dst=source) / question
 
     def packet(self, destination):
         source = self.random.choice(SOURCES[self.family])
@@ -134,7 +152,10 @@ class Generator:
             header = IP(src=source, dst=destination, ttl=hops, tos=service)
         else:
             header = IPv6(src=source, dst=destination, hlim=hops, tc=service)
-        return header / self.layer4() / Raw(b"x" * self.random.choice((0, 20, 60)))
+        if source in ASKED[self.family] and self.one_in(2):
+            return header / self.answer(source, destination)
+        packet = header / self.layer4()
+        return packet if SCTP in packet else packet / Raw(b"x" * self.random.choice((0, 20, 60)))
 
 
 def ruleset(seed, family=4, rules=6):
@@ -146,6 +167,12 @@ def packets(seed, destination, family=4, count=100):
     """Packets to that address of this host."""
     generator = Generator(random.Random(seed), family)
     return [generator.packet(destination) for _ in range(count)]
+
+
+def questions(family=4):
+    """What the host sends: UDP, as (its port, address, port there). About half of the ports get no question."""
+    return [(port, address, other) for address in ASKED[family] for port in PORTS for other in PORTS
+            if (port + other) % 2]
 
 
 def main():

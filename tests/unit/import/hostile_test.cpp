@@ -72,7 +72,9 @@ TEST(Hostile, NftText) {
 		iifname { "lo", "eth*" } accept comment "x"
 		ip saddr @s tcp dport != { 22, 80-90 } log prefix "y" reject with tcp reset
 		tcp flags & (syn | ack) == syn jump d
-		icmp type echo-request ip ttl < 5 ct state established accept
+		icmp type echo-request ip ttl < 5 ct state established,new accept
+		ct state vmap { established | new : accept, 0x4 : jump d, invalid : drop }
+		ct state != { new } tcp dport vmap { 22 : accept, 80-90 : return }
 	}
 	chain d {
 		ip6 daddr fe80::/10 meta l4proto != udp return
@@ -90,7 +92,10 @@ TEST(Hostile, NftJson) {
 {"rule": {"family": "ip", "table": "t", "chain": "c", "expr": [{"match": {"op": "==", "left": {"payload": {"protocol": "ip",
  "field": "saddr"}}, "right": {"set": ["1.2.3.4", {"prefix": {"addr": "10.0.0.0", "len": 8}}, {"range": ["1.1.1.1", "2.2.2.2"]}]}}},
  {"match": {"op": "in", "left": {"payload": {"protocol": "tcp", "field": "flags"}}, "right": ["syn", {"|": ["ack", 4]}]}},
- {"log": {"prefix": "x"}}, {"reject": {"type": "icmp", "expr": "host-unreachable"}}]}}]})",
+ {"match": {"op": "in", "left": {"ct": {"key": "state"}}, "right": ["established", {"|": ["new", 1]}]}},
+ {"log": {"prefix": "x"}}, {"reject": {"type": "icmp", "expr": "host-unreachable"}}]}},
+{"rule": {"family": "ip", "table": "t", "chain": "c", "expr": [{"vmap": {"key": {"ct": {"key": "state"}},
+ "data": {"set": [["established", {"accept": null}], [{"|": ["new", "related"]}, {"drop": null}], [1, {"goto": {"target": "c"}}]]}}}]}}]})",
             5, [](const std::string& input) { return import_nft(input, "f"); });
 }
 

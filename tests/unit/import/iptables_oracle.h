@@ -1,6 +1,9 @@
 // Random rules of iptables, written as iptables-save writes them, and what iptables makes of a packet:
 // chains, jumps, gotos and returns walked through as the kernel does. Knows nothing of the translation.
 //
+// Of flows it has what the kernel's modules see: a packet has one state, which nothing knows before the table
+// raw has been asked (all packets are INVALID there), and none but UNTRACKED behind a NOTRACK.
+//
 // Promises: the same seed gives the same rules and packets; chains ask only later ones.
 #pragma once
 
@@ -12,6 +15,7 @@
 #include <ostream>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/evaluate.h"
@@ -42,7 +46,8 @@ struct OracleTest {
         kLength,
         kTtlBelow,
         kDscp,
-        kSet
+        kSet,
+        kState  // bits of kStates
     };
     Kind kind = kSource;
     bool negated = false;
@@ -55,7 +60,7 @@ struct OracleTest {
 
 struct OracleRule {
     std::vector<OracleTest> tests;
-    std::string target;  // ACCEPT, DROP, RETURN, LOG or a chain
+    std::string target;  // ACCEPT, DROP, RETURN, LOG, NOTRACK or a chain
     bool goes = false;   // -g
 };
 
@@ -98,14 +103,22 @@ public:
         return out + "COMMIT\n";
     }
 
-    [[nodiscard]] OracleResult judge(const policy::PacketView& packet) const {
+    // `is_exempt` gets whether a NOTRACK has taken the packet's state away.
+    [[nodiscard]] OracleResult judge(const policy::PacketView& packet, bool* is_exempt = nullptr) const {
         OracleResult result;
         if (packet.family != family_) {
             return result;
         }
+        policy::PacketView seen = packet;
         for (const auto& [chain, policy] :
              {std::pair("PREROUTING", raw_policy_), std::pair("INPUT", policy_)}) {
-            std::string verdict = walk(chain, packet, result.logged);
+            const bool is_raw = std::string_view(chain) == "PREROUTING";
+            const bool exempt = seen.state == policy::FlowState::kUntracked && !is_raw;
+            seen.state = is_raw ? policy::FlowState::kInvalid : exempt ? seen.state : packet.state;
+            if (is_exempt != nullptr) {
+                *is_exempt = exempt;
+            }
+            std::string verdict = walk(chain, seen, result.logged);
             verdict = verdict.empty() ? policy : verdict;
             if (verdict == "DROP") {
                 result.verdict = OracleVerdict::kDrop;
@@ -128,6 +141,7 @@ public:
         packet.ttl = static_cast<std::uint8_t>(below(6));
         packet.dscp = static_cast<std::uint8_t>(below(4));
         packet.length = 98 + below(6);
+        packet.state = kStates[below(kStates.size())].state;
         const bool is_later = chance(6);
         packet.fragment = is_later    ? policy::FragmentKind::kLater
                           : chance(6) ? policy::FragmentKind::kFirst
@@ -193,6 +207,10 @@ private:
         test.value = kind == OracleTest::kFlags  ? below(256) & test.mask
                      : kind == OracleTest::kIcmp ? 7 + below(3)
                                                  : below(5);
+        if (kind == OracleTest::kState) {
+            test.value = 1 + below((1U << kStates.size()) - 1);
+            test.mask = below(2);
+        }
         test.name = is_hard_ && chance(2) ? "eth+" : kInterfaces[below(2)];
         if (kind == OracleTest::kIn && !is_hard_) {
             test.negated = false;
@@ -237,7 +255,13 @@ private:
         if (family_ == policy::Family::kIpv4 && chance(10)) {
             add(OracleTest::kFrag);
         }
+        if (chance(3) && (is_hard_ || chain != "PREROUTING")) {
+            add(OracleTest::kState);
+        }
         std::vector<std::string> targets = {"ACCEPT", "DROP", "DROP", "ACCEPT", "RETURN", "LOG"};
+        if (is_hard_ && chain == "PREROUTING") {
+            targets.emplace_back("NOTRACK");
+        }
         for (const std::string next : {"ONE", "TWO", "THREE"}) {
             if (rank(next) > rank(chain) && chain != "PREROUTING") {
                 targets.insert(targets.end(), 2, next);
@@ -285,6 +309,17 @@ private:
         return out.empty() ? "NONE" : out;
     }
 
+    // In the order of the kernel's bits, as iptables-save has it.
+    static std::string states_text(unsigned bits) {
+        std::string out;
+        for (std::size_t i = 0; i < kStates.size(); ++i) {
+            if ((bits >> i & 1) != 0) {
+                out += (out.empty() ? "" : ",") + std::string(kStates[i].name);
+            }
+        }
+        return out;
+    }
+
     [[nodiscard]] std::string test_text(const OracleTest& test) const {
         const std::string sign = test.negated ? "! " : "";
         const std::string number = std::to_string(test.value);
@@ -322,6 +357,10 @@ private:
                 return "-m dscp " + sign + "--dscp 0x0" + number;
             case OracleTest::kSet:
                 return "-m set " + sign + "--match-set one " + (test.value % 2 == 0 ? "src" : "dst");
+            case OracleTest::kState:
+                return (test.mask == 0 ? "-m conntrack " + sign + "--ctstate "
+                                       : "-m state " + sign + "--state ") +
+                       states_text(test.value);
         }
         return "";
     }
@@ -369,13 +408,19 @@ private:
                 return policy::contains(set_member(), *packet.family,
                                         test.value % 2 == 0 ? packet.source : packet.destination) !=
                        test.negated;
+            case OracleTest::kState:
+                for (std::size_t i = 0; i < kStates.size(); ++i) {
+                    if (kStates[i].state == packet.state) {
+                        return ((test.value >> i & 1) != 0) != test.negated;
+                    }
+                }
+                return false;
         }
         return false;
     }
 
     // ACCEPT, DROP, or nothing when the packet comes out at the end or by RETURN.
-    [[nodiscard]] std::string walk(const std::string& chain, const policy::PacketView& packet,
-                                   int& logged) const {
+    [[nodiscard]] std::string walk(const std::string& chain, policy::PacketView& packet, int& logged) const {
         const auto rules = chains_.find(chain);
         if (rules == chains_.end()) {
             return "";
@@ -390,6 +435,10 @@ private:
                 ++logged;
                 continue;
             }
+            if (rule.target == "NOTRACK") {
+                packet.state = policy::FlowState::kUntracked;
+                continue;
+            }
             if (rank(rule.target) == 0) {
                 return rule.target == "RETURN" ? "" : rule.target;
             }
@@ -401,6 +450,14 @@ private:
         return "";
     }
 
+    struct State {
+        const char* name;
+        policy::FlowState state;
+    };
+    static constexpr std::array kStates = {
+        State{"INVALID", policy::FlowState::kInvalid}, State{"NEW", policy::FlowState::kNew},
+        State{"RELATED", policy::FlowState::kRelated}, State{"ESTABLISHED", policy::FlowState::kEstablished},
+        State{"UNTRACKED", policy::FlowState::kUntracked}};
     static constexpr std::array<const char*, 4> kInterfaces = {"eth0", "lo", "eth1", "wlan0"};
 
     std::mt19937 random_;

@@ -65,17 +65,12 @@ TEST(Iptables, BecomesAPolicyThatSaysWhatItLacks) {
 COMMIT
 # Completed on Sat Nov 21 18:14:08 2026
 )");
-    EXPECT_EQ(imported.translated, 7U);
-    EXPECT_EQ(imported.left_out, 3U);
+    EXPECT_EQ(imported.translated, 8U);
+    EXPECT_EQ(imported.left_out, 2U);
     EXPECT_EQ(
         imported.toml,
-        R"(# Translated by fwctl from iptables-save as rules.v4 has it; rules translated: 7, left out: 3.
+        R"(# Translated by fwctl from iptables-save as rules.v4 has it; rules translated: 8, left out: 2.
 #
-# WARNING: replies are dropped. The rule that lets known connections go on needs flow state and is left out,
-# and what no rule lets in is denied: what this host asks others for does not come back. Let in what is needed
-# (by `sport`, say) before you apply this policy.
-# WARNING: this policy closes more than the original. It may deny what these let pass:
-#   rules.v4:8: -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT
 # WARNING: this policy opens more than the original. It may let pass what these deny:
 #   rules.v4:12: -A INPUT -m recent --set --name x --rsource -j DROP
 #
@@ -83,8 +78,11 @@ COMMIT
 # goes out by an interface that it is attached to, also of what is only forwarded.
 # What the original says of forwarded packets is left out, policies of its chains too: they meet the rules for
 # `in` where they come in and those for `out` where they go out.
-# The original sees datagrams whole. fwctl sees their fragments, and those behind the first match no rule on
-# ports, flags or ICMP types.
+# The original sees datagrams whole. fwctl sees their fragments: those behind the first have its ports and
+# state, but no TCP flags set, when it was let pass before them, else they are `untracked` and match no rule
+# on ports.
+# fwctl follows flows itself, from when this policy is applied and by what attached interfaces see: a
+# connection that is older is `new` with its next packet. docs/conntrack.md says where states differ.
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP
 # servers pass, malformed packets do not.
 # This is about IPv4 alone: IPv6 passes until the rules of ip6tables-save are translated too.
@@ -98,7 +96,12 @@ ethertype = "ip"
 on = "lo"
 direction = "in"
 
-# rules.v4:8: -A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT: needs flow state, not supported yet
+[[rule]]
+name = "input 2"
+action = "allow"
+ethertype = "ip"
+state = ["established", "related"]
+direction = "in"
 
 [[rule]]
 name = "input 3"
@@ -139,7 +142,71 @@ direction = "in"
 
 # rules.v4:14: -A FORWARD -i eth0 -j ACCEPT: an interface does not know which packets will be forwarded
 )");
-    EXPECT_EQ(read_back(imported.toml).rules.size(), 6U);
+    EXPECT_EQ(read_back(imported.toml).rules.size(), 7U);
+}
+
+// Behind a RETURN, and behind an accept of a chain that is asked before, states are taken away from states.
+TEST(Iptables, StatesAreSubtractedExactly) {
+    const auto words = [](const std::string& rules) {
+        std::vector<std::string> found;
+        const Imported imported = translate("*filter\n:INPUT DROP [0:0]\n:A - [0:0]\n" + rules + "COMMIT\n");
+        EXPECT_EQ(imported.left_out, 0U) << imported.toml;
+        for (const policy::Rule& rule : read_back(imported.toml).rules) {
+            found.push_back(policy::describe(rule));
+        }
+        return found;
+    };
+    EXPECT_EQ(words("-A INPUT -j A\n-A A -m conntrack --ctstate INVALID,NEW -j RETURN\n-A A -j ACCEPT\n"),
+              (std::vector<std::string>{"allow any ethertype ip state untracked, established, related in",
+                                        "deny any ethertype ip in"}));
+    EXPECT_EQ(words("-A INPUT -m state --state NEW -j A\n-A A -p tcp -m conntrack ! --ctstate NEW -j ACCEPT\n"
+                    "-A A -p udp -j ACCEPT\n"),
+              (std::vector<std::string>{"allow udp ethertype ip state new in", "deny any ethertype ip in"}));
+    EXPECT_EQ(
+        words("-A INPUT -j A\n-A A -p tcp -m state --state NEW -j RETURN\n-A A -p tcp -j ACCEPT\n"),
+        (std::vector<std::string>{"allow tcp ethertype ip state untracked, established, related, invalid in",
+                                  "deny any ethertype ip in"}));
+}
+
+TEST(Iptables, WarnsOfRepliesOnlyWhereTheyAreDropped) {
+    const auto warns = [](const std::string& rules) {
+        const Imported imported = translate("*filter\n:INPUT DROP [0:0]\n" + rules + "COMMIT\n");
+        return imported.toml.find("WARNING: replies are dropped.") != std::string::npos;
+    };
+    const std::string left_out = "-A INPUT -m conntrack --ctstate ESTABLISHED --ctdir REPLY -j ACCEPT\n";
+    EXPECT_TRUE(warns(left_out));
+    EXPECT_TRUE(warns("-A INPUT -m conntrack ! --ctstate INVALID -m recent --update -j ACCEPT\n"));
+    EXPECT_TRUE(warns(left_out + "-A INPUT -p tcp -m state --state ESTABLISHED -j ACCEPT\n"));
+    EXPECT_FALSE(warns("-A INPUT -m conntrack --ctstate NEW --ctdir ORIGINAL -j ACCEPT\n"));
+    EXPECT_FALSE(warns("-A INPUT -m conntrack ! --ctstate ESTABLISHED --ctdir ORIGINAL -j ACCEPT\n"));
+    EXPECT_FALSE(warns(left_out + "-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n"));
+    EXPECT_FALSE(warns("-A INPUT -m state --state ESTABLISHED -j ACCEPT\n"));
+}
+
+// The kernel follows flows behind `raw`; what is exempted there has another state than fwctl gives it.
+TEST(Iptables, StatesAreNotAskedBeforeTheyAreKnown) {
+    const Imported imported = translate(
+        "*raw\n:PREROUTING ACCEPT [0:0]\n:ASKED - [0:0]\n-A PREROUTING -m conntrack --ctstate INVALID -j "
+        "DROP\n"
+        "-A PREROUTING -j ASKED\n-A PREROUTING -p udp -m udp --dport 53 -j CT --notrack\n"
+        "-A PREROUTING -p tcp -j CT --helper ftp\n-A PREROUTING -p icmp -j CT --ctevents new\n"
+        "-A ASKED -m state ! --state NEW -j DROP\nCOMMIT\n"
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -m state --state NEW -j DROP\nCOMMIT\n");
+    const char* const kReason = ": stands where the kernel does not know the state of flows yet\n";
+    EXPECT_NE(imported.toml.find(std::string("--ctstate INVALID -j DROP") + kReason), std::string::npos);
+    EXPECT_NE(imported.toml.find(std::string("! --state NEW -j DROP") + kReason), std::string::npos);
+    EXPECT_NE(imported.toml.find(
+                  "# WARNING: these exempt packets from being followed, or say how they are. fwctl follows "
+                  "all, and its rules on\n# `state` judge them by that:\n"
+                  "#   rules.v4:6: -A PREROUTING -p udp -m udp --dport 53 -j CT --notrack\n"
+                  "#   rules.v4:7: -A PREROUTING -p tcp -j CT --helper ftp\n#\n"),
+              std::string::npos)
+        << imported.toml;
+    EXPECT_EQ(read_back(imported.toml).rules.size(), 1U);
+    const Imported unasked = translate(
+        "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -j NOTRACK\nCOMMIT\n"
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j DROP\nCOMMIT\n");
+    EXPECT_EQ(unasked.toml.find("WARNING"), std::string::npos) << unasked.toml;
 }
 
 TEST(Iptables, BothFamiliesInOneFileMakeTheDefault) {
@@ -230,6 +297,15 @@ TEST(Iptables, OptionsAreSaidInWordsOfTheLanguage) {
         {"-m dscp --dscp 0x2e -j DROP", "deny any dscp ef ethertype ip in"},
         {"-m mac --mac-source 52:54:00:12:34:56 -j DROP", "deny any mac 52:54:00:12:34:56 ethertype ip in"},
         {"-p tcp -j REJECT --reject-with tcp-reset", "reject tcp ethertype ip in"},
+        {"-m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+         "allow any ethertype ip state established, related in"},
+        {"-m conntrack ! --ctstate INVALID -j ACCEPT",
+         "allow any ethertype ip state untracked, new, established, related in"},
+        {"-m state --state INVALID,UNTRACKED -j DROP", "deny any ethertype ip state untracked, invalid in"},
+        {"-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m state --state NEW -j DROP",
+         "deny tcp flags fin, !syn, rst, ack ethertype ip state new in"},
+        {"-s 10.0.0.0/8 -p udp -m conntrack ! --ctstate NEW,RELATED -m udp --dport 53 -j DROP",
+         "deny udp/53 from 10.0.0.0/8 state untracked, established, invalid in"},
         {"-p tcp -m tcp --dport 22", "count tcp/22 ethertype ip in"},
         {"-p tcp -j RETURN", "allow tcp ethertype ip in"},
     };
@@ -253,7 +329,18 @@ TEST(Iptables, WarnsOfLengthsThatPaddingHides) {
 
 TEST(Iptables, WhatIsLeftOutHasItsReason) {
     const std::vector<std::pair<const char*, const char*>> kReasons = {
-        {"-m conntrack --ctstate NEW -j DROP", "needs flow state, not supported yet"},
+        {"-m conntrack --ctstate NEW --ctdir ORIGINAL -j DROP",
+         "of a flow its state alone is known: the option `--ctdir` has no counterpart"},
+        {"-m conntrack --ctproto 6 -j DROP",
+         "of a flow its state alone is known: the option `--ctproto` has no counterpart"},
+        {"-m conntrack ! --ctorigsrc 10.0.0.1 -j DROP",
+         "of a flow its state alone is known: the option `--ctorigsrc` has no counterpart"},
+        {"-m conntrack --ctstate NEW,DNAT -j ACCEPT",
+         "`DNAT` asks for translated addresses, which fwctl knows nothing of"},
+        {"-m conntrack --ctstate NEW,nonsense -j DROP", "`--ctstate NEW,nonsense` is not understood"},
+        {"-m limit --limit 5/min -m conntrack --ctstate NEW -j DROP",
+         "its rate counts packets before all of its matches are asked"},
+        {"-m connmark --mark 0x1 -j DROP", "the match `connmark` has no counterpart"},
         {"-m limit --limit 1/day -j DROP", "a rate of 1/day cannot be said"},
         {"-m limit --limit 5/min -p tcp -j DROP",
          "its rate counts packets before all of its matches are asked"},
@@ -382,6 +469,8 @@ TEST(Iptables, TranslatesRatesThatOneRuleCanSay) {
     EXPECT_EQ(words_for("-p udp -m udp --dport 53 -m limit --limit 7/min -j REJECT --reject-with "
                         "icmp-port-unreachable"),
               "reject udp/53 under 7/minute burst 5 ethertype ip in with port-unreachable");
+    EXPECT_EQ(words_for("-p tcp -m conntrack --ctstate NEW -m limit --limit 3/min -j ACCEPT"),
+              "allow tcp under 3/minute burst 5 ethertype ip state new in");
     EXPECT_EQ(words_for("-m limit -j LOG"), "log any under 3/hour burst 5 ethertype ip in");
 }
 

@@ -97,6 +97,9 @@ public:
         if (chance(3)) {
             with(of_ip_number(Axis::kTtl, Numbers::between(below(3), 4)));
         }
+        if (chance(3)) {
+            with(of_ip_number(Axis::kState, maybe_not(Numbers::between(below(3), 1 + below(4)), 4)));
+        }
         if (chance(3) && match.family()) {
             const bool is_ip = match.family() == policy::Family::kIpv4;
             const auto block = parse_block(is_ip ? "10.1.0.0/16" : "2001:db8::/32").value();
@@ -122,6 +125,7 @@ public:
         packet.source = address(is_ip);
         packet.destination = address(is_ip);
         packet.ttl = static_cast<std::uint8_t>(below(6));
+        packet.state = static_cast<policy::FlowState>(below(5));
         packet.fragment = chance(5) ? policy::FragmentKind::kLater : policy::FragmentKind::kNone;
         packet.has_l4 = packet.fragment != policy::FragmentKind::kLater && packet.protocol != 47;
         packet.source_port = static_cast<std::uint16_t>(packet.has_l4 ? 19 + below(7) : 0);

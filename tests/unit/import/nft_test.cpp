@@ -1,3 +1,4 @@
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -6,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "import/import.h"
+#include "policy/evaluate.h"
 #include "policy/print.h"
 #include "read_back.h"
 
@@ -138,30 +140,26 @@ Imported one_rule(const std::string& family, const std::string& hook, const std:
     return translate(
         "table " + family +
         " t {\n set empty {\n type ipv4_addr\n }\n set v4 {\n type ipv4_addr\n elements = { 1.2.3.4 }\n }\n" +
-        " set names {\n type ifname\n elements = { \"eth0\", \"eth1\" }\n }\n chain next {\n drop\n }\n" +
+        " set names {\n type ifname\n elements = { \"eth0\", \"eth1\" }\n }\n set known {\n type ct_state\n "
+        "elements = { established, related }\n }\n chain next {\n drop\n }\n" +
         " chain c {\n type filter hook " + hook + " priority 0; policy accept;\n" + rule + "\n }\n}\n");
 }
 
 TEST(Nft, BecomesAPolicyThatSaysWhatItLacks) {
     const Imported imported = translate(kRuleset);
-    EXPECT_EQ(imported.translated, 11U);
-    EXPECT_EQ(imported.left_out, 2U);
+    EXPECT_EQ(imported.translated, 12U);
+    EXPECT_EQ(imported.left_out, 1U);
     EXPECT_EQ(
         imported.toml,
-        R"(# Translated by fwctl from nft list ruleset as ruleset.nft has it; rules translated: 11, left out: 2.
-#
-# WARNING: replies are dropped. The rule that lets known connections go on needs flow state and is left out,
-# and what no rule lets in is denied: what this host asks others for does not come back. Let in what is needed
-# (by `sport`, say) before you apply this policy.
-# WARNING: this policy closes more than the original. It may deny what these let pass:
-#   ruleset.nft:26: ct state vmap { invalid : drop, established : accept, related : accept }
-# WARNING: this policy opens more than the original. It may let pass what these deny:
-#   ruleset.nft:26: ct state vmap { invalid : drop, established : accept, related : accept }
+        R"(# Translated by fwctl from nft list ruleset as ruleset.nft has it; rules translated: 12, left out: 1.
 #
 # The original judges what this host itself receives and sends. fwctl asks these rules of all that comes in or
 # goes out by an interface that it is attached to, also of what is only forwarded.
-# The original sees datagrams whole. fwctl sees their fragments, and those behind the first match no rule on
-# ports, flags or ICMP types.
+# The original sees datagrams whole. fwctl sees their fragments: those behind the first have its ports and
+# state, but no TCP flags set, when it was let pass before them, else they are `untracked` and match no rule
+# on ports.
+# fwctl follows flows itself, from when this policy is applied and by what attached interfaces see: a
+# connection that is older is `new` with its next packet. docs/conntrack.md says where states differ.
 # fwctl's built-in rules are asked before these: ARP, neighbour discovery, essential ICMP and answers of DHCP
 # servers pass, malformed packets do not.
 # What is neither IP nor ARP, which the original does not judge, is denied with the rest.
@@ -187,7 +185,17 @@ ethertype = ["ip", "ip6"]
 on = "lo"
 direction = "in"
 
-# ruleset.nft:26: ct state vmap { invalid : drop, established : accept, related : accept }: needs flow state, not supported yet
+[[rule]]
+name = "input 2"
+action = "deny"
+state = "invalid"
+direction = "in"
+
+[[rule]]
+name = "input 2/2"
+action = "allow"
+state = ["established", "related"]
+direction = "in"
 
 [[rule]]
 name = "input 3"
@@ -320,6 +328,32 @@ TEST(Nft, MatchesAreSaidInWordsOfTheLanguage) {
         {"ip frag-off & 0x3fff == 0 drop", "deny any fragment no ethertype ip in"},
         {"exthdr frag exists drop", "deny any fragment atomic, any ethertype ip6 in"},
         {"ether saddr 52:54:00:12:34:56 drop", "deny any mac 52:54:00:12:34:56 ethertype ip, ip6 in"},
+        {"ct state established,related accept", "allow any state established, related in"},
+        {"ct state { established, related } accept", "allow any state established, related in"},
+        {"ct state new,invalid drop", "deny any state new, invalid in"},
+        {"ct state != { invalid, new, untracked } accept", "allow any state established, related in"},
+        {"ct state != established drop", "deny any state untracked, new, related, invalid in"},
+        {"ct state ! established,related drop", "deny any state untracked, new, invalid in"},
+        {"ct state != established | related counter", "count any ethertype ip, ip6 in"},
+        {"ct state == established | related drop", ""},
+        {"ct state & (new | untracked) != 0 drop", "deny any state untracked, new in"},
+        {"ct state != established / established,new drop",
+         "deny any state untracked, new, related, invalid in"},
+        {"ct state >= 0x8 drop", "deny any state untracked, new in"},
+        {"ct state @known accept", "allow any state established, related in"},
+        {"ip saddr 10.0.0.0/8 ct state new tcp dport 22 limit rate 3/minute accept",
+         "allow tcp/22 under 3/minute burst 5 from 10.0.0.0/8 state new in"},
+        {"ct state vmap { established : accept, invalid : drop, related : accept, new : jump next }",
+         "allow any state established, related in; deny any state invalid in; deny any state new in"},
+        {"ct state vmap { new : continue, established | related : drop }", ""},
+        {"tcp dport vmap { 22 : accept, 80-90 : jump next, 100 : accept }",
+         "allow tcp/22, tcp/100 in; deny tcp/80-90 in"},
+        {"iifname vmap { \"lo\" : accept, \"eth0\" : goto next }",
+         "allow any ethertype ip, ip6 on lo in; deny any ethertype ip, ip6 on eth0 in"},
+        {"ip6 saddr vmap { 2001:db8::/32 : drop, ::1 : return }",
+         "deny any from 2001:db8::/32 in; allow any from ::1 in"},
+        {"counter log prefix \"x\" ct state vmap { new : drop }",
+         "log any ethertype ip, ip6 in; deny any state new in"},
         {"tcp dport 22 reject", "reject tcp/22 in with port-unreachable"},
         {"reject with icmp host-unreachable", "reject any ethertype ip in with host-unreachable"},
         {"reject with tcp reset", "reject tcp in with tcp-reset"},
@@ -360,9 +394,18 @@ TEST(Nft, LinkHeadersAreReadWhereTheyAre) {
 
 TEST(Nft, WhatIsLeftOutHasItsReason) {
     const std::vector<std::pair<const char*, const char*>> kReasons = {
-        {"ct state established,related accept", "needs flow state, not supported yet"},
-        {"ct original ip saddr 1.2.3.4 accept", "needs flow state, not supported yet"},
-        {"ct count over 3 drop", "needs flow state, not supported yet"},
+        {"ct state established | related drop",
+         "states with | between them and no comparison have no counterpart"},
+        {"ct state nonsense drop", "`\"nonsense\"` is not understood"},
+        {"ct direction reply accept",
+         "of a flow its state alone is known: `ct direction` has no counterpart"},
+        {"ct mark 0x1 accept", "of a flow its state alone is known: `ct mark` has no counterpart"},
+        {"ct status dnat accept", "of a flow its state alone is known: `ct status` has no counterpart"},
+        {"ct original ip saddr 1.2.3.4 accept",
+         "of a flow its state alone is known: `ct original` has no counterpart"},
+        {"ct count over 3 drop", "of a flow its state alone is known: `ct count` has no counterpart"},
+        {"ct mark set 0x1", "`ct mark set` has no counterpart"},
+        {"ct state . tcp dport { new . 22 } drop", "concatenations have no counterpart"},
         {"tcp dport 22 limit rate over 3/day drop", "a rate of 3/day cannot be said"},
         {"limit rate 3/minute tcp dport 22 drop",
          "its rate counts packets before all of its matches are asked"},
@@ -375,7 +418,15 @@ TEST(Nft, WhatIsLeftOutHasItsReason) {
         {"tcp dport 22 limit rate 3/minute jump next",
          "its rate would be counted in several rules, each with its own bucket"},
         {"ip saddr . tcp dport { 1.2.3.4 . 80 } accept", "concatenations have no counterpart"},
-        {"tcp dport vmap { 22 : accept, 80 : jump next }", "`vmap` has no counterpart"},
+        {"tcp dport vmap @ports", "a verdict map with a name, or with * for all else, has no counterpart"},
+        {"iifname vmap { \"eth0\" : accept, \"eth1\" : drop, * : accept }",
+         "a verdict map with a name, or with * for all else, has no counterpart"},
+        {"ct state vmap { new : queue, established : accept }", "`queue` has no counterpart"},
+        {"ct state vmap { new : continue } counter drop",
+         "what stands behind its verdict map has no counterpart"},
+        {"limit rate 3/minute ct state vmap { new : accept, invalid : drop }",
+         "its rate counts packets before all of its matches are asked"},
+        {"tcp dport map { 1 : 2 } drop", "`tcp dport map` has no counterpart"},
         {"tcp dport 22 add @banned { ip saddr limit rate over 3/minute } drop", "`add` has no counterpart"},
         {"meta mark 0x1 drop", "`meta mark` has no counterpart"},
         {"meta mark set 0x1", "`meta mark set` has no counterpart"},
@@ -404,7 +455,7 @@ TEST(Nft, WhatIsLeftOutHasItsReason) {
         const Imported imported = one_rule("inet", "input", rule);
         read_back(imported.toml);
         EXPECT_EQ(imported.left_out, 1U) << rule;
-        EXPECT_NE(imported.toml.find(std::string("\n# ruleset.nft:18: ") + rule + ": " + reason + "\n"),
+        EXPECT_NE(imported.toml.find(std::string("\n# ruleset.nft:22: ") + rule + ": " + reason + "\n"),
                   std::string::npos)
             << rule << "\n"
             << imported.toml;
@@ -425,6 +476,94 @@ TEST(Nft, ChainsThatCannotBeTranslatedAreLeftOut) {
     EXPECT_EQ(reason("bridge", "filter hook input"), "tables of the family bridge have no counterpart\n");
     EXPECT_EQ(reason("netdev", "filter hook ingress"),
               "nft -j does not say of which device; translate what it prints without -j\n");
+}
+
+// Each with one bit set, as the kernel has them; what nft gives to it was read with --debug=netlink.
+TEST(Nft, StatesAreComparedAsTheKernelDoes) {
+    struct Bit {
+        const char* name;
+        unsigned bit;
+        policy::FlowState state;
+    };
+    constexpr std::array kBits = {Bit{"invalid", 1, policy::FlowState::kInvalid},
+                                  Bit{"established", 2, policy::FlowState::kEstablished},
+                                  Bit{"related", 4, policy::FlowState::kRelated},
+                                  Bit{"new", 8, policy::FlowState::kNew},
+                                  Bit{"untracked", 64, policy::FlowState::kUntracked}};
+    const std::vector<std::pair<const char*, bool (*)(unsigned state, unsigned wanted)>> kWays = {
+        {R"("op": "in", "right": [#])", [](unsigned s, unsigned w) { return (s & w) != 0; }},
+        {R"("op": "!", "right": [#])", [](unsigned s, unsigned w) { return (s & w) == 0; }},
+        {R"("op": "==", "right": {"|": [#]})", [](unsigned s, unsigned w) { return s == w; }},
+        {R"("op": "!=", "right": {"|": [#]})", [](unsigned s, unsigned w) { return s != w; }},
+        {R"("op": "==", "right": {"set": [#]})", [](unsigned s, unsigned w) { return (s & w) != 0; }},
+        {R"("op": "!=", "right": {"set": [#]})", [](unsigned s, unsigned w) { return (s & w) == 0; }},
+    };
+    for (unsigned some = 1; some < 1U << kBits.size(); ++some) {
+        std::string words;
+        unsigned wanted = 0;
+        for (std::size_t i = 0; i < kBits.size(); ++i) {
+            if ((some >> i & 1) != 0) {
+                words += std::string(words.empty() ? "" : ", ") + '"' + kBits[i].name + '"';
+                wanted |= kBits[i].bit;
+            }
+        }
+        for (const auto& [way, holds] : kWays) {
+            std::string match = way;
+            match.replace(match.find('#'), 1, words);
+            const policy::Policy policy =
+                read_back(translate(R"({"nftables": [{"table": {"family": "ip", "name": "t"}},
+{"chain": {"family": "ip", "table": "t", "name": "c", "type": "filter", "hook": "input", "prio": 0, "policy": "accept"}},
+{"rule": {"family": "ip", "table": "t", "chain": "c", "expr": [{"match": {"left": {"ct": {"key": "state"}}, )" +
+                                    match + "}}, {\"drop\": null}]}}]}")
+                              .toml);
+            for (const Bit& bit : kBits) {
+                policy::PacketView packet;
+                packet.family = policy::Family::kIpv4;
+                packet.ethertype = 0x0800;
+                packet.state = bit.state;
+                EXPECT_EQ(policy::evaluate(policy.rules, packet, {}).rule.has_value(), holds(bit.bit, wanted))
+                    << bit.name << " " << match;
+            }
+        }
+    }
+}
+
+TEST(Nft, StatesAreNotAskedBeforeTheyAreKnown) {
+    const auto reason = [](const std::string& chain) {
+        const Imported imported = translate(
+            "table inet t {\n chain c {\n type filter hook " + chain +
+            "; policy accept;\n tcp dport 53 notrack\n jump d\n }\n chain d {\n ct state vmap { new : "
+            "drop, invalid : drop, related : accept }\n }\n chain i {\n type filter hook input priority "
+            "0;\n ct state new drop\n }\n}\n");
+        EXPECT_NE(imported.toml.find("# WARNING: these exempt packets from being followed"),
+                  std::string::npos);
+        const std::string begin = "related : accept }: ";
+        const std::size_t at = imported.toml.find(begin);
+        return at == std::string::npos
+                   ? ""
+                   : imported.toml.substr(at + begin.size(),
+                                          imported.toml.find('\n', at) - at - begin.size());
+    };
+    const std::string kReason = "stands where the kernel does not know the state of flows yet";
+    EXPECT_EQ(reason("prerouting priority raw"), kReason);
+    EXPECT_EQ(reason("output priority -200"), kReason);
+    EXPECT_EQ(reason("prerouting priority -199"), "");
+    EXPECT_EQ(reason("input priority -300"), "");
+    EXPECT_EQ(reason("ingress device \"eth0\" priority 0"), kReason);
+}
+
+TEST(Nft, RulesOfOneLineAreToldApart) {
+    const Imported imported = translate(
+        "table ip t {\n chain c {\n type filter hook input priority 0; policy accept; queue; ct state vmap { "
+        "new : "
+        "drop, related : accept }; meta mark 1 drop\n }\n}\n");
+    EXPECT_EQ(imported.translated, 1U);
+    EXPECT_EQ(imported.left_out, 2U);
+    EXPECT_NE(imported.toml.find("# ruleset.nft:3: queue: "), std::string::npos) << imported.toml;
+    EXPECT_NE(imported.toml.find("# ruleset.nft:3:107: meta mark 1 drop: "), std::string::npos)
+        << imported.toml;
+    EXPECT_EQ(words_of(read_back(imported.toml)),
+              "deny any ethertype ip state new in; allow any ethertype ip state related in");
 }
 
 TEST(Nft, ADormantTableIsLeftOut) {
