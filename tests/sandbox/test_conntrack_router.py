@@ -20,7 +20,7 @@ size = 1000
 [[rule]]
 name = "replies"
 state = ["established", "related"]
-direction = "both"
+
 action = "allow"
 [[rule]]
 name = "from inside"
@@ -38,7 +38,7 @@ action = "allow"
 name = "offered"
 service = "udp/53"
 state = "new"
-direction = "both"
+
 action = "allow"
 """
 

@@ -129,7 +129,7 @@ __noinline int fw_look_up_flow(__u64 place, const struct fw_flow_table *table, s
 			return 0;
 		return fw_meet_flow(flow, room, generation, &is_over, &is_proven);
 	}
-	if (!fw_lock_patiently(&bucket->lock)) {
+	if (!fw_lock(&bucket->lock)) {
 		fw_count_busy();
 		found = fw_look_up_busy(bucket, room, tag);
 		return found ? found : FW_STATE_INVALID;
@@ -186,7 +186,7 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket)
 		return 0;
-	if (!fw_lock_patiently(&bucket->lock)) {
+	if (!fw_lock(&bucket->lock)) {
 		counts->busy++;
 		return 0;
 	}

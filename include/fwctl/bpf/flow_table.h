@@ -196,9 +196,9 @@ __noinline int fw_move_flow(const struct fw_flow_table *table, const struct fw_f
 	tag = fw_flow_tag(hash);
 	to = fw_flow_bucket_of(table, hash);
 	from = old_place ? fw_flow_bucket_in(old_place, fw_flow_bucket_number(hash, old_place)) : NULL;
-	if (!from || !to || from == to || !fw_lock_patiently(&to->lock))
+	if (!from || !to || from == to || !fw_lock(&to->lock))
 		return 0;
-	if (!fw_lock_patiently(&from->lock))
+	if (!fw_lock(&from->lock))
 		goto out;
 	way = fw_find_way(from, key, tag);
 	if (way != FW_NO_WAY) {

@@ -24,37 +24,41 @@ enum {
 
 /* The word is odd while it is taken, and grows by two each time: who only reads sees that something changed.
  */
-static __always_inline bool fw_lock(__u32 *lock)
+static __always_inline bool fw_try_lock(__u32 *lock)
 {
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < FW_LOCK_TRIES; i++) {
-		__u32 seen = *(volatile __u32 *)lock;
+	__u32 seen = *(volatile __u32 *)lock;
 
-		if (!(seen & 1) && __sync_val_compare_and_swap(lock, seen, seen + 1) == seen)
-			return true;
-	}
-	return false;
+	return !(seen & 1) && __sync_val_compare_and_swap(lock, seen, seen + 1) == seen;
 }
 
-/* For who had better wait than go without. Reading the clock is what takes the time of a turn. */
+struct fw_waiting {
+	__u32 *lock;
+	bool has_it;
+};
+
+static long fw_wait_a_turn(__u32 turn, struct fw_waiting *waiting)
+{
+	/* Reading the clock is what takes the time of a turn. */
+	if (turn >= FW_LOCK_TRIES)
+		bpf_ktime_get_ns();
+	waiting->has_it = fw_try_lock(waiting->lock);
+	return waiting->has_it;
+}
+
+/* A global function, and a loop of the kernel's own: verified once. */
 __noinline int fw_wait_for_lock(__u32 *lock)
 {
+	struct fw_waiting waiting = {.lock = lock};
+
 	if (!lock)
 		return false;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < FW_LOCK_WAITS; i++) {
-		__u32 seen = *(volatile __u32 *)lock;
-
-		if (!(seen & 1) && __sync_val_compare_and_swap(lock, seen, seen + 1) == seen)
-			return true;
-		bpf_ktime_get_ns();
-	}
-	return false;
+	bpf_loop(FW_LOCK_TRIES + FW_LOCK_WAITS, fw_wait_a_turn, &waiting, 0);
+	return waiting.has_it;
 }
 
-static __always_inline bool fw_lock_patiently(__u32 *lock)
+static __always_inline bool fw_lock(__u32 *lock)
 {
-	return fw_lock(lock) || fw_wait_for_lock(lock);
+	return fw_try_lock(lock) || fw_wait_for_lock(lock);
 }
 
 /* An exchange, as adding without asking for the result orders nothing on arm64. */

@@ -183,7 +183,7 @@ __noinline int fw_keep_verdict(const struct fw_flow_table *table, const struct f
 	hash = fw_flow_hash(&following->key, table->keys);
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket || !fw_lock_patiently(&bucket->lock))
+	if (!bucket || !fw_lock(&bucket->lock))
 		return 0;
 	way = fw_find_way(bucket, &following->key, tag);
 	sender = following->sender;

@@ -62,45 +62,61 @@ enum {
 	FW_TCP_LARGEST_SCALE = 14, /* RFC 7323, section 2.3 */
 };
 
-/* The scale of windows and the timestamp, from the options of a SYN. A global function, verified once. */
+struct fw_option_walk {
+	__u8 options[64]; /* a power of two, so that a mask bounds the index */
+	__u32 at;
+	__u32 size;
+	__u32 time;
+	struct fw_tcp_terms terms;
+};
+
+static __always_inline __u8 fw_option_octet(const struct fw_option_walk *walk, __u32 at)
+{
+	asm volatile("" : "+r"(at));
+	at &= sizeof(walk->options) - 1;
+	return walk->options[at];
+}
+
+static long fw_read_term(__u32 turn __attribute__((unused)), struct fw_option_walk *walk)
+{
+	__u32 at = walk->at;
+	__u8 kind = fw_option_octet(walk, at), length = fw_option_octet(walk, at + 1);
+
+	if (at >= walk->size || kind == FW_TCP_OPTION_END)
+		return 1;
+	if (kind == FW_TCP_OPTION_NOTHING)
+		length = 1;
+	else if (length < 2)
+		return 1;
+	if (kind == FW_TCP_OPTION_SCALE && length == FW_TCP_OPTION_SCALE_SIZE) {
+		__u8 scale = fw_option_octet(walk, at + 2);
+
+		walk->terms.flags |= FW_TCP_SCALES;
+		walk->terms.scale = scale < FW_TCP_LARGEST_SCALE ? scale : FW_TCP_LARGEST_SCALE;
+	}
+	if (kind == FW_TCP_OPTION_TIME && length == FW_TCP_OPTION_TIME_SIZE) {
+		walk->terms.flags |= FW_TCP_STAMPS;
+		walk->time = (__u32)fw_option_octet(walk, at + 2) << 24 |
+			     fw_option_octet(walk, at + 3) << 16 | fw_option_octet(walk, at + 4) << 8 |
+			     fw_option_octet(walk, at + 5);
+	}
+	walk->at = at + length;
+	return 0;
+}
+
+/* The scale of windows and the timestamp, from the options of a SYN. A global function with a loop of the
+ * kernel's own: a turn is verified once. */
 __noinline int fw_read_terms(fw_ctx *ctx, __u32 offset, __u32 size, struct fw_segment *segment)
 {
-	__u8 options[64] = {}; /* a power of two, so that a mask bounds the index */
-	__u32 at = 0;
+	struct fw_option_walk walk = {};
 
-	if (!segment || !fw_size_fits(&size, FW_TCP_MAX_OPTIONS) || !fw_ctx_read(ctx, offset, options, size))
+	if (!segment || !fw_size_fits(&size, FW_TCP_MAX_OPTIONS) ||
+	    !fw_ctx_read(ctx, offset, walk.options, size))
 		return 0;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < FW_TCP_MAX_OPTIONS; i++) {
-		__u8 kind, length;
-
-		asm volatile("" : "+r"(at));
-		at &= 63;
-		kind = options[at];
-		if (at >= size || kind == FW_TCP_OPTION_END)
-			return 0;
-		if (kind == FW_TCP_OPTION_NOTHING) {
-			at++;
-			continue;
-		}
-		length = options[(at + 1) & 63];
-		if (length < 2)
-			return 0;
-		if (kind == FW_TCP_OPTION_SCALE && length == FW_TCP_OPTION_SCALE_SIZE) {
-			__u8 scale = options[(at + 2) & 63];
-
-			segment->terms.flags |= FW_TCP_SCALES;
-			segment->terms.scale = scale < FW_TCP_LARGEST_SCALE ? scale : FW_TCP_LARGEST_SCALE;
-		}
-		if (kind == FW_TCP_OPTION_TIME && length == FW_TCP_OPTION_TIME_SIZE) {
-			segment->terms.flags |= FW_TCP_STAMPS;
-			segment->time = (__u32)options[(at + 2) & 63] << 24 | options[(at + 3) & 63] << 16 |
-					options[(at + 4) & 63] << 8 | options[(at + 5) & 63];
-		}
-		at += length;
-		if (at >= size)
-			return 0;
-	}
+	walk.size = size;
+	bpf_loop(FW_TCP_MAX_OPTIONS, fw_read_term, &walk, 0);
+	segment->terms = walk.terms;
+	segment->time = walk.time;
 	return 0;
 }
 

@@ -198,7 +198,7 @@ __noinline int fw_insert_proxied(const struct fw_flow_table *table, const struct
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket)
 		return false;
-	if (!fw_lock_patiently(&bucket->lock)) {
+	if (!fw_lock(&bucket->lock)) {
 		counts->busy++;
 		return false;
 	}
