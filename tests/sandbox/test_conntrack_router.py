@@ -14,33 +14,13 @@ SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoo
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 ASKING = 20
 FLOOD = 300_000
-RULES = """
-[conntrack]
-size = 1000
-[[rule]]
-name = "replies"
-state = ["established", "related"]
-
-action = "allow"
-[[rule]]
-name = "from inside"
-on = "in0"
-state = "new"
-direction = "in"
-action = "allow"
-[[rule]]
-name = "to outside"
-on = "out0"
-state = "new"
-direction = "out"
-action = "allow"
-[[rule]]
-name = "offered"
-service = "udp/53"
-state = "new"
-
-action = "allow"
-"""
+RULES = "[conntrack]\nsize = 1000\n" + "".join(f'[[rule]]\nname = "{name} {direction}"\n{rest}direction = "{direction}"\naction = "allow"\n'
+                                              for name, directions, rest in (
+                                                  ("replies", ["in", "out"], 'state = ["established", "related"]\n'),
+                                                  ("asks", ["in"], 'on = "in0"\nstate = "new"\n'),
+                                                  ("asks", ["out"], 'on = "out0"\nstate = "new"\n'),
+                                                  ("offered", ["in", "out"], 'service = "udp/53"\nstate = "new"\n'))
+                                              for direction in directions)
 
 
 @pytest.fixture(params=["tc", "generic"])

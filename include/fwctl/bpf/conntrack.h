@@ -101,24 +101,26 @@ static __always_inline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct
 }
 
 /*
- * The flow of the packet, when it is in the table at `place`: its state, and FW_FOUND_PROXIED. 0: it is not.
+ * The flow of the packet, when it is in the table (in_old: in the one that its flows are moved from): its
+ * state, and FW_FOUND_PROXIED. 0: it is not.
  * Who does not get the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first
  * packet of one.
  */
-__noinline int fw_look_up_flow(__u64 place, const struct fw_flow_table *table, struct fw_flow_room *room,
-			       const struct fw_generation *generation)
+__noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
+			       const struct fw_generation *generation, __u32 in_old)
 {
 	bool is_over = false, is_proven = false;
 	struct fw_flow_bucket *bucket;
 	struct fw_flow *flow;
+	__u64 hash, place;
 	__u32 tag, way;
-	__u64 hash;
 	int found = 0;
 
 	if (!table || !room || !generation)
 		return 0;
 	hash = fw_flow_hash(&room->following.key, table->keys);
 	tag = fw_flow_tag(hash);
+	place = *(const volatile __u64 *)(in_old ? &table->old_place : &table->place);
 	bucket = fw_flow_bucket_in(place, fw_flow_bucket_number(hash, place));
 	if (!bucket)
 		return 0;
@@ -148,23 +150,16 @@ __noinline int fw_look_up_flow(__u64 place, const struct fw_flow_table *table, s
 }
 
 /* The same, also while the flows are moved from a table of another size. */
-__noinline int fw_look_up_anywhere(const struct fw_flow_table *table, struct fw_flow_room *room,
-				   const struct fw_generation *generation)
+static __always_inline int fw_look_up_anywhere(const struct fw_flow_table *table, struct fw_flow_room *room,
+					       const struct fw_generation *generation)
 {
-	__u64 place, old_place;
-	int found;
+	int found = fw_look_up_flow(table, room, generation, false);
 
-	if (!table || !room || !generation)
-		return 0;
-	place = *(const volatile __u64 *)&table->place;
-	found = fw_look_up_flow(place, table, room, generation);
-	old_place = *(const volatile __u64 *)&table->old_place;
-	if (found || !old_place)
+	if (found || !*(const volatile __u64 *)&table->old_place)
 		return found;
-	if (!fw_changes_flows())
-		return fw_look_up_flow(old_place, table, room, generation);
-	fw_move_flow(table, &room->following.key, room->following.now);
-	return fw_look_up_flow(place, table, room, generation);
+	if (fw_changes_flows())
+		fw_move_flow(table, &room->following.key, room->following.now);
+	return fw_look_up_flow(table, room, generation, !fw_changes_flows());
 }
 
 /*

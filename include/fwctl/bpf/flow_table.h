@@ -219,6 +219,26 @@ out:
 
 enum { FW_COPY_TRIES = 64 };
 
+struct fw_copying {
+	struct fw_flow_bucket *bucket;
+	const struct fw_flow_key *key;
+	struct fw_flow *copy;
+	__u32 tag;
+	__u32 way;
+};
+
+static long fw_try_to_copy(__u32 turn __attribute__((unused)), struct fw_copying *copying)
+{
+	struct fw_flow_bucket *bucket = copying->bucket;
+	__u32 seen = *(volatile __u32 *)&bucket->lock;
+
+	copying->way = fw_find_way(bucket, copying->key, copying->tag);
+	if (copying->way != FW_NO_WAY)
+		*copying->copy = *fw_flow_at(bucket, copying->way);
+	asm volatile("" : : : "memory");
+	return !(seen & 1) && *(volatile __u32 *)&bucket->lock == seen;
+}
+
 /*
  * Without the lock: a copy of a flow as it stood between two changes; when the holder of the lock does not
  * come to an end, as it stands. False: there is none.
@@ -226,22 +246,13 @@ enum { FW_COPY_TRIES = 64 };
 __noinline int fw_copy_flow(struct fw_flow_bucket *bucket, const struct fw_flow_key *key, __u32 tag,
 			    struct fw_flow *copy)
 {
-	__u32 way = FW_NO_WAY;
+	struct fw_copying copying = {
+		.bucket = bucket, .key = key, .copy = copy, .tag = tag, .way = FW_NO_WAY};
 
 	if (!bucket || !key || !copy)
 		return false;
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < FW_COPY_TRIES; i++) {
-		__u32 seen = *(volatile __u32 *)&bucket->lock;
-
-		way = fw_find_way(bucket, key, tag);
-		if (way != FW_NO_WAY)
-			*copy = *fw_flow_at(bucket, way);
-		asm volatile("" : : : "memory");
-		if (!(seen & 1) && *(volatile __u32 *)&bucket->lock == seen)
-			break;
-	}
-	return way != FW_NO_WAY && fw_same_flow(&copy->key, key);
+	bpf_loop(FW_COPY_TRIES, fw_try_to_copy, &copying, 0);
+	return copying.way != FW_NO_WAY && fw_same_flow(&copy->key, key);
 }
 
 #endif
