@@ -246,11 +246,12 @@ TEST_F(ConnectionTest, IsNotEndedByWhoKnowsItsPortsAlone) {
 
 // As a router sees it: coming in and going out.
 TEST_F(ConnectionTest, IsClosedByOneEndWhenItsFinIsSeenTwice) {
-    ASSERT_TRUE(gets(101, 501, kFin | kAck));
-    ASSERT_TRUE(gets(101, 501, kFin | kAck));
+    const Bytes fin = to_host(far_, {.sequence = 101, .acknowledgement = 501, .flags = kFin | kAck});
+    ASSERT_TRUE(host.gets(fin));
+    ASSERT_TRUE(host.sends(fin));
     EXPECT_EQ(flow().state, FW_TCP_FIN_WAIT);
     ASSERT_TRUE(sends(501, 102, kAck));
-    ASSERT_TRUE(gets(101, 501, kFin | kAck));
+    ASSERT_TRUE(host.sends(fin));
     EXPECT_EQ(flow().state, FW_TCP_CLOSE_WAIT);
     ASSERT_TRUE(sends(501, 102, kFin | kAck));
     ASSERT_TRUE(sends(501, 102, kFin | kAck));

@@ -113,6 +113,9 @@ static inline __u16 fw_place_of(__u32 slot, __u32 direction)
 	return (__u16)(slot << 1 | (direction & 1));
 }
 
+/* Of fw_flow.closed_at. */
+enum { FW_FLOW_REFUSED = 1 << 15 };
+
 /* The verdict on one way of a flow, as one attachment has given it. */
 struct fw_flow_verdict {
 	__u32 generation; /* struct fw_now; 0: none */
@@ -156,7 +159,8 @@ struct fw_flow {
 	__u8 last_sender;
 	struct fw_tcp_end tcp[2];
 	struct fw_tcp_terms terms[2];
-	__u16 refused_at;   /* TCP: the place, and 1, where a reset answered its first segment; 0: none has */
+	__u16 closed_at;    /* TCP: the place, and 1, where the first FIN was seen, or the reset that answered
+			     * the    first segment (FW_FLOW_REFUSED) */
 	__u16 again_window; /* of a SYN that was let pass although it did not fit: when it is answered, it was
 			     * right */
 	__u32 last_end;	    /* behind the last octet of the last segment that was let pass so, or that
@@ -210,6 +214,7 @@ struct fw_segment {
 	__u8 kind;		   /* enum fw_segment_kind */
 	struct fw_tcp_terms terms; /* of a SYN */
 	__u32 time;		   /* likewise, with FW_TCP_STAMPS */
+	__u16 here;		   /* the place where it is seen, and 1 */
 };
 
 /* What the programs know of a packet while they look for its flow. */

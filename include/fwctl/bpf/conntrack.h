@@ -251,6 +251,7 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 	if (fw_begin_to_follow(ctx, packet, &room->following)) {
 		room->following.direction = !!(what & FW_TRACK_OUT);
 		room->following.recalls = !!(what & FW_TRACK_RECALLS);
+		room->following.segment.here = fw_place_of(fw_slot, room->following.direction) + 1;
 		fw_put_state(packet, fw_look_up_anywhere(&held->flows, room, generation));
 	}
 	if (packet->fragment == FW_FRAGMENT_FIRST)

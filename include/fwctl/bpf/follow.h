@@ -63,7 +63,7 @@ static __always_inline __u8 fw_follow_refused(const struct fw_flow *flow,
 					      const struct fw_following *following)
 {
 	if (!following->has_segment || following->segment.kind != FW_SEGMENT_RST ||
-	    flow->refused_at == fw_place_of(fw_slot, following->direction) + 1)
+	    flow->closed_at == (following->segment.here | FW_FLOW_REFUSED))
 		return 0;
 	return FW_STATE_ESTABLISHED;
 }
@@ -76,7 +76,7 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 	bool was_answered = flow->flags & FW_FLOW_ANSWERED;
 	__u8 state = from_opener && !was_answered ? FW_STATE_NEW : FW_STATE_ESTABLISHED;
 
-	if (flow->refused_at)
+	if (flow->closed_at & FW_FLOW_REFUSED)
 		return fw_follow_refused(flow, following);
 	if (following->is_error)
 		return FW_STATE_RELATED;
@@ -91,7 +91,7 @@ static __always_inline __u8 fw_follow_flow(struct fw_flow *flow, const struct fw
 			flow->flags |= FW_FLOW_ANSWERED;
 		if (answer == FW_TCP_ENDS) {
 			flow->expires = following->now + FW_REFUSED_TICKS;
-			flow->refused_at = fw_place_of(fw_slot, following->direction) + 1;
+			flow->closed_at = following->segment.here | FW_FLOW_REFUSED;
 		}
 		/* What its rest has room for, and what of it is acknowledged, is not known. */
 		if (answer == FW_TCP_ACCEPTED && following->is_part)

@@ -292,6 +292,16 @@ static __always_inline bool fw_tcp_is_wrong_reset(const struct fw_flow *flow, __
 	return false;
 }
 
+/* Whether a FIN is the first one, as it is seen at another hook on its way. At the same hook it is a copy.
+ * Not inlined, as there is no room. */
+__noinline int fw_tcp_is_fin_again(const struct fw_flow *flow, __u32 sender, const struct fw_segment *segment)
+{
+	if (!flow || !segment)
+		return false;
+	return flow->terms[sender & 1].flags & FW_TCP_CLOSES && flow->closed_at != segment->here &&
+	       flow->tcp[sender & 1].end == segment->end;
+}
+
 /* Whether a reset answers a segment that was let pass unjudged. What is known of the windows may be of the
  * connection before; it is for fw_tcp_is_wrong_reset() all the same to say whether it ends this one. */
 static __always_inline bool fw_tcp_answers_unjudged(const struct fw_flow *flow, __u32 sender,
@@ -315,6 +325,8 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 
 	if (!flow || !segment)
 		return FW_TCP_REFUSED;
+	if (segment->kind == FW_SEGMENT_FIN && fw_tcp_is_fin_again(flow, sender, segment))
+		return FW_TCP_ACCEPTED;
 	before = flow->state;
 	next = fw_tcp_state_after(sender == (flow->flags & FW_FLOW_OPENED_BY_SECOND), segment->kind, before);
 	if (next == FW_TCP_WRONG)
@@ -341,10 +353,6 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 	    segment->kind == FW_SEGMENT_ACK && flow->last_kind == FW_SEGMENT_SYN &&
 	    flow->last_sender != sender)
 		return FW_TCP_PASSED;
-	/* The same again, as it is seen at each hook on its way. */
-	if (segment->kind == FW_SEGMENT_FIN && flow->terms[sender & 1].flags & FW_TCP_CLOSES &&
-	    flow->tcp[sender & 1].end == segment->end)
-		next = before;
 	if (next == FW_TCP_SYN_SENT_BOTH)
 		flow->flags |= FW_FLOW_OPENED_BY_BOTH;
 	if (flow->flags & FW_FLOW_OPENED_BY_BOTH && before == FW_TCP_SYN_RECEIVED &&
@@ -371,8 +379,10 @@ in_window:
 	flow->last_kind = segment->kind;
 	flow->last_sender = sender;
 	flow->state = next;
-	if (next != before && next == FW_TCP_FIN_WAIT)
+	if (next != before && next == FW_TCP_FIN_WAIT) {
 		flow->terms[sender & 1].flags |= FW_TCP_CLOSES;
+		flow->closed_at = segment->here;
+	}
 	if (segment->kind == FW_SEGMENT_RST && !(flow->flags & FW_FLOW_ANSWERED))
 		return FW_TCP_ENDS;
 	if (flow->flags & FW_FLOW_ANSWERED && next == FW_TCP_ESTABLISHED &&
