@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
-#include <ctime>
 #include <tuple>
 
+#include "engine/clock.h"
 #include "policy/prefix.h"
 
 namespace fwctl::engine {
@@ -18,12 +18,6 @@ using policy::Prefix;
 
 constexpr std::uint32_t kBucketsAtATime = +FW_MAX_SET_REQUESTS / +FW_BUCKET_HOSTS;
 constexpr int kBusyTurns = 1000;
-
-std::uint64_t now_in_nanoseconds() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 bool is_host(const Prefix& prefix) {
     return prefix.length == policy::address_bits(prefix.family);
@@ -50,18 +44,6 @@ Member member_of(const fw_set_request& request) {
     std::memcpy(member.prefix.address.data(), request.address, sizeof(request.address));
     member.expires = request.end == FW_HOST_FOR_EVER ? 0 : request.end << FW_HOST_TICK_SHIFT;
     return member;
-}
-
-Prefix prefix_of(const fw_member_key& key) {
-    Prefix prefix;
-    prefix.family = static_cast<Family>(key.family);
-    prefix.length = static_cast<std::uint8_t>(key.prefix_length - FW_MEMBER_KEY_FIXED_BITS);
-    std::copy(std::begin(key.address), std::end(key.address), prefix.address.begin());
-    return prefix;
-}
-
-bool is_over(const fw_member& member, std::uint64_t now) {
-    return member.expires != 0 && member.expires <= now;
 }
 
 // Whether a member that ends at `one` stays at least as long as one that ends at `other`.
@@ -156,21 +138,6 @@ Status SetMembers::add_hosts(Requests& hosts) const {
     return run(FW_SET_ADD, table, limit, hosts);
 }
 
-fw_member_key SetMembers::key_of(const Prefix& prefix, std::uint64_t state) const {
-    fw_member_key key{};
-    key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + prefix.length;
-    key.set = static_cast<std::uint16_t>(fw_trie_number(number_, state));
-    key.family = static_cast<std::uint8_t>(prefix.family);
-    std::copy(prefix.address.begin(), prefix.address.end(), std::begin(key.address));
-    return key;
-}
-
-std::vector<fw_member_key> SetMembers::prefix_keys(std::uint64_t state) const {
-    std::vector<fw_member_key> keys = trie_->keys<fw_member_key>();
-    std::erase_if(keys, [&](const fw_member_key& key) { return key.set != fw_trie_number(number_, state); });
-    return keys;
-}
-
 // The count first when it grows, the flag first when it goes: what packets see is never more than there is.
 void SetMembers::set_prefixes(std::uint64_t count) const {
     fw_set& set = tables_->set(number_);
@@ -180,61 +147,45 @@ void SetMembers::set_prefixes(std::uint64_t count) const {
                        count == 0 ? state & ~std::uint64_t{FW_SET_PREFIXES} : state | FW_SET_PREFIXES);
 }
 
-Result<std::optional<fw_member>> SetMembers::exact(const Prefix& prefix) const {
-    auto found = trie_->find<fw_member>(key_of(prefix, tables_->state(number_)));
-    if (found && found->bits != prefix.length) found.reset();
-    return found;
-}
-
-Status SetMembers::erase_prefixes(std::uint64_t state, bool only_over) const {
-    const std::uint64_t now = now_in_nanoseconds();
-    for (const fw_member_key& key : prefix_keys(state)) {
-        if (only_over) {
-            const auto member = trie_->find<fw_member>(key);
-            if (!member || !is_over(*member, now)) continue;
-        }
-        if (auto erased = trie_->erase(key); !erased) return erased;
-    }
-    return {};
+std::uint32_t SetMembers::trie_number() const {
+    return fw_trie_number(number_, tables_->state(number_));
 }
 
 Status SetMembers::add_prefix(const Prefix& prefix, std::uint64_t expires, EditCounts& counts) const {
     fw_set& set = tables_->set(number_);
-    const std::uint64_t now = now_in_nanoseconds();
-    auto known = exact(prefix);
-    if (!known) return tl::unexpected(known.error());
-    const bool is_there = *known && !is_over(**known, now);
-    if (is_there && lasts((*known)->expires, expires)) {
+    const std::uint64_t now = monotonic_now();
+    const auto known = blocks_.exact(trie_number(), prefix);
+    const bool is_there = known && !is_over(*known, now);
+    if (is_there && lasts(known->expires, expires)) {
         ++counts.unchanged;
         return {};
     }
     const auto is_full = [&] { return tables_->table(number_).hosts + set.prefixes >= size_; };
-    if (!*known && is_full()) {
+    if (!known && is_full()) {
         if (auto swept = for_each_bucket(FW_SET_SWEEP); !swept) return tl::unexpected(swept.error());
-        if (auto erased = erase_prefixes(tables_->state(number_), true); !erased) return erased;
-        set_prefixes(prefix_keys(tables_->state(number_)).size());
+        if (auto erased = blocks_.erase_over(trie_number(), now); !erased)
+            return tl::unexpected(erased.error());
+        set_prefixes(blocks_.count(trie_number()));
         if (is_full()) {
             ++counts.refused;
             return {};
         }
     }
-    const fw_member value{expires, prefix.length, 0};
-    if (auto put = trie_->update(key_of(prefix, tables_->state(number_)), value); !put) return put;
-    if (!*known) set_prefixes(set.prefixes + 1);
+    if (auto put = blocks_.put(trie_number(), prefix, expires); !put) return put;
+    if (!known) set_prefixes(set.prefixes + 1);
     ++(is_there ? counts.prolonged : counts.done);
     return {};
 }
 
 Status SetMembers::remove_prefix(const Prefix& prefix, EditCounts& counts) const {
-    auto known = exact(prefix);
-    if (!known) return tl::unexpected(known.error());
-    if (!*known) {
+    const auto known = blocks_.exact(trie_number(), prefix);
+    if (!known) {
         ++counts.unchanged;
         return {};
     }
-    if (auto erased = trie_->erase(key_of(prefix, tables_->state(number_))); !erased) return erased;
+    if (auto erased = blocks_.erase(trie_number(), prefix); !erased) return erased;
     set_prefixes(tables_->set(number_).prefixes - 1);
-    ++(is_over(**known, now_in_nanoseconds()) ? counts.unchanged : counts.done);
+    ++(is_over(*known, monotonic_now()) ? counts.unchanged : counts.done);
     return {};
 }
 
@@ -247,8 +198,9 @@ Status SetMembers::settle() const {
         return {};
     }
     const std::uint64_t state = tables_->state(number_);
-    if (auto erased = erase_prefixes(state ^ FW_SET_TRIE, false); !erased) return erased;
-    set_prefixes(prefix_keys(state).size());
+    if (auto erased = blocks_.erase_all(fw_trie_number(number_, state ^ FW_SET_TRIE)); !erased)
+        return tl::unexpected(erased.error());
+    set_prefixes(blocks_.count(fw_trie_number(number_, state)));
     return {};
 }
 
@@ -296,9 +248,8 @@ Result<EditCounts> SetMembers::rehearse(const std::vector<Prefix>& members,
             if (auto found = run(FW_SET_FIND, table, 0, one); !found) return tl::unexpected(found.error());
             if (one[0].end != 0) ends = member_of(one[0]).expires;
         } else {
-            auto known = exact(member);
-            if (!known) return tl::unexpected(known.error());
-            if (*known && !is_over(**known, now_in_nanoseconds())) ends = (*known)->expires;
+            const auto known = blocks_.exact(trie_number(), member);
+            if (known && !is_over(*known, monotonic_now())) ends = known->expires;
         }
         if (!expires)
             ++(ends ? counts.done : counts.unchanged);
@@ -314,7 +265,8 @@ Status SetMembers::flush() const {
     const std::uint64_t state = tables_->state(number_);
     tables_->set_state(number_, state & ~std::uint64_t{FW_SET_PREFIXES});
     if (auto emptied = for_each_bucket(FW_SET_EMPTY); !emptied) return tl::unexpected(emptied.error());
-    if (auto erased = erase_prefixes(state, false); !erased) return erased;
+    if (auto erased = blocks_.erase_all(fw_trie_number(number_, state)); !erased)
+        return tl::unexpected(erased.error());
     set_prefixes(0);
     tables_->set(number_).editing = 0;
     return {};
@@ -323,15 +275,14 @@ Status SetMembers::flush() const {
 // What packets do not see yet.
 Status SetMembers::load(const std::vector<Prefix>& members, std::uint64_t expires,
                         std::uint32_t spare) const {
-    const std::uint64_t state = tables_->state(number_) ^ FW_SET_TRIE;
+    const std::uint32_t beside = fw_trie_number(number_, tables_->state(number_) ^ FW_SET_TRIE);
     Requests hosts;
     for (const Prefix& member : members) {
         if (is_host(member)) {
             hosts.push_back(request_of(member, end_of(expires)));
             continue;
         }
-        const fw_member value{expires, member.length, 0};
-        if (auto put = trie_->update(key_of(member, state), value); !put) return put;
+        if (auto put = blocks_.put(beside, member, expires); !put) return put;
     }
     if (auto added = run(FW_SET_ADD, spare, ~std::uint64_t{0}, hosts); !added) return added;
     const bool has_room = std::none_of(hosts.begin(), hosts.end(), [](const fw_set_request& host) {
@@ -351,7 +302,7 @@ Status SetMembers::replace(const std::vector<Prefix>& members, std::uint64_t exp
     if (!spare) return tl::unexpected(spare.error());
     const std::uint64_t before = tables_->state(number_);
     if (auto loaded = load(members, expires, *spare); !loaded) {
-        (void)erase_prefixes(before ^ FW_SET_TRIE, false);
+        (void)blocks_.erase_all(fw_trie_number(number_, before ^ FW_SET_TRIE));
         (void)tables_->drop_spare(number_);
         return loaded;
     }
@@ -360,21 +311,17 @@ Status SetMembers::replace(const std::vector<Prefix>& members, std::uint64_t exp
     tables_->set_state(number_, next);
     std::atomic_ref<__u64>(tables_->set(number_).prefixes).store(prefixes);
     if (auto dropped = tables_->drop_spare(number_); !dropped) return dropped;
-    if (auto erased = erase_prefixes(before, false); !erased) return erased;
+    if (auto erased = blocks_.erase_all(fw_trie_number(number_, before)); !erased)
+        return tl::unexpected(erased.error());
     tables_->set(number_).editing = 0;
     return {};
 }
 
 Result<std::vector<Member>> SetMembers::list() const {
-    std::vector<Member> members;
     const std::uint64_t state = tables_->state(number_);
-    const std::uint64_t now = now_in_nanoseconds();
+    std::vector<Member> members;
     if ((state & FW_SET_PREFIXES) != 0)
-        for (const fw_member_key& key : prefix_keys(state))
-            if (const auto member = trie_->find<fw_member>(key);
-                member && member->bits + FW_MEMBER_KEY_FIXED_BITS == key.prefix_length &&
-                !is_over(*member, now))
-                members.push_back({prefix_of(key), member->expires});
+        members = blocks_.list(fw_trie_number(number_, state), monotonic_now());
     auto program = tables_->program();
     if (!program) return tl::unexpected(program.error());
     for (const std::uint64_t table : {state & FW_SET_TABLE, ~state & FW_SET_TABLE}) {
@@ -412,18 +359,7 @@ Result<std::optional<Member>> SetMembers::find(const Prefix& address) const {
         if (one[0].end != 0) return std::optional(member_of(one[0]));
     }
     if ((state & FW_SET_PREFIXES) == 0) return std::nullopt;
-    const std::uint64_t now = now_in_nanoseconds();
-    fw_member_key key = key_of(address, state);
-    // A member whose time is over hides the longer-lived block around it.
-    for (std::uint32_t bits = address.length;;) {
-        key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + bits;
-        const auto member = trie_->find<fw_member>(key);
-        if (!member) return std::nullopt;
-        if (!is_over(*member, now))
-            return Member{policy::cut(address, static_cast<std::uint8_t>(member->bits)), member->expires};
-        if (member->bits == 0 || member->bits > bits) return std::nullopt;
-        bits = member->bits - 1;
-    }
+    return blocks_.covering(fw_trie_number(number_, state), address, monotonic_now());
 }
 
 }  // namespace fwctl::engine

@@ -11,17 +11,12 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/block_trie.h"
 #include "engine/set_tables.h"
-#include "fwctl/abi/policy.h"
 #include "kernel/map.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
-
-struct Member {
-    policy::Prefix prefix;
-    std::uint64_t expires = 0;  // nanoseconds of CLOCK_MONOTONIC; 0: never
-};
 
 // How many of the members that an edit names.
 struct EditCounts {
@@ -36,7 +31,7 @@ class SetMembers {
 public:
     // `size`: how many members the set may have.
     SetMembers(const SetTables& tables, const kernel::Map& trie, std::uint32_t number, std::uint64_t size)
-        : tables_(&tables), trie_(&trie), number_(number), size_(size) {}
+        : tables_(&tables), blocks_(trie), number_(number), size_(size) {}
 
     // Finishes what a command that was killed began. To be called before the edits.
     [[nodiscard]] Status settle() const;
@@ -66,19 +61,16 @@ private:
                              Requests& requests) const;
     [[nodiscard]] Result<std::uint64_t> for_each_bucket(fw_set_command command) const;
     [[nodiscard]] Status add_hosts(Requests& hosts) const;
-    [[nodiscard]] Result<std::optional<fw_member>> exact(const policy::Prefix& prefix) const;
-    [[nodiscard]] fw_member_key key_of(const policy::Prefix& prefix, std::uint64_t state) const;
-    [[nodiscard]] std::vector<fw_member_key> prefix_keys(std::uint64_t state) const;
+    [[nodiscard]] std::uint32_t trie_number() const;
     [[nodiscard]] Status add_prefix(const policy::Prefix& prefix, std::uint64_t expires,
                                     EditCounts& counts) const;
     [[nodiscard]] Status remove_prefix(const policy::Prefix& prefix, EditCounts& counts) const;
-    [[nodiscard]] Status erase_prefixes(std::uint64_t state, bool only_over) const;
     void set_prefixes(std::uint64_t count) const;
     [[nodiscard]] Status load(const std::vector<policy::Prefix>& members, std::uint64_t expires,
                               std::uint32_t spare) const;
 
     const SetTables* tables_;
-    const kernel::Map* trie_;
+    BlockTrie blocks_;
     std::uint32_t number_;
     std::uint64_t size_;
 };

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <ctime>
 #include <utility>
 
+#include "engine/clock.h"
 #include "kernel/grace.h"
 
 namespace fwctl::engine {
@@ -42,11 +42,7 @@ std::uint64_t table_bytes(std::uint64_t hosts) {
 }
 
 std::uint64_t now_in_ticks() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-            static_cast<std::uint64_t>(now.tv_nsec)) >>
-           FW_HOST_TICK_SHIFT;
+    return monotonic_now() >> FW_HOST_TICK_SHIFT;
 }
 
 Result<SetTables> SetTables::of(kernel::Map sets, kernel::Map pages) {

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -332,12 +331,6 @@ void remove_state(const kernel::StatePaths& paths) {
 
 bool is_over(const policy::Rule& rule, std::uint64_t now) {
     return rule.expires != 0 && rule.expires <= now;
-}
-
-std::uint64_t monotonic_now() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace fwctl::engine

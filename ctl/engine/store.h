@@ -18,6 +18,7 @@
 #include "compile/outputs.h"
 #include "compile/places.h"
 #include "compile/tier.h"
+#include "engine/clock.h"
 #include "engine/set_members.h"
 #include "engine/set_tables.h"
 #include "fwctl/abi/policy.h"
@@ -193,8 +194,6 @@ inline constexpr std::uint32_t kNoCounter = FW_NO_RULE;
 // Counters below are those of the built-in rules.
 inline constexpr std::uint32_t kFirstFreeCounter = 16;
 
-// CLOCK_MONOTONIC, against which rules expire.
-std::uint64_t monotonic_now();
 bool is_over(const policy::Rule& rule, std::uint64_t now);
 
 }  // namespace fwctl::engine
