@@ -127,57 +127,65 @@ Result<std::uint64_t> SetMembers::for_each_bucket(fw_set_command command) const 
     return sum;
 }
 
-// What is over makes room first, should there be none.
-Status SetMembers::add_hosts(Requests& hosts) const {
-    if (hosts.empty()) return {};
-    const auto table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
-    const std::uint64_t prefixes = tables_->set(number_).prefixes;
-    const std::uint64_t limit = size_ > prefixes ? size_ - prefixes : 0;
-    if (std::atomic_ref(tables_->set(number_).tables[table].hosts).load() + hosts.size() > limit)
-        if (auto swept = for_each_bucket(FW_SET_SWEEP); !swept) return tl::unexpected(swept.error());
-    return run(FW_SET_ADD, table, limit, hosts);
+std::uint64_t SetMembers::hosts() const {
+    const auto table = tables_->state(number_) & FW_SET_TABLE;
+    return std::atomic_ref(tables_->set(number_).tables[table].hosts).load();
 }
 
-// The count first when it grows, the flag first when it goes: what packets see is never more than there is.
-void SetMembers::set_prefixes(std::uint64_t count) const {
-    fw_set& set = tables_->set(number_);
-    const std::uint64_t state = tables_->state(number_);
-    std::atomic_ref<__u64>(set.prefixes).store(count);
-    tables_->set_state(number_,
-                       count == 0 ? state & ~std::uint64_t{FW_SET_PREFIXES} : state | FW_SET_PREFIXES);
+// How many more members the set may have.
+std::uint64_t SetMembers::room() const {
+    const std::uint64_t held = hosts() + tables_->set(number_).prefixes;
+    return size_ > held ? size_ - held : 0;
+}
+
+std::uint64_t SetMembers::hosts_limit() const {
+    const std::uint64_t prefixes = tables_->set(number_).prefixes;
+    return size_ > prefixes ? size_ - prefixes : 0;
+}
+
+// Takes out what is over. That looks at all that the set has, and at the blocks of other sets: the callers do
+// so once in an edit, as what ends meanwhile can wait.
+Status SetMembers::sweep() const {
+    if (auto swept = for_each_bucket(FW_SET_SWEEP); !swept) return tl::unexpected(swept.error());
+    const std::uint64_t prefixes = tables_->set(number_).prefixes;
+    if (prefixes == 0) return {};
+    const auto erased = blocks_.erase_over(trie_number(), monotonic_now());
+    if (!erased) return tl::unexpected(erased.error());
+    set_prefixes(prefixes - *erased);
+    return {};
 }
 
 std::uint32_t SetMembers::trie_number() const {
     return fw_trie_number(number_, tables_->state(number_));
 }
 
-Status SetMembers::add_prefix(const Prefix& prefix, std::uint64_t expires, EditCounts& counts) const {
-    fw_set& set = tables_->set(number_);
-    const std::uint64_t now = monotonic_now();
-    const auto known = blocks_.exact(trie_number(), prefix);
-    const bool is_there = known && !is_over(*known, now);
+// The count first when it grows, the flag first when it goes: what packets see is never more than there is.
+void SetMembers::set_prefixes(std::uint64_t count) const {
+    const std::uint64_t state = tables_->state(number_);
+    std::atomic_ref<__u64>(tables_->set(number_).prefixes).store(count);
+    tables_->set_state(number_,
+                       count == 0 ? state & ~std::uint64_t{FW_SET_PREFIXES} : state | FW_SET_PREFIXES);
+}
+
+// The set is swept before when there is no room for all.
+Status SetMembers::add_block(const Prefix& block, std::uint64_t expires, EditCounts& counts) const {
+    const auto known = blocks_.exact(trie_number(), block);
+    const bool is_there = known && !is_over(*known, monotonic_now());
     if (is_there && lasts(known->expires, expires)) {
         ++counts.unchanged;
         return {};
     }
-    const auto is_full = [&] { return tables_->table(number_).hosts + set.prefixes >= size_; };
-    if (!known && is_full()) {
-        if (auto swept = for_each_bucket(FW_SET_SWEEP); !swept) return tl::unexpected(swept.error());
-        if (auto erased = blocks_.erase_over(trie_number(), now); !erased)
-            return tl::unexpected(erased.error());
-        set_prefixes(blocks_.count(trie_number()));
-        if (is_full()) {
-            ++counts.refused;
-            return {};
-        }
+    if (!known && room() == 0) {
+        ++counts.refused;
+        return {};
     }
-    if (auto put = blocks_.put(trie_number(), prefix, expires); !put) return put;
-    if (!known) set_prefixes(set.prefixes + 1);
+    if (auto put = blocks_.put(trie_number(), block, expires); !put) return put;
+    if (!known) set_prefixes(tables_->set(number_).prefixes + 1);
     ++(is_there ? counts.prolonged : counts.done);
     return {};
 }
 
-Status SetMembers::remove_prefix(const Prefix& prefix, EditCounts& counts) const {
+Status SetMembers::remove_block(const Prefix& prefix, EditCounts& counts) const {
     const auto known = blocks_.exact(trie_number(), prefix);
     if (!known) {
         ++counts.unchanged;
@@ -204,7 +212,10 @@ Status SetMembers::settle() const {
     return {};
 }
 
+// Blocks first: nothing gives way to them.
 Result<EditCounts> SetMembers::add(const std::vector<Prefix>& members, std::uint64_t expires) const {
+    if (members.size() > room())
+        if (auto swept = sweep(); !swept) return tl::unexpected(swept.error());
     EditCounts counts;
     Requests hosts;
     for (const Prefix& member : members) {
@@ -212,9 +223,11 @@ Result<EditCounts> SetMembers::add(const std::vector<Prefix>& members, std::uint
             hosts.push_back(request_of(member, end_of(expires)));
             continue;
         }
-        if (auto added = add_prefix(member, expires, counts); !added) return tl::unexpected(added.error());
+        if (auto added = add_block(member, expires, counts); !added) return tl::unexpected(added.error());
     }
-    if (auto added = add_hosts(hosts); !added) return tl::unexpected(added.error());
+    const auto table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
+    if (auto added = run(FW_SET_ADD, table, hosts_limit(), hosts); !added)
+        return tl::unexpected(added.error());
     for (const fw_set_request& host : hosts) count_result(host.result, counts);
     tables_->set(number_).editing = 0;
     return counts;
@@ -228,7 +241,7 @@ Result<EditCounts> SetMembers::remove(const std::vector<Prefix>& members) const 
             hosts.push_back(request_of(member, 0));
             continue;
         }
-        if (auto removed = remove_prefix(member, counts); !removed) return tl::unexpected(removed.error());
+        if (auto removed = remove_block(member, counts); !removed) return tl::unexpected(removed.error());
     }
     const auto table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
     if (auto removed = run(FW_SET_DELETE, table, 0, hosts); !removed) return tl::unexpected(removed.error());

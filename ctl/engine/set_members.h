@@ -60,11 +60,14 @@ private:
     [[nodiscard]] Status run(fw_set_command command, std::uint32_t table, std::uint64_t limit,
                              Requests& requests) const;
     [[nodiscard]] Result<std::uint64_t> for_each_bucket(fw_set_command command) const;
-    [[nodiscard]] Status add_hosts(Requests& hosts) const;
+    [[nodiscard]] std::uint64_t hosts() const;
+    [[nodiscard]] std::uint64_t hosts_limit() const;
+    [[nodiscard]] std::uint64_t room() const;
+    [[nodiscard]] Status sweep() const;
     [[nodiscard]] std::uint32_t trie_number() const;
-    [[nodiscard]] Status add_prefix(const policy::Prefix& prefix, std::uint64_t expires,
-                                    EditCounts& counts) const;
-    [[nodiscard]] Status remove_prefix(const policy::Prefix& prefix, EditCounts& counts) const;
+    [[nodiscard]] Status add_block(const policy::Prefix& block, std::uint64_t expires,
+                                   EditCounts& counts) const;
+    [[nodiscard]] Status remove_block(const policy::Prefix& block, EditCounts& counts) const;
     void set_prefixes(std::uint64_t count) const;
     [[nodiscard]] Status load(const std::vector<policy::Prefix>& members, std::uint64_t expires,
                               std::uint32_t spare) const;

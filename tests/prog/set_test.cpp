@@ -11,11 +11,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <random>
+#include <string_view>
 #include <thread>
 #include <tuple>
 
+#include "engine/clock.h"
 #include "engine/set_members.h"
 #include "engine/set_tables.h"
 #include "kernel/set_program.h"
@@ -400,6 +403,77 @@ TEST(SetTest, IsReplacedAsAWhole) {
     const auto refused = members.replace(random_hosts(random, 1'001), 0);
     ASSERT_FALSE(refused);
     EXPECT_EQ(members.count().value(), 2U);
+}
+
+std::vector<Prefix> random_blocks(std::mt19937_64& random, std::size_t count) {
+    std::vector<Prefix> blocks;
+    for (std::size_t i = 0; i < count; ++i) {
+        Prefix block;
+        block.length = 24;
+        for (std::size_t byte = 0; byte < 3; ++byte)
+            block.address[byte] = static_cast<std::uint8_t>(random());
+        blocks.push_back(block);
+    }
+    std::sort(blocks.begin(), blocks.end());
+    blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+    return blocks;
+}
+
+// The kernel's own count of how often this process's programs of sets ran.
+std::uint64_t runs_of_set_programs() {
+    std::uint64_t runs = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        bpf_prog_info info{};
+        std::uint32_t size = sizeof(info);
+        const int fd = std::stoi(entry.path().filename());
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && std::string_view(info.name) == "fwctl_sets")
+            runs += info.run_cnt;
+    }
+    return runs;
+}
+
+// What is refused costs no walk over the set: of a thousand blocks, as of one.
+TEST(SetTest, IsSweptOnceInAnEdit) {
+    constexpr std::uint64_t kSize = 20'000;
+    const Fd counting(bpf_enable_stats(BPF_STATS_RUN_TIME));
+    ASSERT_TRUE(counting) << strerror(errno);
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    ASSERT_TRUE(world.tables.ensure(kSet, kSize));
+    const SetMembers members = world.members(kSize);
+    auto blocks = random_blocks(random, kSize + 1'000);
+    const std::vector<Prefix> more(blocks.begin() + kSize, blocks.end());
+    blocks.resize(kSize);
+    ASSERT_EQ(members.add(blocks, 0)->done, kSize);
+    const auto runs_for = [&](const std::vector<Prefix>& list) {
+        const std::uint64_t before = runs_of_set_programs();
+        EXPECT_EQ(members.add(list, 0)->refused, list.size());
+        return runs_of_set_programs() - before;
+    };
+    const std::uint64_t for_one = runs_for({more.front()});
+    EXPECT_GT(for_one, 0U);
+    EXPECT_EQ(runs_for(more), for_one);
+    EXPECT_EQ(world.tables.set(kSet).prefixes, kSize);
+}
+
+// Both kinds make room for both.
+TEST(SetTest, WhatIsOverMakesRoomForAll) {
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    ASSERT_TRUE(world.tables.ensure(kSet, 200));
+    const SetMembers members = world.members(200);
+    const auto blocks = random_blocks(random, 100);
+    const auto hosts = random_hosts(random, 400);
+    const std::vector<Prefix> first(hosts.begin(), hosts.begin() + 100);
+    const std::vector<Prefix> then(hosts.begin() + 100, hosts.begin() + 300);
+    const std::uint64_t soon = engine::monotonic_now() + 1'000'000'000;
+    ASSERT_EQ(members.add(blocks, soon)->done, 100U);
+    ASSERT_EQ(members.add(first, soon)->done, 100U);
+    ASSERT_EQ(members.add({policy::parse_prefix("192.0.2.0/25").value()}, 0)->refused, 1U);
+    while (engine::monotonic_now() < soon + 10'000'000) std::this_thread::yield();
+    ASSERT_EQ(members.add(then, 0)->done, 200U);
+    EXPECT_EQ(world.tables.set(kSet).prefixes, 0U);
+    EXPECT_EQ(members.count().value(), 200U);
 }
 
 }  // namespace
