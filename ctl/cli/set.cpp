@@ -235,6 +235,9 @@ Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globa
         request.members = std::move(*members);
     }
     if (what == SetEdit::kReplace) {
+        // Whatever was to make the list has failed, more often than not.
+        if (request.members.empty())
+            return fail("the list is empty; to empty the set: fwctl set flush " + request.set, Exit::kUsage);
         std::sort(request.members.begin(), request.members.end());
         request.members.erase(std::unique(request.members.begin(), request.members.end()),
                               request.members.end());

@@ -198,6 +198,16 @@ def test_a_feed_takes_the_place_of_all_members(fw):
     assert set(members(fw)) == {"192.0.2.1"}
 
 
+def test_an_empty_list_is_no_feed(fw):
+    """As when the command before the pipe has failed."""
+    fw.run("ban", ME)
+    for text in ("", "# nothing today\n\n"):
+        for options in ([], ["--dry-run"]):
+            done = fw.run("set", "replace", "@banned", "-", *options, stdin=text, expect=USAGE)
+            assert done.stderr == "fwctl: the list is empty; to empty the set: fwctl set flush banned\n" and done.stdout == ""
+    assert set(members(fw)) == {ME} and not fw.passes(9)
+
+
 @pytest.mark.parametrize("what", ["ban", "replace"])
 def test_a_command_that_is_killed_leaves_no_half_state(fw, what):
     """At random instants: what a member is, packets and `set show` agree, and the next command works."""
