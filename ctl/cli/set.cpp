@@ -216,6 +216,14 @@ Result<Exit> edit(const engine::SetRequest& request, const Globals& globals) {
                 outcome->counts.refused == request.members.size() ? Exit::kFailed : Exit::kInPart);
 }
 
+// Zero: for ever, whatever the set says.
+Result<std::chrono::seconds> read_time(const std::string& word) {
+    if (word == "ever") return std::chrono::seconds(0);
+    auto duration = parse_duration(word);
+    if (!duration) return fail(fmt::format("--for: {}; or ever", duration.error().message), Exit::kUsage);
+    return duration;
+}
+
 Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globals& globals) {
     engine::SetRequest request;
     request.edit = what;
@@ -224,9 +232,9 @@ Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globa
     request.dry_run = globals.dry_run;
     if (request.set.starts_with("@")) request.set.erase(0, 1);
     if (!options.lasts.empty()) {
-        auto duration = parse_duration(options.lasts);
-        if (!duration) return fail("--for: " + duration.error().message, Exit::kUsage);
-        request.lasts = *duration;
+        auto lasts = read_time(options.lasts);
+        if (!lasts) return tl::unexpected(lasts.error());
+        request.lasts = *lasts;
     }
     if (what != SetEdit::kFlush) {
         auto members = what == SetEdit::kReplace ? read_list(options.file, globals)
@@ -268,7 +276,8 @@ void take_members(CLI::App* verb, Options& options) {
 }
 
 void take_time(CLI::App* verb, Options& options) {
-    verb->add_option("--for", options.lasts, "How long: 90s, 10m, 1h30m, 2d; else as long as the set says")
+    verb->add_option("--for", options.lasts,
+                     "How long: 90s, 10m, 1h30m, 2d, ever; else as long as the set says")
         ->option_text("TIME");
 }
 

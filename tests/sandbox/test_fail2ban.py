@@ -99,6 +99,19 @@ def test_an_address_can_be_taken_out_through_fail2ban(fw, fail2ban):
     assert "ERROR" not in fail2ban.said(), fail2ban.said()
 
 
+def test_a_permanent_ban_of_fail2ban_is_one_in_any_set(fw, fail2ban):
+    fw.apply(POLICY.replace("dynamic = true\n", 'dynamic = true\ntimeout = "10m"\n'))
+    try:
+        fail2ban.client("set", "guess", "bantime", "-1")
+        fail2ban.client("set", "guess", "banip", "192.0.2.66")
+        until(lambda: "192.0.2.66" in members(fw) or "ERROR" in fail2ban.said())
+        assert members(fw)["192.0.2.66"] is None, fail2ban.said()
+        fail2ban.client("set", "guess", "unbanip", "192.0.2.66")
+        until(lambda: members(fw) == {})
+    finally:
+        fw.apply(POLICY)
+
+
 # --- CrowdSec ------------------------------------------------------------------------------------
 
 

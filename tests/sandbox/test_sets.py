@@ -102,6 +102,9 @@ def test_the_timeout_is_the_sets(fw):
     fw.run("ban", "192.0.2.1")
     fw.run("ban", "192.0.2.2", "--for", "5m")
     left = members(fw)
+    assert fw.run("ban", "192.0.2.3", "--for", "ever").stdout == "banned: 192.0.2.3: 1 added for ever\n"
+    fw.run("ban", "192.0.2.1", "192.0.2.3", "--for", "5m")
+    assert members(fw)["192.0.2.3"] is None
     assert 590 <= left["192.0.2.1"] <= 601 and 290 <= left["192.0.2.2"] <= 301
     assert listed(fw)["timeout"] == 600
 
@@ -120,7 +123,8 @@ def test_one_wrong_line_and_nothing_is_changed(fw):
     done = fw.run("ban", "192.0.2.1", "192.0.2.300", "192.0.2.1/24", expect=USAGE)
     assert '"192.0.2.300" is not an IPv4' in done.stderr and "192.0.2.1/24" in done.stderr
     fw.run("ban", "192.0.2.1", "-", expect=USAGE)
-    fw.run("ban", "192.0.2.1", "--for", "soon", expect=USAGE)
+    done = fw.run("ban", "192.0.2.1", "--for", "soon", expect=USAGE)
+    assert done.stderr == 'fwctl: --for: "soon" is not a duration; write 90s, 10m, 1h, 2d or 1h30m; or ever\n'
     assert members(fw) == {}
 
 
