@@ -201,6 +201,21 @@ std::string subject_of(const engine::SetRequest& request) {
     return fmt::format("{}: {}", request.set, join(names, ", "));
 }
 
+// What was refused, and for want of which room.
+Result<Exit> refused(const engine::SetRequest& request, const engine::SetOutcome& outcome) {
+    const engine::EditCounts& counts = outcome.counts;
+    if (counts.refused == 0) return Exit::kDone;
+    std::string said =
+        fmt::format("of {} members {} found no room in the set \"{}\"", with_commas(request.members.size()),
+                    with_commas(counts.refused), request.set);
+    if (counts.refused > counts.crowded)
+        said += fmt::format("; its size is {}, and it is full", with_commas(outcome.size));
+    if (counts.crowded > 0)
+        said += fmt::format("; all dynamic sets together may have {} blocks, and have them",
+                            with_commas(outcome.blocks_limit));
+    return fail(said, counts.refused == request.members.size() ? Exit::kFailed : Exit::kInPart);
+}
+
 Result<Exit> edit(const engine::SetRequest& request, const Globals& globals) {
     auto outcome = engine::edit_set(request);
     if (!outcome) return tl::unexpected(outcome.error());
@@ -209,11 +224,7 @@ Result<Exit> edit(const engine::SetRequest& request, const Globals& globals) {
     else
         fmt::print("{}: {}{}\n", subject_of(request), outcome_text(request, *outcome),
                    dry_run_suffix(globals));
-    if (outcome->counts.refused == 0) return Exit::kDone;
-    return fail(fmt::format("the set \"{}\" is full: of {} members {} found no room; its size is {}",
-                            request.set, with_commas(request.members.size()),
-                            with_commas(outcome->counts.refused), with_commas(outcome->size)),
-                outcome->counts.refused == request.members.size() ? Exit::kFailed : Exit::kInPart);
+    return refused(request, *outcome);
 }
 
 // Zero: for ever, whatever the set says.

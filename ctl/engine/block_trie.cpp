@@ -73,8 +73,8 @@ std::size_t BlockTrie::count(std::uint32_t number) const {
     return keys(number).size();
 }
 
-Status BlockTrie::put(std::uint32_t number, const Prefix& block, std::uint64_t expires) const {
-    return map_->update(key_of(number, block), fw_member{expires, block.length, 0});
+Result<bool> BlockTrie::put(std::uint32_t number, const Prefix& block, std::uint64_t expires) const {
+    return map_->insert(key_of(number, block), fw_member{expires, block.length, 0});
 }
 
 Status BlockTrie::erase(std::uint32_t number, const Prefix& block) const {

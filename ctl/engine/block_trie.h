@@ -38,7 +38,12 @@ public:
     // Over or not.
     [[nodiscard]] std::size_t count(std::uint32_t number) const;
 
-    [[nodiscard]] Status put(std::uint32_t number, const policy::Prefix& block, std::uint64_t expires) const;
+    // How many blocks there may be, of all sets together.
+    [[nodiscard]] std::uint64_t limit() const { return map_->max_entries(); }
+
+    // False: the trie is full. Some kernels say so of a block that is there, too.
+    [[nodiscard]] Result<bool> put(std::uint32_t number, const policy::Prefix& block,
+                                   std::uint64_t expires) const;
     [[nodiscard]] Status erase(std::uint32_t number, const policy::Prefix& block) const;
     // How many there were.
     [[nodiscard]] Result<std::size_t> erase_all(std::uint32_t number) const;

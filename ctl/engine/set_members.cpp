@@ -51,6 +51,11 @@ bool lasts(std::uint64_t one, std::uint64_t other) {
     return one == 0 || (other != 0 && one >= other);
 }
 
+std::uint64_t count_blocks(const std::vector<Prefix>& members) {
+    return static_cast<std::uint64_t>(
+        std::count_if(members.begin(), members.end(), [](const Prefix& one) { return !is_host(one); }));
+}
+
 void count_result(std::uint8_t result, EditCounts& counts) {
     switch (result) {
         case FW_SET_PROLONGED:
@@ -179,7 +184,13 @@ Status SetMembers::add_block(const Prefix& block, std::uint64_t expires, EditCou
         ++counts.refused;
         return {};
     }
-    if (auto put = blocks_.put(trie_number(), block, expires); !put) return put;
+    const auto put = blocks_.put(trie_number(), block, expires);
+    if (!put) return tl::unexpected(put.error());
+    if (!*put) {
+        ++counts.refused;
+        ++counts.crowded;
+        return {};
+    }
     if (!known) set_prefixes(tables_->set(number_).prefixes + 1);
     ++(is_there ? counts.prolonged : counts.done);
     return {};
@@ -285,6 +296,12 @@ Status SetMembers::flush() const {
     return {};
 }
 
+std::uint64_t SetMembers::all_blocks() const {
+    std::uint64_t blocks = 0;
+    for (std::uint32_t number = 0; number < FW_MAX_SETS; ++number) blocks += tables_->set(number).prefixes;
+    return blocks;
+}
+
 // What packets do not see yet.
 Status SetMembers::load(const std::vector<Prefix>& members, std::uint64_t expires,
                         std::uint32_t spare) const {
@@ -295,7 +312,9 @@ Status SetMembers::load(const std::vector<Prefix>& members, std::uint64_t expire
             hosts.push_back(request_of(member, end_of(expires)));
             continue;
         }
-        if (auto put = blocks_.put(beside, member, expires); !put) return put;
+        const auto put = blocks_.put(beside, member, expires);
+        if (!put) return tl::unexpected(put.error());
+        if (!*put) return refuse_blocks(members);
     }
     if (auto added = run(FW_SET_ADD, spare, ~std::uint64_t{0}, hosts); !added) return added;
     const bool has_room = std::none_of(hosts.begin(), hosts.end(), [](const fw_set_request& host) {
@@ -304,13 +323,25 @@ Status SetMembers::load(const std::vector<Prefix>& members, std::uint64_t expire
     return has_room ? Status{} : fail("the set's table has no room for all of them");
 }
 
-Status SetMembers::replace(const std::vector<Prefix>& members, std::uint64_t expires) const {
+Status SetMembers::refuse_blocks(const std::vector<Prefix>& members) const {
+    return fail(
+        fmt::format("the list has {} blocks, and the dynamic sets have {} until it has taken the place "
+                    "of these: together they may have {}",
+                    count_blocks(members), all_blocks(), blocks_.limit()),
+        Exit::kUsage);
+}
+
+Status SetMembers::check_room(const std::vector<Prefix>& members) const {
     if (members.size() > size_)
         return fail(fmt::format("the list has {} members, the set may have {}: raise its size in the policy",
                                 members.size(), size_),
                     Exit::kUsage);
-    const auto prefixes = static_cast<std::uint64_t>(
-        std::count_if(members.begin(), members.end(), [](const Prefix& one) { return !is_host(one); }));
+    return count_blocks(members) + all_blocks() > blocks_.limit() ? refuse_blocks(members) : Status{};
+}
+
+Status SetMembers::replace(const std::vector<Prefix>& members, std::uint64_t expires) const {
+    if (auto fits = check_room(members); !fits) return fits;
+    const std::uint64_t prefixes = count_blocks(members);
     auto spare = tables_->make_spare(number_, size_);
     if (!spare) return tl::unexpected(spare.error());
     const std::uint64_t before = tables_->state(number_);

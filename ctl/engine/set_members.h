@@ -25,6 +25,7 @@ struct EditCounts {
     std::size_t unchanged = 0;  // were there for at least as long; or were not there to be taken out
     std::size_t replaced = 0;   // put in, for each of which another one gave way
     std::size_t refused = 0;    // the set is full
+    std::size_t crowded = 0;    // of those: blocks that the dynamic sets together have no room for
 };
 
 class SetMembers {
@@ -44,7 +45,11 @@ public:
     [[nodiscard]] Result<EditCounts> rehearse(const std::vector<policy::Prefix>& members,
                                               std::optional<std::uint64_t> expires) const;
     [[nodiscard]] Status flush() const;
-    // Packets see the members before or these, never a mix. An error when they are more than the size.
+    // How many blocks the dynamic sets together may have.
+    [[nodiscard]] std::uint64_t blocks_limit() const { return blocks_.limit(); }
+    // Packets see the members before or these, never a mix. An error when they are more than the size, or
+    // when there is no room for their blocks beside those that are there.
+    [[nodiscard]] Status check_room(const std::vector<policy::Prefix>& members) const;
     [[nodiscard]] Status replace(const std::vector<policy::Prefix>& members, std::uint64_t expires) const;
 
     // Those whose time is not over, sorted.
@@ -68,6 +73,8 @@ private:
     [[nodiscard]] Status add_block(const policy::Prefix& block, std::uint64_t expires,
                                    EditCounts& counts) const;
     [[nodiscard]] Status remove_block(const policy::Prefix& block, EditCounts& counts) const;
+    [[nodiscard]] std::uint64_t all_blocks() const;
+    [[nodiscard]] Status refuse_blocks(const std::vector<policy::Prefix>& members) const;
     void set_prefixes(std::uint64_t count) const;
     [[nodiscard]] Status load(const std::vector<policy::Prefix>& members, std::uint64_t expires,
                               std::uint32_t spare) const;

@@ -188,7 +188,9 @@ Result<SetOutcome> edit_set(const SetRequest& request) {
         outcome.lasts.count() == 0
             ? 0
             : monotonic_now() + static_cast<std::uint64_t>(outcome.lasts.count()) * 1'000'000'000;
-    auto counts = carry_out(editing->store.members(*set), request, expires);
+    const SetMembers members = editing->store.members(*set);
+    outcome.blocks_limit = members.blocks_limit();
+    auto counts = carry_out(members, request, expires);
     if (!counts) return tl::unexpected(counts.error());
     outcome.counts = *counts;
     return outcome;

@@ -53,8 +53,9 @@ struct SetRequest {
 
 struct SetOutcome {
     EditCounts counts;
-    std::chrono::seconds lasts{0};  // of members that were put in; 0: for ever
-    std::uint64_t size = 0;         // of the set
+    std::chrono::seconds lasts{0};   // of members that were put in; 0: for ever
+    std::uint64_t size = 0;          // of the set
+    std::uint64_t blocks_limit = 0;  // of all dynamic sets together
 };
 Result<SetOutcome> edit_set(const SetRequest& request);
 

@@ -456,6 +456,62 @@ TEST(SetTest, IsSweptOnceInAnEdit) {
     EXPECT_EQ(world.tables.set(kSet).prefixes, kSize);
 }
 
+// A trie like that of the sets, for so few blocks.
+kernel::Map small_trie(std::uint32_t blocks) {
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_NO_PREALLOC;
+    return kernel::Map::of(Fd(bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "members", sizeof(fw_member_key),
+                                             sizeof(fw_member), blocks, &options)))
+        .value();
+}
+
+TEST(SetTest, BlocksBeyondTheLimitOfAllSetsAreRefused) {
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    const kernel::Map trie = small_trie(100);
+    ASSERT_TRUE(world.tables.ensure(kSet, 1'000));
+    ASSERT_TRUE(world.tables.ensure(kSet + 1, 1'000));
+    const SetMembers members(world.tables, trie, kSet, 1'000);
+    const SetMembers others(world.tables, trie, kSet + 1, 1'000);
+    const auto blocks = random_blocks(random, 200);
+    ASSERT_EQ(blocks.size(), 200U);
+    const auto some = [&](std::size_t first, std::size_t count) {
+        return std::vector<Prefix>(blocks.begin() + static_cast<std::ptrdiff_t>(first),
+                                   blocks.begin() + static_cast<std::ptrdiff_t>(first + count));
+    };
+    ASSERT_EQ(others.add(some(150, 20), 0)->done, 20U);
+
+    // What has no room does not keep the rest from being put in.
+    auto list = some(0, 100);
+    const auto hosts = random_hosts(random, 50);
+    list.insert(list.end(), hosts.begin(), hosts.end());
+    const auto counts = members.add(list, 0);
+    ASSERT_TRUE(counts) << counts.error().message;
+    EXPECT_EQ(counts->done, 130U);
+    EXPECT_EQ(counts->refused, 20U);
+    EXPECT_EQ(counts->crowded, 20U);
+    EXPECT_EQ(members.count().value(), 130U);
+
+    // A list whose blocks do not fit beside those that are there is refused as a whole.
+    ASSERT_EQ(members.remove(some(0, 40))->done, 40U);
+    const auto refused = members.replace(some(40, 41), 0);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message,
+              "the list has 41 blocks, and the dynamic sets have 60 until it has taken the place of these: "
+              "together they may have 100");
+    EXPECT_EQ(refused.error().exit, Exit::kUsage);
+    EXPECT_EQ(members.count().value(), 90U);
+    ASSERT_TRUE(members.replace(some(40, 40), 0));
+    EXPECT_EQ(members.count().value(), 40U);
+    EXPECT_EQ(trie.keys<fw_member_key>().size(), 60U);
+    // Also when it shows only while they are being written.
+    world.tables.set(kSet + 1).prefixes = 0;
+    ASSERT_FALSE(members.replace(some(0, 60), 0));
+    EXPECT_EQ(members.count().value(), 40U);
+    EXPECT_EQ(trie.keys<fw_member_key>().size(), 60U);
+}
+
 // Both kinds make room for both.
 TEST(SetTest, WhatIsOverMakesRoomForAll) {
     std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));

@@ -167,7 +167,7 @@ def test_a_set_that_is_full_refuses(fw):
     fw.apply(ATTACH + dynamic("banned", "size = 100\n") + deny("banned", "udp/9", 'from = "@banned"\n'))
     text = "\n".join(sorted(addresses(150)))
     done = fw.run("ban", "-", stdin=text, expect=IN_PART)
-    assert 'the set "banned" is full: of 150 members 50 found no room; its size is 100' in done.stderr
+    assert done.stderr == 'fwctl: of 150 members 50 found no room in the set "banned"; its size is 100, and it is full\n'
     assert (listed(fw)["members"], listed(fw)["size"]) == (100, 100)
     fw.run("ban", "192.0.2.0/24", expect=FAILED)
     fw.run("set", "flush", "banned")
