@@ -137,10 +137,13 @@ std::uint64_t SetMembers::hosts() const {
     return std::atomic_ref(tables_->set(number_).tables[table].hosts).load();
 }
 
+std::uint64_t SetMembers::most() const {
+    return hosts() + tables_->set(number_).prefixes;
+}
+
 // How many more members the set may have.
 std::uint64_t SetMembers::room() const {
-    const std::uint64_t held = hosts() + tables_->set(number_).prefixes;
-    return size_ > held ? size_ - held : 0;
+    return size_ > most() ? size_ - most() : 0;
 }
 
 std::uint64_t SetMembers::hosts_limit() const {

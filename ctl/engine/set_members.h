@@ -55,6 +55,8 @@ public:
     // Those whose time is not over, sorted.
     [[nodiscard]] Result<std::vector<Member>> list() const;
     [[nodiscard]] Result<std::size_t> count() const;
+    // With those whose time is over and that nobody has taken out: known without looking.
+    [[nodiscard]] std::uint64_t most() const;
     // The narrowest member that has the address.
     [[nodiscard]] Result<std::optional<Member>> find(const policy::Prefix& address) const;
 

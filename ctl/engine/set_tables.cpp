@@ -37,10 +37,6 @@ std::uint32_t buckets_for(std::uint64_t hosts) {
     return static_cast<std::uint32_t>(std::bit_ceil(std::max<std::uint64_t>(needed, FW_HOST_PROBES)));
 }
 
-std::uint64_t table_bytes(std::uint64_t hosts) {
-    return std::uint64_t{pages_of(buckets_for(hosts))} * sizeof(fw_host_page);
-}
-
 std::uint64_t now_in_ticks() {
     return monotonic_now() >> FW_HOST_TICK_SHIFT;
 }
@@ -64,6 +60,12 @@ void SetTables::set_state(std::uint32_t number, std::uint64_t state) const {
 
 const fw_host_table& SetTables::table(std::uint32_t number) const {
     return set(number).tables[state(number) & FW_SET_TABLE];
+}
+
+std::uint64_t SetTables::bytes(std::uint32_t number) const {
+    std::uint64_t pages = 0;
+    for (const fw_host_table& table : set(number).tables) pages += pages_of(table.buckets);
+    return pages * sizeof(fw_host_page);
 }
 
 Result<const kernel::SetProgram*> SetTables::program() const {

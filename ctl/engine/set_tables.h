@@ -20,8 +20,6 @@ namespace fwctl::engine {
 
 // Buckets of a table for so many hosts: at most half full, a power of two.
 std::uint32_t buckets_for(std::uint64_t hosts);
-// What they take of the kernel's memory, in bytes.
-std::uint64_t table_bytes(std::uint64_t hosts);
 
 class SetTables {
 public:
@@ -33,6 +31,9 @@ public:
     // The one store that switches.
     void set_state(std::uint32_t number, std::uint64_t state) const;
     [[nodiscard]] const fw_host_table& table(std::uint32_t number) const;
+
+    // What its tables take of the kernel's memory.
+    [[nodiscard]] std::uint64_t bytes(std::uint32_t number) const;
 
     // A table for so many hosts, whatever the set had before; its hosts stay. Finishes what a command that
     // was killed began.

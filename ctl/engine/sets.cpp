@@ -90,7 +90,7 @@ SetView view_of(const Store& store, const DynamicSet& set, std::size_t members) 
     view.banned = held.put;
     view.replaced = held.replaced;
     view.refused = held.refused + held.busy;
-    view.bytes = table_bytes(set.size);
+    view.bytes = store.set_tables().bytes(set.number);
     return view;
 }
 

@@ -13,7 +13,7 @@ from conftest import until
 from firewall import ATTACH, allow, deny, firewall
 
 ME = "10.9.0.1"  # a, who sends
-FAILED, USAGE, IN_PART = 1, 2, 13
+FAILED, USAGE, CONFLICT, IN_PART = 1, 2, 6, 13
 
 
 def dynamic(name, more=""):
@@ -186,6 +186,37 @@ def test_a_set_grows_with_its_size_and_keeps_its_members(fw):
     assert set(members(fw)) == wanted
     fw.run("ban", ME)
     assert not fw.passes(9)
+
+
+def test_a_size_below_what_a_set_has_is_refused(fw):
+    wanted = addresses(500) | {"10.8.0.0/16", "10.9.0.0/30", ME}
+    small = POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 10\n")
+    fw.run("ban", "-", stdin="\n".join(wanted))
+    memory = listed(fw)["bytes"]
+    assert fw.plan(small) == ["~ set banned: size 65536 -> 10"]
+    for words in (["apply"], ["try", "--for", "5s"]):
+        done = fw.run(*words, fw.file(small), expect=CONFLICT)
+        assert done.stderr.startswith('fwctl: the set "banned" has 503 members, and its size is to be 10: each new one would ')
+    assert listed(fw)["size"] == 65536 and set(members(fw)) == wanted
+    fw.apply(small, "--force")
+    assert (listed(fw)["size"], listed(fw)["members"], listed(fw)["bytes"]) == (10, 503, memory), "the table stays"
+    fw.run("ban", "192.0.2.1", expect=FAILED)
+    assert set(members(fw)) == wanted and not fw.passes(9)
+    fw.apply(POLICY)
+    fw.run("set", "flush", "banned")
+    fw.run("ban", "-", "--for", "1s", stdin="\n".join(wanted))
+    until(lambda: members(fw) == {})
+    fw.apply(small)  # those whose time is over do not count
+
+
+def test_members_that_would_be_lost_are_told(fw):
+    fw.run("ban", "-", stdin="\n".join(addresses(320)))
+    fixed = ATTACH + '\n[set.banned]\nelements = ["1.2.3.4"]\n' + deny("banned", "udp/9", 'from = "@banned"\n')
+    said = "~ set banned: no longer filled live, its 320 members are lost: +1 -0"
+    assert fw.plan(fixed) == [said]
+    assert "- set banned: filled live, its 320 members are lost" in fw.plan(ATTACH)
+    assert said in fw.apply(fixed).stdout
+    assert fw.plan(POLICY) == ["~ set banned: filled live from now on: +0 -1"]
 
 
 def test_a_feed_takes_the_place_of_all_members(fw):
