@@ -60,13 +60,21 @@ std::optional<Member> BlockTrie::covering(std::uint32_t number, const Prefix& ad
     }
 }
 
-std::vector<Member> BlockTrie::list(std::uint32_t number, std::uint64_t now) const {
+Result<std::vector<Member>> BlockTrie::list(std::uint32_t number, std::uint64_t now) const {
+    auto entries = map_->entries<fw_member_key, fw_member>();
+    if (!entries) return tl::unexpected(entries.error());
     std::vector<Member> members;
-    for (const fw_member_key& key : keys(number))
-        if (const auto member = map_->find<fw_member>(key);
-            member && member->bits + FW_MEMBER_KEY_FIXED_BITS == key.prefix_length && !is_over(*member, now))
-            members.push_back({prefix_of(key), member->expires});
+    for (const auto& [key, member] : *entries)
+        if (key.set == number && !is_over(member, now)) members.push_back({prefix_of(key), member.expires});
     return members;
+}
+
+Result<BlockCounts> BlockTrie::counts(std::uint64_t now) const {
+    auto entries = map_->entries<fw_member_key, fw_member>();
+    if (!entries) return tl::unexpected(entries.error());
+    BlockCounts counts(std::size_t{2} * FW_MAX_SETS);
+    for (const auto& [key, member] : *entries) counts[key.set] += is_over(member, now) ? 0 : 1;
+    return counts;
 }
 
 std::size_t BlockTrie::count(std::uint32_t number) const {
@@ -89,10 +97,11 @@ Result<std::size_t> BlockTrie::erase_all(std::uint32_t number) const {
 }
 
 Result<std::size_t> BlockTrie::erase_over(std::uint32_t number, std::uint64_t now) const {
+    auto entries = map_->entries<fw_member_key, fw_member>();
+    if (!entries) return tl::unexpected(entries.error());
     std::size_t erased = 0;
-    for (const fw_member_key& key : keys(number)) {
-        const auto member = map_->find<fw_member>(key);
-        if (!member || !is_over(*member, now)) continue;
+    for (const auto& [key, member] : *entries) {
+        if (key.set != number || !is_over(member, now)) continue;
         if (auto done = map_->erase(key); !done) return tl::unexpected(done.error());
         ++erased;
     }

@@ -24,6 +24,9 @@ struct Member {
 
 bool is_over(const fw_member& member, std::uint64_t now);
 
+// Those whose time is not over, by the number in the trie.
+using BlockCounts = std::vector<std::size_t>;
+
 class BlockTrie {
 public:
     explicit BlockTrie(const kernel::Map& map) : map_(&map) {}
@@ -34,7 +37,8 @@ public:
     [[nodiscard]] std::optional<Member> covering(std::uint32_t number, const policy::Prefix& address,
                                                  std::uint64_t now) const;
     // Those whose time is not over.
-    [[nodiscard]] std::vector<Member> list(std::uint32_t number, std::uint64_t now) const;
+    [[nodiscard]] Result<std::vector<Member>> list(std::uint32_t number, std::uint64_t now) const;
+    [[nodiscard]] Result<BlockCounts> counts(std::uint64_t now) const;
     // Over or not.
     [[nodiscard]] std::size_t count(std::uint32_t number) const;
 

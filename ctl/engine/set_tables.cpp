@@ -172,7 +172,7 @@ Status SetTables::move(std::uint32_t number) const {
         job.command = FW_SET_MOVE;
         job.table ^= FW_SET_TABLE;
     }
-    return fail("the members of a set cannot be moved to its larger table: try again");
+    return fail("the members of a set cannot be moved to its other table: try again");
 }
 
 Status SetTables::settle(std::uint32_t number) const {
@@ -185,15 +185,25 @@ Status SetTables::settle(std::uint32_t number) const {
     return drop_spare(number);
 }
 
-Status SetTables::ensure(std::uint32_t number, std::uint64_t hosts) const {
-    if (auto settled = settle(number); !settled) return settled;
+Status SetTables::resize(std::uint32_t number, std::uint64_t hosts) const {
     const bool is_new = table(number).buckets == 0;
-    if (table(number).buckets >= buckets_for(hosts)) return {};
     auto spare = make_spare(number, hosts);
     if (!spare) return tl::unexpected(spare.error());
     const std::uint64_t next = (state(number) ^ FW_SET_TABLE) | (is_new ? 0U : std::uint64_t{FW_SET_MOVING});
     set_state(number, next);
     return is_new ? Status{} : settle(number);
+}
+
+Status SetTables::ensure(std::uint32_t number, std::uint64_t hosts) const {
+    if (auto settled = settle(number); !settled) return settled;
+    return table(number).buckets >= buckets_for(hosts) ? Status{} : resize(number, hosts);
+}
+
+Status SetTables::fit(std::uint32_t number, std::uint64_t hosts) const {
+    if (auto settled = settle(number); !settled) return settled;
+    const std::uint64_t held = std::atomic_ref<const __u64>(table(number).hosts).load();
+    const std::uint64_t needed = std::max(hosts, held);
+    return table(number).buckets <= buckets_for(needed) ? Status{} : resize(number, needed);
 }
 
 }  // namespace fwctl::engine

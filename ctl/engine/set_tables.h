@@ -38,7 +38,10 @@ public:
     // A table for so many hosts, whatever the set had before; its hosts stay. Finishes what a command that
     // was killed began.
     [[nodiscard]] Status ensure(std::uint32_t number, std::uint64_t hosts) const;
-    // The same for what was left unfinished alone.
+    // A smaller one, where that is enough for so many hosts and for those that are there: in a table that is
+    // nearly empty a full set finds nobody who could give way.
+    [[nodiscard]] Status fit(std::uint32_t number, std::uint64_t hosts) const;
+    // Finishes what a command that was killed began, and nothing else.
     [[nodiscard]] Status settle(std::uint32_t number) const;
     // An empty table beside the one that holds: its number, 0 or 1.
     [[nodiscard]] Result<std::uint32_t> make_spare(std::uint32_t number, std::uint64_t hosts) const;
@@ -59,6 +62,7 @@ public:
 private:
     [[nodiscard]] Result<std::uint32_t> free_pages(std::uint32_t count) const;
     [[nodiscard]] Status give_back_pages() const;
+    [[nodiscard]] Status resize(std::uint32_t number, std::uint64_t hosts) const;
     [[nodiscard]] Status move(std::uint32_t number) const;
 
     kernel::MappedArray<fw_sets> sets_;

@@ -318,6 +318,10 @@ SetMembers Store::members(const DynamicSet& set) const {
     return {set_tables_, members_, set.number, set.size};
 }
 
+Result<BlockCounts> Store::block_counts() const {
+    return BlockTrie(members_).counts(monotonic_now());
+}
+
 void remove_state(const kernel::StatePaths& paths) {
     std::error_code ignored;
     // First the map without which the rest is not taken for state.

@@ -145,6 +145,7 @@ public:
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;
+    [[nodiscard]] Result<BlockCounts> block_counts() const;
     [[nodiscard]] const SetTables& set_tables() const { return set_tables_; }
     [[nodiscard]] SetTables& set_tables() { return set_tables_; }
     // Empties dynamic sets, by their numbers, which no packet may ask for.
@@ -159,6 +160,7 @@ private:
     void clear_unused() const;
     void clear_unused_banks() const;
     void forget_unused_sets() const;
+    void fit_tables() const;
     [[nodiscard]] Status make_tables(const State& state) const;
     [[nodiscard]] Status give_counters(State& state) const;
     // Makes the table, or the pages for one of another size.
