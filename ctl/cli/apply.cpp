@@ -217,7 +217,8 @@ void add_live(CLI::App* verb, const std::shared_ptr<Options>& options) {
 
 void add_force(CLI::App* verb, const std::shared_ptr<Options>& options) {
     verb->add_flag("--force", options->force,
-                   "Although its tests fail, or it cuts the session of this command");
+                   "Although its tests fail, it cuts the session of this command, or a set has more members "
+                   "than its size");
 }
 
 }  // namespace

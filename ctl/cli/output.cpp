@@ -46,7 +46,8 @@ std::string_view dry_run_suffix(const Globals& globals) {
 Status refuse_dry_run(const Globals& globals) {
     if (!globals.dry_run) return {};
     return fail(
-        "--dry-run is for allow, deny, reject, rule remove, rule move, panic, ban, unban and edits of sets",
+        "--dry-run is for allow, deny, reject, limit, rule remove, rule move, panic, ban, unban and edits of "
+        "sets",
         Exit::kUsage);
 }
 

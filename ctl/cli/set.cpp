@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/diagnostic.h"
@@ -24,7 +25,8 @@ namespace {
 
 using engine::SetEdit;
 
-constexpr std::size_t kNamed = 10;  // so many members are named one by one
+constexpr std::size_t kNamed = 10;              // so many members are named one by one
+constexpr std::string_view kListed = "listed";  // --for: as long as each line of the list says
 
 struct Options {
     std::string set = "banned";
@@ -109,31 +111,35 @@ Result<Exit> show(const std::string& name, const Globals& globals) {
     return Exit::kDone;
 }
 
-// The members of a list, one in a line.
-Result<std::vector<policy::Prefix>> read_list(const std::string& path, const Globals& globals) {
+// The members of a list, one in a line, into the request; is_timed: with their times.
+Status read_list(engine::SetRequest& request, const std::string& path, bool is_timed,
+                 const Globals& globals) {
     auto text = policy::DiskReader().read(path);
     if (!text) return fail(fmt::format("cannot read {}: {}", path, text.error().message));
     Diagnostics diagnostics({{path, std::move(*text)}});
-    std::vector<policy::Prefix> members = policy::read_feed_lines(diagnostics, 0);
+    if (is_timed) {
+        for (const policy::TimedPrefix& entry : policy::read_timed_feed_lines(diagnostics, 0)) {
+            request.members.push_back(entry.prefix);
+            request.times.push_back(entry.lasts);
+        }
+    } else {
+        request.members = policy::read_feed_lines(diagnostics, 0);
+    }
     std::string said = diagnostics.render();
     if (!said.empty()) said.pop_back();
     if (diagnostics.errors() > 0) return fail("nothing was changed:\n" + said, Exit::kUsage);
     if (!said.empty()) print_note(said, globals);
-    return members;
+    return {};
 }
 
-Result<std::vector<policy::Prefix>> read_members(const std::vector<std::string>& words,
-                                                 const Globals& globals) {
-    if (words == std::vector<std::string>{"-"}) return read_list("-", globals);
-    std::vector<policy::Prefix> members;
+Status read_words(engine::SetRequest& request, const std::vector<std::string>& words) {
     std::string wrong;
     for (const std::string& word : words) {
         if (word == "-") return fail("- stands alone: the members come from standard input", Exit::kUsage);
-        if (auto read = policy::append_prefixes(members, word); !read)
+        if (auto read = policy::append_prefixes(request.members, word); !read)
             wrong += (wrong.empty() ? "" : "\n") + read.error().message;
     }
-    if (!wrong.empty()) return fail(wrong, Exit::kUsage);
-    return members;
+    return wrong.empty() ? Status{} : fail(wrong, Exit::kUsage);
 }
 
 Json outcome_json(const engine::SetRequest& request, const engine::SetOutcome& outcome) {
@@ -148,7 +154,11 @@ Json outcome_json(const engine::SetRequest& request, const engine::SetOutcome& o
                           {"refused", counts.refused}});
             break;
         case SetEdit::kRemove:
-            entry.update({{"removed", counts.done}, {"unchanged", counts.unchanged}});
+            entry.update(
+                {{"removed", counts.done}, {"unchanged", counts.unchanged}, {"covered", Json::array()}});
+            for (const engine::StillCovered& one : outcome.covered)
+                entry["covered"].push_back(
+                    {{"member", policy::format_prefix(one.member)}, {"by", policy::format_prefix(one.by)}});
             break;
         case SetEdit::kReplace:
             entry["members"] = counts.done;
@@ -170,9 +180,10 @@ std::string outcome_text(const engine::SetRequest& request, const engine::SetOut
     };
     switch (request.edit) {
         case SetEdit::kAdd: {
-            const std::string lasts = duration_or_ever(outcome.lasts);
+            const std::string lasts =
+                request.times.empty() ? duration_or_ever(outcome.lasts) : "for as long as listed";
             add(counts.done, "added " + lasts, counts.prolonged + counts.unchanged == 0);
-            add(counts.prolonged, "prolonged, " + lasts + " from now");
+            add(counts.prolonged, "prolonged, " + lasts + (request.times.empty() ? " from now" : ""));
             add(counts.unchanged, "there already for as long");
             add(counts.replaced, "in place of others, as the set is full");
             add(counts.refused, "refused");
@@ -201,6 +212,21 @@ std::string subject_of(const engine::SetRequest& request) {
     return fmt::format("{}: {}", request.set, join(names, ", "));
 }
 
+// What was refused, and for want of which room.
+Result<Exit> refused(const engine::SetRequest& request, const engine::SetOutcome& outcome) {
+    const engine::EditCounts& counts = outcome.counts;
+    if (counts.refused == 0) return Exit::kDone;
+    std::string said =
+        fmt::format("of {} members {} found no room in the set \"{}\"", with_commas(request.members.size()),
+                    with_commas(counts.refused), request.set);
+    if (counts.refused > counts.crowded)
+        said += fmt::format("; its size is {}, and it is full", with_commas(outcome.size));
+    if (counts.crowded > 0)
+        said += fmt::format("; all dynamic sets together may have {} blocks, and have them",
+                            with_commas(outcome.blocks_limit));
+    return fail(said, counts.refused == request.members.size() ? Exit::kFailed : Exit::kInPart);
+}
+
 Result<Exit> edit(const engine::SetRequest& request, const Globals& globals) {
     auto outcome = engine::edit_set(request);
     if (!outcome) return tl::unexpected(outcome.error());
@@ -209,11 +235,35 @@ Result<Exit> edit(const engine::SetRequest& request, const Globals& globals) {
     else
         fmt::print("{}: {}{}\n", subject_of(request), outcome_text(request, *outcome),
                    dry_run_suffix(globals));
-    if (outcome->counts.refused == 0) return Exit::kDone;
-    return fail(fmt::format("the set \"{}\" is full: of {} members {} found no room; its size is {}",
-                            request.set, with_commas(request.members.size()),
-                            with_commas(outcome->counts.refused), with_commas(outcome->size)),
-                outcome->counts.refused == request.members.size() ? Exit::kFailed : Exit::kInPart);
+    for (const engine::StillCovered& one : outcome->covered)
+        print_note(fmt::format("  note: {} stays in the set, by its block {}",
+                               policy::format_prefix(one.member), policy::format_prefix(one.by)),
+                   globals);
+    return refused(request, *outcome);
+}
+
+// Zero: for ever, whatever the set says.
+Result<std::chrono::seconds> read_time(const std::string& word) {
+    if (word == "ever") return std::chrono::seconds(0);
+    auto duration = parse_duration(word);
+    if (!duration)
+        return fail(fmt::format("--for: {}; or ever, or listed", duration.error().message), Exit::kUsage);
+    return duration;
+}
+
+// The members that the command names, or those of the list.
+Status read_members(engine::SetRequest& request, const Options& options, const Globals& globals) {
+    const bool is_timed = options.lasts == kListed;
+    if (request.edit == SetEdit::kReplace) {
+        if (auto read = read_list(request, options.file, is_timed, globals); !read) return read;
+        // Whatever was to make the list has failed, more often than not.
+        if (request.members.empty())
+            return fail("the list is empty; to empty the set: fwctl set flush " + request.set, Exit::kUsage);
+        return {};
+    }
+    if (options.words == std::vector<std::string>{"-"}) return read_list(request, "-", is_timed, globals);
+    if (is_timed) return fail("--for listed needs a list, from a file or from standard input", Exit::kUsage);
+    return read_words(request, options.words);
 }
 
 Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globals& globals) {
@@ -222,23 +272,13 @@ Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globa
     request.set = options.set;
     request.is_ban = is_ban;
     request.dry_run = globals.dry_run;
-    if (request.set.starts_with("@")) request.set.erase(0, 1);
-    if (!options.lasts.empty()) {
-        auto duration = parse_duration(options.lasts);
-        if (!duration) return fail("--for: " + duration.error().message, Exit::kUsage);
-        request.lasts = *duration;
+    if (!options.lasts.empty() && options.lasts != kListed) {
+        auto lasts = read_time(options.lasts);
+        if (!lasts) return tl::unexpected(lasts.error());
+        request.lasts = *lasts;
     }
-    if (what != SetEdit::kFlush) {
-        auto members = what == SetEdit::kReplace ? read_list(options.file, globals)
-                                                 : read_members(options.words, globals);
-        if (!members) return tl::unexpected(members.error());
-        request.members = std::move(*members);
-    }
-    if (what == SetEdit::kReplace) {
-        std::sort(request.members.begin(), request.members.end());
-        request.members.erase(std::unique(request.members.begin(), request.members.end()),
-                              request.members.end());
-    }
+    if (what != SetEdit::kFlush)
+        if (auto read = read_members(request, options, globals); !read) return tl::unexpected(read.error());
     return edit(request, globals);
 }
 
@@ -253,8 +293,16 @@ CLI::App* add_edit(CLI::App& app, Command& command, const char* name, const char
     return verb;
 }
 
+// With or without the @ that it has in rules.
+CLI::Option* take_name(CLI::App* verb, const char* name, const char* help, Options& options) {
+    const auto keep = [&options](const std::string& word) {
+        options.set = word.starts_with("@") ? word.substr(1) : word;
+    };
+    return verb->add_option_function<std::string>(name, keep, help)->option_text("SET");
+}
+
 void take_set(CLI::App* verb, Options& options) {
-    verb->add_option("set", options.set, "Its name")->required()->option_text("SET");
+    take_name(verb, "set", "Its name", options)->required();
 }
 
 void take_members(CLI::App* verb, Options& options) {
@@ -265,7 +313,9 @@ void take_members(CLI::App* verb, Options& options) {
 }
 
 void take_time(CLI::App* verb, Options& options) {
-    verb->add_option("--for", options.lasts, "How long: 90s, 10m, 1h30m, 2d; else as long as the set says")
+    verb->add_option("--for", options.lasts,
+                     "How long: 90s, 10m, 1h30m, 2d, ever; listed: as each line of the list says; else as "
+                     "long as the set says")
         ->option_text("TIME");
 }
 
@@ -324,13 +374,13 @@ void add_bans(CLI::App& app, Command& command) {
                              SetEdit::kAdd, banned, true);
     take_members(ban, *banned);
     take_time(ban, *banned);
-    ban->add_option("--set", banned->set, kWhich)->option_text("SET");
+    take_name(ban, "--set", kWhich, *banned);
 
     auto freed = std::make_shared<Options>();
     CLI::App* unban =
         add_edit(app, command, "unban", "Take addresses out of that set", SetEdit::kRemove, freed, true);
     take_members(unban, *freed);
-    unban->add_option("--set", freed->set, kWhich)->option_text("SET");
+    take_name(unban, "--set", kWhich, *freed);
 }
 
 }  // namespace fwctl::cli

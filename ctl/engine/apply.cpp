@@ -16,6 +16,7 @@
 #include "engine/rewriting.h"
 #include "engine/running.h"
 #include "engine/session.h"
+#include "engine/set_changes.h"
 
 namespace fwctl::engine {
 namespace {
@@ -139,6 +140,8 @@ Status Application::prepare() {
                      report_.detached.empty() && !attaching_->changes_anything() && !request_.trial &&
                      writing_.store.has_flow_table_that_fits();
     if (holds_already_) return {};
+    if (!request_.force)
+        if (auto fit = check_sizes(writing_.store, policy_); !fit) return fit;
     if (auto can = check_synproxy(policy_, next_); !can) return can;
     if (rewrites(policy_))
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
@@ -228,7 +231,12 @@ Result<ApplyReport> Application::run() {
         return tl::unexpected(live.error());
     }
     report_.live = std::move(*live);
-    report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live);
+    auto lost = lost_members(writing_.store, policy_);
+    if (!lost) {
+        undo();
+        return tl::unexpected(lost.error());
+    }
+    report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live, *lost);
     if (auto prepared = step(prepare()); !prepared) return tl::unexpected(prepared.error());
     report_.attached = attaching_->outcomes();
     report_.snapshot = next_.main.snapshot;

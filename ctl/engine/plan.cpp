@@ -9,6 +9,7 @@
 #include "engine/library.h"
 #include "engine/rules.h"
 #include "engine/session.h"
+#include "engine/set_changes.h"
 #include "policy/difference.h"
 
 namespace fwctl::engine {
@@ -20,8 +21,9 @@ std::string plan_id(const State& state, const policy::Loaded& loaded) {
 }
 
 std::vector<std::string> changes_between(const policy::Policy& running, const std::vector<CountedRule>& live,
-                                         const policy::Policy& next, const std::vector<CountedRule>& kept) {
-    return policy::difference(with_live_rules(running, live), with_live_rules(next, kept));
+                                         const policy::Policy& next, const std::vector<CountedRule>& kept,
+                                         const std::map<std::string, std::size_t>& lost) {
+    return policy::difference(with_live_rules(running, live), with_live_rules(next, kept), lost);
 }
 
 namespace {
@@ -29,9 +31,11 @@ namespace {
 struct Now {
     std::optional<State> state;  // nullopt: nothing is attached
     policy::Policy running;
+    std::map<std::string, std::size_t> lost;  // members, by what is to come
 };
 
-Result<Now> read_now() {
+// `next`: what is to come, if anything is.
+Result<Now> read_now(const policy::Policy* next) {
     Now now;
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
@@ -42,6 +46,11 @@ Result<Now> read_now() {
     if (!library) return tl::unexpected(library.error());
     auto running = load_running(*library, state->main);
     if (!running) return tl::unexpected(running.error());
+    if (next != nullptr) {
+        auto lost = lost_members((*reading)->store, *next);
+        if (!lost) return tl::unexpected(lost.error());
+        now.lost = std::move(*lost);
+    }
     now.state = std::move(*state);
     now.running = std::move(running->policy);
     return now;
@@ -50,7 +59,7 @@ Result<Now> read_now() {
 }  // namespace
 
 Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live) {
-    auto now = read_now();
+    auto now = read_now(&loaded.policy);
     if (!now) return tl::unexpected(now.error());
     Plan plan;
     State next = now->state.value_or(State{});
@@ -59,12 +68,12 @@ Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live) {
     auto settled = settle_live(next, loaded.policy, discard_live);
     if (!settled) return tl::unexpected(settled.error());
     plan.live = std::move(*settled);
-    plan.changes = changes_between(now->running, live, loaded.policy, next.live);
+    plan.changes = changes_between(now->running, live, loaded.policy, next.live, now->lost);
     return plan;
 }
 
 Result<Exported> export_policy() {
-    auto now = read_now();
+    auto now = read_now(nullptr);
     if (!now) return tl::unexpected(now.error());
     if (!now->state) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     Exported exported;

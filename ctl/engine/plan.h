@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,11 @@ Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live);
 // `state`: that of Plan's running policy; an empty one while nothing is attached.
 std::string plan_id(const State& state, const policy::Loaded& loaded);
 
-// From the running policy with its live rules to another with the live rules that stay.
+// From the running policy with its live rules to another with the live rules that stay. `lost`: as
+// lost_members() says.
 std::vector<std::string> changes_between(const policy::Policy& running, const std::vector<CountedRule>& live,
-                                         const policy::Policy& next, const std::vector<CountedRule>& kept);
+                                         const policy::Policy& next, const std::vector<CountedRule>& kept,
+                                         const std::map<std::string, std::size_t>& lost);
 
 // What holds, live rules in front of those of the files; rules that expire are left out, and panic is.
 struct Exported {

@@ -181,6 +181,12 @@ Status Store::make_tables(const State& state) const {
     return {};
 }
 
+// Smaller ones for sets whose size has been lowered, once no trial may bring the larger size back.
+void Store::fit_tables() const {
+    if (paths_.directory.empty()) return;
+    for (const DynamicSet& set : dynamic_sets()) (void)set_tables_.fit(set.number, set.size);
+}
+
 // Those of policies that hold no more. When that fails, the next edit tries again.
 void Store::forget_unused_sets() const {
     std::set<std::uint32_t> unused;
@@ -271,6 +277,7 @@ void Store::clear_unused() const {
     clear_unused_banks();
     (void)fit_flow_table();
     forget_unused_sets();
+    fit_tables();
 }
 
 std::optional<std::chrono::seconds> Store::trial_left() const {

@@ -4,69 +4,26 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cstring>
-#include <ctime>
 #include <tuple>
+#include <utility>
 
+#include "engine/clock.h"
 #include "policy/prefix.h"
 
 namespace fwctl::engine {
 namespace {
 
-using policy::Family;
 using policy::Prefix;
-
-constexpr std::uint32_t kBucketsAtATime = +FW_MAX_SET_REQUESTS / +FW_BUCKET_HOSTS;
-constexpr int kBusyTurns = 1000;
-
-std::uint64_t now_in_nanoseconds() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-bool is_host(const Prefix& prefix) {
-    return prefix.length == policy::address_bits(prefix.family);
-}
-
-std::uint64_t end_of(std::uint64_t expires) {
-    if (expires == 0) return FW_HOST_FOR_EVER;
-    const std::uint64_t ticks = (expires >> FW_HOST_TICK_SHIFT) + 1;
-    return std::min<std::uint64_t>(ticks, FW_HOST_FOR_EVER - 1);
-}
-
-fw_set_request request_of(const Prefix& host, std::uint64_t end) {
-    fw_set_request request{};
-    std::memcpy(request.address, host.address.data(), sizeof(request.address));
-    request.family = static_cast<std::uint8_t>(host.family);
-    request.end = end;
-    return request;
-}
-
-Member member_of(const fw_set_request& request) {
-    Member member;
-    member.prefix.family = static_cast<Family>(request.family);
-    member.prefix.length = policy::address_bits(member.prefix.family);
-    std::memcpy(member.prefix.address.data(), request.address, sizeof(request.address));
-    member.expires = request.end == FW_HOST_FOR_EVER ? 0 : request.end << FW_HOST_TICK_SHIFT;
-    return member;
-}
-
-Prefix prefix_of(const fw_member_key& key) {
-    Prefix prefix;
-    prefix.family = static_cast<Family>(key.family);
-    prefix.length = static_cast<std::uint8_t>(key.prefix_length - FW_MEMBER_KEY_FIXED_BITS);
-    std::copy(std::begin(key.address), std::end(key.address), prefix.address.begin());
-    return prefix;
-}
-
-bool is_over(const fw_member& member, std::uint64_t now) {
-    return member.expires != 0 && member.expires <= now;
-}
+using Requests = SetHosts::Requests;
 
 // Whether a member that ends at `one` stays at least as long as one that ends at `other`.
 bool lasts(std::uint64_t one, std::uint64_t other) {
     return one == 0 || (other != 0 && one >= other);
+}
+
+std::uint64_t count_blocks(const std::vector<Member>& members) {
+    return static_cast<std::uint64_t>(std::count_if(members.begin(), members.end(),
+                                                    [](const Member& one) { return !is_host(one.prefix); }));
 }
 
 void count_result(std::uint8_t result, EditCounts& counts) {
@@ -92,149 +49,84 @@ void count_result(std::uint8_t result, EditCounts& counts) {
 
 }  // namespace
 
-fw_set_job SetMembers::job(fw_set_command command) const {
-    fw_set_job job{};
-    job.command = command;
-    job.set = number_;
-    job.table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
-    job.now = now_in_ticks();
-    return job;
+std::vector<Member> members_until(const std::vector<Prefix>& prefixes, std::uint64_t expires) {
+    std::vector<Member> members;
+    members.reserve(prefixes.size());
+    for (const Prefix& prefix : prefixes) members.push_back({prefix, expires});
+    return members;
 }
 
-// The requests with their results; what is busy is asked again.
-Status SetMembers::run(fw_set_command command, std::uint32_t table, std::uint64_t limit,
-                       Requests& requests) const {
-    auto program = tables_->program();
-    if (!program) return tl::unexpected(program.error());
-    const auto room = (*program)->requests();
-    fw_set_job job = this->job(command);
-    job.table = table;
-    job.limit = limit;
-    for (std::size_t begin = 0; begin < requests.size(); begin += room.size()) {
-        const auto piece = std::span(requests).subspan(begin, std::min(room.size(), requests.size() - begin));
-        std::copy(piece.begin(), piece.end(), room.begin());
-        job.count = static_cast<std::uint32_t>(piece.size());
-        if (auto done = (*program)->run(job); !done) return tl::unexpected(done.error());
-        std::copy_n(room.begin(), piece.size(), piece.begin());
-    }
-    job.count = 1;
-    for (fw_set_request& request : requests) {
-        for (int turn = 0; request.result == FW_SET_BUSY && turn < kBusyTurns; ++turn) {
-            room[0] = request;
-            if (auto done = (*program)->run(job); !done) return tl::unexpected(done.error());
-            request = room[0];
-        }
-        if (request.result == FW_SET_BUSY) return fail("a bucket of the set stays locked: try again");
-    }
+std::uint64_t SetMembers::most() const {
+    return hosts_.held() + tables_->set(number_).prefixes;
+}
+
+// How many more members the set may have.
+std::uint64_t SetMembers::room() const {
+    return size_ > most() ? size_ - most() : 0;
+}
+
+std::uint64_t SetMembers::hosts_limit() const {
+    const std::uint64_t prefixes = tables_->set(number_).prefixes;
+    return size_ > prefixes ? size_ - prefixes : 0;
+}
+
+// Takes out what is over. That looks at all that the set has, and at the blocks of other sets: the callers do
+// so once in an edit, as what ends meanwhile can wait.
+Status SetMembers::sweep() const {
+    if (auto swept = hosts_.sweep(); !swept) return swept;
+    const std::uint64_t prefixes = tables_->set(number_).prefixes;
+    if (prefixes == 0) return {};
+    const auto erased = blocks_.erase_over(trie_number(), monotonic_now());
+    if (!erased) return tl::unexpected(erased.error());
+    set_prefixes(prefixes - *erased);
     return {};
 }
 
-// How many hosts it was about.
-Result<std::uint64_t> SetMembers::for_each_bucket(fw_set_command command) const {
-    auto program = tables_->program();
-    if (!program) return tl::unexpected(program.error());
-    fw_set_job job = this->job(command);
-    std::uint64_t sum = 0;
-    for (const std::uint32_t buckets = tables_->table(number_).buckets; job.first < buckets;
-         job.first += kBucketsAtATime) {
-        job.count = std::min(kBucketsAtATime, buckets - job.first);
-        auto done = (*program)->run(job);
-        if (!done) return tl::unexpected(done.error());
-        sum += done->filled;
-    }
-    return sum;
-}
-
-// What is over makes room first, should there be none.
-Status SetMembers::add_hosts(Requests& hosts) const {
-    if (hosts.empty()) return {};
-    const auto table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
-    const std::uint64_t prefixes = tables_->set(number_).prefixes;
-    const std::uint64_t limit = size_ > prefixes ? size_ - prefixes : 0;
-    if (std::atomic_ref(tables_->set(number_).tables[table].hosts).load() + hosts.size() > limit)
-        if (auto swept = for_each_bucket(FW_SET_SWEEP); !swept) return tl::unexpected(swept.error());
-    return run(FW_SET_ADD, table, limit, hosts);
-}
-
-fw_member_key SetMembers::key_of(const Prefix& prefix, std::uint64_t state) const {
-    fw_member_key key{};
-    key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + prefix.length;
-    key.set = static_cast<std::uint16_t>(fw_trie_number(number_, state));
-    key.family = static_cast<std::uint8_t>(prefix.family);
-    std::copy(prefix.address.begin(), prefix.address.end(), std::begin(key.address));
-    return key;
-}
-
-std::vector<fw_member_key> SetMembers::prefix_keys(std::uint64_t state) const {
-    std::vector<fw_member_key> keys = trie_->keys<fw_member_key>();
-    std::erase_if(keys, [&](const fw_member_key& key) { return key.set != fw_trie_number(number_, state); });
-    return keys;
+std::uint32_t SetMembers::trie_number() const {
+    return fw_trie_number(number_, tables_->state(number_));
 }
 
 // The count first when it grows, the flag first when it goes: what packets see is never more than there is.
 void SetMembers::set_prefixes(std::uint64_t count) const {
-    fw_set& set = tables_->set(number_);
     const std::uint64_t state = tables_->state(number_);
-    std::atomic_ref<__u64>(set.prefixes).store(count);
+    std::atomic_ref<__u64>(tables_->set(number_).prefixes).store(count);
     tables_->set_state(number_,
                        count == 0 ? state & ~std::uint64_t{FW_SET_PREFIXES} : state | FW_SET_PREFIXES);
 }
 
-Result<std::optional<fw_member>> SetMembers::exact(const Prefix& prefix) const {
-    auto found = trie_->find<fw_member>(key_of(prefix, tables_->state(number_)));
-    if (found && found->bits != prefix.length) found.reset();
-    return found;
-}
-
-Status SetMembers::erase_prefixes(std::uint64_t state, bool only_over) const {
-    const std::uint64_t now = now_in_nanoseconds();
-    for (const fw_member_key& key : prefix_keys(state)) {
-        if (only_over) {
-            const auto member = trie_->find<fw_member>(key);
-            if (!member || !is_over(*member, now)) continue;
-        }
-        if (auto erased = trie_->erase(key); !erased) return erased;
-    }
-    return {};
-}
-
-Status SetMembers::add_prefix(const Prefix& prefix, std::uint64_t expires, EditCounts& counts) const {
-    fw_set& set = tables_->set(number_);
-    const std::uint64_t now = now_in_nanoseconds();
-    auto known = exact(prefix);
-    if (!known) return tl::unexpected(known.error());
-    const bool is_there = *known && !is_over(**known, now);
-    if (is_there && lasts((*known)->expires, expires)) {
+// The set was swept before, when there was no room for all.
+Status SetMembers::add_block(const Member& block, EditCounts& counts) const {
+    const auto known = blocks_.exact(trie_number(), block.prefix);
+    const bool is_there = known && !is_over(*known, monotonic_now());
+    if (is_there && lasts(known->expires, block.expires)) {
         ++counts.unchanged;
         return {};
     }
-    const auto is_full = [&] { return tables_->table(number_).hosts + set.prefixes >= size_; };
-    if (!*known && is_full()) {
-        if (auto swept = for_each_bucket(FW_SET_SWEEP); !swept) return tl::unexpected(swept.error());
-        if (auto erased = erase_prefixes(tables_->state(number_), true); !erased) return erased;
-        set_prefixes(prefix_keys(tables_->state(number_)).size());
-        if (is_full()) {
-            ++counts.refused;
-            return {};
-        }
+    if (!known && room() == 0) {
+        ++counts.refused;
+        return {};
     }
-    const fw_member value{expires, prefix.length, 0};
-    if (auto put = trie_->update(key_of(prefix, tables_->state(number_)), value); !put) return put;
-    if (!*known) set_prefixes(set.prefixes + 1);
+    const auto put = blocks_.put(trie_number(), block.prefix, block.expires);
+    if (!put) return tl::unexpected(put.error());
+    if (!*put) {
+        ++counts.refused;
+        ++counts.crowded;
+        return {};
+    }
+    if (!known) set_prefixes(tables_->set(number_).prefixes + 1);
     ++(is_there ? counts.prolonged : counts.done);
     return {};
 }
 
-Status SetMembers::remove_prefix(const Prefix& prefix, EditCounts& counts) const {
-    auto known = exact(prefix);
-    if (!known) return tl::unexpected(known.error());
-    if (!*known) {
+Status SetMembers::remove_block(const Prefix& prefix, EditCounts& counts) const {
+    const auto known = blocks_.exact(trie_number(), prefix);
+    if (!known) {
         ++counts.unchanged;
         return {};
     }
-    if (auto erased = trie_->erase(key_of(prefix, tables_->state(number_))); !erased) return erased;
+    if (auto erased = blocks_.erase(trie_number(), prefix); !erased) return erased;
     set_prefixes(tables_->set(number_).prefixes - 1);
-    ++(is_over(**known, now_in_nanoseconds()) ? counts.unchanged : counts.done);
+    ++(is_over(*known, monotonic_now()) ? counts.unchanged : counts.done);
     return {};
 }
 
@@ -242,29 +134,40 @@ Status SetMembers::remove_prefix(const Prefix& prefix, EditCounts& counts) const
 Status SetMembers::settle() const {
     if (auto settled = tables_->settle(number_); !settled) return settled;
     fw_set& set = tables_->set(number_);
-    if (set.editing == 0) {
-        set.editing = 1;
-        return {};
-    }
+    if (set.editing == 0) return {};
     const std::uint64_t state = tables_->state(number_);
-    if (auto erased = erase_prefixes(state ^ FW_SET_TRIE, false); !erased) return erased;
-    set_prefixes(prefix_keys(state).size());
+    if (auto erased = blocks_.erase_all(fw_trie_number(number_, state ^ FW_SET_TRIE)); !erased)
+        return tl::unexpected(erased.error());
+    set_prefixes(blocks_.count(fw_trie_number(number_, state)));
+    set.editing = 0;
     return {};
 }
 
-Result<EditCounts> SetMembers::add(const std::vector<Prefix>& members, std::uint64_t expires) const {
+Status SetMembers::begin() const {
+    if (auto settled = settle(); !settled) return settled;
+    tables_->set(number_).editing = 1;
+    return {};
+}
+
+// Blocks first: nothing gives way to them.
+Result<EditCounts> SetMembers::add(const std::vector<Member>& members) const {
+    if (members.size() > room())
+        if (auto swept = sweep(); !swept) return tl::unexpected(swept.error());
     EditCounts counts;
     Requests hosts;
-    for (const Prefix& member : members) {
-        if (is_host(member)) {
-            hosts.push_back(request_of(member, end_of(expires)));
+    for (const Member& member : members) {
+        if (is_host(member.prefix)) {
+            hosts.push_back(SetHosts::request(member));
             continue;
         }
-        if (auto added = add_prefix(member, expires, counts); !added) return tl::unexpected(added.error());
+        if (auto added = add_block(member, counts); !added) return tl::unexpected(added.error());
     }
-    if (auto added = add_hosts(hosts); !added) return tl::unexpected(added.error());
+    if (auto added = hosts_.run(FW_SET_ADD, hosts_.table(), hosts_limit(), hosts); !added)
+        return tl::unexpected(added.error());
     for (const fw_set_request& host : hosts) count_result(host.result, counts);
-    tables_->set(number_).editing = 0;
+    fw_set& set = tables_->set(number_);
+    std::atomic_ref<__u64>(set.refused).fetch_add(counts.refused);
+    set.editing = 0;
     return counts;
 }
 
@@ -273,85 +176,143 @@ Result<EditCounts> SetMembers::remove(const std::vector<Prefix>& members) const 
     Requests hosts;
     for (const Prefix& member : members) {
         if (is_host(member)) {
-            hosts.push_back(request_of(member, 0));
+            hosts.push_back(SetHosts::request({member, 0}));
             continue;
         }
-        if (auto removed = remove_prefix(member, counts); !removed) return tl::unexpected(removed.error());
+        if (auto removed = remove_block(member, counts); !removed) return tl::unexpected(removed.error());
     }
-    const auto table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
-    if (auto removed = run(FW_SET_DELETE, table, 0, hosts); !removed) return tl::unexpected(removed.error());
+    if (auto removed = hosts_.run(FW_SET_DELETE, hosts_.table(), 0, hosts); !removed)
+        return tl::unexpected(removed.error());
     for (const fw_set_request& host : hosts) count_result(host.result, counts);
     tables_->set(number_).editing = 0;
     return counts;
 }
 
-Result<EditCounts> SetMembers::rehearse(const std::vector<Prefix>& members,
-                                        std::optional<std::uint64_t> expires) const {
+Result<std::optional<std::uint64_t>> SetMembers::end_of(const Prefix& member) const {
+    if (is_host(member)) {
+        auto found = hosts_.find(member);
+        if (!found) return tl::unexpected(found.error());
+        return *found ? std::optional((*found)->expires) : std::nullopt;
+    }
+    const auto known = blocks_.exact(trie_number(), member);
+    return known && !is_over(*known, monotonic_now()) ? std::optional(known->expires) : std::nullopt;
+}
+
+Result<EditCounts> SetMembers::rehearse_remove(const std::vector<Prefix>& members) const {
     EditCounts counts;
     for (const Prefix& member : members) {
-        std::optional<std::uint64_t> ends;
-        if (is_host(member)) {
-            Requests one = {request_of(member, 0)};
-            const auto table = static_cast<std::uint32_t>(tables_->state(number_) & FW_SET_TABLE);
-            if (auto found = run(FW_SET_FIND, table, 0, one); !found) return tl::unexpected(found.error());
-            if (one[0].end != 0) ends = member_of(one[0]).expires;
-        } else {
-            auto known = exact(member);
-            if (!known) return tl::unexpected(known.error());
-            if (*known && !is_over(**known, now_in_nanoseconds())) ends = (*known)->expires;
-        }
-        if (!expires)
-            ++(ends ? counts.done : counts.unchanged);
-        else if (!ends)
-            ++counts.done;
-        else
-            ++(lasts(*ends, *expires) ? counts.unchanged : counts.prolonged);
+        auto ends = end_of(member);
+        if (!ends) return tl::unexpected(ends.error());
+        ++(*ends ? counts.done : counts.unchanged);
     }
     return counts;
+}
+
+Result<EditCounts> SetMembers::rehearse_add(const std::vector<Member>& members) const {
+    EditCounts counts;
+    std::vector<Member> fresh;
+    for (const Member& member : members) {
+        auto ends = end_of(member.prefix);
+        if (!ends) return tl::unexpected(ends.error());
+        if (!*ends)
+            fresh.push_back(member);
+        else
+            ++(lasts(**ends, member.expires) ? counts.unchanged : counts.prolonged);
+    }
+    if (auto fitted = fit(fresh, counts); !fitted) return tl::unexpected(fitted.error());
+    return counts;
+}
+
+// Which of the members that are not there find room. A host may take the place of any that ends sooner: which
+// ones stand where it may is left out of account.
+Status SetMembers::fit(const std::vector<Member>& fresh, EditCounts& counts) const {
+    counts.done += fresh.size();
+    const std::uint64_t blocks = count_blocks(fresh);
+    const std::uint64_t trie_room = blocks_.limit() - std::min(blocks_.limit(), all_blocks());
+    counts.crowded = blocks - std::min(blocks, trie_room);
+    std::uint64_t lacking = counts.crowded;
+    if (fresh.size() > room()) {
+        auto held = list();
+        if (!held) return tl::unexpected(held.error());
+        const std::uint64_t free = size_ - std::min<std::uint64_t>(size_, held->size());
+        const std::uint64_t blocks_in = std::min(blocks - counts.crowded, free);
+        const std::uint64_t hosts = fresh.size() - blocks;
+        const std::uint64_t beyond = hosts - std::min(hosts, free - blocks_in);
+        std::uint64_t latest = fresh.empty() ? 0 : fresh.front().expires;
+        for (const Member& member : fresh)
+            if (!lasts(latest, member.expires)) latest = member.expires;
+        counts.replaced = std::min(beyond, static_cast<std::uint64_t>(std::count_if(
+                                               held->begin(), held->end(), [&](const Member& one) {
+                                                   return is_host(one.prefix) && !lasts(one.expires, latest);
+                                               })));
+        lacking = (blocks - blocks_in) + (beyond - counts.replaced);
+    }
+    counts.refused += lacking;
+    counts.done -= lacking;
+    return {};
 }
 
 Status SetMembers::flush() const {
     const std::uint64_t state = tables_->state(number_);
     tables_->set_state(number_, state & ~std::uint64_t{FW_SET_PREFIXES});
-    if (auto emptied = for_each_bucket(FW_SET_EMPTY); !emptied) return tl::unexpected(emptied.error());
-    if (auto erased = erase_prefixes(state, false); !erased) return erased;
+    if (auto emptied = hosts_.empty(); !emptied) return emptied;
+    if (auto erased = blocks_.erase_all(fw_trie_number(number_, state)); !erased)
+        return tl::unexpected(erased.error());
     set_prefixes(0);
     tables_->set(number_).editing = 0;
     return {};
 }
 
+std::uint64_t SetMembers::all_blocks() const {
+    std::uint64_t blocks = 0;
+    for (std::uint32_t number = 0; number < FW_MAX_SETS; ++number) blocks += tables_->set(number).prefixes;
+    return blocks;
+}
+
 // What packets do not see yet.
-Status SetMembers::load(const std::vector<Prefix>& members, std::uint64_t expires,
-                        std::uint32_t spare) const {
-    const std::uint64_t state = tables_->state(number_) ^ FW_SET_TRIE;
+Status SetMembers::load(const std::vector<Member>& members, std::uint32_t spare) const {
+    const std::uint32_t beside = fw_trie_number(number_, tables_->state(number_) ^ FW_SET_TRIE);
     Requests hosts;
-    for (const Prefix& member : members) {
-        if (is_host(member)) {
-            hosts.push_back(request_of(member, end_of(expires)));
+    for (const Member& member : members) {
+        if (is_host(member.prefix)) {
+            hosts.push_back(SetHosts::request(member));
             continue;
         }
-        const fw_member value{expires, member.length, 0};
-        if (auto put = trie_->update(key_of(member, state), value); !put) return put;
+        const auto put = blocks_.put(beside, member.prefix, member.expires);
+        if (!put) return tl::unexpected(put.error());
+        if (!*put) return refuse_blocks(members);
     }
-    if (auto added = run(FW_SET_ADD, spare, ~std::uint64_t{0}, hosts); !added) return added;
+    if (auto added = hosts_.run(FW_SET_ADD, spare, ~std::uint64_t{0}, hosts); !added) return added;
     const bool has_room = std::none_of(hosts.begin(), hosts.end(), [](const fw_set_request& host) {
         return host.result == FW_SET_REFUSED || host.result == FW_SET_REPLACED;
     });
     return has_room ? Status{} : fail("the set's table has no room for all of them");
 }
 
-Status SetMembers::replace(const std::vector<Prefix>& members, std::uint64_t expires) const {
+Status SetMembers::refuse_blocks(const std::vector<Member>& members) const {
+    return fail(
+        fmt::format("the list has {} blocks, and the dynamic sets have {} until it has taken the place "
+                    "of these: together they may have {}",
+                    count_blocks(members), all_blocks(), blocks_.limit()),
+        Exit::kUsage);
+}
+
+Status SetMembers::check_room(const std::vector<Member>& members) const {
     if (members.size() > size_)
         return fail(fmt::format("the list has {} members, the set may have {}: raise its size in the policy",
                                 members.size(), size_),
                     Exit::kUsage);
-    const auto prefixes = static_cast<std::uint64_t>(
-        std::count_if(members.begin(), members.end(), [](const Prefix& one) { return !is_host(one); }));
+    return count_blocks(members) + all_blocks() > blocks_.limit() ? refuse_blocks(members) : Status{};
+}
+
+Status SetMembers::replace(const std::vector<Member>& members) const {
+    if (auto fits = check_room(members); !fits) return fits;
+    const std::uint64_t prefixes = count_blocks(members);
     auto spare = tables_->make_spare(number_, size_);
     if (!spare) return tl::unexpected(spare.error());
     const std::uint64_t before = tables_->state(number_);
-    if (auto loaded = load(members, expires, *spare); !loaded) {
-        (void)erase_prefixes(before ^ FW_SET_TRIE, false);
+    if (auto loaded = load(members, *spare); !loaded) {
+        (void)blocks_.erase_all(fw_trie_number(number_, before ^ FW_SET_TRIE));
         (void)tables_->drop_spare(number_);
         return loaded;
     }
@@ -360,36 +321,22 @@ Status SetMembers::replace(const std::vector<Prefix>& members, std::uint64_t exp
     tables_->set_state(number_, next);
     std::atomic_ref<__u64>(tables_->set(number_).prefixes).store(prefixes);
     if (auto dropped = tables_->drop_spare(number_); !dropped) return dropped;
-    if (auto erased = erase_prefixes(before, false); !erased) return erased;
+    if (auto erased = blocks_.erase_all(fw_trie_number(number_, before)); !erased)
+        return tl::unexpected(erased.error());
     tables_->set(number_).editing = 0;
     return {};
 }
 
 Result<std::vector<Member>> SetMembers::list() const {
-    std::vector<Member> members;
     const std::uint64_t state = tables_->state(number_);
-    const std::uint64_t now = now_in_nanoseconds();
-    if ((state & FW_SET_PREFIXES) != 0)
-        for (const fw_member_key& key : prefix_keys(state))
-            if (const auto member = trie_->find<fw_member>(key);
-                member && member->bits + FW_MEMBER_KEY_FIXED_BITS == key.prefix_length &&
-                !is_over(*member, now))
-                members.push_back({prefix_of(key), member->expires});
-    auto program = tables_->program();
-    if (!program) return tl::unexpected(program.error());
-    for (const std::uint64_t table : {state & FW_SET_TABLE, ~state & FW_SET_TABLE}) {
-        const bool holds = table == (state & FW_SET_TABLE) || (state & FW_SET_MOVING) != 0;
-        const std::uint32_t buckets = holds ? tables_->set(number_).tables[table].buckets : 0;
-        fw_set_job job = this->job(FW_SET_LIST);
-        job.table = static_cast<std::uint32_t>(table);
-        for (; job.first < buckets; job.first += kBucketsAtATime) {
-            job.count = std::min(kBucketsAtATime, buckets - job.first);
-            auto listed = (*program)->run(job);
-            if (!listed) return tl::unexpected(listed.error());
-            for (std::uint32_t i = 0; i < listed->filled; ++i)
-                members.push_back(member_of((*program)->requests()[i]));
-        }
+    std::vector<Member> members;
+    if ((state & FW_SET_PREFIXES) != 0) {
+        auto blocks = blocks_.list(fw_trie_number(number_, state), monotonic_now());
+        if (!blocks) return blocks;
+        members = std::move(*blocks);
     }
+    if (auto listed = hosts_.for_each([&](const Member& host) { members.push_back(host); }); !listed)
+        return tl::unexpected(listed.error());
     std::sort(members.begin(), members.end(), [](const Member& one, const Member& other) {
         return std::tie(one.prefix.family, one.prefix.address, one.prefix.length) <
                std::tie(other.prefix.family, other.prefix.address, other.prefix.length);
@@ -397,33 +344,34 @@ Result<std::vector<Member>> SetMembers::list() const {
     return members;
 }
 
+bool SetMembers::has_blocks() const {
+    return (tables_->state(number_) & FW_SET_PREFIXES) != 0;
+}
+
 Result<std::size_t> SetMembers::count() const {
-    auto members = list();
-    if (!members) return tl::unexpected(members.error());
-    return members->size();
+    if (!has_blocks()) return count({});
+    auto blocks = blocks_.counts(monotonic_now());
+    if (!blocks) return tl::unexpected(blocks.error());
+    return count(*blocks);
+}
+
+Result<std::size_t> SetMembers::count(const BlockCounts& blocks) const {
+    std::size_t count = has_blocks() ? blocks[trie_number()] : 0;
+    if (auto counted = hosts_.for_each([&](const Member&) { ++count; }); !counted)
+        return tl::unexpected(counted.error());
+    return count;
 }
 
 Result<std::optional<Member>> SetMembers::find(const Prefix& address) const {
-    const std::uint64_t state = tables_->state(number_);
-    if (tables_->table(number_).buckets != 0) {
-        Requests one = {request_of(address, 0)};
-        if (auto found = run(FW_SET_FIND, static_cast<std::uint32_t>(state & FW_SET_TABLE), 0, one); !found)
-            return tl::unexpected(found.error());
-        if (one[0].end != 0) return std::optional(member_of(one[0]));
-    }
-    if ((state & FW_SET_PREFIXES) == 0) return std::nullopt;
-    const std::uint64_t now = now_in_nanoseconds();
-    fw_member_key key = key_of(address, state);
-    // A member whose time is over hides the longer-lived block around it.
-    for (std::uint32_t bits = address.length;;) {
-        key.prefix_length = FW_MEMBER_KEY_FIXED_BITS + bits;
-        const auto member = trie_->find<fw_member>(key);
-        if (!member) return std::nullopt;
-        if (!is_over(*member, now))
-            return Member{policy::cut(address, static_cast<std::uint8_t>(member->bits)), member->expires};
-        if (member->bits == 0 || member->bits > bits) return std::nullopt;
-        bits = member->bits - 1;
-    }
+    auto host = hosts_.find(address);
+    if (!host || *host || !has_blocks()) return host;
+    return blocks_.covering(trie_number(), address, monotonic_now());
+}
+
+std::optional<Member> SetMembers::block_around(const Prefix& member) const {
+    if (!has_blocks() || member.length == 0) return std::nullopt;
+    const auto wider = policy::cut(member, static_cast<std::uint8_t>(member.length - 1));
+    return blocks_.covering(trie_number(), wider, monotonic_now());
 }
 
 }  // namespace fwctl::engine

@@ -11,17 +11,13 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/block_trie.h"
+#include "engine/set_hosts.h"
 #include "engine/set_tables.h"
-#include "fwctl/abi/policy.h"
 #include "kernel/map.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
-
-struct Member {
-    policy::Prefix prefix;
-    std::uint64_t expires = 0;  // nanoseconds of CLOCK_MONOTONIC; 0: never
-};
 
 // How many of the members that an edit names.
 struct EditCounts {
@@ -30,55 +26,67 @@ struct EditCounts {
     std::size_t unchanged = 0;  // were there for at least as long; or were not there to be taken out
     std::size_t replaced = 0;   // put in, for each of which another one gave way
     std::size_t refused = 0;    // the set is full
+    std::size_t crowded = 0;    // of those: blocks that the dynamic sets together have no room for
 };
+
+// All with the same end.
+std::vector<Member> members_until(const std::vector<policy::Prefix>& prefixes, std::uint64_t expires);
 
 class SetMembers {
 public:
     // `size`: how many members the set may have.
     SetMembers(const SetTables& tables, const kernel::Map& trie, std::uint32_t number, std::uint64_t size)
-        : tables_(&tables), trie_(&trie), number_(number), size_(size) {}
+        : tables_(&tables), hosts_(tables, number), blocks_(trie), number_(number), size_(size) {}
 
-    // Finishes what a command that was killed began. To be called before the edits.
+    // Finishes what a command that was killed began.
     [[nodiscard]] Status settle() const;
+    // The same, before an edit: settle() knows from it that the edit did not get to its end.
+    [[nodiscard]] Status begin() const;
 
-    // `expires` 0: they stay for ever.
-    [[nodiscard]] Result<EditCounts> add(const std::vector<policy::Prefix>& members,
-                                         std::uint64_t expires) const;
+    [[nodiscard]] Result<EditCounts> add(const std::vector<Member>& members) const;
     [[nodiscard]] Result<EditCounts> remove(const std::vector<policy::Prefix>& members) const;
-    // What add() or remove() would do, but for the room.
-    [[nodiscard]] Result<EditCounts> rehearse(const std::vector<policy::Prefix>& members,
-                                              std::optional<std::uint64_t> expires) const;
+    // What these would do. How many hosts would take the place of others is an estimate.
+    [[nodiscard]] Result<EditCounts> rehearse_add(const std::vector<Member>& members) const;
+    [[nodiscard]] Result<EditCounts> rehearse_remove(const std::vector<policy::Prefix>& members) const;
     [[nodiscard]] Status flush() const;
-    // Packets see the members before or these, never a mix. An error when they are more than the size.
-    [[nodiscard]] Status replace(const std::vector<policy::Prefix>& members, std::uint64_t expires) const;
+    // How many blocks the dynamic sets together may have.
+    [[nodiscard]] std::uint64_t blocks_limit() const { return blocks_.limit(); }
+    // Packets see the members before or these, never a mix. An error when they are more than the size, or
+    // when there is no room for their blocks beside those that are there.
+    [[nodiscard]] Status replace(const std::vector<Member>& members) const;
+    [[nodiscard]] Status check_room(const std::vector<Member>& members) const;
 
     // Those whose time is not over, sorted.
     [[nodiscard]] Result<std::vector<Member>> list() const;
     [[nodiscard]] Result<std::size_t> count() const;
+    // With the counts of the trie, which are the same for all sets.
+    [[nodiscard]] Result<std::size_t> count(const BlockCounts& blocks) const;
+    // With those whose time is over and that nobody has taken out: known without looking.
+    [[nodiscard]] std::uint64_t most() const;
+    [[nodiscard]] bool has_blocks() const;
     // The narrowest member that has the address.
     [[nodiscard]] Result<std::optional<Member>> find(const policy::Prefix& address) const;
+    // The narrowest member that is wider than this one and has all of it.
+    [[nodiscard]] std::optional<Member> block_around(const policy::Prefix& member) const;
 
 private:
-    using Requests = std::vector<fw_set_request>;
-
-    [[nodiscard]] fw_set_job job(fw_set_command command) const;
-    [[nodiscard]] Status run(fw_set_command command, std::uint32_t table, std::uint64_t limit,
-                             Requests& requests) const;
-    [[nodiscard]] Result<std::uint64_t> for_each_bucket(fw_set_command command) const;
-    [[nodiscard]] Status add_hosts(Requests& hosts) const;
-    [[nodiscard]] Result<std::optional<fw_member>> exact(const policy::Prefix& prefix) const;
-    [[nodiscard]] fw_member_key key_of(const policy::Prefix& prefix, std::uint64_t state) const;
-    [[nodiscard]] std::vector<fw_member_key> prefix_keys(std::uint64_t state) const;
-    [[nodiscard]] Status add_prefix(const policy::Prefix& prefix, std::uint64_t expires,
-                                    EditCounts& counts) const;
-    [[nodiscard]] Status remove_prefix(const policy::Prefix& prefix, EditCounts& counts) const;
-    [[nodiscard]] Status erase_prefixes(std::uint64_t state, bool only_over) const;
+    [[nodiscard]] std::uint64_t hosts_limit() const;
+    [[nodiscard]] std::uint64_t room() const;
+    [[nodiscard]] Status sweep() const;
+    [[nodiscard]] std::uint32_t trie_number() const;
+    [[nodiscard]] Status add_block(const Member& block, EditCounts& counts) const;
+    [[nodiscard]] Status remove_block(const policy::Prefix& block, EditCounts& counts) const;
+    // When it ends, 0 for never; nullopt: it is no member.
+    [[nodiscard]] Result<std::optional<std::uint64_t>> end_of(const policy::Prefix& member) const;
+    [[nodiscard]] Status fit(const std::vector<Member>& fresh, EditCounts& counts) const;
+    [[nodiscard]] std::uint64_t all_blocks() const;
+    [[nodiscard]] Status refuse_blocks(const std::vector<Member>& members) const;
     void set_prefixes(std::uint64_t count) const;
-    [[nodiscard]] Status load(const std::vector<policy::Prefix>& members, std::uint64_t expires,
-                              std::uint32_t spare) const;
+    [[nodiscard]] Status load(const std::vector<Member>& members, std::uint32_t spare) const;
 
     const SetTables* tables_;
-    const kernel::Map* trie_;
+    SetHosts hosts_;
+    BlockTrie blocks_;
     std::uint32_t number_;
     std::uint64_t size_;
 };

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
-#include <ctime>
 #include <utility>
 
+#include "engine/clock.h"
 #include "kernel/grace.h"
 
 namespace fwctl::engine {
@@ -37,16 +37,8 @@ std::uint32_t buckets_for(std::uint64_t hosts) {
     return static_cast<std::uint32_t>(std::bit_ceil(std::max<std::uint64_t>(needed, FW_HOST_PROBES)));
 }
 
-std::uint64_t table_bytes(std::uint64_t hosts) {
-    return std::uint64_t{pages_of(buckets_for(hosts))} * sizeof(fw_host_page);
-}
-
 std::uint64_t now_in_ticks() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-            static_cast<std::uint64_t>(now.tv_nsec)) >>
-           FW_HOST_TICK_SHIFT;
+    return monotonic_now() >> FW_HOST_TICK_SHIFT;
 }
 
 Result<SetTables> SetTables::of(kernel::Map sets, kernel::Map pages) {
@@ -68,6 +60,12 @@ void SetTables::set_state(std::uint32_t number, std::uint64_t state) const {
 
 const fw_host_table& SetTables::table(std::uint32_t number) const {
     return set(number).tables[state(number) & FW_SET_TABLE];
+}
+
+std::uint64_t SetTables::bytes(std::uint32_t number) const {
+    std::uint64_t pages = 0;
+    for (const fw_host_table& table : set(number).tables) pages += pages_of(table.buckets);
+    return pages * sizeof(fw_host_page);
 }
 
 Result<const kernel::SetProgram*> SetTables::program() const {
@@ -174,7 +172,7 @@ Status SetTables::move(std::uint32_t number) const {
         job.command = FW_SET_MOVE;
         job.table ^= FW_SET_TABLE;
     }
-    return fail("the members of a set cannot be moved to its larger table: try again");
+    return fail("the members of a set cannot be moved to its other table: try again");
 }
 
 Status SetTables::settle(std::uint32_t number) const {
@@ -187,15 +185,25 @@ Status SetTables::settle(std::uint32_t number) const {
     return drop_spare(number);
 }
 
-Status SetTables::ensure(std::uint32_t number, std::uint64_t hosts) const {
-    if (auto settled = settle(number); !settled) return settled;
+Status SetTables::resize(std::uint32_t number, std::uint64_t hosts) const {
     const bool is_new = table(number).buckets == 0;
-    if (table(number).buckets >= buckets_for(hosts)) return {};
     auto spare = make_spare(number, hosts);
     if (!spare) return tl::unexpected(spare.error());
     const std::uint64_t next = (state(number) ^ FW_SET_TABLE) | (is_new ? 0U : std::uint64_t{FW_SET_MOVING});
     set_state(number, next);
     return is_new ? Status{} : settle(number);
+}
+
+Status SetTables::ensure(std::uint32_t number, std::uint64_t hosts) const {
+    if (auto settled = settle(number); !settled) return settled;
+    return table(number).buckets >= buckets_for(hosts) ? Status{} : resize(number, hosts);
+}
+
+Status SetTables::fit(std::uint32_t number, std::uint64_t hosts) const {
+    if (auto settled = settle(number); !settled) return settled;
+    const std::uint64_t held = std::atomic_ref<const __u64>(table(number).hosts).load();
+    const std::uint64_t needed = std::max(hosts, held);
+    return table(number).buckets <= buckets_for(needed) ? Status{} : resize(number, needed);
 }
 
 }  // namespace fwctl::engine

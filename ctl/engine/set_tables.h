@@ -20,8 +20,6 @@ namespace fwctl::engine {
 
 // Buckets of a table for so many hosts: at most half full, a power of two.
 std::uint32_t buckets_for(std::uint64_t hosts);
-// What they take of the kernel's memory, in bytes.
-std::uint64_t table_bytes(std::uint64_t hosts);
 
 class SetTables {
 public:
@@ -34,10 +32,16 @@ public:
     void set_state(std::uint32_t number, std::uint64_t state) const;
     [[nodiscard]] const fw_host_table& table(std::uint32_t number) const;
 
+    // What its tables take of the kernel's memory.
+    [[nodiscard]] std::uint64_t bytes(std::uint32_t number) const;
+
     // A table for so many hosts, whatever the set had before; its hosts stay. Finishes what a command that
     // was killed began.
     [[nodiscard]] Status ensure(std::uint32_t number, std::uint64_t hosts) const;
-    // The same for what was left unfinished alone.
+    // A smaller one, where that is enough for so many hosts and for those that are there: in a table that is
+    // nearly empty a full set finds nobody who could give way.
+    [[nodiscard]] Status fit(std::uint32_t number, std::uint64_t hosts) const;
+    // Finishes what a command that was killed began, and nothing else.
     [[nodiscard]] Status settle(std::uint32_t number) const;
     // An empty table beside the one that holds: its number, 0 or 1.
     [[nodiscard]] Result<std::uint32_t> make_spare(std::uint32_t number, std::uint64_t hosts) const;
@@ -58,6 +62,7 @@ public:
 private:
     [[nodiscard]] Result<std::uint32_t> free_pages(std::uint32_t count) const;
     [[nodiscard]] Status give_back_pages() const;
+    [[nodiscard]] Status resize(std::uint32_t number, std::uint64_t hosts) const;
     [[nodiscard]] Status move(std::uint32_t number) const;
 
     kernel::MappedArray<fw_sets> sets_;

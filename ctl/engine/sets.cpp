@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -23,8 +24,17 @@ struct Editing {
     Store store;
 };
 
+// What was left in the tables and the trie by edits that were killed, of whichever set.
+Status settle_all(const Store& store) {
+    for (const DynamicSet& set : store.dynamic_sets()) {
+        if (store.set_tables().set(set.number).editing == 0) continue;
+        if (auto settled = store.members(set).settle(); !settled) return settled;
+    }
+    return {};
+}
+
 // Neither the rules nor the library are looked at: a ban is to take effect at once.
-Result<Editing> open_to_edit() {
+Result<Editing> open_to_edit(bool dry_run) {
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
     if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
@@ -35,6 +45,8 @@ Result<Editing> open_to_edit() {
     if (!store) return tl::unexpected(store.error());
     if (!*store) return nothing_attached();
     (*store)->set_tables().take_program_from(paths->directory);
+    if (!dry_run)
+        if (auto settled = settle_all(**store); !settled) return tl::unexpected(settled.error());
     return Editing{std::move(*lock), std::move(**store)};
 }
 
@@ -90,7 +102,7 @@ SetView view_of(const Store& store, const DynamicSet& set, std::size_t members) 
     view.banned = held.put;
     view.replaced = held.replaced;
     view.refused = held.refused + held.busy;
-    view.bytes = table_bytes(set.size);
+    view.bytes = store.set_tables().bytes(set.number);
     return view;
 }
 
@@ -117,24 +129,72 @@ Result<Looking> open_to_look() {
     return Looking{std::move(**reading), std::move(*running)};
 }
 
-Result<EditCounts> carry_out(const SetMembers& members, const SetRequest& request, std::uint64_t expires) {
-    if (request.dry_run) {
-        const bool removes = request.edit == SetEdit::kRemove;
-        if (request.edit == SetEdit::kAdd || removes)
-            return members.rehearse(request.members, removes ? std::nullopt : std::optional(expires));
-        auto count = members.count();
-        if (!count) return tl::unexpected(count.error());
-        return EditCounts{request.edit == SetEdit::kFlush ? *count : request.members.size(), 0, 0, 0, 0};
-    }
-    if (auto settled = members.settle(); !settled) return tl::unexpected(settled.error());
-    if (request.edit == SetEdit::kAdd) return members.add(request.members, expires);
-    if (request.edit == SetEdit::kRemove) return members.remove(request.members);
-    const bool flushes = request.edit == SetEdit::kFlush;
+Result<EditCounts> flush(const SetMembers& members, bool dry_run) {
     auto count = members.count();
     if (!count) return tl::unexpected(count.error());
-    const Status done = flushes ? members.flush() : members.replace(request.members, expires);
+    if (!dry_run)
+        if (auto flushed = members.flush(); !flushed) return tl::unexpected(flushed.error());
+    return EditCounts{.done = *count};
+}
+
+Result<EditCounts> replace(const SetMembers& members, const std::vector<Member>& list, bool dry_run) {
+    const Status done = dry_run ? members.check_room(list) : members.replace(list);
     if (!done) return tl::unexpected(done.error());
-    return EditCounts{flushes ? *count : request.members.size(), 0, 0, 0, 0};
+    return EditCounts{.done = list.size()};
+}
+
+Result<EditCounts> carry_out(const SetMembers& members, const SetRequest& request,
+                             const std::vector<Member>& list) {
+    const bool dry_run = request.dry_run;
+    if (!dry_run)
+        if (auto begun = members.begin(); !begun) return tl::unexpected(begun.error());
+    switch (request.edit) {
+        case SetEdit::kAdd:
+            return dry_run ? members.rehearse_add(list) : members.add(list);
+        case SetEdit::kRemove:
+            return dry_run ? members.rehearse_remove(request.members) : members.remove(request.members);
+        case SetEdit::kReplace:
+            return replace(members, list, dry_run);
+        case SetEdit::kFlush:
+            break;
+    }
+    return flush(members, dry_run);
+}
+
+// With their ends; of those of a list that are the same, the one that lasts longest.
+std::vector<Member> members_of(const SetRequest& request, std::chrono::seconds lasts) {
+    const std::uint64_t now = monotonic_now();
+    const auto end_in = [now](std::chrono::seconds time) {
+        return time.count() == 0 ? 0 : now + static_cast<std::uint64_t>(time.count()) * 1'000'000'000;
+    };
+    std::vector<Member> members = members_until(request.members, end_in(lasts));
+    for (std::size_t i = 0; i < request.times.size(); ++i) members[i].expires = end_in(request.times[i]);
+    if (request.edit != SetEdit::kReplace) return members;
+    std::sort(members.begin(), members.end(), [](const Member& one, const Member& other) {
+        // As numbers that wrap around, for ever is the latest of all ends.
+        return std::tuple(one.prefix, other.expires - 1) < std::tuple(other.prefix, one.expires - 1);
+    });
+    members.erase(
+        std::unique(members.begin(), members.end(),
+                    [](const Member& one, const Member& other) { return one.prefix == other.prefix; }),
+        members.end());
+    return members;
+}
+
+std::vector<StillCovered> still_covered(const SetMembers& set, const SetRequest& request) {
+    constexpr std::size_t kMost = 10;
+    std::vector<StillCovered> covered;
+    if (request.edit != SetEdit::kRemove || !set.has_blocks()) return covered;
+    std::vector<policy::Prefix> going;  // what a dry run leaves there
+    if (request.dry_run) going = request.members;
+    std::sort(going.begin(), going.end());
+    for (const policy::Prefix& member : request.members) {
+        if (covered.size() == kMost) break;
+        const auto around = set.block_around(member);
+        if (around && !std::binary_search(going.begin(), going.end(), around->prefix))
+            covered.push_back({member, around->prefix});
+    }
+    return covered;
 }
 
 }  // namespace
@@ -143,9 +203,17 @@ Result<std::vector<SetView>> list_sets() {
     auto looking = open_to_look();
     if (!looking) return tl::unexpected(looking.error());
     const Store& store = looking->reading.store;
+    const std::vector<DynamicSet> sets = store.dynamic_sets();
+    BlockCounts blocks;  // of all sets at once
+    if (std::any_of(sets.begin(), sets.end(),
+                    [&](const DynamicSet& set) { return store.members(set).has_blocks(); })) {
+        auto counts = store.block_counts();
+        if (!counts) return tl::unexpected(counts.error());
+        blocks = std::move(*counts);
+    }
     std::vector<SetView> views;
-    for (const DynamicSet& set : store.dynamic_sets()) {
-        auto count = store.members(set).count();
+    for (const DynamicSet& set : sets) {
+        auto count = store.members(set).count(blocks);
         if (!count) return tl::unexpected(count.error());
         views.push_back(view_of(store, set, *count));
     }
@@ -177,20 +245,19 @@ Result<SetContents> show_set(const std::string& name) {
 }
 
 Result<SetOutcome> edit_set(const SetRequest& request) {
-    auto editing = open_to_edit();
+    auto editing = open_to_edit(request.dry_run);
     if (!editing) return tl::unexpected(editing.error());
     const auto set = find_dynamic(editing->store, request.set);
     if (!set) return no_such_set(editing->store, request);
     SetOutcome outcome;
     outcome.size = set->size;
     outcome.lasts = request.lasts.value_or(set->timeout);
-    const std::uint64_t expires =
-        outcome.lasts.count() == 0
-            ? 0
-            : monotonic_now() + static_cast<std::uint64_t>(outcome.lasts.count()) * 1'000'000'000;
-    auto counts = carry_out(editing->store.members(*set), request, expires);
+    const SetMembers members = editing->store.members(*set);
+    outcome.blocks_limit = members.blocks_limit();
+    auto counts = carry_out(members, request, members_of(request, outcome.lasts));
     if (!counts) return tl::unexpected(counts.error());
     outcome.counts = *counts;
+    outcome.covered = still_covered(members, request);
     return outcome;
 }
 

@@ -47,14 +47,23 @@ struct SetRequest {
     std::string set;
     std::vector<policy::Prefix> members;
     std::optional<std::chrono::seconds> lasts;  // nullopt: the set's timeout
+    std::vector<std::chrono::seconds> times;    // of each member, instead; empty: `lasts` of all
     bool is_ban = false;                        // for the words of errors
     bool dry_run = false;
 };
 
+// A member that was to be taken out, and a block around it that has it still.
+struct StillCovered {
+    policy::Prefix member;
+    policy::Prefix by;
+};
+
 struct SetOutcome {
     EditCounts counts;
-    std::chrono::seconds lasts{0};  // of members that were put in; 0: for ever
-    std::uint64_t size = 0;         // of the set
+    std::vector<StillCovered> covered;  // the first ones, of a removal
+    std::chrono::seconds lasts{0};      // of members that were put in; 0: for ever
+    std::uint64_t size = 0;             // of the set
+    std::uint64_t blocks_limit = 0;     // of all dynamic sets together
 };
 Result<SetOutcome> edit_set(const SetRequest& request);
 

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <ctime>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -317,6 +316,10 @@ SetMembers Store::members(const DynamicSet& set) const {
     return {set_tables_, members_, set.number, set.size};
 }
 
+Result<BlockCounts> Store::block_counts() const {
+    return BlockTrie(members_).counts(monotonic_now());
+}
+
 void remove_state(const kernel::StatePaths& paths) {
     std::error_code ignored;
     // First the map without which the rest is not taken for state.
@@ -330,12 +333,6 @@ void remove_state(const kernel::StatePaths& paths) {
 
 bool is_over(const policy::Rule& rule, std::uint64_t now) {
     return rule.expires != 0 && rule.expires <= now;
-}
-
-std::uint64_t monotonic_now() {
-    timespec now{};
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 }  // namespace fwctl::engine

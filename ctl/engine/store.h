@@ -18,6 +18,7 @@
 #include "compile/outputs.h"
 #include "compile/places.h"
 #include "compile/tier.h"
+#include "engine/clock.h"
 #include "engine/set_members.h"
 #include "engine/set_tables.h"
 #include "fwctl/abi/policy.h"
@@ -146,6 +147,7 @@ public:
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;
+    [[nodiscard]] Result<BlockCounts> block_counts() const;
     [[nodiscard]] const SetTables& set_tables() const { return set_tables_; }
     [[nodiscard]] SetTables& set_tables() { return set_tables_; }
     // Empties dynamic sets, by their numbers, which no packet may ask for.
@@ -160,6 +162,7 @@ private:
     void clear_unused() const;
     void clear_unused_banks() const;
     void forget_unused_sets() const;
+    void fit_tables() const;
     [[nodiscard]] Status make_tables(const State& state) const;
     [[nodiscard]] Status give_counters(State& state) const;
     // Makes the table, or the pages for one of another size.
@@ -196,8 +199,6 @@ inline constexpr std::uint32_t kNoCounter = FW_NO_RULE;
 // Counters below are those of the built-in rules.
 inline constexpr std::uint32_t kFirstFreeCounter = 16;
 
-// CLOCK_MONOTONIC, against which rules expire.
-std::uint64_t monotonic_now();
 bool is_over(const policy::Rule& rule, std::uint64_t now);
 
 }  // namespace fwctl::engine

@@ -26,6 +26,7 @@ Result<Map> Map::of(Fd descriptor) {
     if (bpf_obj_get_info_by_fd(map.fd_.get(), &info, &size) != 0)
         return fail(fmt::format("cannot ask about a map: {}", strerror(errno)));
     map.id_ = info.id;
+    map.max_entries_ = info.max_entries;
     map.name_ = info.name;
     return map;
 }
@@ -33,6 +34,21 @@ Result<Map> Map::of(Fd descriptor) {
 Status Map::update_bytes(const void* key, const void* value) const {
     if (bpf_map_update_elem(fd_.get(), key, value, BPF_ANY) == 0) return {};
     return fail(fmt::format("cannot write to the map {}: {}", name_, strerror(errno)));
+}
+
+Result<bool> Map::insert_bytes(const void* key, const void* value) const {
+    if (bpf_map_update_elem(fd_.get(), key, value, BPF_ANY) == 0) return true;
+    if (errno == ENOSPC || errno == E2BIG) return false;
+    return fail(fmt::format("cannot write to the map {}: {}", name_, strerror(errno)));
+}
+
+Result<bool> Map::read_batch(const void* after, void* last, void* keys, void* values,
+                             std::uint32_t& count) const {
+    const int done =
+        bpf_map_lookup_batch(fd_.get(), const_cast<void*>(after), last, keys, values, &count, nullptr);
+    if (done == 0) return true;
+    if (errno == ENOENT) return false;
+    return fail(fmt::format("cannot read the map {}: {}", name_, strerror(errno)));
 }
 
 Status Map::erase_bytes(const void* key) const {

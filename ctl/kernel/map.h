@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "base/fd.h"
@@ -25,6 +26,7 @@ public:
 
     [[nodiscard]] int fd() const { return fd_.get(); }
     [[nodiscard]] std::uint32_t id() const { return id_; }
+    [[nodiscard]] std::uint32_t max_entries() const { return max_entries_; }
 
     // nullopt: the map has no such key.
     template <typename Value, typename Key>
@@ -36,6 +38,11 @@ public:
     [[nodiscard]] Status update(const Key& key, const Value& value) const {
         return update_bytes(&key, &value);
     }
+    // The same; false when the map is full.
+    template <typename Key, typename Value>
+    [[nodiscard]] Result<bool> insert(const Key& key, const Value& value) const {
+        return insert_bytes(&key, &value);
+    }
     template <typename Key>
     [[nodiscard]] Status erase(const Key& key) const {
         return erase_bytes(&key);
@@ -46,6 +53,24 @@ public:
         std::vector<Key> all;
         Key key{};
         for (bool more = next_key(nullptr, &key); more; more = next_key(&key, &key)) all.push_back(key);
+        return all;
+    }
+
+    // The same with the values, of a kind of map that the kernel reads in batches.
+    template <typename Key, typename Value>
+    [[nodiscard]] Result<std::vector<std::pair<Key, Value>>> entries() const {
+        constexpr std::uint32_t kAtATime = 4096;
+        std::vector<std::pair<Key, Value>> all;
+        std::vector<Key> keys(kAtATime);
+        std::vector<Value> values(kAtATime);
+        Key last{};
+        for (bool more = true, first = true; more; first = false) {
+            std::uint32_t count = kAtATime;
+            auto read = read_batch(first ? nullptr : &last, &last, keys.data(), values.data(), count);
+            if (!read) return tl::unexpected(read.error());
+            more = *read;
+            for (std::uint32_t i = 0; i < count; ++i) all.emplace_back(keys[i], values[i]);
+        }
         return all;
     }
 
@@ -66,7 +91,11 @@ public:
 
 private:
     Status update_bytes(const void* key, const void* value) const;
+    Result<bool> insert_bytes(const void* key, const void* value) const;
     Status erase_bytes(const void* key) const;
+    // Behind the entry `after`, or from the first on; false when there are no more behind these.
+    Result<bool> read_batch(const void* after, void* last, void* keys, void* values,
+                            std::uint32_t& count) const;
     Status lookup_bytes(const void* key, void* value) const;
     bool has_bytes(const void* key, void* value) const;
     bool next_key(const void* key, void* next) const;
@@ -74,6 +103,7 @@ private:
 
     Fd fd_;
     std::uint32_t id_ = 0;
+    std::uint32_t max_entries_ = 0;
     std::string name_;
 };
 

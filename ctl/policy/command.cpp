@@ -108,6 +108,9 @@ public:
             return refuse_behind_direction(word);
         }
         if (is_limit_ && begins_rate(word)) {
+            if (!rate_.empty()) {
+                return refuse(fmt::format("\"{}\" is a second rate; a limit takes one", word));
+            }
             const Status opened = open(kRateOpener);
             rate_ = "over " + word;
             list_is_empty_ = false;

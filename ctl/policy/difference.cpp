@@ -9,6 +9,7 @@
 #include <optional>
 #include <set>
 
+#include "base/text.h"
 #include "policy/prefix.h"
 #include "policy/print.h"
 #include "policy/schema.h"
@@ -75,7 +76,7 @@ void add_rules(const Policy& before, const Policy& after, Lines& lines) {
     }
 }
 
-std::string describe_elements(const Set& before, const Set& after) {
+std::string count_elements(const Set& before, const Set& after) {
     std::size_t gone = 0;
     std::size_t fresh = 0;
     auto was = before.elements.begin();
@@ -92,12 +93,40 @@ std::string describe_elements(const Set& before, const Set& after) {
             ++is;
         }
     }
-    if (gone == 0 && fresh == 0) return "its settings change";
     return fmt::format("+{} -{}", fresh, gone);
+}
+
+std::string timeout_text(const Set& set) {
+    return set.timeout.count() == 0 ? "for ever" : format_duration(set.timeout);
+}
+
+std::string describe_settings(const Set& before, const Set& after) {
+    Lines parts;
+    if (before.size != after.size) parts.push_back(fmt::format("size {} -> {}", before.size, after.size));
+    if (before.timeout != after.timeout)
+        parts.push_back(fmt::format("timeout {} -> {}", timeout_text(before), timeout_text(after)));
+    return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+// What becomes of the members of a set that goes, or is no longer filled live.
+std::string describe_loss(const std::string& set, const std::map<std::string, std::size_t>& lost) {
+    const auto found = lost.find(set);
+    if (found == lost.end() || found->second == 0) return {};
+    return found->second == 1 ? ", its member is lost"
+                              : fmt::format(", its {} members are lost", found->second);
 }
 
 std::string describe_set(const Set& set) {
     return set.dynamic ? "filled live" : fmt::format("{} elements", set.elements.size());
+}
+
+std::string describe_set_change(const Set& before, const Set& after,
+                                const std::map<std::string, std::size_t>& lost) {
+    if (before.dynamic && after.dynamic) return describe_settings(before, after);
+    const std::string count = count_elements(before, after);
+    if (before.dynamic)
+        return fmt::format("no longer filled live{}: {}", describe_loss(before.name, lost), count);
+    return after.dynamic ? fmt::format("filled live from now on: {}", count) : count;
 }
 
 // What has a name and no order.
@@ -193,7 +222,8 @@ void add_routes(const Policy& before, const Policy& after, Lines& lines) {
 
 }  // namespace
 
-std::vector<std::string> difference(const Policy& before, const Policy& after) {
+std::vector<std::string> difference(const Policy& before, const Policy& after,
+                                    const std::map<std::string, std::size_t>& lost) {
     Lines lines;
     add_defaults(before, after, lines);
     add_conntrack(before, after, lines);
@@ -202,8 +232,10 @@ std::vector<std::string> difference(const Policy& before, const Policy& after) {
         "attach", before.attachments, after.attachments, [](const Attach& attach) { return attach.device; },
         [](const Attach&, const Attach& is) { return fmt::format("{}, with other settings", is.device); },
         lines);
-    add_named<Set>("set", without_files(before.sets), without_files(after.sets), describe_set,
-                   describe_elements, lines);
+    add_named<Set>(
+        "set", without_files(before.sets), without_files(after.sets),
+        [&](const Set& set) { return describe_set(set) + describe_loss(set.name, lost); },
+        [&](const Set& was, const Set& is) { return describe_set_change(was, is, lost); }, lines);
     add_routes(before, after, lines);
     add_rules(before, after, lines);
     return lines;

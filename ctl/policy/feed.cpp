@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.h"
 #include "policy/addresses.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
@@ -47,7 +48,8 @@ std::string range_with_blanks(std::string_view first, std::string_view behind) {
 
 class FeedReader {
 public:
-    FeedReader(Diagnostics& diagnostics, std::size_t file) : diagnostics_(diagnostics), file_(file) {}
+    FeedReader(Diagnostics& diagnostics, std::size_t file, bool is_timed = false)
+        : diagnostics_(diagnostics), file_(file), is_timed_(is_timed) {}
 
     std::vector<Prefix> read() {
         // A copy of the view, not of the text: nothing adds sources meanwhile.
@@ -62,11 +64,33 @@ public:
             read_line(rest.substr(0, end));
             rest.remove_prefix(std::min(end + 1, rest.size()));
         }
+        times_.resize(prefixes_.size(), time_);
         report();
         return std::move(prefixes_);
     }
 
+    // Of each entry that was read.
+    [[nodiscard]] const std::vector<std::chrono::seconds>& times() const { return times_; }
+
 private:
+    // Of the entries of this line.
+    bool read_time(std::size_t begin, std::string_view behind) {
+        times_.resize(prefixes_.size(), time_);
+        time_ = std::chrono::seconds(0);
+        const std::string_view word = first_word(behind);
+        if (word.empty()) {
+            return true;
+        }
+        const auto time = parse_duration(word);
+        if (!time) {
+            refuse(begin + static_cast<std::size_t>(word.data() - behind.data()), word.size(),
+                   time.error().message);
+            return false;
+        }
+        time_ = *time;
+        return true;
+    }
+
     void read_line(std::string_view line) {
         const std::string_view word = first_word(line);
         if (word.empty()) {
@@ -74,8 +98,12 @@ private:
         }
         const auto begin = static_cast<std::size_t>(word.data() - line.data());
         const std::string_view behind = line.substr(begin + word.size());
-        const std::string range =
-            word.find('-') != std::string_view::npos ? std::string(word) : range_with_blanks(word, behind);
+        if (is_timed_ && !read_time(begin + word.size(), behind)) {
+            return;
+        }
+        const std::string range = is_timed_ || word.find('-') != std::string_view::npos
+                                      ? std::string(word)
+                                      : range_with_blanks(word, behind);
         if (!range.empty()) {
             if (const Status read = append_prefixes(prefixes_, range); !read) {
                 refuse(begin, word.size(), read.error().message);
@@ -120,7 +148,10 @@ private:
 
     Diagnostics& diagnostics_;
     std::size_t file_;
+    bool is_timed_;
     std::vector<Prefix> prefixes_;
+    std::vector<std::chrono::seconds> times_;
+    std::chrono::seconds time_{0};  // of the entries behind those that have one
     std::size_t line_ = 1;
     std::size_t errors_ = 0;
     std::size_t last_error_ = 0;
@@ -138,6 +169,17 @@ std::vector<Prefix> read_feed(Diagnostics& diagnostics, std::size_t file) {
 
 std::vector<Prefix> read_feed_lines(Diagnostics& diagnostics, std::size_t file) {
     return FeedReader(diagnostics, file).read();
+}
+
+std::vector<TimedPrefix> read_timed_feed_lines(Diagnostics& diagnostics, std::size_t file) {
+    FeedReader reader(diagnostics, file, true);
+    const std::vector<Prefix> prefixes = reader.read();
+    std::vector<TimedPrefix> timed;
+    timed.reserve(prefixes.size());
+    for (std::size_t i = 0; i < prefixes.size(); ++i) {
+        timed.push_back({prefixes[i], reader.times()[i]});
+    }
+    return timed;
 }
 
 }  // namespace fwctl::policy

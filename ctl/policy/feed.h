@@ -8,6 +8,7 @@
 // the first twenty are shown.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <vector>
 
@@ -21,5 +22,13 @@ std::vector<Prefix> read_feed(Diagnostics& diagnostics, std::size_t file);
 
 // The same as it stands there: in its order, with what covers others and what is there twice.
 std::vector<Prefix> read_feed_lines(Diagnostics& diagnostics, std::size_t file);
+
+// Lists whose lines say behind the address how long it is to stay, as `fwctl set show` prints them; a line
+// without a time: for ever. What stands there and is no time is an error.
+struct TimedPrefix {
+    Prefix prefix;
+    std::chrono::seconds lasts{0};  // 0: for ever
+};
+std::vector<TimedPrefix> read_timed_feed_lines(Diagnostics& diagnostics, std::size_t file);
 
 }  // namespace fwctl::policy

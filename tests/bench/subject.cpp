@@ -82,7 +82,7 @@ Status Subject::fill_sets(const policy::Context& context) const {
         const auto wanted = context.members.find(set.name);
         if (wanted == context.members.end()) continue;
         for (const policy::Member& member : wanted->second)
-            if (auto added = members.add({member.prefix}, member.expires); !added)
+            if (auto added = members.add({{member.prefix, member.expires}}); !added)
                 return tl::unexpected(added.error());
     }
     return {};

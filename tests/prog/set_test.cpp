@@ -11,11 +11,14 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <random>
+#include <string_view>
 #include <thread>
 #include <tuple>
 
+#include "engine/clock.h"
 #include "engine/set_members.h"
 #include "engine/set_tables.h"
 #include "kernel/set_program.h"
@@ -27,6 +30,7 @@ namespace {
 
 using engine::buckets_for;
 using engine::EditCounts;
+using engine::members_until;
 using engine::SetMembers;
 using engine::SetTables;
 using policy::Prefix;
@@ -345,11 +349,11 @@ TEST(SetTest, HasRoomForItsSize) {
         const auto hosts = random_hosts(random, size);
         const SetMembers members = world.members(size);
         ASSERT_TRUE(members.settle());
-        const auto added = members.add(hosts, 0);
+        const auto added = members.add(members_until(hosts, 0));
         ASSERT_TRUE(added) << added.error().message;
         EXPECT_EQ(added->done, hosts.size());
         EXPECT_EQ(world.hosts(), hosts.size());
-        const auto again = members.add(hosts, 0);
+        const auto again = members.add(members_until(hosts, 0));
         EXPECT_EQ(again->unchanged, hosts.size());
         EXPECT_EQ(members.count().value(), hosts.size());
         const auto removed = members.remove(hosts);
@@ -363,7 +367,7 @@ TEST(SetTest, ALargerTableKeepsTheMembers) {
     World world = World::make();
     ASSERT_TRUE(world.tables.ensure(kSet, 1'000));
     const auto hosts = random_hosts(random, 1'000);
-    ASSERT_TRUE(world.members(1'000).add(hosts, 0));
+    ASSERT_TRUE(world.members(1'000).add(members_until(hosts, 0)));
     ASSERT_TRUE(world.tables.ensure(kSet, 50'000));
     EXPECT_EQ(world.tables.table(kSet).buckets, buckets_for(50'000));
     EXPECT_EQ(world.hosts(), hosts.size());
@@ -381,15 +385,38 @@ TEST(SetTest, ALargerTableKeepsTheMembers) {
     EXPECT_EQ(world.hosts(), hosts.size());
 }
 
+TEST(SetTest, ASmallerTableKeepsTheMembersAndGivesWay) {
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    ASSERT_TRUE(world.tables.ensure(kSet, 65'536));
+    const auto hosts = random_hosts(random, 100);
+    const std::uint64_t soon = engine::monotonic_now() + 3'600'000'000'000;
+    ASSERT_EQ(world.members(65'536).add(members_until(hosts, soon))->done, hosts.size());
+    const std::uint64_t before = world.tables.bytes(kSet);
+    ASSERT_TRUE(world.tables.fit(kSet, 65'536));
+    EXPECT_EQ(world.tables.bytes(kSet), before);
+    ASSERT_TRUE(world.tables.fit(kSet, 10));
+    EXPECT_EQ(world.tables.table(kSet).buckets, buckets_for(100)) << "there are more than the size";
+    EXPECT_LT(world.tables.bytes(kSet), before);
+    EXPECT_EQ(world.members(100).count().value(), hosts.size());
+    const auto later = members_until({policy::parse_prefix("192.0.2.1").value()}, soon * 2);
+    const auto rehearsed = world.members(100).rehearse_add(later);
+    const auto added = world.members(100).add(later);
+    EXPECT_EQ(added->replaced, 1U);
+    EXPECT_EQ(rehearsed->replaced, 1U);
+    EXPECT_EQ(world.members(100).count().value(), hosts.size());
+}
+
 TEST(SetTest, IsReplacedAsAWhole) {
     World world = World::make();
     ASSERT_TRUE(world.tables.ensure(kSet, 1'000));
     const SetMembers members = world.members(1'000);
     const auto prefix = [](const char* text) { return policy::parse_prefix(text).value(); };
     ASSERT_TRUE(members.settle());
-    ASSERT_TRUE(members.add({prefix("10.0.0.1"), prefix("10.1.0.0/16"), prefix("2001:db8::/32")}, 0));
+    ASSERT_TRUE(
+        members.add(members_until({prefix("10.0.0.1"), prefix("10.1.0.0/16"), prefix("2001:db8::/32")}, 0)));
     ASSERT_TRUE(members.settle());
-    ASSERT_TRUE(members.replace({prefix("10.0.0.2"), prefix("10.2.0.0/16")}, 0));
+    ASSERT_TRUE(members.replace(members_until({prefix("10.0.0.2"), prefix("10.2.0.0/16")}, 0)));
     EXPECT_FALSE(members.find(prefix("10.0.0.1")).value());
     EXPECT_FALSE(members.find(prefix("10.1.2.3")).value());
     EXPECT_TRUE(members.find(prefix("10.0.0.2")).value());
@@ -397,9 +424,135 @@ TEST(SetTest, IsReplacedAsAWhole) {
     EXPECT_EQ(members.count().value(), 2U);
     EXPECT_EQ(world.maps.members.keys<fw_member_key>().size(), 1U) << "old prefixes stay in the trie";
     std::mt19937_64 random(1);
-    const auto refused = members.replace(random_hosts(random, 1'001), 0);
+    const auto refused = members.replace(members_until(random_hosts(random, 1'001), 0));
     ASSERT_FALSE(refused);
     EXPECT_EQ(members.count().value(), 2U);
+}
+
+std::vector<Prefix> random_blocks(std::mt19937_64& random, std::size_t count) {
+    std::vector<Prefix> blocks;
+    for (std::size_t i = 0; i < count; ++i) {
+        Prefix block;
+        block.length = 24;
+        for (std::size_t byte = 0; byte < 3; ++byte)
+            block.address[byte] = static_cast<std::uint8_t>(random());
+        blocks.push_back(block);
+    }
+    std::sort(blocks.begin(), blocks.end());
+    blocks.erase(std::unique(blocks.begin(), blocks.end()), blocks.end());
+    return blocks;
+}
+
+// The kernel's own count of how often this process's programs of sets ran.
+std::uint64_t runs_of_set_programs() {
+    std::uint64_t runs = 0;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        bpf_prog_info info{};
+        std::uint32_t size = sizeof(info);
+        const int fd = std::stoi(entry.path().filename());
+        if (bpf_obj_get_info_by_fd(fd, &info, &size) == 0 && std::string_view(info.name) == "fwctl_sets")
+            runs += info.run_cnt;
+    }
+    return runs;
+}
+
+// What is refused costs no walk over the set: of a thousand blocks, as of one.
+TEST(SetTest, IsSweptOnceInAnEdit) {
+    constexpr std::uint64_t kSize = 20'000;
+    const Fd counting(bpf_enable_stats(BPF_STATS_RUN_TIME));
+    ASSERT_TRUE(counting) << strerror(errno);
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    ASSERT_TRUE(world.tables.ensure(kSet, kSize));
+    const SetMembers members = world.members(kSize);
+    auto blocks = random_blocks(random, kSize + 1'000);
+    const std::vector<Prefix> more(blocks.begin() + kSize, blocks.end());
+    blocks.resize(kSize);
+    ASSERT_EQ(members.add(members_until(blocks, 0))->done, kSize);
+    const auto runs_for = [&](const std::vector<Prefix>& list) {
+        const std::uint64_t before = runs_of_set_programs();
+        EXPECT_EQ(members.add(members_until(list, 0))->refused, list.size());
+        return runs_of_set_programs() - before;
+    };
+    const std::uint64_t for_one = runs_for({more.front()});
+    EXPECT_GT(for_one, 0U);
+    EXPECT_EQ(runs_for(more), for_one);
+    EXPECT_EQ(world.tables.set(kSet).prefixes, kSize);
+}
+
+// A trie like that of the sets, for so few blocks.
+kernel::Map small_trie(std::uint32_t blocks) {
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_NO_PREALLOC;
+    return kernel::Map::of(Fd(bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "members", sizeof(fw_member_key),
+                                             sizeof(fw_member), blocks, &options)))
+        .value();
+}
+
+TEST(SetTest, BlocksBeyondTheLimitOfAllSetsAreRefused) {
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    const kernel::Map trie = small_trie(100);
+    ASSERT_TRUE(world.tables.ensure(kSet, 1'000));
+    ASSERT_TRUE(world.tables.ensure(kSet + 1, 1'000));
+    const SetMembers members(world.tables, trie, kSet, 1'000);
+    const SetMembers others(world.tables, trie, kSet + 1, 1'000);
+    const auto blocks = random_blocks(random, 200);
+    ASSERT_EQ(blocks.size(), 200U);
+    const auto some = [&](std::size_t first, std::size_t count) {
+        return std::vector<Prefix>(blocks.begin() + static_cast<std::ptrdiff_t>(first),
+                                   blocks.begin() + static_cast<std::ptrdiff_t>(first + count));
+    };
+    ASSERT_EQ(others.add(members_until(some(150, 20), 0))->done, 20U);
+
+    // What has no room does not keep the rest from being put in.
+    auto list = some(0, 100);
+    const auto hosts = random_hosts(random, 50);
+    list.insert(list.end(), hosts.begin(), hosts.end());
+    const auto counts = members.add(members_until(list, 0));
+    ASSERT_TRUE(counts) << counts.error().message;
+    EXPECT_EQ(counts->done, 130U);
+    EXPECT_EQ(counts->refused, 20U);
+    EXPECT_EQ(counts->crowded, 20U);
+    EXPECT_EQ(members.count().value(), 130U);
+
+    // A list whose blocks do not fit beside those that are there is refused as a whole.
+    ASSERT_EQ(members.remove(some(0, 40))->done, 40U);
+    const auto refused = members.replace(members_until(some(40, 41), 0));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message,
+              "the list has 41 blocks, and the dynamic sets have 60 until it has taken the place of these: "
+              "together they may have 100");
+    EXPECT_EQ(refused.error().exit, Exit::kUsage);
+    EXPECT_EQ(members.count().value(), 90U);
+    ASSERT_TRUE(members.replace(members_until(some(40, 40), 0)));
+    EXPECT_EQ(members.count().value(), 40U);
+    EXPECT_EQ(trie.keys<fw_member_key>().size(), 60U);
+    // Also when it shows only while they are being written.
+    world.tables.set(kSet + 1).prefixes = 0;
+    ASSERT_FALSE(members.replace(members_until(some(0, 60), 0)));
+    EXPECT_EQ(members.count().value(), 40U);
+    EXPECT_EQ(trie.keys<fw_member_key>().size(), 60U);
+}
+
+// Both kinds make room for both.
+TEST(SetTest, WhatIsOverMakesRoomForAll) {
+    std::mt19937_64 random(static_cast<unsigned>(GTEST_FLAG_GET(random_seed)));
+    World world = World::make();
+    ASSERT_TRUE(world.tables.ensure(kSet, 200));
+    const SetMembers members = world.members(200);
+    const auto blocks = random_blocks(random, 100);
+    const auto hosts = random_hosts(random, 400);
+    const std::vector<Prefix> first(hosts.begin(), hosts.begin() + 100);
+    const std::vector<Prefix> then(hosts.begin() + 100, hosts.begin() + 300);
+    const std::uint64_t soon = engine::monotonic_now() + 1'000'000'000;
+    ASSERT_EQ(members.add(members_until(blocks, soon))->done, 100U);
+    ASSERT_EQ(members.add(members_until(first, soon))->done, 100U);
+    while (engine::monotonic_now() < soon + 10'000'000) std::this_thread::yield();
+    ASSERT_EQ(members.add(members_until(then, 0))->done, 200U);
+    EXPECT_EQ(world.tables.set(kSet).prefixes, 0U);
+    EXPECT_EQ(members.count().value(), 200U);
 }
 
 }  // namespace

@@ -213,7 +213,7 @@ def test_with_nothing_attached(host, command, status, line):
     ("save /nosuch/live.toml", FAILED, "cannot write /nosuch/live.toml: No such file or directory"),
     ("apply --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
     ("try --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
-    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, rule remove, rule move, panic, ban, unban and edits of sets")
+    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, limit, rule remove, rule move, panic, ban, unban and edits of sets")
       for verb in ("confirm", "rollback", "save live.toml")),
     # What is there already, and in another way.
     ("attach eth0 --mode native", CONFLICT, "eth0 is attached without XDP; to change that: fwctl detach eth0"),

@@ -23,7 +23,7 @@ def fw(tmp_path_factory):
 class Fail2ban:
     """A server of its own, in one directory: configuration, socket, pid file, database, and the log that it reads."""
 
-    def __init__(self, folder, netns):
+    def __init__(self, folder, netns, more=""):
         self.folder = folder
         self.log = folder / "auth.log"
         self.log.touch()
@@ -37,7 +37,7 @@ class Fail2ban:
             f"pidfile = {folder}/pid\ndbfile = {folder}/database.sqlite3\ndbpurgeage = 1d\nallowipv6 = auto\n")
         (config / "jail.conf").write_text(
             f"[DEFAULT]\nbackend = polling\nusedns = no\nlogpath = {self.log}\nfilter = guess\nmaxretry = 2\nfindtime = 10m\n"
-            f"bantime = 4s\nenabled = true\naction = fwctl[fwctl='{FWCTL} --netns {netns}']\n\n[guess]\n")
+            f"bantime = 4s\nenabled = true\naction = fwctl[fwctl='{FWCTL} --netns {netns}'{more}]\n\n[guess]\n")
         self.server = subprocess.Popen(["fail2ban-server", "-f", "-c", config, "-s", folder / "socket", "-p", folder / "pid", "start"],
                                        stdout=(folder / "out").open("w"), stderr=subprocess.STDOUT)
         until(lambda: self.client("ping").returncode == 0)
@@ -90,6 +90,21 @@ def test_a_ban_of_fail2ban_ends_without_it(fw, fail2ban):
     until(lambda: members(fw) == {})
 
 
+def test_bans_stay_when_a_jail_stops_if_so_told(fw, fail2ban, tmp_path_factory):
+    """By the words above actionflush."""
+    for more, stays in (("", False), (", actionflush=true", True)):
+        other = Fail2ban(tmp_path_factory.mktemp("other"), fw.netns, more)
+        try:
+            other.client("set", "guess", "bantime", "600")
+            other.client("set", "guess", "banip", "192.0.2.55")
+            until(lambda: "192.0.2.55" in members(fw))
+        finally:
+            other.down()
+        assert ("192.0.2.55" in members(fw)) == stays, other.said()
+        assert "ERROR" not in other.said(), other.said()
+    fw.run("set", "flush", "banned")
+
+
 def test_an_address_can_be_taken_out_through_fail2ban(fw, fail2ban):
     fail2ban.client("set", "guess", "bantime", "600")
     assert fail2ban.client("set", "guess", "banip", "2001:db8::7").stdout.strip() == "1"
@@ -97,6 +112,19 @@ def test_an_address_can_be_taken_out_through_fail2ban(fw, fail2ban):
     fail2ban.client("set", "guess", "unbanip", "2001:db8::7")
     until(lambda: members(fw) == {})
     assert "ERROR" not in fail2ban.said(), fail2ban.said()
+
+
+def test_a_permanent_ban_of_fail2ban_is_one_in_any_set(fw, fail2ban):
+    fw.apply(POLICY.replace("dynamic = true\n", 'dynamic = true\ntimeout = "10m"\n'))
+    try:
+        fail2ban.client("set", "guess", "bantime", "-1")
+        fail2ban.client("set", "guess", "banip", "192.0.2.66")
+        until(lambda: "192.0.2.66" in members(fw) or "ERROR" in fail2ban.said())
+        assert members(fw)["192.0.2.66"] is None, fail2ban.said()
+        fail2ban.client("set", "guess", "unbanip", "192.0.2.66")
+        until(lambda: members(fw) == {})
+    finally:
+        fw.apply(POLICY)
 
 
 # --- CrowdSec ------------------------------------------------------------------------------------
@@ -125,3 +153,21 @@ def test_decisions_of_crowdsec_are_carried_out(fw):
     bouncer(fw, "del", "192.0.2.77", "0", "not there", decision)
     assert set(members(fw, "crowdsec")) == {"2001:db8::/48"} and fw.passes(9)
     bouncer(fw, "frobnicate", ME, expect=2)
+
+
+@pytest.mark.parametrize("lasts", ["0", "0s", "0.5s", "500ms", "999.99ms", "1.5µs", "100ns", "0h0m0.9s", "-3s"])
+def test_a_decision_that_is_over_bans_nobody(fw, lasts):
+    bouncer(fw, "add", "192.0.2.1", lasts, "over", "{}")
+    assert "192.0.2.1" not in members(fw, "crowdsec")
+
+
+def test_values_of_decisions_are_addresses_and_ranges(fw):
+    fw.run("set", "flush", "crowdsec")
+    bouncer(fw, "add", "198.51.100.9/24", "1m0.5s", "list", "{}")
+    assert set(members(fw, "crowdsec")) == {"198.51.100.0/24"}
+    bouncer(fw, "del", "198.51.100.9/24", "1m", "list", "{}")
+    assert members(fw, "crowdsec") == {}
+    for value in ("-", "--help", "--", "", "192.0.2.1 192.0.2.2", "192.0.2.1\n192.0.2.2", "example.net", "192.0.2.300"):
+        for verb in ("add", "del"):
+            bouncer(fw, verb, value, "1h", "odd", "{}", expect=2)
+    assert members(fw, "crowdsec") == {}

@@ -13,7 +13,7 @@ from conftest import until
 from firewall import ATTACH, allow, deny, firewall
 
 ME = "10.9.0.1"  # a, who sends
-FAILED, USAGE, IN_PART = 1, 2, 13
+FAILED, USAGE, CONFLICT, IN_PART = 1, 2, 6, 13
 
 
 def dynamic(name, more=""):
@@ -102,6 +102,9 @@ def test_the_timeout_is_the_sets(fw):
     fw.run("ban", "192.0.2.1")
     fw.run("ban", "192.0.2.2", "--for", "5m")
     left = members(fw)
+    assert fw.run("ban", "192.0.2.3", "--for", "ever").stdout == "banned: 192.0.2.3: 1 added for ever\n"
+    fw.run("ban", "192.0.2.1", "192.0.2.3", "--for", "5m")
+    assert members(fw)["192.0.2.3"] is None
     assert 590 <= left["192.0.2.1"] <= 601 and 290 <= left["192.0.2.2"] <= 301
     assert listed(fw)["timeout"] == 600
 
@@ -120,7 +123,8 @@ def test_one_wrong_line_and_nothing_is_changed(fw):
     done = fw.run("ban", "192.0.2.1", "192.0.2.300", "192.0.2.1/24", expect=USAGE)
     assert '"192.0.2.300" is not an IPv4' in done.stderr and "192.0.2.1/24" in done.stderr
     fw.run("ban", "192.0.2.1", "-", expect=USAGE)
-    fw.run("ban", "192.0.2.1", "--for", "soon", expect=USAGE)
+    done = fw.run("ban", "192.0.2.1", "--for", "soon", expect=USAGE)
+    assert done.stderr == 'fwctl: --for: "soon" is not a duration; write 90s, 10m, 1h, 2d or 1h30m; or ever, or listed\n'
     assert members(fw) == {}
 
 
@@ -163,7 +167,7 @@ def test_a_set_that_is_full_refuses(fw):
     fw.apply(ATTACH + dynamic("banned", "size = 100\n") + deny("banned", "udp/9", 'from = "@banned"\n'))
     text = "\n".join(sorted(addresses(150)))
     done = fw.run("ban", "-", stdin=text, expect=IN_PART)
-    assert 'the set "banned" is full: of 150 members 50 found no room; its size is 100' in done.stderr
+    assert done.stderr == 'fwctl: of 150 members 50 found no room in the set "banned"; its size is 100, and it is full\n'
     assert (listed(fw)["members"], listed(fw)["size"]) == (100, 100)
     fw.run("ban", "192.0.2.0/24", expect=FAILED)
     fw.run("set", "flush", "banned")
@@ -184,6 +188,38 @@ def test_a_set_grows_with_its_size_and_keeps_its_members(fw):
     assert not fw.passes(9)
 
 
+def test_a_size_below_what_a_set_has_is_refused(fw):
+    wanted = addresses(500) | {"10.8.0.0/16", "10.9.0.0/30", ME}
+    small = POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 10\n")
+    fw.run("ban", "-", stdin="\n".join(wanted))
+    memory = listed(fw)["bytes"]
+    assert fw.plan(small) == ["~ set banned: size 65536 -> 10"]
+    for words in (["apply"], ["try", "--for", "5s"]):
+        done = fw.run(*words, fw.file(small), expect=CONFLICT)
+        assert done.stderr.startswith('fwctl: the set "banned" has 503 members, and its size is to be 10: each new one would ')
+    assert listed(fw)["size"] == 65536 and set(members(fw)) == wanted
+    fw.apply(small, "--force")
+    shown = listed(fw)
+    assert (shown["size"], shown["members"]) == (10, 503) and shown["bytes"] < memory
+    fw.run("ban", "192.0.2.1", expect=FAILED)
+    assert set(members(fw)) == wanted and not fw.passes(9)
+    fw.apply(POLICY)
+    fw.run("set", "flush", "banned")
+    fw.run("ban", "-", "--for", "1s", stdin="\n".join(wanted))
+    until(lambda: members(fw) == {})
+    fw.apply(small)  # those whose time is over do not count
+
+
+def test_members_that_would_be_lost_are_told(fw):
+    fw.run("ban", "-", stdin="\n".join(addresses(320)))
+    fixed = ATTACH + '\n[set.banned]\nelements = ["1.2.3.4"]\n' + deny("banned", "udp/9", 'from = "@banned"\n')
+    said = "~ set banned: no longer filled live, its 320 members are lost: +1 -0"
+    assert fw.plan(fixed) == [said]
+    assert "- set banned: filled live, its 320 members are lost" in fw.plan(ATTACH)
+    assert said in fw.apply(fixed).stdout
+    assert fw.plan(POLICY) == ["~ set banned: filled live from now on: +0 -1"]
+
+
 def test_a_feed_takes_the_place_of_all_members(fw):
     fw.run("ban", ME, "10.8.0.0/16")
     wanted = addresses(5000)
@@ -196,6 +232,87 @@ def test_a_feed_takes_the_place_of_all_members(fw):
     fw.apply(POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 10\n"))
     fw.run("set", "replace", "banned", path, expect=USAGE)
     assert set(members(fw)) == {"192.0.2.1"}
+
+
+def test_an_empty_list_is_no_feed(fw):
+    """As when the command before the pipe has failed."""
+    fw.run("ban", ME)
+    for text in ("", "# nothing today\n\n"):
+        for options in ([], ["--dry-run"]):
+            done = fw.run("set", "replace", "@banned", "-", *options, stdin=text, expect=USAGE)
+            assert done.stderr == "fwctl: the list is empty; to empty the set: fwctl set flush banned\n" and done.stdout == ""
+    assert set(members(fw)) == {ME} and not fw.passes(9)
+
+
+def test_a_dry_run_says_what_would_fail(fw):
+    fw.apply(POLICY.replace("dynamic = true\n", "dynamic = true\nsize = 100\n"))
+    big = "\n".join(sorted(addresses(150)))
+    done = fw.run("set", "replace", "banned", "-", "--dry-run", stdin=big, expect=USAGE)
+    assert "the list has 150 members, the set may have 100" in done.stderr and done.stdout == ""
+    for words in (["--dry-run"], []):
+        counts = fw.json("ban", "-", *words, stdin=big + "\n10.8.0.0/16\n", expect=IN_PART)
+        assert (counts["added"], counts["refused"], counts["replaced"]) == (100, 51, 0)
+    assert listed(fw)["refused"] == 51, "what the command refused is counted, too, once"
+    fw.run("set", "flush", "banned")
+    fw.run("ban", "-", "--for", "1h", stdin=big, expect=IN_PART)
+    for words in (["--dry-run"], []):
+        counts = fw.json("ban", "192.0.2.0/24", "192.0.2.1", "192.0.2.2", "--for", "2h", *words, expect=IN_PART)
+        assert (counts["added"], counts["refused"], counts["replaced"]) == (2, 1, 2)
+
+
+def test_members_can_be_kept_over_a_reboot(fw):
+    fw.apply(POLICY.replace("dynamic = true\n", 'dynamic = true\ntimeout = "10m"\n'))
+    fw.run("ban", "192.0.2.1", "10.8.0.0/16", "2001:db8::/32", "--for", "ever")
+    fw.run("ban", "192.0.2.2", "10.7.0.0/16", "2001:db8::1", "--for", "2h")
+    before = members(fw)
+    kept = fw.run("set", "show", "@banned").stdout
+    fw.run("set", "flush", "@banned")
+    assert fw.run("set", "add", "banned", "-", "--for", "listed", stdin=kept).stdout .endswith(": 6 added for as long as listed\n")
+    after = members(fw)
+    assert after.keys() == before.keys() and all(
+        after[one] == before[one] if before[one] is None else before[one] - 60 <= after[one] <= before[one] for one in before)
+    fw.run("set", "replace", "banned", "-", "--for", "listed", stdin="192.0.2.1 5m\n192.0.2.1\n192.0.2.2 1h\n192.0.2.2 2h\n")
+    assert members(fw)["192.0.2.1"] is None and members(fw)["192.0.2.2"] > 7000
+    done = fw.run("set", "add", "banned", "-", "--for", "listed", stdin="192.0.2.1 soon\n", expect=USAGE)
+    assert '<stdin>:1:11: error: "soon" is not a duration' in done.stderr
+    done = fw.run("ban", "192.0.2.1", "--for", "listed", expect=USAGE)
+    assert done.stderr == "fwctl: --for listed needs a list, from a file or from standard input\n"
+
+
+def test_a_block_that_keeps_an_address_in_is_named(fw):
+    fw.run("ban", "10.0.0.0/8", "10.9.0.0/30", ME)
+    note = "  note: 10.9.0.1 stays in the set, by its block {}\n"
+    assert fw.run("unban", ME).stderr == note.format("10.9.0.0/30")
+    done = fw.run("unban", ME)
+    assert done.stdout == "banned: 10.9.0.1: 1 not there\n" and done.stderr == note.format("10.9.0.0/30")
+    assert not fw.passes(9)
+    assert fw.run("unban", ME, "10.9.0.0/30", "--dry-run").stderr == "  note: 10.9.0.0/30 stays in the set, by its block 10.0.0.0/8\n"
+    assert fw.json("unban", "10.9.0.0/30")["covered"] == [{"member": "10.9.0.0/30", "by": "10.0.0.0/8"}]
+    assert fw.run("unban", ME, "10.0.0.0/8").stderr == "" and fw.passes(9)
+
+
+def blocks_in_the_trie(fw):
+    dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", fw.map("members")], capture_output=True, text=True,
+                            check=True, timeout=60).stdout
+    return len(json.loads(dumped))
+
+
+def test_an_edit_tidies_up_behind_killed_ones_of_all_sets(fw):
+    fw.apply(POLICY + dynamic("feed") + deny("feed", "udp/10", 'from = "@feed"\n'))
+    numbers = random.Random(5)
+    text = "".join(f"10.{i // 256}.{i % 256}.0/24\n" for i in range(20_000))
+    path = fw.file(text, "feed.txt")
+    left_behind = 0
+    for _ in range(6):
+        process = subprocess.Popen(fw.command("set", "replace", "feed", path), stdout=subprocess.DEVNULL)
+        time.sleep(numbers.uniform(0.02, 0.15))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        left_behind += blocks_in_the_trie(fw) not in (0, 20_000)
+        fw.run("ban", "192.0.2.1")
+        assert blocks_in_the_trie(fw) == listed(fw, "feed")["members"]
+    assert left_behind > 0, "no turn showed anything"
+    fw.apply(POLICY)
 
 
 @pytest.mark.parametrize("what", ["ban", "replace"])
@@ -260,7 +377,7 @@ def test_questions_ban_nobody(fw):
     assert members(fw) == {} and listed(fw) == before
     # The tests of a policy have sets of their own, in which they ban.
     packet = f"udp 198.51.100.7:40000 > {fw.ADDRESS}:12 on wan"
-    tests = f'\n[[test]]\npacket = "{packet}"\nexpect = "allow"\n[[test]]\npacket = "{packet}"\nrepeat = 2\nexpect = "deny"\n'
+    tests = f'\n[[test]]\npacket = "{packet}"\nexpect = "allow"\n[[test]]\npacket = "{packet}"\nrepeat = 20\nexpect = "deny"\nbecause = "banned"\n'
     fw.apply(BANNING + tests)
     assert members(fw) == {}
 

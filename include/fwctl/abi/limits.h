@@ -44,7 +44,7 @@ enum {
 	FW_FLOW_PAGES = 256,	     /* half of them for a table, half for the one that takes its place */
 
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
-	FW_MAX_MEMBERS = 1 << 20, /* prefixes of all dynamic sets together */
+	FW_MAX_MEMBERS = 1 << 22, /* prefixes of all dynamic sets together; a set is replaced beside itself */
 
 	FW_MAX_VLAN_TAGS = 2, /* tags that are looked through; a third is judged by `vlan-depth` */
 	FW_MAX_EXTENSION_HEADERS =

@@ -170,8 +170,7 @@ TEST(LimitWords, SayWhatIsMissingOrWrong) {
               "limit what? name a service such as icmp or tcp/22, or any for every packet");
     EXPECT_EQ(limit("tcp/22"),
               "limit to what? write a rate behind the services: fwctl limit tcp/22 10/minute per source");
-    EXPECT_EQ(limit("tcp/22 10/second 5/second"),
-              "\"rate\" is there twice; one \"rate\" takes several of them");
+    EXPECT_EQ(limit("tcp/22 10/second 5/second"), "\"5/second\" is a second rate; a limit takes one");
     EXPECT_EQ(
         limit("tcp/22 10/second tcp/80"),
         "\"tcp/80\" is no part of a rate; behind 10/second stand burst 20, packets or bytes, and per source");

@@ -45,6 +45,27 @@ TEST(Feed, IsReadAsItIsPublished) {
     EXPECT_EQ(list.diagnostics, "");
 }
 
+TEST(Feed, MaySayHowLongEachEntryStays) {
+    const std::string text =
+        "192.0.2.0/24       1h30m\n192.0.2.1-192.0.2.2 5s ; both\n2001:db8::1\n192.0.2.9 # for ever\n";
+    Diagnostics diagnostics({Source{"list.txt", text}});
+    std::vector<std::pair<std::string, int>> read;
+    for (const TimedPrefix& entry : read_timed_feed_lines(diagnostics, 0))
+        read.emplace_back(prefix_words({entry.prefix}).front(), entry.lasts.count());
+    EXPECT_EQ(read, (std::vector<std::pair<std::string, int>>{{"192.0.2.0/24", 5400},
+                                                              {"192.0.2.1", 5},
+                                                              {"192.0.2.2", 5},
+                                                              {"2001:db8::1", 0},
+                                                              {"192.0.2.9", 0}}));
+    EXPECT_EQ(diagnostics.render(), "");
+
+    Diagnostics wrong({Source{"list.txt", "192.0.2.1 5s\n192.0.2.2 soon\nfoo 5s\n"}});
+    EXPECT_EQ(read_timed_feed_lines(wrong, 0).size(), 1U);
+    EXPECT_EQ(wrong.errors(), 2U);
+    EXPECT_NE(wrong.render().find("list.txt:2:11: error: \"soon\" is not a duration"), std::string::npos)
+        << wrong.render();
+}
+
 TEST(Feed, MayBeEmpty) {
     for (const char* text : {"", "\n", "; nothing\n", " \t\r\n", "#"}) {
         EXPECT_TRUE(read(text).words.empty());
