@@ -217,8 +217,9 @@ __noinline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct fw_flow_roo
 }
 
 /*
- * The flow of the packet, when it is known: its state, and FW_FOUND_PROXIED. 0: it is not. Who does not get
- * the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first packet of one.
+ * The flow of the packet, when it is known: its state, and of FW_FOUND_* what applies. 0: it is not. Who does
+ * not get the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first packet of
+ * one.
  */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation)
@@ -227,7 +228,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	struct fw_flow *flow;
 	bool is_proven = false;
 	__u32 tag, way, sender;
-	__u8 state = 0, proxied = 0;
+	__u8 state = 0, beside = 0;
 	__u64 hash;
 
 	if (!table || !room || !generation)
@@ -251,13 +252,11 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		flow = &room->flow;
 	}
 	if (room->following.recalls) {
-		state = FW_STATE_ESTABLISHED;
-		if (flow->flags & FW_FLOW_PROXIED)
-			state = fw_recall_proxied(flow, room);
+		state = fw_recall_state(flow, room);
 		goto out;
 	}
 	if (flow->flags & FW_FLOW_PROXIED) {
-		proxied = FW_FOUND_PROXIED;
+		beside = FW_FOUND_PROXIED;
 		if (!fw_meet_proxied(flow, room, &state))
 			goto out;
 	}
@@ -265,6 +264,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		state = fw_follow_one_way(flow, &room->following, generation);
 	else
 		state = fw_follow_flow(flow, &room->following, generation, &is_proven);
+	beside |= fw_found_beside(flow, &room->following, state);
 	sender = room->following.sender;
 	asm volatile("" : "+r"(sender));
 	room->verdict = flow->verdicts[sender & 1];
@@ -276,7 +276,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 		fw_confirm(bucket, way, tag, room->following.now);
 out:
 	fw_unlock(&bucket->lock);
-	return state ? state | proxied : 0;
+	return state ? state | beside : 0;
 }
 
 /* A new flow, or what is noted of a first fragment, in a way for new ones. It may be there already. */
