@@ -30,10 +30,11 @@ bool is_reason_name(std::string_view name) {
 
 std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state) {
     using policy::Action;
-    // Also where TC answers in place of the program that was asked.
-    const bool answers = reason.number == FW_REASON_SYN_COOKIE ||
-                         reason.number == FW_REASON_SYNPROXY_FAILED ||
-                         (reason.number == FW_REASON_RULE_SYNPROXY && state == FW_STATE_NEW);
+    // Also where TC answers in place of the program that was asked: an ACK that is no part of its flow goes
+    // there too, where that was not answered yet.
+    const bool answers =
+        reason.number == FW_REASON_SYN_COOKIE || reason.number == FW_REASON_SYNPROXY_FAILED ||
+        (reason.number == FW_REASON_RULE_SYNPROXY && (state == FW_STATE_NEW || state == FW_STATE_INVALID));
     const bool says_more =
         rule != nullptr && (rule->action == Action::kReject || rule->action == Action::kRedirect ||
                             (rule->action == Action::kSynproxy && answers));

@@ -74,6 +74,28 @@ Found check_redirect(const Rule& rule) {
     return std::nullopt;
 }
 
+// A rule with action synproxy has to match a client's SYN, the ACK that brings its cookie, and what follows.
+Found check_handshake(const Rule& rule) {
+    struct Parts {
+        std::string_view key;
+        Field field;
+        std::string_view reason;
+    };
+    constexpr std::array kParts = {
+        Parts{"flags", Field::kTcpFlags, "SYNs and the ACKs that answer them differ in their flags"},
+        Parts{"state", Field::kState, "it looks itself at what is part of a connection and what opens one"},
+        Parts{"length", Field::kLength, "SYNs and the ACKs that answer them differ in length"},
+        Parts{"fragment", Field::kFragment, "it takes whole segments alone"},
+    };
+    for (const Parts& part : kParts) {
+        if (find_field(rule, part.field) != nullptr) {
+            return Contradiction{part.key, fmt::format("synproxy does not go with \"{}\": {}; leave it out",
+                                                       part.key, part.reason)};
+        }
+    }
+    return std::nullopt;
+}
+
 Found check_synproxy(const Rule& rule) {
     if (rule.action != Action::kSynproxy) {
         return std::nullopt;
@@ -93,7 +115,7 @@ Found check_synproxy(const Rule& rule) {
     if (rule.ban) {
         return Contradiction{"ban", "synproxy bans nobody: who has sent a SYN is not known"};
     }
-    return std::nullopt;
+    return check_handshake(rule);
 }
 
 Found check_ban(const Rule& rule) {

@@ -1,7 +1,6 @@
 // Action synproxy: the handshake with a client frame by frame, and the translation of what follows, compared
 // with frames that the packet builder makes by itself. The cookie is the kernel's: what is asked of it is
 // that it is taken back, and that no other number is.
-#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -13,85 +12,16 @@
 
 #include "engine/hooks.h"
 #include "kernel/probe.h"
-#include "packet_builder.h"
-#include "policy/service.h"
-#include "program_runner.h"
+#include "synproxy_fixture.h"
 
 namespace fwctl::testing {
 namespace {
-
-constexpr int kXdpDrop = 1;
-constexpr int kXdpTx = 3;
-constexpr int kTcPass = -1;
-constexpr int kTcShot = 2;
-constexpr int kTcRedirect = 7;
-
-constexpr std::uint32_t kClientStart = 0x10000000;
-constexpr std::uint32_t kServerStart = 0xfffffff0;  // so that numbers go around
-constexpr std::uint32_t kClientTime = 7000;
-constexpr std::uint32_t kServerTime = 0xffffff00;
-constexpr std::uint8_t kClientScale = 9;
-constexpr std::uint8_t kServerScale = 6;
-constexpr std::uint8_t kOurScale = 7;
-
-struct Family {
-    const char* name;
-    bool is_ipv6;
-    std::size_t link;  // bytes in front of the TCP header
-};
-constexpr Family kFamilies[] = {{"IPv4", false, 14 + 20}, {"IPv6", true, 14 + 40}};
-
-void put(Bytes& to, std::uint32_t number) {
-    for (const int shift : {24, 16, 8, 0}) to.push_back(static_cast<std::uint8_t>(number >> shift));
-}
-
-std::uint32_t word(const Bytes& frame, std::size_t at) {
-    return static_cast<std::uint32_t>(frame[at]) << 24 | static_cast<std::uint32_t>(frame[at + 1]) << 16 |
-           static_cast<std::uint32_t>(frame[at + 2]) << 8 | frame[at + 3];
-}
-
-// MSS, SACK permitted with a timestamp, scale: what Linux sends, in its order.
-Bytes syn_options(std::uint16_t mss, bool sack, std::optional<std::pair<std::uint32_t, std::uint32_t>> times,
-                  std::optional<std::uint8_t> scale) {
-    Bytes options = {2, 4, static_cast<std::uint8_t>(mss >> 8), static_cast<std::uint8_t>(mss)};
-    if (times) {
-        const Bytes before = sack ? Bytes{4, 2, 8, 10} : Bytes{1, 1, 8, 10};
-        options.insert(options.end(), before.begin(), before.end());
-        put(options, times->first);
-        put(options, times->second);
-    }
-    if (scale) options.insert(options.end(), {1, 3, 3, *scale});
-    return options;
-}
 
 std::uint16_t own_mss(bool is_ipv6) {
     std::ifstream file("/sys/class/net/lo/mtu");  // the interface of BPF_PROG_TEST_RUN
     int mtu = 0;
     file >> mtu;
     return static_cast<std::uint16_t>(std::min(mtu - (is_ipv6 ? 60 : 40), 65535 - 60));
-}
-
-policy::Rule synproxy() {
-    policy::Rule rule;
-    rule.name = "web";
-    rule.action = policy::Action::kSynproxy;
-    rule.services = {policy::parse_service("tcp/80").value()};
-    rule.direction = policy::Direction::kIn;
-    return rule;
-}
-
-Packet to_server(const Family& family, const Packet& link = ethernet()) {
-    if (family.is_ipv6) return link / ipv6();
-    return link / ipv4({.ttl = 61, .id = 0, .dont_fragment = true});
-}
-
-// As we answer, and as the server's packets leave.
-Packet to_client(const Family& family, const std::optional<Vlan>& tag = {}) {
-    Packet link = ethernet({.destination = "02:00:00:00:00:01", .source = "02:00:00:00:00:02"});
-    if (tag) link = link / vlan(*tag);
-    if (family.is_ipv6) return link / ipv6({.source = "2001:db8::2", .destination = "2001:db8::1"});
-    return link /
-           ipv4({.source = "198.51.100.1", .destination = "192.0.2.1", .id = 0, .dont_fragment = true});
 }
 
 class Synproxy : public ::testing::TestWithParam<Hook> {
@@ -144,10 +74,6 @@ protected:
 
 INSTANTIATE_TEST_SUITE_P(Hooks, Synproxy, ::testing::Values(Hook::kXdp, Hook::kTcIn),
                          [](const auto& hook) { return hook.param == Hook::kXdp ? "Xdp" : "TcIn"; });
-
-constexpr std::uint32_t time_of(std::uint16_t mss, bool sack, std::uint8_t scale) {
-    return static_cast<std::uint32_t>(mss) << 16 | (sack ? 16U : 0U) | scale;
-}
 
 TEST_P(Synproxy, ASynIsAnsweredWithWhatItOffers) {
     for (const Family& family : kFamilies) {
@@ -211,128 +137,7 @@ TEST_P(Synproxy, SomePacketsAreNotAnswered) {
                    "a first fragment");
 }
 
-// The server's side: two attachments on the same flows, at the client's side and at the server's.
-class Translation : public ::testing::TestWithParam<Family> {
-protected:
-    void SetUp() override {
-        auto loaded = ProgramRunner::load(Hook::kTcIn, FW_LINK_ETHERNET);
-        ASSERT_TRUE(loaded) << loaded.error().message;
-        runner_.emplace(std::move(*loaded));
-        policy::Policy policy;
-        policy.rules = {synproxy()};
-        ASSERT_TRUE(runner_->set_policy(policy));
-        engine::State state = runner_->state();
-        slot_ = state.attachments.front().slot;
-        engine::Attachment server = state.attachments.front();
-        server.slot = slot_ + 1;
-        state.attachments.push_back(server);
-        ASSERT_TRUE(runner_->store().publish(state));
-        open(out_, kernel::ProgramKind::kTcOut, slot_);
-        open(server_in_, kernel::ProgramKind::kTcIn, slot_ + 1);
-        open(server_out_, kernel::ProgramKind::kTcOut, slot_ + 1);
-    }
-
-    void open(std::optional<kernel::Object>& object, kernel::ProgramKind kind, std::uint32_t slot) {
-        kernel::ProgramConfig config;
-        config.slot = slot;
-        config.tracing = true;
-        config.proxies = true;
-        auto made = kernel::Object::open(kind, config, runner_->store().paths());
-        ASSERT_TRUE(made) << made.error().message;
-        object.emplace(std::move(*made));
-        const auto ready = object->load();
-        ASSERT_TRUE(ready) << ready.error().message;
-    }
-
-    static RunResult run(const kernel::Object& object, const Bytes& frame) {
-        RunResult result;
-        result.frame.resize(frame.size() + 256);
-        bpf_test_run_opts options{};
-        options.sz = sizeof(options);
-        options.data_in = frame.data();
-        options.data_size_in = static_cast<std::uint32_t>(frame.size());
-        options.data_out = result.frame.data();
-        options.data_size_out = static_cast<std::uint32_t>(result.frame.size());
-        EXPECT_EQ(bpf_prog_test_run_opts(object.program_fd(), &options), 0);
-        result.action = static_cast<int>(options.retval);
-        result.frame.resize(options.data_size_out);
-        result.trace = object.trace().value();
-        return result;
-    }
-
-    RunResult from_client(const Bytes& frame) {
-        auto result = runner_->run(frame);
-        EXPECT_TRUE(result) << result.error().message;
-        return std::move(*result);
-    }
-
-    Bytes client_frame(const Tcp& segment, std::size_t octets = 0) const {
-        return to_server(GetParam()) / tcp(segment) / payload(octets);
-    }
-    Bytes server_frame(Tcp segment, std::size_t octets = 0) const {
-        segment.source = 80;
-        segment.destination = 40000;
-        return to_client(GetParam()) / tcp(segment) / payload(octets);
-    }
-
-    // The SYN; answers with the cookie.
-    std::uint32_t ask(const Bytes& options) {
-        const RunResult result = from_client(client_frame({.sequence = kClientStart, .options = options}));
-        EXPECT_EQ(result.trace.reason, FW_REASON_SYN_COOKIE);
-        return word(result.frame, GetParam().link + 4);
-    }
-
-    // The ACK, which becomes the SYN to the server.
-    void expect_syn(std::uint32_t sequence, std::uint32_t cookie, const Bytes& options, std::size_t octets,
-                    std::uint16_t window, const Bytes& syn) {
-        const RunResult result = from_client(client_frame({.sequence = sequence,
-                                                           .acknowledgement = cookie + 1,
-                                                           .flags = kAck,
-                                                           .window = 100,
-                                                           .options = options},
-                                                          octets));
-        EXPECT_EQ(result.trace.reason, FW_REASON_COOKIE_ACCEPTED);
-        EXPECT_EQ(result.action, kTcPass);
-        EXPECT_EQ(result.frame, client_frame({.sequence = kClientStart, .window = window, .options = syn}))
-            << "from " << sequence << " with " << octets << " octets";
-    }
-
-    static Bytes times(std::uint32_t own, std::uint32_t echo) {
-        Bytes options = {1, 1, 8, 10};
-        put(options, own);
-        put(options, echo);
-        return options;
-    }
-
-    // Up to the server's SYN-ACK, which is seen where it comes in from the server: that opens the flow.
-    void open_connection(std::optional<std::uint8_t> server_scale = kServerScale) {
-        cookie_ = ask(syn_options(1400, true, std::pair(kClientTime, 0U), kClientScale));
-        given_ = time_of(1400, true, kClientScale);
-        expect_syn(kClientStart + 1, cookie_, times(kClientTime + 1, given_), 0, 100U << kClientScale,
-                   syn_options(1400, true, std::pair(kClientTime + 1, 0U), kClientScale));
-        const RunResult seen = run(
-            *server_in_,
-            server_frame(
-                {.sequence = kServerStart,
-                 .acknowledgement = kClientStart + 1,
-                 .flags = kSyn | kAck,
-                 .window = 65000,
-                 .options = syn_options(1460, true, std::pair(kServerTime, kClientTime + 1), server_scale)}));
-        ASSERT_EQ(seen.action, kTcPass);
-        shift_ = cookie_ - kServerStart;
-        time_shift_ = given_ - kServerTime;
-    }
-
-    std::optional<ProgramRunner> runner_;
-    std::optional<kernel::Object> out_;
-    std::optional<kernel::Object> server_in_;
-    std::optional<kernel::Object> server_out_;
-    std::uint32_t slot_ = 0;
-    std::uint32_t cookie_ = 0;
-    std::uint32_t given_ = 0;  // the timestamp that the client got
-    std::uint32_t shift_ = 0;
-    std::uint32_t time_shift_ = 0;
-};
+class Translation : public ProxiedConnection {};
 
 INSTANTIATE_TEST_SUITE_P(Families, Translation, ::testing::ValuesIn(kFamilies),
                          [](const auto& family) { return family.param.name; });
@@ -341,13 +146,13 @@ TEST_P(Translation, AnAckWithACookieBecomesTheClientsSyn) {
     const Bytes options = syn_options(1400, true, std::pair(kClientTime, 0U), kClientScale);
     const std::uint32_t cookie = ask(options);
     const Bytes syn = syn_options(1400, true, std::pair(kClientTime + 1, 0U), kClientScale);
-    const Bytes stamps = times(kClientTime + 1, time_of(1400, true, kClientScale));
-    expect_syn(kClientStart + 1, cookie, stamps, 0, 51200, syn);
+    const Bytes stamped = stamps(kClientTime + 1, time_of(1400, true, kClientScale));
+    expect_syn(kClientStart + 1, cookie, stamped, 0, 51200, syn);
     // The client asks whether the window is open: with the number before, and with an octet behind the
     // window.
-    expect_syn(kClientStart, cookie, stamps, 0, 51200, syn);
-    expect_syn(kClientStart + 1, cookie, stamps, 1, 51200, syn);
-    expect_syn(kClientStart + 1, cookie, stamps, 1000, 51200, syn);
+    expect_syn(kClientStart, cookie, stamped, 0, 51200, syn);
+    expect_syn(kClientStart + 1, cookie, stamped, 1, 51200, syn);
+    expect_syn(kClientStart + 1, cookie, stamped, 1000, 51200, syn);
 }
 
 // The kernel's tables of sizes (net/ipv4/syncookies.c, net/ipv6/syncookies.c). Behind a change of the minute
@@ -484,23 +289,23 @@ TEST_P(Translation, AServerThatDoesNotScaleGetsWholeWindows) {
                        .acknowledgement = cookie_ + 1,
                        .flags = kAck,
                        .window = window,
-                       .options = times(kClientTime, given_)};
+                       .options = stamps(kClientTime, given_)};
         const RunResult there = from_client(client_frame(segment));
         segment.acknowledgement -= shift_;
         segment.window =
             static_cast<std::uint16_t>(std::min(0xffffU, static_cast<unsigned>(window) << kClientScale));
-        segment.options = times(kClientTime, given_ - time_shift_);
+        segment.options = stamps(kClientTime, given_ - time_shift_);
         EXPECT_EQ(there.frame, client_frame(segment)) << window;
     }
     Tcp back = {.sequence = kServerStart + 1,
                 .acknowledgement = kClientStart + 1,
                 .flags = kAck,
                 .window = 65535,
-                .options = times(kServerTime, kClientTime)};
+                .options = stamps(kServerTime, kClientTime)};
     const RunResult here = run(*out_, server_frame(back));
     back.sequence += shift_;
     back.window = 65535 >> kOurScale;
-    back.options = times(given_, kClientTime);
+    back.options = stamps(given_, kClientTime);
     EXPECT_EQ(here.frame, server_frame(back));
 }
 

@@ -192,6 +192,35 @@ def test_what_is_lost_on_the_way_to_the_server_is_sent_again(router, lost):
     assert curl(bed, SERVER[6]) == 0
 
 
+@every_way
+def test_a_client_learns_how_narrow_the_way_to_the_server_is(router):
+    """It was told of larger segments than fit there: path MTU discovery, by errors that this host sends."""
+    bed = router.bed
+    for role, interface in (("fw", "out0"), ("server", "eth0")):
+        bed.check(role, "ip", "link", "set", interface, "mtu", "1300")
+    router.apply('in = "deny"', synproxy('"tcp/9000"'))
+    with served(bed, "server", 9000, 2):
+        for family in FAMILIES:
+            ask(bed, SERVER[family], 9000, 3_000_000)
+            assert " mtu 1300" in bed.check("client", "ip", "route", "get", SERVER[family])
+    assert router.counted("synproxy-failed") == 0
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@every_way
+def test_a_syn_that_nobody_answered_is_no_way_past_it(router, family):
+    """Another rule has let the first one in, and it was lost; the next ones are answered, and their client connects."""
+    bed = router.bed
+    few = '[[rule]]\nname = "few"\nservice = "tcp/80"\nrate = "under 1/hour burst 1"\naction = "allow"\non = "in0"\n'
+    router.apply('in = "deny"', few + synproxy())
+    syn = "add rule inet t c tcp flags & (syn | ack) == syn"
+    bed.check("server", "nft", "add table inet t; add chain inet t c { type filter hook prerouting priority -300; }; "
+              f"{syn} limit rate over 1/hour burst 1 packets accept; {syn} drop")
+    assert curl(bed, SERVER[family]) == 0
+    assert router.counted("syn-cookie") == 1 and router.counted("cookie-accepted") == 1
+    assert accepted(router, "server") == 1
+
+
 @by_tc
 def test_rules_before_it_decide(router):
     bed = router.bed

@@ -43,6 +43,8 @@ enum fw_packet_flags {
 	FW_PACKET_L4 = 1 << 0,	    /* ports or ICMP type and code are valid */
 	FW_PACKET_OPENS = 1 << 1,   /* the first of its flow: it is in the table once it was let pass */
 	FW_PACKET_PROXIED = 1 << 2, /* its connection was opened by action synproxy */
+	/* Invalid, and sent by who has opened a flow that nobody has answered: it may bring a cookie. */
+	FW_PACKET_UNANSWERED = 1 << 3,
 };
 
 enum { FW_NO_VLAN = 4096 };

@@ -102,9 +102,8 @@ static __always_inline int fw_look_up_busy(struct fw_flow_bucket *bucket, struct
 
 /*
  * The flow of the packet, when it is in the table (in_old: in the one that its flows are moved from): its
- * state, and FW_FOUND_PROXIED. 0: it is not.
- * Who does not get the lock is invalid: no rule lets it in as part of a flow, nor takes it for the first
- * packet of one.
+ * state, and of FW_FOUND_* what applies. 0: it is not. Who does not get the lock is invalid: no rule lets it
+ * in as part of a flow, nor takes it for the first packet of one.
  */
 __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow_room *room,
 			       const struct fw_generation *generation, __u32 in_old)

@@ -71,7 +71,8 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 	int action = FW_HAND_ON;
 
 	/* What a rule with action synproxy lets nobody open needs no answer. */
-	if (decision->reason == FW_REASON_RULE_SYNPROXY && packet->state == FW_STATE_INVALID) {
+	if (decision->reason == FW_REASON_RULE_SYNPROXY && packet->state == FW_STATE_INVALID &&
+	    !(packet->flags & FW_PACKET_UNANSWERED)) {
 		decision->reason = FW_REASON_COOKIE_INVALID;
 		action = FW_DECIDED;
 	} else if (fw_ctx_may_rewrite() || !fw_hands_on) {

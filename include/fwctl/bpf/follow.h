@@ -134,25 +134,26 @@ static __always_inline int fw_meet_flow(struct fw_flow *flow, struct fw_flow_roo
 					const struct fw_generation *generation, bool *is_over,
 					bool *is_proven)
 {
-	__u8 state = 0, proxied = 0;
+	__u8 state = 0, beside = 0;
 	__u32 sender;
 
 	if (room->following.recalls)
-		return flow->flags & FW_FLOW_PROXIED ? fw_recall_proxied(flow, room) : FW_STATE_ESTABLISHED;
+		return fw_recall_state(flow, room);
 	if (flow->flags & FW_FLOW_PROXIED) {
-		proxied = FW_FOUND_PROXIED;
+		beside = FW_FOUND_PROXIED;
 		if (!fw_meet_proxied(flow, room, &state))
-			return state ? state | proxied : 0;
+			return state ? state | beside : 0;
 	}
 	if (fw_sees_one_way(generation))
 		state = fw_follow_one_way(flow, &room->following, generation);
 	else
 		state = fw_follow_flow(flow, &room->following, generation, is_proven);
+	beside |= fw_found_beside(flow, &room->following, state);
 	sender = room->following.sender;
 	asm volatile("" : "+r"(sender));
 	room->verdict = flow->verdicts[sender & 1];
 	*is_over = !state;
-	return state ? state | proxied : 0;
+	return state ? state | beside : 0;
 }
 
 #endif

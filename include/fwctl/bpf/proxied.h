@@ -14,13 +14,33 @@
 #include "fwctl/bpf/tcp.h"
 
 /* What fw_look_up_flow() answers beside the state. */
-enum { FW_FOUND_PROXIED = 0x80 };
+enum { FW_FOUND_PROXIED = 0x80, FW_FOUND_UNANSWERED = 0x40 };
 
 static __always_inline void fw_put_state(struct fw_packet *packet, int found)
 {
-	packet->state = found & ~FW_FOUND_PROXIED;
+	packet->state = found & ~(FW_FOUND_PROXIED | FW_FOUND_UNANSWERED);
 	if (found & FW_FOUND_PROXIED)
 		packet->flags |= FW_PACKET_PROXIED;
+	if (found & FW_FOUND_UNANSWERED)
+		packet->flags |= FW_PACKET_UNANSWERED;
+}
+
+/* Whether the packet is of who has opened a flow that nobody has answered. */
+static __always_inline bool fw_is_unanswered(const struct fw_flow *flow, const struct fw_following *following)
+{
+	return !(flow->flags & (FW_FLOW_ANSWERED | FW_FLOW_PROXIED)) &&
+	       following->sender == (flow->flags & FW_FLOW_OPENED_BY_SECOND);
+}
+
+/*
+ * Such a flow is no proof of anything: SYNs of its opener are answered with cookies, and the ACK with one,
+ * which is none of the flow's, opens the connection in its place. Until then it stays: anybody can forge a
+ * SYN. Called with the state that the packet has.
+ */
+static __always_inline __u8 fw_found_beside(const struct fw_flow *flow, const struct fw_following *following,
+					    __u8 state)
+{
+	return state == FW_STATE_INVALID && fw_is_unanswered(flow, following) ? FW_FOUND_UNANSWERED : 0;
 }
 
 /* For the stages behind. */
@@ -93,13 +113,22 @@ static __always_inline bool fw_meet_proxied(struct fw_flow *flow, struct fw_flow
 	return follows;
 }
 
-/* What a packet was found to be that is here for the second time: the state, and FW_FOUND_PROXIED. */
+/* What a packet is to its flow that is here for the second time: the state, and FW_FOUND_PROXIED. */
 static __always_inline __u8 fw_recall_proxied(const struct fw_flow *flow, struct fw_flow_room *room)
 {
 	fw_copy_proxy(flow, room);
 	if (room->is_opening && room->from_client && fw_is_at_client(room))
 		return 0;
-	return FW_STATE_ESTABLISHED | FW_FOUND_PROXIED;
+	return (room->following.is_error ? FW_STATE_RELATED : FW_STATE_ESTABLISHED) | FW_FOUND_PROXIED;
+}
+
+static __always_inline __u8 fw_recall_state(const struct fw_flow *flow, struct fw_flow_room *room)
+{
+	if (flow->flags & FW_FLOW_PROXIED)
+		return fw_recall_proxied(flow, room);
+	if (room->following.is_error)
+		return FW_STATE_RELATED;
+	return fw_is_unanswered(flow, &room->following) ? FW_STATE_NEW : FW_STATE_ESTABLISHED;
 }
 
 #endif

@@ -175,6 +175,7 @@ static __always_inline void fw_make_proxied(struct fw_flow_room *flows, const st
 	flow->proxy.cookie = room->cookie;
 	flow->proxy.time = options->echo;
 	flow->proxy.window = bpf_ntohs(tcp->window);
+	flow->slot = fw_slot;
 	flow->proxy.slot = fw_slot;
 	flow->proxy.client_scale = options->scale;
 	if (options->time_at)
@@ -183,7 +184,32 @@ static __always_inline void fw_make_proxied(struct fw_flow_room *flows, const st
 		flow->proxy.flags |= FW_PROXY_SCALED;
 }
 
-/* Among the confirmed ones: who brings a cookie has got it. One that is there has not come to be. */
+/*
+ * Whether a connection that a cookie opens takes the place of this one: another processor may have let it
+ * come to be since it was looked up.
+ */
+static __always_inline bool fw_gives_way(const struct fw_flow *flow, __u32 now)
+{
+	return fw_is_expired(flow, now) || flow->flags & FW_FLOW_OPENING ||
+	       !(flow->flags & (FW_FLOW_PROXIED | FW_FLOW_ANSWERED));
+}
+
+/* A way among the confirmed ones, as who brings a cookie has got it. `way`: where its key is now. */
+static __always_inline __u32 fw_find_proxied_way(struct fw_flow_bucket *bucket, __u32 way, __u32 now)
+{
+	__u32 to;
+
+	if (way < FW_FLOW_CONFIRMED)
+		return way;
+	to = fw_find_confirmed_way(bucket, now);
+	if (to == FW_NO_WAY)
+		return way == FW_NO_WAY ? fw_take_new_way(bucket, FW_IN, now, fw_slot) : way;
+	if (way != FW_NO_WAY)
+		fw_set_tag(bucket, way, 0);
+	return to;
+}
+
+/* False: there is a connection already, or no way in. */
 __noinline int fw_insert_proxied(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now)
 {
 	struct fw_flow_counts *counts = fw_flow_counts_here();
@@ -203,12 +229,13 @@ __noinline int fw_insert_proxied(const struct fw_flow_table *table, const struct
 		return false;
 	}
 	way = fw_find_way(bucket, &flow->key, tag);
-	if (way == FW_NO_WAY) {
-		counts->opened++;
-		way = fw_find_confirmed_way(bucket, now);
+	if (way != FW_NO_WAY && !fw_gives_way(fw_flow_at(bucket, way), now)) {
+		fw_unlock(&bucket->lock);
+		return false;
 	}
 	if (way == FW_NO_WAY)
-		way = fw_take_new_way(bucket, FW_IN, now, fw_slot);
+		counts->opened++;
+	way = fw_find_proxied_way(bucket, way, now);
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	bucket->flows[way] = *flow;

@@ -198,8 +198,12 @@ __noinline int fw_translate(fw_ctx *ctx, const struct fw_packet *packet, struct 
 		return -FW_REASON_SYNPROXY_FAILED;
 	if (fw_is_error_for_server(flows, packet, direction))
 		return fw_ctx_translates() ? fw_translate_error(ctx, packet, room) : FW_HAND_ON;
-	/* At other attachments the numbers are the server's; they must come past ours by TC. */
-	if (flows->proxy.slot != fw_slot || flows->from_client != (direction == FW_IN))
+	/*
+	 * At other attachments the numbers are the server's; they must come past ours by TC. What errors to
+	 * the client quote has the client's own number, which nobody has changed.
+	 */
+	if (flows->following.is_error || flows->proxy.slot != fw_slot ||
+	    flows->from_client != (direction == FW_IN))
 		return fw_ctx_translates() ? FW_TO_KERNEL : FW_HAND_ON;
 	if (!fw_ctx_translates())
 		return fw_hands_on ? FW_HAND_ON : -FW_REASON_SYNPROXY_FAILED;

@@ -66,7 +66,7 @@ TEST(FindContradiction, SynproxyIsForTcpThatComesIn) {
         return found(more);
     };
     EXPECT_EQ(synproxy({{"service", {"tcp/80", "tcp/443"}}}), "");
-    EXPECT_EQ(synproxy({{"service", {"tcp"}}, {"direction", {"in"}}, {"state", {"new"}}}), "");
+    EXPECT_EQ(synproxy({{"service", {"tcp"}}, {"direction", {"in"}}, {"sport", {"1024-65535"}}}), "");
     EXPECT_EQ(synproxy({}), "action: synproxy is for TCP; add service = \"tcp/443\", or another one");
     EXPECT_EQ(synproxy({{"service", {"tcp/53", "udp/53"}}}),
               "action: synproxy is for TCP, which udp/53 is not");
@@ -77,6 +77,31 @@ TEST(FindContradiction, SynproxyIsForTcpThatComesIn) {
                         rule.ban = Ban{"banned", {}};
                     }),
               "ban: synproxy bans nobody: who has sent a SYN is not known");
+}
+
+// SYN, ACK and data are matched by the same rule: what tells them apart would lock every client out.
+TEST(FindContradiction, SynproxyMatchesTheWholeHandshake) {
+    const auto with = [](const std::string& key, const std::vector<std::string>& words) {
+        return found({{"action", {"synproxy"}}, {"service", {"tcp/80"}}, {key, words}});
+    };
+    const std::string flags =
+        "flags: synproxy does not go with \"flags\": SYNs and the ACKs that answer them differ in their "
+        "flags; "
+        "leave it out";
+    EXPECT_EQ(with("flags", {"syn+!ack"}), flags);
+    EXPECT_EQ(with("flags", {"syn", "ack"}), flags);
+    const std::string state =
+        "state: synproxy does not go with \"state\": it looks itself at what is part of a connection and "
+        "what "
+        "opens one; leave it out";
+    EXPECT_EQ(with("state", {"new"}), state);
+    EXPECT_EQ(with("state", {"established", "new"}), state);
+    EXPECT_EQ(with("length", {"40-60"}),
+              "length: synproxy does not go with \"length\": SYNs and the ACKs that answer them differ in "
+              "length; leave it out");
+    EXPECT_EQ(
+        with("fragment", {"first"}),
+        "fragment: synproxy does not go with \"fragment\": it takes whole segments alone; leave it out");
 }
 
 TEST(FindContradiction, FieldsNeedTheirProtocols) {
