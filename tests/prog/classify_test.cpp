@@ -17,6 +17,7 @@
 #include "policy/print.h"
 #include "policy/service.h"
 #include "program_runner.h"
+#include "rounds.h"
 
 namespace fwctl::testing {
 namespace {
@@ -24,7 +25,7 @@ namespace {
 using policy::PacketView;
 using policy::Rule;
 
-constexpr int kPolicies = 60;  // for each attachment
+const int kPolicies = rounds(60);  // for each attachment
 constexpr int kPacketsPerPolicy = 400;
 
 struct Attachment {

@@ -19,6 +19,7 @@
 #include "policy/print.h"
 #include "policy/rule.h"
 #include "program_judge.h"
+#include "rounds.h"
 
 namespace fwctl::testing {
 namespace {
@@ -259,8 +260,10 @@ TEST(OracleTest, TheProgramsAgreeWithTheEvaluator) {
     auto judge = ProgramJudge::make();
     ASSERT_TRUE(judge) << judge.error().message;
     Comparison comparison(**judge, static_cast<std::uint64_t>(GTEST_FLAG_GET(random_seed)));
-    const std::size_t policies = number_of_environment("FWCTL_ORACLE_POLICIES", 40);
-    const std::size_t packets = number_of_environment("FWCTL_ORACLE_PACKETS", 40000);
+    const std::size_t policies =
+        number_of_environment("FWCTL_ORACLE_POLICIES", static_cast<std::size_t>(rounds(40)));
+    const std::size_t packets =
+        number_of_environment("FWCTL_ORACLE_PACKETS", static_cast<std::size_t>(rounds(40000)));
     const bool is_long = std::getenv("FWCTL_ORACLE_POLICIES") != nullptr;
     comparison.run(policies, packets, is_long ? 10000 : 1000);
     fmt::print("{}\n", comparison.coverage().text());

@@ -20,6 +20,7 @@
 #include "policy/print.h"
 #include "policy/rule.h"
 #include "program_judge.h"
+#include "rounds.h"
 
 namespace fwctl::testing {
 namespace {
@@ -158,16 +159,16 @@ TEST(RecallTest, DecidesAsTheEvaluatorDoes) {
     ASSERT_TRUE(judge) << judge.error().message;
     std::size_t recalled = 0;
     std::size_t established = 0;
-    for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    for (int seed = 0; seed < rounds(30); ++seed) {
         SCOPED_TRACE(fmt::format("seed {}", seed));
-        Traffic traffic(**judge, seed);
+        Traffic traffic(**judge, static_cast<std::uint64_t>(seed));
         ASSERT_NO_FATAL_FAILURE(traffic.run());
         recalled += traffic.recalled();
         established += traffic.established();
     }
     fmt::print("{} packets of established flows, {} decisions recalled\n", established, recalled);
-    EXPECT_GT(established, 5000U);
-    EXPECT_GT(recalled, 500U);
+    EXPECT_GT(established, static_cast<std::size_t>(rounds(5000)));
+    EXPECT_GT(recalled, static_cast<std::size_t>(rounds(500)));
 }
 
 // A rule that denies what it let pass before ends the flow: the other end's packets are no answers any more.
