@@ -3,8 +3,8 @@
  * The flow table: what the programs know of the flows that pass.
  *
  * A flow is found by its key in one bucket. A bucket is a lock, a tag for each of its ways (a piece of the
- * hash, in one cache line) and the ways. All that is read or written of a bucket is read and written under
- * its lock, so that no entry is ever torn, lost or there twice.
+ * hash, in one cache line) and the ways. What changes changes under the bucket's lock, so that no entry is
+ * ever torn, lost or there twice. Who only reads takes a copy, and again when the lock has moved meanwhile.
  *
  * Promises: a tag alone never admits a packet: keys are compared in full. A flow is confirmed when the end
  * that has opened it goes on after it was answered, which who has forged a source address cannot do with TCP.

@@ -63,6 +63,7 @@ static __always_inline __u8 fw_follow_refused(const struct fw_flow *flow,
 					      const struct fw_following *following)
 {
 	if (!following->has_segment || following->segment.kind != FW_SEGMENT_RST ||
+	    flow->last_sender != following->sender ||
 	    flow->closed_at == (following->segment.here | FW_FLOW_REFUSED))
 		return 0;
 	return FW_STATE_ESTABLISHED;

@@ -302,8 +302,8 @@ __noinline int fw_tcp_is_fin_again(const struct fw_flow *flow, __u32 sender, con
 	       flow->tcp[sender & 1].end == segment->end;
 }
 
-/* Whether a reset answers a segment that was let pass unjudged. What is known of the windows may be of the
- * connection before; it is for fw_tcp_is_wrong_reset() all the same to say whether it ends this one. */
+/* Whether a reset answers a segment of the other end that was let pass unjudged: what is known of its number
+ * may be of the connection before. Who forges the packets of one end alone cannot answer himself. */
 static __always_inline bool fw_tcp_answers_unjudged(const struct fw_flow *flow, __u32 sender,
 						    const struct fw_segment *segment)
 {
@@ -362,12 +362,12 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 		/* It ends anyway, and what is known of it may be of the connection before. */
 		if (before >= FW_TCP_FIN_WAIT && before <= FW_TCP_CLOSED)
 			goto in_window;
+		if (fw_tcp_answers_unjudged(flow, sender, segment))
+			goto in_window;
 		if (fw_tcp_is_wrong_reset(flow, sender, segment, &stays))
 			return FW_TCP_REFUSED;
 		if (stays)
 			next = before;
-		if (fw_tcp_answers_unjudged(flow, sender, segment))
-			goto in_window;
 	}
 	answer = fw_tcp_check_window(flow, sender, segment);
 	if (answer != FW_TCP_ACCEPTED)
