@@ -126,6 +126,8 @@ Result<Writing> open_during_trial() {
 Result<Writing> create_to_write() {
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
+    // The policy of a detach that was killed is not for what is attached from here on.
+    if (auto settled = settle_unfinished(); !settled) return tl::unexpected(settled.error());
     if (auto mounted = kernel::ensure_bpffs(); !mounted) return tl::unexpected(mounted.error());
     auto lock = Lock::acquire(*paths);
     if (!lock) return tl::unexpected(lock.error());

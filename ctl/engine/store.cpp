@@ -127,6 +127,8 @@ Result<std::optional<Store>> Store::open(const kernel::StatePaths& paths) {
 
 Result<Store> Store::create(const kernel::StatePaths& paths) {
     if (auto only = refuse_other_layouts(paths); !only) return tl::unexpected(only.error());
+    // Pins of a command that was killed while it made or removed them: an old policy, or half of one.
+    if (access(paths.map("attachments").c_str(), F_OK) != 0) remove_state(paths);
     std::error_code error;
     std::filesystem::create_directories(paths.directory, error);
     if (error) return fail(fmt::format("cannot make {}: {}", paths.directory, error.message()));

@@ -118,6 +118,24 @@ def test_killed_anywhere(both):
     assert all(killed.values()), killed
 
 
+def test_a_detach_killed_anywhere(fw):
+    """What is left attached is as it was; where nothing is, the next attach begins with no policy."""
+    fw.run("apply", fw.new)
+    points = points_of(calls_of(fw.command("detach", "--all")))
+    from_nothing = 0
+    for name, number, text in points[::5]:
+        fw.run("apply", fw.new)
+        with_fault(fw.command("detach", "--all"), name, number, "signal=KILL")
+        had_any = bool(fw.attached(expect=None))
+        fw.run("attach", "eth0", expect=None)
+        fw.run("rule", "list")
+        assert fw.passing(9, 10, 11) == (NEW_PASSES if had_any else {9, 10, 11}), f"killed in {text}"
+        from_nothing += not had_any
+        fw.run("detach", "--all")
+        assert netns.leftovers(fw.netns) == [] and fw.kept_directory() is None, f"killed in {text}"
+    assert 0 < from_nothing < len(points[::5])
+
+
 def test_the_first_apply_killed_anywhere(fw):
     assert fw.kept_directory() is None
     points = points_of(calls_of(fw.command("apply", fw.new)))
