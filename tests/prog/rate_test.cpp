@@ -211,7 +211,7 @@ TEST(RateTest, SpoofedSourcesTakeThePlacesOfTheFullest) {
     for (const std::string& source : drained) ASSERT_EQ(program->dropped(from(source), 4), 1);
     Bytes frame = from("10.0.0.0");
     // Two or three for each line: a fifth of the lines of those above overflow.
-    constexpr int kSources = 300'000;
+    const int kSources = rounds(300'000);
     for (int i = 0; i < kSources; ++i) {
         const std::uint32_t address = 0x0a000000U + static_cast<std::uint32_t>(i);
         for (int byte = 0; byte < 4; ++byte)
@@ -296,7 +296,7 @@ TEST(RateTest, NoMoreThanTheRateIsGivenByTheKernelsClock) {
     EXPECT_GT(packets_of(program->runner(), "rest"), 0U);
 }
 
-const int kPolicies = std::max(8, rounds(40));
+const int kPolicies = std::max(3, rounds(40));
 constexpr int kPackets = 600;  // of each attachment and policy
 
 // Rates whose tokens take whole ticks, so that both sides are exact.
@@ -409,7 +409,7 @@ TEST(RateTest, AgreesWithTheEvaluatorPacketByPacket) {
         walk.run(i);
         if (HasFatalFailure()) return;
     }
-    EXPECT_GT(walk.rated(), kPolicies * kPackets / 10) << "rates hardly decide";
+    EXPECT_GT(walk.rated(), rounds(40) * kPackets / 10) << "rates hardly decide";
 }
 
 }  // namespace
