@@ -18,7 +18,7 @@
 #include "fwctl/bpf/row.h"
 
 enum {
-	FW_SCAN_ROWS = 32, /* of a leaf at a time */
+	FW_SCAN_ROWS = 16, /* of a leaf at a time */
 	FW_MAX_SCANS = 1 << 20,
 	FW_MAX_STEPS = 1 << 23, /* of a search that asks buckets: what bpf_loop() takes at most */
 };
@@ -202,19 +202,20 @@ static __always_inline void fw_begin_counting(struct fw_search *search, const st
 __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *search,
 			      const struct fw_tier *tier)
 {
-	struct fw_class source, destination;
+	struct fw_class class;
+	__u32 source;
 
 	if (!packet || !search || !tier)
 		return 0;
 	search->bank = tier->bank;
-	source = fw_class_of(tier, FW_SOURCE, packet->family, &packet->source);
-	destination = fw_class_of(tier, FW_DESTINATION, packet->family, &packet->destination);
-	search->checks[FW_SOURCE] = source.checks;
-	search->checks[FW_DESTINATION] = destination.checks;
-	search->leaves[0] =
-		source.pair && destination.pair ? fw_find_pair(tier, source.pair, destination.pair) : 0;
-	search->leaves[1] = source.leaf;
-	search->leaves[2] = destination.leaf;
+	class = fw_class_of(tier, FW_SOURCE, packet->family, &packet->source);
+	search->checks[FW_SOURCE] = class.checks;
+	search->leaves[1] = class.leaf;
+	source = class.pair;
+	class = fw_class_of(tier, FW_DESTINATION, packet->family, &packet->destination);
+	search->checks[FW_DESTINATION] = class.checks;
+	search->leaves[2] = class.leaf;
+	search->leaves[0] = source && class.pair ? fw_find_pair(tier, source, class.pair) : 0;
 	search->leaves[3] = tier->rest.leaf[search->kind & (FW_KINDS - 1)];
 	fw_scan_leaves(packet, search);
 	if (tier->going_on && !search->asks) {

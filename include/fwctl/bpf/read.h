@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Reading the frame in a way that the verifier follows and the compiler does not spoil. */
+/* Reading the frame, and counting, in a way that the verifier follows and the compiler does not spoil. */
 #ifndef FWCTL_BPF_READ_H
 #define FWCTL_BPF_READ_H
 
@@ -33,6 +33,18 @@ static __always_inline bool fw_size_fits(__u32 *size, const __u32 most)
 		return false;
 	*size = rest + 1;
 	return true;
+}
+
+/*
+ * 0, of which the verifier knows nothing: what it is added to is any number, so that the ways through a turn
+ * come together again before the next one. Else there are 2^n of them.
+ */
+static __always_inline __u32 fw_unknown_zero(__u32 any)
+{
+	__u32 same = any;
+
+	asm volatile("" : "+r"(same));
+	return same - any;
 }
 
 #endif

@@ -8,6 +8,7 @@
 #define FWCTL_BPF_TREE_H
 
 #include "fwctl/bpf/bank.h"
+#include "fwctl/bpf/read.h"
 
 /*
  * How many of four 16-bit keys are not above the number in each lane of `sought` (parallel comparison within
@@ -46,7 +47,7 @@ static __always_inline __u32 fw_tree_find_16(__u32 bank, __u32 address, __u16 so
 
 		if (rank)
 			value = tree->values + node * FW_TREE_KEYS + rank - 1;
-		node = node * (FW_TREE_KEYS + 1) + 1 + rank;
+		node = node * (FW_TREE_KEYS + 1) + 1 + rank + fw_unknown_zero(keys[0]);
 	}
 	if (!value)
 		return tree->below;
@@ -75,7 +76,7 @@ __noinline __u32 fw_tree_find_64(__u32 bank, __u32 address, __u64 sought)
 			rank -= fw_below_64(sought, keys[i]);
 		if (rank)
 			value = tree->values + node * FW_TREE_KEYS + rank - 1;
-		node = node * (FW_TREE_KEYS + 1) + 1 + rank;
+		node = node * (FW_TREE_KEYS + 1) + 1 + rank + fw_unknown_zero(keys[0]);
 	}
 	return value ? fw_word_at(bank, value) : tree->below;
 }
