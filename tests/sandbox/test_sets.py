@@ -53,7 +53,6 @@ def listed(fw, name="banned"):
 # --- the command ---------------------------------------------------------------------------------
 
 
-@pytest.mark.oldest
 def test_a_ban_holds_until_it_is_lifted(fw):
     assert fw.passing(9, 10) == {9, 10}
     assert fw.run("ban", ME).stdout == "banned: 10.9.0.1: 1 added for ever\n"
@@ -76,7 +75,6 @@ def test_a_block_is_a_member_too(fw):
     assert fw.passes(9)
 
 
-@pytest.mark.oldest
 def test_a_ban_ends_by_itself(fw):
     """Without any process of ours."""
     fw.run("ban", ME, "10.9.0.0/29", "--for", "2s")
@@ -162,7 +160,6 @@ def addresses(count, seed=1):
     return {str(ipaddress.ip_address(numbers.getrandbits(32) | 1 << 31)) for _ in range(count)}
 
 
-@pytest.mark.oldest
 def test_a_set_that_is_full_refuses(fw):
     fw.apply(ATTACH + dynamic("banned", "size = 100\n") + deny("banned", "udp/9", 'from = "@banned"\n'))
     text = "\n".join(sorted(addresses(150)))

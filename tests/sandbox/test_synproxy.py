@@ -91,7 +91,6 @@ def test_clients_reach_a_server_behind(router):
     no_errors(bed)
 
 
-@pytest.mark.oldest
 @every_way
 def test_clients_reach_a_server_on_this_host(router):
     bed = router.bed
