@@ -155,7 +155,6 @@ def test_under_lets_so_much_in(fw):
     assert (counts["few"], counts["count"], counts["rest"]) == (2, 2, 3), "of three the first was under one an hour"
 
 
-@pytest.mark.oldest
 def test_buckets_stay_when_a_policy_is_applied_again_and_begin_anew_with_another_rate(fw):
     def policy(rate, more=""):
         return ATTACH_WAN + f'\n[[rule]]\nname = "few"\naction = "deny"\nservice = "udp/9"\nrate = "{rate}"\n' + more

@@ -63,7 +63,6 @@ def test_a_ban_holds_until_it_is_lifted(fw):
     assert fw.run("unban", ME).stdout == "banned: 10.9.0.1: 1 not there\n"
 
 
-@pytest.mark.oldest
 def test_a_block_is_a_member_too(fw):
     fw.run("ban", "10.9.0.0/30", "2001:db8::/32")
     assert not fw.passes(9)
