@@ -1,6 +1,6 @@
 """Packets per second through a router, forwarded by the kernel's stack and by fwctl: one line for each.
 
-Usage: forwarding.py SENDER (the executable of sender.cpp). Frames of one flow come from a sender in the kernel on the
+Usage: forwarding.py BUILD (the folder with what was built). Frames of one flow come from a sender in the kernel on the
 same processor, the server counts what arrives and drops it. Best of three turns each.
 """
 
@@ -12,7 +12,7 @@ import time
 from scapy.all import IP, UDP, Ether, IPv6, raw
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-from links import arrived, link  # noqa: E402
+from links import SENDER, arrived, link  # noqa: E402
 from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 
 PACKETS, TURNS = 2_000_000, 3
@@ -28,17 +28,17 @@ def frame(bed, family):
     return raw(ethernet / ip / UDP(sport=4000, dport=9) / bytes(30)).hex()
 
 
-def rate(bed, sender, family):
+def rate(bed, family):
     """Packets per second that arrive."""
     before, started = arrived(bed), time.monotonic()
-    subprocess.run(["ip", "netns", "exec", bed.name("client"), sender, "eth0", str(PACKETS)], input=frame(bed, family),
+    subprocess.run(["ip", "netns", "exec", bed.name("client"), SENDER, "eth0", str(PACKETS)], input=frame(bed, family),
                    text=True, check=True, timeout=120)
     seconds = time.monotonic() - started
     time.sleep(0.2)
     return (arrived(bed) - before) / seconds
 
 
-def measure(sender, way, defaults, family):
+def measure(way, defaults, family):
     with tempfile.TemporaryDirectory() as folder:
         router = Router(folder, WAYS[way])
         try:
@@ -51,7 +51,7 @@ def measure(sender, way, defaults, family):
             bed.check("client", "ping", "-c", "1", SERVER[family])
             if defaults is not None:
                 router.apply(defaults)
-            return max(rate(bed, sender, family) for _ in range(TURNS))
+            return max(rate(bed, family) for _ in range(TURNS))
         finally:
             router.down()
 
@@ -60,7 +60,7 @@ def main():
     print(f"\npackets per second through a router, 64-byte UDP{'':22}{'IPv4':>12}{'IPv6':>12}   beside the stack alone")
     alone = {}
     for name, way, defaults in SUBJECTS:
-        rates = {family: measure(sys.argv[1], way, defaults, family) for family in (4, 6)}
+        rates = {family: measure(way, defaults, family) for family in (4, 6)}
         alone = alone or rates
         print(f"{name:<70}" + "".join(f"{rates[family]:12,.0f}" for family in (4, 6)) +
               "   " + ", ".join(f"x{rates[family] / alone[family]:.2f}" for family in (4, 6)), flush=True)

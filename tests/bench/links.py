@@ -1,6 +1,9 @@
-"""What the kernel says of the links of a testbed."""
+"""What the scripts here have in common: where the sender is, and what the kernel says of the links of a testbed."""
 
 import json
+import sys
+
+SENDER = f"{sys.argv[1]}/tests/bench/fwctl_bench_sender"  # sender.cpp
 
 
 def link(bed, role, device):

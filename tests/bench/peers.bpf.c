@@ -38,6 +38,12 @@ int trivial(struct xdp_md* ctx) {
 }
 
 SEC("xdp.frags")
+int let_pass(struct xdp_md* ctx) {
+    (void)ctx;
+    return XDP_PASS;
+}
+
+SEC("xdp.frags")
 int lookup_ipv4(struct xdp_md* ctx) {
     void* frame = (void*)(long)ctx->data;
     struct ipv4_key key = {.length = 32};

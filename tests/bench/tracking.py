@@ -1,8 +1,14 @@
-"""Packets per second of established flows through a router that lets in nothing else: nftables with the kernel's connection
-tracking, and fwctl with `state`, at 1, 65,536 and 1,048,576 flows of UDP. A dash: more than net.netfilter.nf_conntrack_max lets the
-kernel follow.
+"""Packets per second through a router that follows connections: nftables with the kernel's connection tracking and fwctl with
+`state`, beside no filter at all and a program of XDP that does nothing. The packets are UDP, while 1, 65,536 and 1,048,576 flows are
+established in both directions:
 
-Usage: tracking.py SENDER (the executable of sender.cpp). Best of three turns each; the sender is on the same processor.
+  established   of those flows, and nothing else may pass;
+  new           each is the first of its flow, and new flows may pass;
+  flood         the same, and they may not.
+
+A dash: more flows than net.netfilter.nf_conntrack_max lets the kernel follow; new ones are fewer where it is small.
+
+Usage: tracking.py BUILD (the folder with what was built). Best of three turns each; the sender is on the same processor.
 """
 
 import pathlib
@@ -14,39 +20,80 @@ import time
 from scapy.all import IP, UDP, Ether, raw
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-from links import arrived, link  # noqa: E402
+from links import SENDER, arrived, link  # noqa: E402
 from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 
 FLOWS = [1, 1 << 16, 1 << 20]
-PACKETS, TURNS, AT_A_TIME = 2_000_000, 3, 16_384
-NOTHING, NFTABLES, FWCTL = "no filter", "nftables", "fwctl"
-SUBJECTS = [("no filter", NOTHING, "tc"), ("nftables, ct state", NFTABLES, "tc"), ("fwctl, state, TC", FWCTL, "tc"),
-            ("fwctl, state, generic XDP", FWCTL, "generic"), ("fwctl, state, native XDP", FWCTL, "native")]
-
-RULES = """[conntrack]
+NEW, OF_ANY_NUMBER = 1 << 20, 1 << 24  # the first flow that is not established; as many as the sender can tell apart
+PACKETS, TURNS, AT_A_TIME = 1_000_000, 3, 16_384
+KINDS = ["established", "new", "flood"]
+PEERS = f"{sys.argv[1]}/bpf/skeleton/fwctl_bench_peers.o"  # peers.bpf.c
+KERNEL_LIMIT = int(pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max").read_text())
+CONNTRACK = """[conntrack]
 size = 1310720
 udp = "10m"
 udp-stream = "10m"
-[[rule]]
-name = "known"
-state = "established"
-action = "allow"
 """
-KERNEL_LIMIT = int(pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max").read_text())
 
 
-def start(router, subject, strict):
-    """Strict: established alone passes."""
-    if subject == FWCTL:
-        router.apply('in = "deny"' if strict else "", RULES)
-    elif subject == NFTABLES:
-        router.bed.check("fw", "nft", "flush ruleset; add table inet bench; add chain inet bench f { type filter hook forward priority 0; policy "
-                         + ("drop" if strict else "accept") + "; }; add rule inet bench f ct state established accept")
+def rule(state):
+    return f'[[rule]]\nname = "{state}"\nstate = "{state}"\naction = "allow"\n'
+
+
+# --- what filters: `allow` lets pass packets of these states, and others where `also` says so ------
+
+
+class Nothing:
+    """No filter."""
+
+    limit = OF_ANY_NUMBER
+
+    def __init__(self, router):
+        self.router = router
+
+    def allow(self, kind):
+        pass
+
+
+class Trivial(Nothing):
+    """The program lets all pass, or drops all of a flood, and knows nothing of flows."""
+
+    def allow(self, kind):
+        program = "trivial" if kind == "flood" else "let_pass"
+        self.router.bed.check("fw", "ip", "link", "set", "dev", "in0", "xdp", "off")
+        self.router.bed.check("fw", "ip", "link", "set", "dev", "in0", "xdp", "obj", PEERS, "program", program)
+
+
+class Nftables(Nothing):
+    limit = KERNEL_LIMIT
+
+    def allow(self, kind):
+        states = {"established": "established", "new": "established,new", "flood": "established", "any": "established,new"}[kind]
+        bed = self.router.bed
+        for timeout in ("udp_timeout", "udp_timeout_stream"):
+            bed.check("fw", "sysctl", "-qw", f"net.netfilter.nf_conntrack_{timeout}=600")
+        bed.check("fw", "nft", "flush ruleset; add table inet bench; add chain inet bench f { type filter hook forward priority 0; "
+                  f"policy drop; }}; add rule inet bench f ct state {states} accept")
+
+
+class Fwctl(Nothing):
+    def allow(self, kind):
+        states = ["established"] + ["new"] * (kind in ("new", "any"))
+        self.router.apply('in = "deny"', CONNTRACK + "".join(map(rule, states)))
+
+
+SUBJECTS = [("no filter", Nothing, "tc"), ("nftables, ct state", Nftables, "tc"), ("fwctl, state, TC", Fwctl, "tc"),
+            ("fwctl, state, generic XDP", Fwctl, "generic"), ("a trivial program, native XDP", Trivial, "native"),
+            ("fwctl, state, native XDP", Fwctl, "native")]
+
+
+# --- the packets ---------------------------------------------------------------------------------
 
 
 class Sender:
-    def __init__(self, bed, sender):
-        self.bed, self.sender = bed, sender
+    def __init__(self, bed):
+        self.bed = bed
+        self.next = NEW
         self.frames = {}
         for role, answers in (("client", False), ("server", True)):
             port = {"client": "in0", "server": "out0"}[role]
@@ -56,7 +103,7 @@ class Sender:
             self.frames[role] = raw(ethernet / IP(src=ends[0], dst=ends[1]) / UDP(sport=ports[0], dport=ports[1], chksum=0) / bytes(30)).hex()
 
     def send(self, role, packets, first, flows):
-        words = [self.sender, "eth0", str(packets), str(first), str(flows)] + ["answers"] * (role == "server")
+        words = [SENDER, "eth0", str(packets), str(first), str(flows)] + ["answers"] * (role == "server")
         subprocess.run(["ip", "netns", "exec", self.bed.name(role), *words], input=self.frames[role], text=True, check=True, timeout=120)
 
     def establish(self, flows):
@@ -66,15 +113,29 @@ class Sender:
                 for role in ("client", "server", "client"):
                     self.send(role, min(flows, AT_A_TIME), first, flows)
 
-    def rate(self, flows):
-        before, started = arrived(self.bed), time.monotonic()
-        self.send("client", PACKETS, 0, flows)
+    def rate(self, kind, flows, limit):
+        """Packets per second that arrive; of a flood, that the router has had, and none arrives."""
+        packets = PACKETS if kind == "established" else min(PACKETS, (limit - flows) // len(KINDS) // TURNS)
+        first, of = (0, flows) if kind == "established" else (self.next, OF_ANY_NUMBER)
+        before, had, started = arrived(self.bed), self.received(), time.monotonic()
+        self.send("client", packets, first, of)
         seconds = time.monotonic() - started
         time.sleep(0.2)
-        return (arrived(self.bed) - before) / seconds
+        passed = arrived(self.bed) - before
+        if kind != "established":
+            self.next += packets
+        if kind != "flood":
+            return passed / seconds
+        if passed > packets // 100:
+            raise AssertionError(f"{passed} packets of a flood have passed")
+        return (self.received() - had) / seconds
+
+    def received(self):
+        return link(self.bed, "fw", "in0")["stats64"]["rx"]["packets"]
 
 
-def measure(executable, subject, way, flows):
+def measure(subject, way, flows):
+    """{kind: packets per second}"""
     with tempfile.TemporaryDirectory() as folder:
         router = Router(folder, WAYS[way])
         try:
@@ -85,23 +146,34 @@ def measure(executable, subject, way, flows):
                 bed.check(role, "nft", "add table inet bench; add chain inet bench in "
                           "{ type filter hook prerouting priority raw; }; add rule inet bench in meta l4proto udp drop")
             bed.check("client", "ping", "-c", "1", SERVER[4])
-            start(router, subject, strict=False)
-            sender = Sender(bed, executable)
+            under_test = subject(router)
+            under_test.allow("any")
+            sender = Sender(bed)
             sender.establish(flows)
-            start(router, subject, strict=True)
-            return max(sender.rate(flows) for _ in range(TURNS))
+            rates = {}
+            for kind in KINDS:
+                if kind == "flood" and subject is Nothing:
+                    continue
+                under_test.allow(kind)
+                rates[kind] = max(sender.rate(kind, flows, subject.limit) for _ in range(TURNS))
+            return rates
         finally:
             router.down()
 
 
 def main():
-    print("\npackets per second through a router, UDP of established flows" + "".join(f"{flows:>14,}" for flows in FLOWS) + "   beside no filter")
+    print("\npackets per second through a router, UDP" + " " * 10 + "".join(f"{flows:>14,}" for flows in FLOWS) + "   beside no filter")
     alone = None
     for name, subject, way in SUBJECTS:
-        rates = [0 if subject == NFTABLES and flows > KERNEL_LIMIT else measure(sys.argv[1], subject, way, flows) for flows in FLOWS]
+        rates = [measure(subject, way, flows) if flows < subject.limit else {} for flows in FLOWS]
         alone = alone or rates
-        print(f"{name:<61}" + "".join(f"{rate:14,.0f}" if rate else f"{'-':>14}" for rate in rates) +
-              "   " + ", ".join(f"x{rate / first:.2f}" if rate else "-" for rate, first in zip(rates, alone)), flush=True)
+        for kind in KINDS:
+            shown = [one.get(kind, 0) for one in rates]
+            if not any(shown):
+                continue
+            beside = [rate / first["new" if kind == "flood" else kind] for rate, first in zip(shown, alone)]
+            print(f"{name + ': ' + kind:<50}" + "".join(f"{rate:14,.0f}" if rate else f"{'-':>14}" for rate in shown) +
+                  "   " + ", ".join(f"x{one:.2f}" if one else "-" for one in beside), flush=True)
 
 
 main()

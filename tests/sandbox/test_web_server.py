@@ -218,7 +218,7 @@ def test_who_guesses_is_banned_and_released_on_time(web, family):
     with serving(bound(bed, "server", family, socket.SOCK_STREAM, 22), lambda connection: None):
         began, reached = time.monotonic(), 0
         while True:
-            connected, before, _ = reaches(bed, "client", family, server, 22, source=me, patience=0.6)
+            connected, before, _ = reaches(bed, "client", family, server, 22, source=me, patience=1.0)
             if not connected:
                 break
             reached += 1

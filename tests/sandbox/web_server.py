@@ -15,7 +15,7 @@ from router import CLIENT, SERVER
 
 AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 GUESSERS = {4: "10.1.0.77", 6: "fd00:1::77"}  # other addresses of the client's
-BAN = 3  # seconds
+BAN = 6  # seconds: a slow machine has seen by then who is banned
 
 # Bans are short, and the built-in rules that would decide before `state` is asked are off. What limits pings stands before
 # the rule for replies: as to the kernel, an echo request is of an established flow once one with its identifier was answered.
