@@ -80,12 +80,12 @@ void Driver::turn_around(std::uint32_t first, std::uint32_t count) {
 // A few at a time, as new flows push out each other.
 Status Driver::establish(int program, std::uint32_t count) {
     constexpr std::uint32_t kNever = 0xffffffff;
-    constexpr std::uint32_t kFew = 256;
-    for (std::uint32_t first = 0; first < count; first += kFew) {
+    const std::uint32_t few = std::max(count / 256, 1U);
+    for (std::uint32_t first = 0; first < count; first += few) {
         for (int turn = 0; turn < 3; ++turn) {
-            if (turn > 0) turn_around(first, kFew);
+            if (turn > 0) turn_around(first, few);
             skeleton_->bss->bench = {first, kNever, 0, kNever, kNever, 0, 0};
-            if (auto ran = run(program, kFew); !ran) return tl::unexpected(ran.error());
+            if (auto ran = run(program, few); !ran) return tl::unexpected(ran.error());
         }
     }
     return {};

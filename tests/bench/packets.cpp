@@ -99,7 +99,11 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
     laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, kSeed,
                                 world->traffic == Traffic::kFresh);
     if (world->traffic == Traffic::kEstablished) {
-        world->policy.conntrack.size = laboratory.effort.most_flows + laboratory.effort.most_flows / 4;
+        policy::Conntrack& conntrack = world->policy.conntrack;
+        conntrack.size = laboratory.effort.most_flows + laboratory.effort.most_flows / 4;
+        // They stay while others are measured.
+        for (const auto timeout : {policy::FlowTimeout::kUdp, policy::FlowTimeout::kUdpStream})
+            conntrack.timeouts[static_cast<std::size_t>(timeout)] = 3'600;
         if (auto done = establish(laboratory, *world); !done) return context(scenario.name, done.error());
     }
     if (auto published = publish(laboratory, *world); !published)
