@@ -26,7 +26,6 @@ from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 FLOWS = [1, 1 << 16, 1 << 20]
 NEW, OF_ANY_NUMBER = 1 << 20, 1 << 24  # the first flow that is not established; as many as the sender can tell apart
 PACKETS, TURNS, AT_A_TIME = 1_000_000, 3, 16_384
-KINDS = ["established", "new", "flood"]
 PEERS = f"{sys.argv[1]}/bpf/skeleton/fwctl_bench_peers.o"  # peers.bpf.c
 KERNEL_LIMIT = int(pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max").read_text())
 CONNTRACK = """[conntrack]
@@ -40,35 +39,38 @@ def rule(state):
     return f'[[rule]]\nname = "{state}"\nstate = "{state}"\naction = "allow"\n'
 
 
-# --- what filters: `allow` lets pass packets of these states, and others where `also` says so ------
+# --- what filters: `prepare` lets pass what a row of that kind has to, and nothing else ------------
 
 
-class Nothing:
-    """No filter."""
-
-    limit = OF_ANY_NUMBER
+class Filter:
+    kinds = ["established", "new", "flood"]
+    limit = OF_ANY_NUMBER  # flows that it may be given
 
     def __init__(self, router):
         self.router = router
 
-    def allow(self, kind):
+
+class NoFilter(Filter):
+    kinds = ["established", "new"]
+
+    def prepare(self, kind):
         pass
 
 
-class Trivial(Nothing):
+class Trivial(Filter):
     """The program lets all pass, or drops all of a flood, and knows nothing of flows."""
 
-    def allow(self, kind):
+    def prepare(self, kind):
         program = "trivial" if kind == "flood" else "let_pass"
         self.router.bed.check("fw", "ip", "link", "set", "dev", "in0", "xdp", "off")
         self.router.bed.check("fw", "ip", "link", "set", "dev", "in0", "xdp", "obj", PEERS, "program", program)
 
 
-class Nftables(Nothing):
+class Nftables(Filter):
     limit = KERNEL_LIMIT
 
-    def allow(self, kind):
-        states = {"established": "established", "new": "established,new", "flood": "established", "any": "established,new"}[kind]
+    def prepare(self, kind):
+        states = "established,new" if kind == "new" else "established"
         bed = self.router.bed
         for timeout in ("udp_timeout", "udp_timeout_stream"):
             bed.check("fw", "sysctl", "-qw", f"net.netfilter.nf_conntrack_{timeout}=600")
@@ -76,13 +78,13 @@ class Nftables(Nothing):
                   f"policy drop; }}; add rule inet bench f ct state {states} accept")
 
 
-class Fwctl(Nothing):
-    def allow(self, kind):
-        states = ["established"] + ["new"] * (kind in ("new", "any"))
+class Fwctl(Filter):
+    def prepare(self, kind):
+        states = ["established"] + ["new"] * (kind == "new")
         self.router.apply('in = "deny"', CONNTRACK + "".join(map(rule, states)))
 
 
-SUBJECTS = [("no filter", Nothing, "tc"), ("nftables, ct state", Nftables, "tc"), ("fwctl, state, TC", Fwctl, "tc"),
+SUBJECTS = [("no filter", NoFilter, "tc"), ("nftables, ct state", Nftables, "tc"), ("fwctl, state, TC", Fwctl, "tc"),
             ("fwctl, state, generic XDP", Fwctl, "generic"), ("a trivial program, native XDP", Trivial, "native"),
             ("fwctl, state, native XDP", Fwctl, "native")]
 
@@ -114,8 +116,8 @@ class Sender:
                     self.send(role, min(flows, AT_A_TIME), first, flows)
 
     def rate(self, kind, flows, limit):
-        """Packets per second that arrive; of a flood, that the router has had, and none arrives."""
-        packets = PACKETS if kind == "established" else min(PACKETS, (limit - flows) // len(KINDS) // TURNS)
+        """Packets per second that arrive; of a flood, that the router has had while next to none arrives."""
+        packets = PACKETS if kind == "established" else min(PACKETS, (limit - flows) // (2 * TURNS))
         first, of = (0, flows) if kind == "established" else (self.next, OF_ANY_NUMBER)
         before, had, started = arrived(self.bed), self.received(), time.monotonic()
         self.send("client", packets, first, of)
@@ -147,14 +149,12 @@ def measure(subject, way, flows):
                           "{ type filter hook prerouting priority raw; }; add rule inet bench in meta l4proto udp drop")
             bed.check("client", "ping", "-c", "1", SERVER[4])
             under_test = subject(router)
-            under_test.allow("any")
+            under_test.prepare("new")
             sender = Sender(bed)
             sender.establish(flows)
             rates = {}
-            for kind in KINDS:
-                if kind == "flood" and subject is Nothing:
-                    continue
-                under_test.allow(kind)
+            for kind in subject.kinds:
+                under_test.prepare(kind)
                 rates[kind] = max(sender.rate(kind, flows, subject.limit) for _ in range(TURNS))
             return rates
         finally:
@@ -167,10 +167,8 @@ def main():
     for name, subject, way in SUBJECTS:
         rates = [measure(subject, way, flows) if flows < subject.limit else {} for flows in FLOWS]
         alone = alone or rates
-        for kind in KINDS:
+        for kind in subject.kinds:
             shown = [one.get(kind, 0) for one in rates]
-            if not any(shown):
-                continue
             beside = [rate / first["new" if kind == "flood" else kind] for rate, first in zip(shown, alone)]
             print(f"{name + ': ' + kind:<50}" + "".join(f"{rate:14,.0f}" if rate else f"{'-':>14}" for rate in shown) +
                   "   " + ", ".join(f"x{one:.2f}" if one else "-" for one in beside), flush=True)

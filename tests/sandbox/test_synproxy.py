@@ -262,7 +262,7 @@ def test_a_flood_reaches_no_server_and_new_clients_connect(router, family, place
     # All through one of the ways; the others show the same with fewer.
     enough = FLOOD if (place, family, router.way) == ("behind", 4, WAYS["native-wire"]) else FLOOD // 20
     connected = 0
-    with served(bed, role, 9000, count=FLOOD) as serving:
+    with served(bed, role, 9000, count=FLOOD) as serving:  # more than will ask
         flood = subprocess.Popen([PYTHON, HERE / "syn_flood.py", bed.name("client"), "eth0", mac, address, "9000"])
         try:
             until(lambda: router.counted("syn-cookie") > 1000)
