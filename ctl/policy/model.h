@@ -289,6 +289,57 @@ struct Route {
     bool operator==(const Route&) const = default;
 };
 
+// How the packets of a service reach its backends (docs/balance.md).
+enum class Transport : std::uint8_t {
+    kL2Dsr,  // as they are, to the backend's own MAC address
+    kIpip,   // in an IP packet to the backend (RFC 2003, RFC 2473, RFC 4213)
+    kGue,    // in a UDP datagram to it (draft-ietf-intarea-gue, variant 0)
+};
+
+// What a backend gets of new flows. Those that it has stay, but for kMaint.
+enum class BackendState : std::uint8_t {
+    kReady,
+    kDrain,  // nothing new
+    kMaint,  // nothing at all: its flows go to others
+};
+
+// [[vip.NAME.backend]]
+struct Backend {
+    std::string name;
+    std::vector<Prefix> addresses;  // single ones, one of each family at most; never empty
+    std::uint16_t weight = 1;       // its share of new flows, beside the others'; 0: none
+    BackendState state = BackendState::kReady;
+    Place place;
+    bool operator==(const Backend&) const = default;
+};
+
+// [vip.NAME]: addresses whose packets are balanced over backends.
+struct Vip {
+    std::string name;
+    std::vector<Prefix> addresses;  // reduced; blocks, too
+    std::vector<Service> services;  // of tcp, udp and sctp: a port, a range, or all; reduced
+    Transport forward = Transport::kL2Dsr;
+    // affinity: flows are told apart by both ends with their ports, or by so many bits of the source alone.
+    bool by_source = false;
+    std::uint8_t ipv4_bits = 32;
+    std::uint8_t ipv6_bits = 128;
+    std::uint32_t ring = 0;                // slots, a prime; 0: chosen by the number of backends
+    std::chrono::seconds transition{600};  // for how long a slot that has moved knows its former backend
+    std::uint32_t new_entries = 100'000;   // a second, that the table of flows takes of this one at most
+    std::uint16_t gue_port = 6080;         // kGue alone
+    bool enabled = true;
+    std::vector<Backend> backends;  // by name
+    Place place;
+    bool operator==(const Vip&) const = default;
+};
+
+// [decapsulate]: packets in packets that are for this host are unpacked and judged as what they carry.
+struct Decapsulate {
+    std::vector<Prefix> from;       // who may send them; reduced; empty: nothing is unpacked
+    std::uint16_t gue_port = 6080;  // UDP
+    bool operator==(const Decapsulate&) const = default;
+};
+
 // [[test]]: what the policy promises of one packet.
 struct Test {
     std::string packet;   // as `fwctl explain` reads it
@@ -309,6 +360,8 @@ struct Policy {
     std::vector<Set> sets = {};                       // by name
     std::vector<Rule> rules = {};
     std::vector<Route> routes = {};
+    std::vector<Vip> vips = {};  // by name
+    Decapsulate decapsulate = {};
     std::vector<Test> tests = {};
     std::vector<std::string> files = {};  // as named in diagnostics; the first is the policy itself
     // `files`, as Place, is no part of what the policy says.
