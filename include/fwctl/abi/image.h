@@ -218,4 +218,20 @@ struct fw_condition {
 };
 FW_ASSERT_SIZE(struct fw_condition, 32);
 
+/* Which end of the packet an address belongs to. */
+enum fw_side {
+	FW_SOURCE = 0,
+	FW_DESTINATION = 1,
+	FW_SIDES = 2,
+};
+
+/* Where to look an address up; struct fw_class is what comes out. */
+struct fw_address_index {
+	__u32 ipv4;	  /* address of the table; 0: no rule names IPv4 addresses at this end */
+	__u32 ipv4_known; /* address of a bit for each /24: whether it is more than `outside`; 0: none kept */
+	__u32 ipv6;
+	/* The class of everything else: of packets that are not IP, of IPv4 and of IPv6 ones. */
+	__u32 outside[3];
+};
+
 #endif

@@ -43,6 +43,13 @@ enum {
 	FW_FLOW_PAGE_BUCKETS = 4096, /* of the flow table; 8 MB, 40,960 confirmed flows at most */
 	FW_FLOW_PAGES = 256,	     /* half of them for a table, half for the one that takes its place */
 
+	FW_MAX_BACKENDS = 4096,	      /* and one: number 0 is nobody's */
+	FW_MAX_SERVICES = 1024,	      /* as the policy has them: [vip.NAME] */
+	FW_MAX_SERVICE_ROWS = 64,     /* protocols and ranges of ports of one address */
+	FW_PLACED_PAGE_LINES = 16384, /* of the table of placed flows; 1 MB, 131,072 flows */
+	FW_PLACED_PAGES = 8,
+	FW_MAX_FRAGMENT_WAYS = 16384, /* packets in fragments that are balanced at a time */
+
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
 	FW_MAX_MEMBERS = 1 << 22, /* prefixes of all dynamic sets together; a set is replaced beside itself */
 

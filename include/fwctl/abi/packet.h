@@ -45,6 +45,7 @@ enum fw_packet_flags {
 	FW_PACKET_PROXIED = 1 << 2, /* its connection was opened by action synproxy */
 	/* Invalid, and sent by who has opened a flow that nobody has answered: it may bring a cookie. */
 	FW_PACKET_UNANSWERED = 1 << 3,
+	FW_PACKET_UNPACKED = 1 << 4, /* came in another packet */
 };
 
 enum { FW_NO_VLAN = 4096 };
@@ -79,8 +80,10 @@ struct fw_packet {
 	__u8 state;	      /* enum fw_flow_state */
 	__u8 reserved[2];
 	__u32 fragment_id; /* that all fragments of a packet share; 0 where it is none */
+	__u32 service;	   /* address of the struct fw_service that it is for; 0: none */
+	__u32 unused;
 };
 
-FW_ASSERT_SIZE(struct fw_packet, 80);
+FW_ASSERT_SIZE(struct fw_packet, 88);
 
 #endif

@@ -21,22 +21,7 @@
 #include "fwctl/abi/limits.h"
 #include "fwctl/abi/members.h"
 #include "fwctl/abi/packet.h"
-
-/* Which end of the packet an address belongs to. */
-enum fw_side {
-	FW_SOURCE = 0,
-	FW_DESTINATION = 1,
-	FW_SIDES = 2,
-};
-
-/* Where to look an address up; struct fw_class is what comes out. */
-struct fw_address_index {
-	__u32 ipv4;	  /* address of the table; 0: no rule names IPv4 addresses at this end */
-	__u32 ipv4_known; /* address of a bit for each /24: whether it is more than `outside`; 0: none kept */
-	__u32 ipv6;
-	/* The class of everything else: of packets that are not IP, of IPv4 and of IPv6 ones. */
-	__u32 outside[3];
-};
+#include "fwctl/abi/service.h"
 
 enum fw_tier_needs {
 	FW_TIER_FOLLOWS = 1 << 0,  /* a rule has `state` */
@@ -116,6 +101,7 @@ struct fw_generation {
 	__u8 unused[3];
 	__u32 timeouts[FW_TIMEOUTS]; /* by enum fw_flow_timeout, in ticks */
 	__u32 flow_pages;	     /* that the flow table is to have; not read by the programs */
+	struct fw_services services;
 	__u32 outputs[FW_TIERS][FW_MAX_OUTPUTS]; /* ifindex; 0: it is not there */
 	struct fw_attachment_policy attachments[FW_MAX_ATTACHMENTS];
 	struct fw_set_state sets[FW_MAX_SETS];
@@ -148,6 +134,7 @@ struct fw_control {
 	__u32 counter_pages[FW_COUNTER_PAGES];
 	__u32 bucket_pages[FW_BUCKET_PAGES];
 	__u32 flow_pages[FW_FLOW_PAGES];
+	__u32 placed_pages[FW_PLACED_PAGES];
 	struct fw_flow_table flows;
 };
 enum { FW_DEADLINE_SHIFT = 30 };

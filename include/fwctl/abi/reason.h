@@ -60,7 +60,13 @@ enum fw_verdict {
 	X(COOKIE_INVALID, FW_DROP, "cookie-invalid",                                                         \
 	  "a rule with action synproxy matched what is no SYN, of no connection and without a cookie")       \
 	X(SYNPROXY_FAILED, FW_DROP, "synproxy-failed",                                                       \
-	  "a packet that action synproxy cannot answer or translate (docs/synproxy.md)")
+	  "a packet that action synproxy cannot answer or translate (docs/synproxy.md)")                     \
+	X(BALANCED, FW_REDIRECT, "balanced", "let in, and sent to a backend of its service")                 \
+	X(NO_BACKEND, FW_DROP, "no-backend", "let in, and no backend of its service can take it")            \
+	X(BALANCE_TOO_LONG, FW_DROP, "balance-too-long",                                                     \
+	  "too long for the way to its backend; the sender was told")                                        \
+	X(BALANCE_FAILED, FW_DROP, "balance-failed", "there is no way to its backend (docs/balance.md)")     \
+	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

@@ -12,6 +12,7 @@
 #include "fwctl/abi/assert.h"
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/reason.h"
+#include "fwctl/abi/service.h"
 
 /* What of a row did not hold. */
 enum fw_row_part {
@@ -39,9 +40,12 @@ struct fw_trace {
 	__u8 reason;
 	__u8 assumed_state; /* written before: 1 + enum fw_flow_state, which the flow table is not asked for
 			     */
-	__u8 unused[2];
+	__u8 placed_why;    /* enum fw_placed_why, of a packet for a service */
+	__u8 unused;
 	__u32 row_count; /* all that were compared; the first FW_MAX_TRACED_ROWS are kept */
-	__u32 padding;
+	__u32 backend;	 /* its number; 0: none */
+	__u32 slot;	 /* of the service's ring */
+	__u32 unused_2;
 	__u64 clock; /* read, not written, where `fw_rehearses` is set: CLOCK_MONOTONIC in nanoseconds */
 	struct fw_traced_row rows[FW_MAX_TRACED_ROWS];
 };

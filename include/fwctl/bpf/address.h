@@ -34,22 +34,28 @@ static __always_inline __u32 fw_find_ipv6(__u32 bank, __u32 index, const struct 
 	return entry;
 }
 
-/* The class of one end; an address of 0 is a class of which the rules know nothing. */
-static __always_inline struct fw_class fw_class_of(const struct fw_tier *tier, __u32 side, __u8 family,
-						   const struct fw_address *address)
+/* What an index says of an address. */
+static __always_inline __u32 fw_find_address(__u32 bank, const struct fw_address_index *index, __u8 family,
+					     const struct fw_address *address)
 {
-	const struct fw_address_index *index = &tier->addresses[side];
-	const struct fw_class *found;
-	__u32 at = index->outside[0];
 	__be32 ipv4;
 
 	if (family == FW_FAMILY_IPV4) {
 		__builtin_memcpy(&ipv4, address->bytes, 4);
-		at = index->ipv4 ? fw_find_ipv4(tier->bank, index, bpf_ntohl(ipv4)) : index->outside[1];
-	} else if (family == FW_FAMILY_IPV6) {
-		at = index->ipv6 ? fw_find_ipv6(tier->bank, index->ipv6, address) : index->outside[2];
+		return index->ipv4 ? fw_find_ipv4(bank, index, bpf_ntohl(ipv4)) : index->outside[1];
 	}
-	found = at ? (const void *)fw_words_at(tier->bank, at, 4) : NULL;
+	if (family == FW_FAMILY_IPV6)
+		return index->ipv6 ? fw_find_ipv6(bank, index->ipv6, address) : index->outside[2];
+	return index->outside[0];
+}
+
+/* The class of one end; an address of 0 is a class of which the rules know nothing. */
+static __always_inline struct fw_class fw_class_of(const struct fw_tier *tier, __u32 side, __u8 family,
+						   const struct fw_address *address)
+{
+	__u32 at = fw_find_address(tier->bank, &tier->addresses[side], family, address);
+	const struct fw_class *found = at ? (const void *)fw_words_at(tier->bank, at, 4) : NULL;
+
 	return found ? *found : (struct fw_class){};
 }
 

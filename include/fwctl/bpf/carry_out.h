@@ -10,6 +10,7 @@
 #ifndef FWCTL_BPF_CARRY_OUT_H
 #define FWCTL_BPF_CARRY_OUT_H
 
+#include "fwctl/bpf/balance.h"
 #include "fwctl/bpf/bank.h"
 #include "fwctl/bpf/reject.h"
 #include "fwctl/bpf/route.h"
@@ -28,12 +29,19 @@ static __always_inline bool fw_forwards(const struct fw_decision *decision,
 	       fw_verdict_of(decision->reason) == FW_PASS;
 }
 
+static __always_inline bool fw_is_balanced(const struct fw_packet *packet, const struct fw_decision *decision)
+{
+	return packet->service && fw_verdict_of(decision->reason) == FW_PASS;
+}
+
 /* Whether the decision is more than a verdict. */
 static __always_inline bool fw_is_more(const struct fw_packet *packet, const struct fw_decision *decision,
 				       const struct fw_generation *generation, __u32 direction)
 {
 	if (decision->reason == FW_REASON_RULE_REJECT || decision->reason == FW_REASON_RULE_REDIRECT)
 		return true;
+	if (packet->service)
+		return fw_is_balanced(packet, decision);
 	if (decision->reason == FW_REASON_RULE_SYNPROXY && !fw_is_let_in(packet))
 		return true;
 	if (packet->flags & FW_PACKET_PROXIED && fw_verdict_of(decision->reason) != FW_DROP)
@@ -169,6 +177,8 @@ static __always_inline int fw_carry_out(fw_ctx *ctx, const struct fw_packet *pac
 	__u32 direction = now->direction;
 	int action;
 
+	if (fw_is_balanced(packet, decision))
+		return fw_balance(ctx, packet, now->number & 1, decision);
 	if (fw_may_be_proxied(packet, generation, decision)) {
 		action = fw_carry_out_synproxy(ctx, packet, now->number, direction, decision);
 		if (action != FW_TO_KERNEL)

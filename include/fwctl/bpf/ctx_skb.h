@@ -52,6 +52,6 @@ static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 	return true;
 }
 
-#include "fwctl/bpf/send_skb.h"
+#include "fwctl/bpf/deliver_skb.h"
 
 #endif

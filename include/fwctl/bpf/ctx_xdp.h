@@ -57,6 +57,6 @@ static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 	return false;
 }
 
-#include "fwctl/bpf/send_xdp.h"
+#include "fwctl/bpf/deliver_xdp.h"
 
 #endif

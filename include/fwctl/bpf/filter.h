@@ -14,6 +14,8 @@
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/parse.h"
 #include "fwctl/bpf/recall.h"
+#include "fwctl/bpf/service.h"
+#include "fwctl/bpf/unpack.h"
 
 /* The built-in rule under whose name the parser drops. */
 static __always_inline __u32 fw_parser_rule(__u8 reason)
@@ -112,6 +114,26 @@ static __noinline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, 
 	return fw_exit(ctx, packet, now->direction, &decision, now->secret);
 }
 
+/* What stands in FW_UNPACKED_BEHIND's place of a fault: TC ingress is to unpack the packet, and judges it. */
+enum { FW_NOT_HERE = 0xfe };
+
+/* Parses the packet, and where it carries one that is to be unpacked, that. Answers as fw_parse(). */
+static __noinline __u8 fw_open(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
+{
+	__u8 fault = fw_parse(ctx, packet);
+	int unpacked;
+
+	if (fault != FW_UNDECIDED)
+		return fault;
+	unpacked = fw_unpack(ctx, packet, half);
+	if (unpacked == FW_UNPACKED_BEHIND)
+		return FW_NOT_HERE;
+	if (unpacked != FW_UNPACKED_HERE)
+		return FW_UNDECIDED;
+	*packet = (struct fw_packet){.vlan_id = FW_NO_VLAN, .flags = FW_PACKET_UNPACKED};
+	return fw_parse(ctx, packet);
+}
+
 static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 {
 	struct fw_packet packet = {.vlan_id = FW_NO_VLAN};
@@ -137,7 +159,16 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 
 	if (fw_tracing)
 		fw_last.row_count = 0;
-	fault = fw_parse(ctx, &packet);
+	if (direction == FW_IN && now.generation->services.gue_port)
+		fault = fw_open(ctx, &packet, now.number & 1);
+	else
+		fault = fw_parse(ctx, &packet);
+	if (fault == FW_NOT_HERE) {
+		fw_ctx_give_room_back(ctx);
+		return FW_ACTION_PASS;
+	}
+	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
+		fw_find_service(ctx, &packet, now.number & 1);
 	if (!is_judged) {
 		decision.reason = fault;
 		if (fault != FW_UNDECIDED) {
@@ -147,7 +178,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		}
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
-		else if (now.generation->follows)
+		else if (now.generation->follows && !packet.service)
 			fw_track(ctx, &packet, (now.number & 1) | direction << 1);
 		if (!fw_may_recall(&packet) ||
 		    !fw_recall(&packet, now.generation, now.number, direction, &decision)) {
@@ -161,7 +192,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		    decision.reason != FW_REASON_RULE_SYNPROXY)
 			fw_note_passed(ctx, &packet, now.number & 1, direction);
 	}
-	if (is_judged && now.generation->follows)
+	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);

@@ -23,6 +23,8 @@ enum fw_icmp_role {
 	FW_ICMP_SEGMENT = 4, /* neighbour discovery and multicast listeners: not followed */
 };
 
+enum { FW_ICMP_ECHO = 8, FW_ICMP6_ECHO = 128, FW_ICMP6_ECHO_REPLY = 129 };
+
 struct fw_icmp_message {
 	__u8 role;
 	__u8 question; /* the type of it, for a question and its answer */

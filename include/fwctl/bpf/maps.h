@@ -158,6 +158,57 @@ struct {
 		});
 } buckets SEC(".maps");
 
+/* Of placed flows. Pages are made when the first service needs them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_PLACED_PAGES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_MMAPABLE);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_placed_page));
+		});
+} placed_pages SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, FW_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct fw_service_state);
+} service_states SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FW_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct fw_backend_count);
+} backend_counts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, FW_MAX_FRAGMENT_WAYS);
+	__type(key, struct fw_fragment_key);
+	__type(value, struct fw_fragment_way);
+} fragment_ways SEC(".maps");
+
+/* This one and the next one as member_queries: each program's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2 * FW_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct fw_next_hop_known);
+} next_hops SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fw_balance_room);
+} balance_room SEC(".maps");
+
 /* Never read by a program: fwctl's own memory of what it attached. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -18,7 +18,8 @@ enum {
 	FW_TCP_HEADER = 20,
 	FW_UDP_HEADER = 8,
 	FW_SCTP_HEADER = 12,
-	FW_ICMP_HEADER = 8, /* what Linux's receive path pulls, too */
+	FW_GUE_SIZE = FW_UDP_HEADER + 4, /* UDP, and GUE without optional fields */
+	FW_ICMP_HEADER = 8,		 /* what Linux's receive path pulls, too */
 };
 
 /* Byte 13 of the TCP header. */

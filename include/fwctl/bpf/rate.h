@@ -14,19 +14,7 @@
 #include "fwctl/bpf/bank.h"
 #include "fwctl/bpf/bucket.h"
 #include "fwctl/bpf/count.h"
-
-/*
- * One step of a keyed mix: the finalizer of SplitMix64 (G. Steele, D. Lea, C. Flood, "Fast splittable
- * pseudorandom number generators", 2014), in which the key goes through two multiplications before the next
- * word comes.
- */
-static __always_inline __u64 fw_mix(__u64 hash, __u64 word)
-{
-	hash += word;
-	hash = (hash ^ hash >> 30) * 0xbf58476d1ce4e5b9ull;
-	hash = (hash ^ hash >> 27) * 0x94d049bb133111ebull;
-	return hash ^ hash >> 31;
-}
+#include "fwctl/bpf/hash.h"
 
 /* The first `bits` of 64, network byte order. */
 static __always_inline __u64 fw_first_bits(__u64 half, __u32 bits)

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Balanced services: how they lie in the bank of the front, and what the programs remember of their flows.
+ *
+ * A packet's destination is looked up in an index of its own; what comes out is the rows of that address, one
+ * for each protocol and range of ports. A row names its service, that a ring of slots. A slot holds the
+ * number of a backend, and while the ring is in transition that of the backend which had the slot before.
+ *
+ * Promises: a number stays with its backend while that is in the policy, and is given to another one late
+ * (ctl/compile/numbers.h). docs/balance.md says who gets which packet.
+ */
+#ifndef FWCTL_ABI_SERVICE_H
+#define FWCTL_ABI_SERVICE_H
+
+#include <linux/types.h>
+
+#include "fwctl/abi/assert.h"
+#include "fwctl/abi/image.h"
+#include "fwctl/abi/limits.h"
+#include "fwctl/abi/packet.h"
+
+enum fw_transport {
+	FW_BY_L2 = 0,	/* as it is, to the backend's MAC address */
+	FW_BY_IPIP = 1, /* RFC 2003, RFC 2473, RFC 4213 */
+	FW_BY_GUE = 2,	/* draft-ietf-intarea-gue-09, variant 0 without optional fields */
+};
+
+/* Four words. The rows of an address follow each other, up to the one with is_last. */
+struct fw_service_row {
+	__u32 service; /* address of struct fw_service */
+	__u16 first_port;
+	__u16 last_port;
+	__u16 number; /* of the service */
+	__u8 protocol;
+	__u8 is_last;
+	__u8 unused[4];
+};
+FW_ASSERT_SIZE(struct fw_service_row, 16);
+
+/* Sixteen words, on a multiple of its size. */
+struct fw_service {
+	__u32 ring;  /* address of `slots` words: number of the backend | number of the former one << 16 */
+	__u32 slots; /* a prime */
+	__u32 former_until;   /* in ticks: from then on former backends do not count; 0: none does */
+	__u32 entry_interval; /* nanoseconds for each new entry of the table */
+	__u64 source_mask[2]; /* of the bits by which flows are told apart, in network byte order; IPv6 */
+	__u32 source_mask_ipv4;
+	__u32 seed;   /* of the ring's hash; the same on all nodes */
+	__u16 number; /* index of `service_states` */
+	__u16 gue_port;
+	__u8 transport; /* enum fw_transport */
+	__u8 by_source; /* not 0: flows are told apart by their source alone */
+	__u8 unused[18];
+};
+FW_ASSERT_SIZE(struct fw_service, 64);
+
+enum fw_backend_flags {
+	FW_BACKEND_HAS_IPV4 = 1 << 0,
+	FW_BACKEND_HAS_IPV6 = 1 << 1,
+	FW_BACKEND_KEEPS = 1 << 2, /* the flows that it has; else they go to others */
+	FW_BACKEND_TAKES = 1 << 3, /* new ones, too */
+};
+
+/* Sixteen words, at the backend's number. What the kernel's tables say of the way to it, they said when this
+ * was written. */
+struct fw_backend {
+	struct fw_address ipv6;
+	struct fw_address ipv6_source; /* ours, in what is encapsulated; 0: there is no way to it */
+	__be32 ipv4;
+	__be32 ipv4_source;
+	__u32 ipv4_ifindex; /* where there is no looking up: forwarding is off in the kernel */
+	__u32 ipv6_ifindex;
+	__u16 service; /* its number */
+	__u8 flags;    /* enum fw_backend_flags; 0: nobody has this number */
+	__u8 unused[13];
+};
+FW_ASSERT_SIZE(struct fw_backend, 64);
+
+/* Part of struct fw_generation; addresses are of the front's bank. */
+struct fw_services {
+	struct fw_address_index vips; /* from a destination to its rows */
+	struct fw_address_index
+		unpacked;    /* from a source to what is not 0: what it has encapsulated is unpacked */
+	__u32 backends;	     /* address of struct fw_backend[backend_count] */
+	__u32 backend_count; /* 0: there are no services */
+	__u16 gue_port;	     /* of what is unpacked; 0: nothing is */
+	__u16 unused;
+	/* What the programs do not read: address and bytes of the numbers' text. */
+	__u32 numbers;
+	__u32 numbers_size;
+};
+
+/*
+ * The table of placed flows: which backend a flow has. Lines of eight words, one of the processor's cache
+ * lines; a keyed hash names the line and the tag. Other than in the table of the firewall's flows a tag alone
+ * is enough: it never admits a packet, and two flows of one line share one in 2^32.
+ *
+ * A word: tag << 32 | backend << 20 | FW_PLACED_* | time in ticks. 0: free. Words are read and written whole,
+ * without a lock: of two that write at once the last one wins.
+ *
+ * The first ways are for flows that have gone on for FW_PLACED_PROOF ticks, the rest for new ones, so that a
+ * flood of those does not push out the former. One that was active in the last FW_PLACED_ACTIVE ticks is
+ * never pushed out by another.
+ */
+enum {
+	FW_PLACED_WAYS = 8,
+	FW_PLACED_KEPT = 6, /* of them */
+	FW_PLACED_TIME_BITS = 19,
+	FW_PLACED_CLOSING = 1 << 19, /* TCP: the client has sent a FIN or a reset */
+	FW_PLACED_BACKEND_SHIFT = 20,
+	FW_PLACED_TAG_SHIFT = 32,
+};
+
+/* Ticks of CLOCK_MONOTONIC: 2^30 ns, about a second. In a word they come around after six days. */
+enum { FW_PLACED_TICK_SHIFT = 30 };
+enum {
+	FW_PLACED_PROOF = 2,
+	FW_PLACED_ACTIVE = 60,
+	FW_PLACED_NEW_TIMEOUT = 60,
+	FW_PLACED_TCP_TIMEOUT = 7500, /* two hours and four minutes and some (RFC 5382, REQ-5) */
+	FW_PLACED_CLOSING_TIMEOUT = 60,
+	FW_PLACED_UDP_TIMEOUT = 300, /* RFC 4787, REQ-5 */
+};
+
+struct fw_placed_line {
+	__u64 words[FW_PLACED_WAYS];
+};
+FW_ASSERT_SIZE(struct fw_placed_line, 64);
+
+struct fw_placed_page {
+	struct fw_placed_line lines[FW_PLACED_PAGE_LINES];
+};
+
+/* Of a service, by its number; and by processor what it has counted. */
+struct fw_service_state {
+	__u64 entries_full; /* token bucket of new entries, as struct fw_answering.full */
+};
+
+/* By processor and number of the backend. */
+struct fw_backend_count {
+	__u64 packets;
+	__u64 bytes; /* from layer 3 on, before encapsulation */
+	__u64 flows; /* that it was chosen for: first packets */
+};
+FW_ASSERT_SIZE(struct fw_backend_count, 24);
+
+/* By processor, for the address family and the number of a backend: what the kernel has said of the way to it
+ * last, for a tick. */
+struct fw_next_hop_known {
+	__u32 tick;
+	__u32 ifindex; /* 0: nothing is known */
+	__u32 mtu;
+	__u8 to[6];
+	__u8 from[6];
+};
+FW_ASSERT_SIZE(struct fw_next_hop_known, 24);
+
+/* Two fragments of one packet, when their first one was balanced. */
+struct fw_fragment_key {
+	struct fw_address source;
+	struct fw_address destination;
+	__u32 id;
+	__u8 protocol;
+	__u8 family;
+	__u8 unused[2];
+};
+FW_ASSERT_SIZE(struct fw_fragment_key, 40);
+
+struct fw_fragment_way {
+	__u32 service; /* its number */
+	__u32 backend;
+	__u32 tick; /* at which it was noted */
+};
+FW_ASSERT_SIZE(struct fw_fragment_way, 12);
+
+/* What a packet asks of its service. */
+enum fw_asked {
+	FW_ASKED_FLOW = 0,     /* it is part of a flow to the service */
+	FW_ASKED_ERROR = 1,    /* an ICMP error about such a flow, by a router on the way to the client */
+	FW_ASKED_FRAGMENT = 2, /* a later fragment */
+	FW_ASKED_ECHO = 3,     /* an echo request to the address */
+};
+
+enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
+
+/* Room for what would not fit on the programs' stack; by processor. */
+struct fw_balance_room {
+	struct fw_address client;
+	struct fw_address vip;
+	__u16 client_port; /* host byte order; 0 where there is none */
+	__u16 vip_port;
+	__u8 protocol;
+	__u8 family;
+	__u8 asked; /* enum fw_asked */
+	__u8 opens; /* a first packet: a SYN, or one of a protocol without */
+	/* What was found. */
+	__u32 backend;	      /* number; 0: none */
+	__u32 slot;	      /* of the ring */
+	__u32 now;	      /* in ticks */
+	__u16 service_number; /* of a later fragment */
+	__u8 why;	      /* enum fw_placed_why */
+	__u8 unused;
+	/* The way there. */
+	__u32 ifindex;
+	__u32 mtu;
+	struct fw_address to;	/* the backend */
+	struct fw_address from; /* ours, of the outer header */
+	struct fw_address via;	/* the neighbour */
+	__u8 mac_to[6];
+	__u8 mac_from[6];
+	__u8 way_family; /* enum fw_family, of `to` */
+	__u8 has_neighbour;
+	__u16 overhead;			/* bytes of the headers to put in front */
+	__u8 header[FW_MAX_OUTER_SIZE]; /* they, from layer 3 on: IP, and for GUE UDP and GUE */
+};
+
+/* Why a packet went to that backend; for `explain`. */
+enum fw_placed_why {
+	FW_PLACED_BY_NOTHING = 0,
+	FW_PLACED_BY_TABLE = 1,	   /* its flow is in the table */
+	FW_PLACED_BY_RING = 2,	   /* the slot's backend */
+	FW_PLACED_BY_FORMER = 3,   /* the one that had the slot before: the flow may have begun there */
+	FW_PLACED_BY_FRAGMENT = 4, /* where the first fragment went */
+};
+
+#endif

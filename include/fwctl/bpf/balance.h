@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Behind the rules: what is let in for a service goes to one of its backends.
+ *
+ * Promises: docs/balance.md. Each packet is counted under one reason, and one that was sent under its
+ * backend. A program that may not change packets hands them to TC ingress; so does XDP what needs a neighbour
+ * that is not known.
+ */
+#ifndef FWCTL_BPF_BALANCE_H
+#define FWCTL_BPF_BALANCE_H
+
+#include "fwctl/bpf/encapsulate.h"
+#include "fwctl/bpf/reject.h"
+
+enum {
+	FW_MAX_ECHO = FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT - 8, /* bytes of a message that are sent back */
+};
+
+static __always_inline void fw_count_backend(const struct fw_packet *packet,
+					     const struct fw_balance_room *room)
+{
+	__u32 number = room->backend;
+	struct fw_backend_count *count = bpf_map_lookup_elem(&backend_counts, &number);
+
+	if (!count || fw_silent)
+		return;
+	count->packets++;
+	count->bytes += packet->network_length;
+	if (room->asked == FW_ASKED_FLOW && room->why != FW_PLACED_BY_TABLE && room->opens)
+		count->flows++;
+}
+
+/* Where the rest of the packet is to go. */
+static __always_inline void fw_note_first_way(const struct fw_packet *packet,
+					      const struct fw_balance_room *room, __u32 service)
+{
+	struct fw_fragment_way way = {.service = service, .backend = room->backend, .tick = room->now};
+	struct fw_fragment_key key;
+
+	fw_key_of_fragment(&key, packet);
+	bpf_map_update_elem(&fragment_ways, &key, &way, BPF_ANY);
+}
+
+/*
+ * Echo requests are answered here, as no backend has more of the address than another one (RFC 792, RFC
+ * 4443). Answers the hook's action, or a negated reason.
+ */
+__noinline int fw_answer_echo(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	__u32 zero = 0, size;
+	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
+
+	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
+		return -FW_REASON_REJECT_SILENT;
+	size = fw_ip_end(ctx, packet) - packet->l4_offset;
+	if (size > FW_MAX_ECHO)
+		return -FW_REASON_REJECT_SILENT;
+	*fw_answer_word(answer, FW_ANSWER_TRANSPORT + size) = 0;
+	answer->body = size;
+	if (!fw_size_fits(&size, FW_MAX_ECHO) ||
+	    !fw_ctx_read(ctx, packet->l4_offset, &answer->bytes[FW_ANSWER_TRANSPORT], size))
+		return -FW_REASON_REJECT_SILENT;
+	answer->protocol = packet->protocol;
+	answer->family = packet->family;
+	*fw_answer_word(answer, FW_ANSWER_TRANSPORT) =
+		packet->family == FW_FAMILY_IPV4 ? 0 : bpf_htonl(FW_ICMP6_ECHO_REPLY << 24);
+	return fw_send_answer(ctx, packet, answer, FW_IN);
+}
+
+/* Type and code of what says that a packet is too long, and the MTU (RFC 1191, RFC 4443, 3.2). */
+__noinline int fw_answer_too_long(fw_ctx *ctx, const struct fw_packet *packet, __u32 mtu)
+{
+	__u32 zero = 0;
+	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
+	bool is_ipv4;
+
+	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
+		return -FW_REASON_BALANCE_TOO_LONG;
+	is_ipv4 = packet->family == FW_FAMILY_IPV4;
+	if (!fw_make_unreachable(ctx, packet, answer, is_ipv4 ? 3 << 8 | 4 : 2 << 8))
+		return -FW_REASON_BALANCE_TOO_LONG;
+	fw_answer_word(answer, FW_ANSWER_TRANSPORT)[1] = bpf_htonl(is_ipv4 ? mtu & 0xffff : mtu);
+	return fw_send_answer(ctx, packet, answer, FW_IN);
+}
+
+/*
+ * The header to put in front of the packet. True: with it the packet is too long for its way. This and the
+ * next one are global functions, as fw_parse().
+ */
+__noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+	__u32 zero = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	const struct fw_service *service;
+
+	if (!packet || !generation || !room)
+		return true;
+	service = fw_service_at(generation, packet->service);
+	if (!service)
+		return true;
+	room->overhead = 0;
+	if (service->transport != FW_BY_L2)
+		fw_put_outer(packet, room, service, fw_ip_end(ctx, packet) - packet->l3_offset);
+	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
+}
+
+/* The hook's action, FW_HAND_ON, or a negated reason. */
+__noinline int fw_deliver(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+	__u32 zero = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	const struct fw_service *service;
+	int action;
+
+	if (!packet || !generation || !room)
+		return -FW_REASON_BALANCE_FAILED;
+	service = fw_service_at(generation, packet->service);
+	if (!service)
+		return -FW_REASON_BALANCE_FAILED;
+	if (packet->fragment == FW_FRAGMENT_FIRST && !fw_silent)
+		fw_note_first_way(packet, room, service->number);
+	action = fw_ctx_send_to_backend(ctx, packet, room, service->transport);
+	if (action >= 0)
+		fw_count_backend(packet, room);
+	return action;
+}
+
+/* A message to the sender in the packet's place; decision->reason becomes `reason`. */
+static __always_inline int fw_told(int action, __u8 reason, struct fw_decision *decision)
+{
+	decision->reason = action < 0 ? -action : reason;
+	return action < 0 ? FW_DECIDED : action;
+}
+
+static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
+{
+	if (!fw_tracing)
+		return;
+	fw_last.backend = room->backend;
+	fw_last.slot = room->slot;
+	fw_last.placed_why = room->why;
+}
+
+/* As fw_carry_out(). Functions that need room on the stack follow each other, rather than call each other. */
+static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packet, __u32 half,
+				      struct fw_decision *decision)
+{
+	__u32 zero = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	int action;
+
+	decision->reason = FW_REASON_BALANCE_FAILED;
+	if (!room || !fw_ctx_may_rewrite())
+		return FW_DECIDED;
+	if (room->asked == FW_ASKED_ECHO)
+		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
+	room->now = fw_placed_now();
+	fw_choose_backend(room, half, packet->service, packet->tcp_flags);
+	fw_trace_choice(room);
+	if (!room->backend) {
+		decision->reason = FW_REASON_NO_BACKEND;
+		return FW_DECIDED;
+	}
+	if (!fw_find_next_hop(ctx, room, half, packet->service))
+		return FW_DECIDED;
+	if (fw_pack(ctx, packet, half))
+		return fw_told(fw_answer_too_long(ctx, packet, room->mtu - room->overhead),
+			       FW_REASON_BALANCE_TOO_LONG, decision);
+	action = fw_deliver(ctx, packet, half);
+	if (action == FW_HAND_ON && !fw_hands_on)
+		action = -FW_REASON_BALANCE_FAILED;
+	return action == FW_HAND_ON ? FW_HAND_ON : fw_told(action, FW_REASON_BALANCED, decision);
+}
+
+#endif

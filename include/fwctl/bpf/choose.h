@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which backend a packet goes to.
+ *
+ * Promises: a flow that is in the table stays with its backend while that keeps flows. One that is not goes
+ * where the ring says, on every node alike; while the ring is in transition to where it said before, unless
+ * its packet opens the flow. docs/balance.md says why nothing breaks.
+ */
+#ifndef FWCTL_BPF_CHOOSE_H
+#define FWCTL_BPF_CHOOSE_H
+
+#include "fwctl/bpf/bank.h"
+#include "fwctl/bpf/hash.h"
+#include "fwctl/bpf/placed.h"
+
+/* What choosing reads, found once. */
+struct fw_choosing {
+	const struct fw_generation *generation;
+	const struct fw_service *service;
+	struct fw_placed_line *line; /* NULL: no table */
+	__u32 tag;
+	__u32 now;
+	__u32 closing; /* FW_PLACED_CLOSING, when the client's side ends with this packet, or 0 */
+};
+
+static __always_inline const struct fw_service *fw_service_at(const struct fw_generation *generation,
+							      __u32 address)
+{
+	return (const void *)fw_words_at(generation->tiers[FW_FRONT].bank, address, 16);
+}
+
+/* NULL: nobody has the number. */
+static __always_inline const struct fw_backend *fw_backend_of(const struct fw_generation *generation,
+							      __u32 number)
+{
+	if (!number || number >= generation->services.backend_count)
+		return NULL;
+	return (const void *)fw_words_at(generation->tiers[FW_FRONT].bank,
+					 generation->services.backends + number * 16, 16);
+}
+
+/* Whether that backend of the service has all of the flags. */
+static __always_inline bool fw_backend_is(const struct fw_choosing *choosing, __u32 number, __u8 flags)
+{
+	const struct fw_backend *backend = fw_backend_of(choosing->generation, number);
+
+	return backend && (backend->flags & flags) == flags && backend->service == choosing->service->number;
+}
+
+/*
+ * The same on all nodes, whose bytes have the same order. By the source alone it is the same for all services
+ * of a VIP.
+ */
+static __always_inline __u64 fw_ring_hash(const struct fw_service *service,
+					  const struct fw_balance_room *room)
+{
+	const __u64 *client = (const void *)&room->client, *vip = (const void *)&room->vip;
+	__u64 hash = service->seed;
+
+	if (room->family == FW_FAMILY_IPV4) {
+		hash = fw_mix(hash, client[0] & service->source_mask_ipv4);
+	} else {
+		hash = fw_mix(hash, client[0] & service->source_mask[0]);
+		hash = fw_mix(hash, client[1] & service->source_mask[1]);
+	}
+	if (service->by_source)
+		return hash;
+	hash = fw_mix(hash, vip[0]);
+	hash = fw_mix(hash, vip[1]);
+	return fw_mix(hash, room->client_port | room->vip_port << 16 | (__u64)room->protocol << 32);
+}
+
+/* A connection that began anew from the same port, as what stands of it in the table has ended, or has been
+ * silent for twice the longest life of a segment. */
+enum { FW_PLACED_SILENT = 120 };
+
+static __always_inline bool fw_begins_anew(const struct fw_choosing *choosing,
+					   const struct fw_balance_room *room, __u64 word)
+{
+	return room->opens && room->protocol == IPPROTO_TCP &&
+	       (word & FW_PLACED_CLOSING || fw_placed_age(word, choosing->now) > FW_PLACED_SILENT);
+}
+
+/* The backend that the table has for the flow; 0: none that counts. `way`: where its entry stands. */
+static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosing,
+						const struct fw_balance_room *room, __u32 *way)
+{
+	__u32 backend;
+	__u64 word;
+
+	if (!choosing->line)
+		return 0;
+	*way = fw_find_placed(choosing->line, choosing->tag);
+	if (*way == FW_NOT_PLACED)
+		return 0;
+	word = *fw_placed_at(choosing->line, *way);
+	backend = fw_placed_backend(word);
+	if (fw_is_placed_over(word, *way, choosing->now, room->protocol) ||
+	    !fw_backend_is(choosing, backend, FW_BACKEND_KEEPS))
+		return 0;
+	if (fw_begins_anew(choosing, room, word) && !fw_backend_is(choosing, backend, FW_BACKEND_TAKES))
+		return 0;
+	if (fw_changes_placed() && room->asked == FW_ASKED_FLOW)
+		fw_touch_placed(choosing->line, *way, word, choosing->closing, choosing->now);
+	return backend;
+}
+
+/* By the ring. `moves`: the slot is in transition. */
+static __always_inline __u32 fw_choose_by_ring(const struct fw_choosing *choosing,
+					       struct fw_balance_room *room, bool *moves)
+{
+	const struct fw_service *service = choosing->service;
+	__u32 slot = (fw_ring_hash(service, room) >> 32) * service->slots >> 32, word, former;
+	bool is_tcp = room->protocol == IPPROTO_TCP;
+
+	room->slot = slot;
+	word = fw_word_at(choosing->generation->tiers[FW_FRONT].bank, service->ring + slot);
+	former = word >> 16;
+	*moves = former && (__s32)(service->former_until - choosing->now) > 0;
+	/* A first datagram cannot be told: one that is to get nothing new gets none that may be one. */
+	if (*moves && !(is_tcp && room->opens) &&
+	    fw_backend_is(choosing, former, is_tcp ? FW_BACKEND_KEEPS : FW_BACKEND_TAKES)) {
+		room->why = FW_PLACED_BY_FORMER;
+		return former;
+	}
+	room->why = FW_PLACED_BY_RING;
+	return fw_backend_is(choosing, word & 0xffff, FW_BACKEND_KEEPS) ? word & 0xffff : 0;
+}
+
+/*
+ * Sets room->backend, to 0 where there is none. What opens a TCP connection is put into the table only while
+ * its slot is in transition, as the next packet would go to the former backend: a flood of SYNs takes no
+ * room. A global function, as in fw_parse().
+ */
+__noinline int fw_choose_backend(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags)
+{
+	struct fw_choosing choosing = {.generation = bpf_map_lookup_elem(&policy, &half)};
+	__u32 way = FW_NOT_PLACED;
+	bool moves = false;
+
+	if (!room || !choosing.generation)
+		return 0;
+	choosing.service = fw_service_at(choosing.generation, service);
+	if (!choosing.service)
+		return 0;
+	choosing.now = room->now;
+	if (room->asked == FW_ASKED_FRAGMENT) {
+		room->why = FW_PLACED_BY_FRAGMENT;
+		if (!fw_backend_is(&choosing, room->backend, FW_BACKEND_KEEPS))
+			room->backend = 0;
+		return 0;
+	}
+	if (room->protocol == IPPROTO_TCP && tcp_flags & (FW_TCP_FIN | FW_TCP_RST))
+		choosing.closing = FW_PLACED_CLOSING;
+	choosing.line = fw_placed_line_of(room, &choosing.tag);
+	room->why = FW_PLACED_BY_TABLE;
+	room->backend = fw_choose_by_table(&choosing, room, &way);
+	if (room->backend)
+		return 0;
+	room->backend = fw_choose_by_ring(&choosing, room, &moves);
+	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
+	    (moves || room->protocol != IPPROTO_TCP || !room->opens))
+		fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room->now);
+	return 0;
+}
+
+#endif

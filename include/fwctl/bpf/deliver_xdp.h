@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * XDP: headers are put in front of packets and taken away, and packets leave for a neighbour that is known.
+ * deliver_skb.h has the same for TC.
+ */
+#ifndef FWCTL_BPF_DELIVER_XDP_H
+#define FWCTL_BPF_DELIVER_XDP_H
+
+#include "fwctl/bpf/parse_l4.h"
+#include "fwctl/bpf/send_xdp.h"
+
+/* The outer header, behind room for the link header. */
+static __always_inline bool fw_put_in_front(fw_ctx *ctx, const struct fw_balance_room *room, const __u32 size)
+{
+	__u8 *to = (__u8 *)(long)ctx->data + sizeof(struct ethhdr);
+
+	if ((void *)(to + size) > (void *)(long)ctx->data_end)
+		return false;
+	__builtin_memcpy(to, room->header, size);
+	return true;
+}
+
+static __always_inline bool fw_grow_in_front(fw_ctx *ctx, const struct fw_balance_room *room)
+{
+	if (bpf_xdp_adjust_head(ctx, -(int)room->overhead))
+		return false;
+	switch (room->overhead) {
+	case sizeof(struct iphdr):
+		return fw_put_in_front(ctx, room, sizeof(struct iphdr));
+	case sizeof(struct iphdr) + FW_GUE_SIZE:
+		return fw_put_in_front(ctx, room, sizeof(struct iphdr) + FW_GUE_SIZE);
+	case sizeof(struct ipv6hdr):
+		return fw_put_in_front(ctx, room, sizeof(struct ipv6hdr));
+	default:
+		return fw_put_in_front(ctx, room, sizeof(struct ipv6hdr) + FW_GUE_SIZE);
+	}
+}
+
+static __always_inline bool fw_device_sends(fw_ctx *ctx, __u32 ifindex)
+{
+	if (ifindex == ctx->ingress_ifindex)
+		return bpf_xdp_get_buff_len(ctx) == (__u32)(ctx->data_end - ctx->data);
+	return fw_ctx_device_takes(ctx, ifindex);
+}
+
+static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_packet *packet,
+						  const struct fw_balance_room *room, __u8 transport)
+{
+	struct ethhdr *ethernet;
+
+	(void)transport;
+	if (!room->has_neighbour || packet->l3_offset != sizeof(*ethernet) ||
+	    !fw_device_sends(ctx, room->ifindex) || bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0)
+		return FW_HAND_ON;
+	fw_ctx_give_room_back(ctx);
+	if (room->overhead && !fw_grow_in_front(ctx, room))
+		return -FW_REASON_BALANCE_FAILED;
+	ethernet = (void *)(long)ctx->data;
+	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+		return -FW_REASON_BALANCE_FAILED;
+	__builtin_memcpy(ethernet->h_dest, room->mac_to, ETH_ALEN);
+	__builtin_memcpy(ethernet->h_source, room->mac_from, ETH_ALEN);
+	if (room->overhead)
+		ethernet->h_proto =
+			room->way_family == FW_FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (room->ifindex == ctx->ingress_ifindex)
+		return XDP_TX;
+	return bpf_redirect_map(&devices, room->ifindex, 0);
+}
+
+/* Takes `size` bytes away behind the link header; what is left is a packet of that family. */
+static __always_inline bool fw_ctx_unpack(fw_ctx *ctx, const struct fw_packet *packet, __u32 size,
+					  __u8 family)
+{
+	struct ethhdr *ethernet = (void *)(long)ctx->data, room;
+
+	if (packet->l3_offset != sizeof(room) || (void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+		return false;
+	room = *ethernet;
+	room.h_proto = family == FW_FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	if (bpf_xdp_adjust_head(ctx, (int)size))
+		return false;
+	ethernet = (void *)(long)ctx->data;
+	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+		return false;
+	*ethernet = room;
+	return true;
+}
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The way to a backend: interface, neighbour, MTU, and the addresses of an outer header.
+ *
+ * Promises: what the kernel's tables say now, or have said in the last second; no process keeps it fresh.
+ * Where the kernel does not look up, as forwarding is off, backends are reached by the interface that led to
+ * them when the policy was written.
+ */
+#ifndef FWCTL_BPF_NEXT_HOP_H
+#define FWCTL_BPF_NEXT_HOP_H
+
+#include "fwctl/bpf/choose.h"
+#include "fwctl/bpf/decision.h"
+
+enum { FW_NO_DEVICE = 19 }; /* ENODEV of asm-generic/errno-base.h */
+
+/* Its address: of the packet's own family where it has one. False: we have no address to send from. */
+static __always_inline bool fw_address_backend(const struct fw_backend *backend,
+					       const struct fw_service *service, struct fw_balance_room *room)
+{
+	bool has_ipv4 = backend->flags & FW_BACKEND_HAS_IPV4, has_ipv6 = backend->flags & FW_BACKEND_HAS_IPV6;
+
+	room->to = room->from = (struct fw_address){};
+	if (has_ipv4 && (room->family == FW_FAMILY_IPV4 || !has_ipv6)) {
+		room->way_family = FW_FAMILY_IPV4;
+		__builtin_memcpy(room->to.bytes, &backend->ipv4, 4);
+		__builtin_memcpy(room->from.bytes, &backend->ipv4_source, 4);
+		return backend->ipv4_source || service->transport == FW_BY_L2;
+	}
+	room->way_family = FW_FAMILY_IPV6;
+	room->to = backend->ipv6;
+	room->from = backend->ipv6_source;
+	return room->from.bytes[0] || service->transport == FW_BY_L2;
+}
+
+static __always_inline void fw_ask_hop(struct bpf_fib_lookup *fib, const struct fw_balance_room *room,
+				       __u32 ifindex)
+{
+	fib->ifindex = ifindex;
+	fib->tot_len = 1; /* else the MTU is not told */
+	if (room->way_family == FW_FAMILY_IPV4) {
+		fib->family = FW_ADDRESS_FAMILY_INET;
+		__builtin_memcpy(&fib->ipv4_dst, room->to.bytes, 4);
+		__builtin_memcpy(&fib->ipv4_src, room->from.bytes, 4);
+	} else {
+		fib->family = FW_ADDRESS_FAMILY_INET6;
+		__builtin_memcpy(fib->ipv6_dst, room->to.bytes, 16);
+		__builtin_memcpy(fib->ipv6_src, room->from.bytes, 16);
+	}
+}
+
+/* Forwarding is off: to the backend itself, which is on the link. */
+static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_backend *backend,
+						  struct fw_balance_room *room)
+{
+	room->has_neighbour = false;
+	room->via = room->to;
+	room->ifindex = room->way_family == FW_FAMILY_IPV4 ? backend->ipv4_ifindex : backend->ipv6_ifindex;
+	room->mtu = 0;
+	return room->ifindex && bpf_check_mtu(ctx, room->ifindex, &room->mtu, 0, 0) != -FW_NO_DEVICE;
+}
+
+static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_backend *backend,
+					       struct fw_balance_room *room, __u8 transport)
+{
+	struct bpf_fib_lookup fib = {};
+	long found;
+
+	fw_ask_hop(&fib, room, fw_ctx_ifindex(ctx));
+	found = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	if (found == BPF_FIB_LKUP_RET_FWD_DISABLED)
+		return fw_find_hop_by_record(ctx, backend, room);
+	if (found != BPF_FIB_LKUP_RET_SUCCESS && found != BPF_FIB_LKUP_RET_NO_NEIGH)
+		return false;
+	room->has_neighbour = found == BPF_FIB_LKUP_RET_SUCCESS;
+	room->ifindex = fib.ifindex;
+	room->mtu = fib.mtu_result;
+	room->via = (struct fw_address){};
+	if (fib.family == FW_ADDRESS_FAMILY_INET)
+		__builtin_memcpy(room->via.bytes, &fib.ipv4_dst, 4);
+	else
+		__builtin_memcpy(room->via.bytes, fib.ipv6_dst, 16);
+	__builtin_memcpy(room->mac_to, fib.dmac, 6);
+	__builtin_memcpy(room->mac_from, fib.smac, 6);
+	/* A router on the way would send it back to the address's balancer. */
+	return transport != FW_BY_L2 || fw_is_same_address(&room->via, &room->to);
+}
+
+/* What the last look-up found counts for the rest of its tick, where all that is needed is the neighbour. */
+static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const struct fw_next_hop_known *known)
+{
+	if (fw_ctx_resolves() || !known->ifindex || known->tick != room->now)
+		return false;
+	room->has_neighbour = true;
+	room->ifindex = known->ifindex;
+	room->mtu = known->mtu;
+	__builtin_memcpy(room->mac_to, known->to, 6);
+	__builtin_memcpy(room->mac_from, known->from, 6);
+	return true;
+}
+
+/* False: there is none. A global function, as in fw_parse(). */
+__noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32 half, __u32 service_at)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+	const struct fw_service *service;
+	const struct fw_backend *backend;
+	struct fw_next_hop_known *known;
+	__u32 index;
+
+	if (!room || !generation)
+		return false;
+	service = fw_service_at(generation, service_at);
+	backend = fw_backend_of(generation, room->backend);
+	if (!service || !backend || !fw_address_backend(backend, service, room))
+		return false;
+	index = room->backend + (room->way_family == FW_FAMILY_IPV6 ? FW_MAX_BACKENDS : 0);
+	known = bpf_map_lookup_elem(&next_hops, &index);
+	if (known && fw_recall_hop(room, known))
+		return true;
+	if (!fw_find_hop_by_fib(ctx, backend, room, service->transport))
+		return false;
+	if (known && room->has_neighbour) {
+		known->tick = room->now;
+		known->ifindex = room->ifindex;
+		known->mtu = room->mtu;
+		__builtin_memcpy(known->to, room->mac_to, 6);
+		__builtin_memcpy(known->from, room->mac_from, 6);
+	}
+	return true;
+}
+
+#endif

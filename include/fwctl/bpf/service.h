@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether a packet is for a service, and which flow of that it is part of.
+ *
+ * Promises: what is not for a service is not touched. An ICMP error belongs to the flow that it quotes, a
+ * later fragment goes where its first one went. Frames with a VLAN tag belong to the VLAN's own interface;
+ * what was unpacked here is balanced no more, so that two nodes never send a packet to and fro.
+ */
+#ifndef FWCTL_BPF_SERVICE_H
+#define FWCTL_BPF_SERVICE_H
+
+#include "fwctl/bpf/address.h"
+#include "fwctl/bpf/flow_key.h"
+#include "fwctl/bpf/maps.h"
+
+static __always_inline __u32 fw_placed_now(void)
+{
+	return (fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns()) >> FW_PLACED_TICK_SHIFT;
+}
+
+static __always_inline bool fw_changes_placed(void)
+{
+	return fw_rehearses || !fw_silent;
+}
+
+static __always_inline void fw_key_of_fragment(struct fw_fragment_key *key, const struct fw_packet *packet)
+{
+	*key = (struct fw_fragment_key){
+		.source = packet->source,
+		.destination = packet->destination,
+		.id = packet->fragment_id,
+		.protocol = packet->protocol,
+		.family = packet->family,
+	};
+}
+
+/* Linux gives up waiting for the rest of a packet after 30 s (net.ipv4.ipfrag_time); some 60 for IPv6. */
+enum { FW_FRAGMENT_TICKS = 60 };
+
+/* A later fragment goes where the first one went; false: that is not known. */
+static __always_inline bool fw_ask_fragment(const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	const struct fw_fragment_way *way;
+	struct fw_fragment_key key;
+
+	fw_key_of_fragment(&key, packet);
+	way = bpf_map_lookup_elem(&fragment_ways, &key);
+	if (!way || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
+		return false;
+	room->asked = FW_ASKED_FRAGMENT;
+	room->backend = way->backend;
+	room->service_number = way->service;
+	return true;
+}
+
+/* The flow that an ICMP error quotes: something that the service's address has sent. */
+static __always_inline bool fw_ask_quoted(fw_ctx *ctx, const struct fw_packet *packet,
+					  struct fw_balance_room *room)
+{
+	__u32 offset = packet->l4_offset + FW_ICMP_HEADER;
+	struct fw_quote quote = {};
+	struct fw_l4_head here;
+	const struct fw_l4_head *head;
+
+	if (!(packet->family == FW_FAMILY_IPV4 ? fw_read_quote4(ctx, offset, &quote)
+					       : fw_read_quote6(ctx, offset, &quote)))
+		return false;
+	if (!fw_is_same_address(&quote.source, &packet->destination))
+		return false;
+	head = fw_ctx_at(ctx, quote.l4_offset, &here, sizeof(here));
+	if (!head)
+		return false;
+	room->client = quote.destination;
+	room->client_port = bpf_ntohs(head->destination);
+	room->vip_port = bpf_ntohs(head->source_or_type);
+	room->protocol = quote.protocol;
+	room->asked = FW_ASKED_ERROR;
+	return true;
+}
+
+static __always_inline bool fw_ask_icmp(fw_ctx *ctx, const struct fw_packet *packet,
+					struct fw_balance_room *room)
+{
+	__u8 type = packet->selector >> 8;
+
+	if (fw_icmp_message_of(packet->family, type).role == FW_ICMP_ERROR)
+		return fw_ask_quoted(ctx, packet, room);
+	room->asked = FW_ASKED_ECHO;
+	return type == (packet->family == FW_FAMILY_IPV4 ? FW_ICMP_ECHO : FW_ICMP6_ECHO) &&
+	       packet->fragment == FW_FRAGMENT_NONE;
+}
+
+/* What the packet asks for; false: no service could have it. */
+__noinline int fw_ask(fw_ctx *ctx, const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	if (!packet || !room)
+		return false;
+	room->client = packet->source;
+	room->vip = packet->destination;
+	room->client_port = packet->source_port;
+	room->vip_port = packet->selector;
+	room->protocol = packet->protocol;
+	room->family = packet->family;
+	room->asked = FW_ASKED_FLOW;
+	room->opens = packet->protocol != IPPROTO_TCP ||
+		      (packet->tcp_flags & (FW_TCP_SYN | FW_TCP_ACK)) == FW_TCP_SYN;
+	room->backend = 0;
+	room->why = FW_PLACED_BY_NOTHING;
+	if (!(packet->flags & FW_PACKET_L4))
+		return packet->fragment == FW_FRAGMENT_LATER && fw_ask_fragment(packet, room);
+	return !fw_is_icmp(packet->family, packet->protocol) || fw_ask_icmp(ctx, packet, room);
+}
+
+static __always_inline bool fw_row_fits(const struct fw_service_row *row, const struct fw_balance_room *room)
+{
+	if (room->asked == FW_ASKED_ECHO)
+		return true;
+	if (row->protocol != room->protocol)
+		return false;
+	if (room->asked == FW_ASKED_FRAGMENT)
+		return row->number == room->service_number;
+	return room->vip_port >= row->first_port && room->vip_port <= row->last_port;
+}
+
+/* The rows of the packet's destination; 0: it is no service's. This and the next one are global functions, as
+ * fw_parse(), and not one, as there is no room for both on the stack of 6.1. */
+__noinline __u32 fw_find_vip(const struct fw_packet *packet, __u32 half)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+
+	if (!packet || !generation)
+		return 0;
+	return fw_find_address(generation->tiers[FW_FRONT].bank, &generation->services.vips, packet->family,
+			       &packet->destination);
+}
+
+/* The first of the rows that fits; 0: none. */
+__noinline __u32 fw_find_row(const struct fw_balance_room *room, __u32 half, __u32 rows)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+	const struct fw_page *page = generation ? fw_page_at(generation->tiers[FW_FRONT].bank, rows) : NULL;
+
+	if (!room || !page)
+		return 0;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FW_MAX_SERVICE_ROWS; i++) {
+		const struct fw_service_row *row = (const void *)fw_words_on(page, rows, 4);
+
+		if (fw_row_fits(row, room))
+			return row->service;
+		if (row->is_last)
+			return 0;
+		rows += 4;
+		/* As in fw_conditions_hold(). */
+		asm volatile("" : "+r"(rows));
+	}
+	return 0;
+}
+
+/* Sets packet->service. */
+static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
+{
+	__u32 zero = 0, rows;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+
+	if (!room || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
+		return 0;
+	rows = fw_find_vip(packet, half);
+	if (rows && fw_ask(ctx, packet, room))
+		packet->service = fw_find_row(room, half, rows);
+	return 0;
+}
+
+#endif
