@@ -1,12 +1,7 @@
 // The pages of the flow table: made before a policy holds that follows flows, of another size when one asks
 // for that, and given back when none follows any more.
-#include <fmt/format.h>
-#include <sys/random.h>
-
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
-#include <cstring>
 
 #include "engine/store.h"
 #include "kernel/flow_program.h"
@@ -48,8 +43,6 @@ Status Store::make_flow_table(std::uint32_t pages) const {
     if (table.place != 0) return {};
     if (auto cleared = flow_counts_.clear_per_cpu<fw_flow_counts>(0); !cleared) return cleared;
     // The programs look at it when a generation says so, which none does yet.
-    if (getrandom(table.keys, sizeof(table.keys), 0) != sizeof(table.keys))
-        return fail(fmt::format("the kernel gives no random numbers: {}", strerror(errno)));
     store_word(table.place, fw_flow_place_of(first, pages * FW_FLOW_PAGE_BUCKETS));
     return {};
 }

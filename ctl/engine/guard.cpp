@@ -96,7 +96,7 @@ Status check_sessions(const Store& store, const State& candidate, std::uint32_t 
     auto explainer = Explainer::of_half(store, candidate, half, main);
     if (!explainer) return tl::unexpected(explainer.error());
     for (const SshSession& session : sessions) {
-        const int route = net::route_interface(policy::format_prefix(session.peer));
+        const int route = net::route_to(policy::format_prefix(session.peer)).ifindex;
         const std::string local = net::interface_with_address(policy::format_prefix(session.local));
         const auto attachments = attachments_of_session(explainer->state(), *interfaces, route, local);
         if (auto safe = check_session(*explainer, session, attachments); !safe) return safe;

@@ -141,6 +141,9 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
         }
     }
     if (auto made = make_tables(state); !made) return made;
+    // Tests of a policy need none: there the ring decides.
+    if (!state.front.vips.empty() && !paths_.directory.empty())
+        if (auto made = placed_pages_.make(); !made) return made;
     if (auto given = give_counters(state); !given) return given;
     if (follows_flows(state))
         if (auto made = make_flow_table(flow_pages(state)); !made) return made;
@@ -221,6 +224,7 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     for (const Attachment& attachment : state.attachments)
         if (attachment.enabled) attachments.push_back({attachment.slot, attachment.names()});
     compile::put_attachments(front->bank, attachments, front->places, state.main.places, *generation);
+    if (auto put = put_services(state, front->bank, *generation); !put) return put;
     if (auto text = put_text(state, *generation); !text) return text;
     if (auto written = banks_.write(front_bank(half), front->bank.words()); !written) return written;
     front->tier.bank = front_bank(half);
@@ -273,8 +277,15 @@ void Store::clear_unused_banks() const {
     }
 }
 
+// What flows of services are remembered, once there are no services.
+void Store::clear_placed() const {
+    if (policy_.at(active_half())->services.backend_count != 0 || !placed_pages_.has_any()) return;
+    if (kernel::wait_for_packets()) (void)placed_pages_.clear();
+}
+
 void Store::clear_unused() const {
     clear_unused_banks();
+    clear_placed();
     (void)fit_flow_table();
     forget_unused_sets();
     fit_tables();

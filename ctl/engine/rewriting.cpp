@@ -11,7 +11,8 @@
 namespace fwctl::engine {
 
 bool rewrites(const policy::Policy& policy) {
-    return policy.defaults.forward != policy::Forwarding::kStack ||
+    return policy.defaults.forward != policy::Forwarding::kStack || !policy.vips.empty() ||
+           !policy.decapsulate.from.empty() ||
            std::any_of(policy.rules.begin(), policy.rules.end(),
                        [](const policy::Rule& rule) { return policy::rewrites(rule); });
 }

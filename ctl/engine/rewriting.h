@@ -8,7 +8,8 @@
 
 namespace fwctl::engine {
 
-// A rule rejects or redirects, or what is let in is sent on past the stack.
+// A rule rejects or redirects, what is let in is sent on past the stack or to backends, or packets are
+// unpacked.
 bool rewrites(const policy::Policy& policy);
 bool rewrites(const State& state);
 

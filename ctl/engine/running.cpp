@@ -133,6 +133,8 @@ Result<SettledLive> settle_live(State& state, const policy::Policy& policy, bool
     state.front.defaults = policy.defaults;
     state.front.conntrack = policy.conntrack;
     state.front.disabled_builtins = policy.disabled_builtins;
+    state.front.vips = policy.vips;
+    state.front.decapsulate = policy.decapsulate;
     if (auto chosen = choose_front_sets(state, policy); !chosen) return tl::unexpected(chosen.error());
     return settled;
 }

@@ -30,6 +30,12 @@ std::uint64_t new_secret() {
     return secret;
 }
 
+// The keys of flows' hashes.
+void fill_randomly(std::span<__u64> keys) {
+    while (getrandom(keys.data(), keys.size_bytes(), 0) != static_cast<ssize_t>(keys.size_bytes())) {
+    }
+}
+
 // Another layout's state in this namespace: never read, never reset.
 Status refuse_other_layouts(const kernel::StatePaths& paths) {
     for (const std::string& name : kernel::list_directory(paths.network)) {
@@ -172,9 +178,16 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.answers_ = std::move(maps.answers);
     store.flow_pages_ = kernel::FlowPages({std::move(maps.flow_pages), held.flow_pages});
     store.flow_counts_ = std::move(maps.flow_counts);
+    store.placed_pages_ = kernel::PlacedPages({std::move(maps.placed_pages), held.placed_pages});
+    store.service_states_ = std::move(maps.service_states);
+    store.backend_counts_ = std::move(maps.backend_counts);
+    store.fragment_ways_ = std::move(maps.fragment_ways);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
-    if (held.secret == 0) held.secret = new_secret();
+    if (held.secret == 0) {
+        fill_randomly(held.flows.keys);
+        held.secret = new_secret();
+    }
     return store;
 }
 
@@ -190,6 +203,10 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"answers", answers_.fd()},
              {"flow_pages", flow_pages_.map().fd()},
              {"flow_counts", flow_counts_.fd()},
+             {"placed_pages", placed_pages_.map().fd()},
+             {"service_states", service_states_.fd()},
+             {"backend_counts", backend_counts_.fd()},
+             {"fragment_ways", fragment_ways_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"buckets", buckets_.map().fd()},
              {"attachments", records_.map().fd()}}};

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
@@ -17,6 +18,7 @@
 #include "base/result.h"
 #include "compile/outputs.h"
 #include "compile/places.h"
+#include "compile/services.h"
 #include "compile/tier.h"
 #include "engine/clock.h"
 #include "engine/set_members.h"
@@ -83,6 +85,12 @@ struct State {
     [[nodiscard]] const Attachment* find(const std::string& name) const;
 };
 
+// What is known of services beside their text.
+struct RunningServices {
+    compile::Numbers numbers;
+    std::map<std::string, compile::RunningRing> rings;  // by the name of the VIP
+};
+
 class Store {
 public:
     // nullopt: this namespace has no state, so nothing is attached. An error with Exit::kConflict: another
@@ -144,6 +152,11 @@ public:
     // How many confirmed flows the table has room for; 0: there is none.
     [[nodiscard]] std::uint32_t flow_room() const;
 
+    // The services as they run, of the generation in force.
+    [[nodiscard]] Result<RunningServices> running_services() const;
+    // By the numbers of backends.
+    [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
+
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;
@@ -161,6 +174,7 @@ private:
     [[nodiscard]] std::uint32_t active_half() const;
     void clear_unused() const;
     void clear_unused_banks() const;
+    void clear_placed() const;
     void forget_unused_sets() const;
     void fit_tables() const;
     [[nodiscard]] Status make_tables(const State& state) const;
@@ -174,6 +188,8 @@ private:
     [[nodiscard]] Status clear_flow_pages() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
     void erase_routes(std::uint32_t bank) const;
+    [[nodiscard]] Status put_services(const State& state, compile::Bank& front,
+                                      fw_generation& generation) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;
@@ -188,6 +204,10 @@ private:
     kernel::Map answers_;
     kernel::FlowPages flow_pages_;
     kernel::Map flow_counts_;
+    kernel::PlacedPages placed_pages_;
+    kernel::Map service_states_;
+    kernel::Map backend_counts_;
+    kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;
 };

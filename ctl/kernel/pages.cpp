@@ -219,20 +219,30 @@ Status SetPages::clear(std::span<const std::uint32_t> indices) const {
     return pages_.erase(indices);
 }
 
-Status FlowPages::make(std::uint32_t first, std::uint32_t count) const {
+namespace {
+
+// New maps of one element that can be mapped, at the indices where there is none.
+Status make_mapped(const InnerMaps& pages, std::uint32_t first, std::uint32_t count, const char* name,
+                   std::size_t size, const char* what) {
     std::vector<std::uint32_t> missing;
     std::vector<Fd> made;
     bpf_map_create_opts options{};
     options.sz = sizeof(options);
     options.map_flags = BPF_F_MMAPABLE;
     for (std::uint32_t page = first; page < first + count; ++page) {
-        if (pages_.open(page)) continue;
+        if (pages.open(page)) continue;
         missing.push_back(page);
-        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_flows", sizeof(std::uint32_t),
-                                         sizeof(fw_flow_page), 1, &options));
-        if (!made.back()) return no_memory("the flow table");
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(std::uint32_t),
+                                         static_cast<std::uint32_t>(size), 1, &options));
+        if (!made.back()) return no_memory(what);
     }
-    return pages_.put(missing, made);
+    return pages.put(missing, made);
+}
+
+}  // namespace
+
+Status FlowPages::make(std::uint32_t first, std::uint32_t count) const {
+    return make_mapped(pages_, first, count, "fwctl_flows", sizeof(fw_flow_page), "the flow table");
 }
 
 Status FlowPages::clear(std::uint32_t first, std::uint32_t count) const {
@@ -247,6 +257,15 @@ Result<std::optional<MappedArray<fw_flow_page>>> FlowPages::map(std::uint32_t in
     auto page = MappedArray<fw_flow_page>::of(std::move(*map), 1);
     if (!page) return tl::unexpected(page.error());
     return std::optional(std::move(*page));
+}
+
+Status PlacedPages::make() const {
+    return make_mapped(pages_, 0, FW_PLACED_PAGES, "fwctl_placed", sizeof(fw_placed_page),
+                       "the table of balanced flows");
+}
+
+Status PlacedPages::clear() const {
+    return pages_.erase(pages_.present(0, FW_PLACED_PAGES));
 }
 
 }  // namespace fwctl::kernel

@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "fwctl/abi/flow.h"
 #include "fwctl/abi/members.h"
+#include "fwctl/abi/service.h"
 #include "fwctl/abi/state.h"
 #include "kernel/map.h"
 
@@ -123,6 +124,23 @@ public:
     }
     // The page itself, which the programs change at any time; nothing where there is none.
     [[nodiscard]] Result<std::optional<MappedArray<fw_flow_page>>> map(std::uint32_t index) const;
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
+
+private:
+    InnerMaps pages_;
+};
+
+// The map `placed_pages`: all of them or none.
+class PlacedPages {
+public:
+    PlacedPages() = default;
+    explicit PlacedPages(InnerMaps pages) : pages_(std::move(pages)) {}
+
+    // Those that are missing, without flows.
+    [[nodiscard]] Status make() const;
+    // No program may be reading them.
+    [[nodiscard]] Status clear() const;
+    [[nodiscard]] bool has_any() const { return !pages_.present(0, FW_PLACED_PAGES).empty(); }
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

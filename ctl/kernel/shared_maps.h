@@ -18,8 +18,9 @@ namespace fwctl::kernel {
 
 struct SharedMaps {
     static constexpr std::array kNames = {
-        "control", "policy",  "pages",      "sets",        "set_pages",     "members", "routes",
-        "devices", "answers", "flow_pages", "flow_counts", "rule_counters", "buckets", "attachments"};
+        "control",        "policy",         "pages",         "sets",          "set_pages",   "members",
+        "routes",         "devices",        "answers",       "flow_pages",    "flow_counts", "placed_pages",
+        "service_states", "backend_counts", "fragment_ways", "rule_counters", "buckets",     "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -39,6 +40,10 @@ struct SharedMaps {
     Map answers;
     Map flow_pages;
     Map flow_counts;
+    Map placed_pages;
+    Map service_states;
+    Map backend_counts;
+    Map fragment_ways;
     Map rule_counters;
     Map buckets;
     Map attachments;

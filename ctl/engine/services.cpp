@@ -1,0 +1,71 @@
+// Store: the services of a generation, written and read back.
+#include <cstring>
+#include <utility>
+
+#include "engine/store.h"
+#include "net/route.h"
+#include "policy/prefix.h"
+
+namespace fwctl::engine {
+namespace {
+
+std::uint32_t ticks_now() {
+    return static_cast<std::uint32_t>(monotonic_now() >> FW_PLACED_TICK_SHIFT);
+}
+
+compile::Way way_to(const policy::Prefix& address) {
+    const net::Route route = net::route_to(policy::format_prefix(address));
+    return {static_cast<std::uint32_t>(route.ifindex), route.source};
+}
+
+template <typename Value>
+Result<Value> read_value(const kernel::Banks& banks, std::uint32_t bank, std::uint32_t address) {
+    auto words = banks.read(bank, address, sizeof(Value) / sizeof(std::uint32_t));
+    if (!words) return tl::unexpected(words.error());
+    Value value;
+    std::memcpy(&value, words->data(), sizeof(value));
+    return value;
+}
+
+}  // namespace
+
+Result<RunningServices> Store::running_services() const {
+    const fw_generation& generation = *policy_.at(active_half());
+    const std::uint32_t bank = generation.tiers[FW_FRONT].bank;
+    RunningServices running;
+    if (generation.services.numbers_size == 0) return running;
+    auto text = banks_.read(bank, generation.services.numbers, (generation.services.numbers_size + 3) / 4);
+    if (!text) return tl::unexpected(text.error());
+    running.numbers = compile::Numbers::parse(
+        {reinterpret_cast<const char*>(text->data()), generation.services.numbers_size});
+    for (const std::string& name : running.numbers.services()) {
+        auto service = read_value<fw_service>(banks_, bank, running.numbers.place(name));
+        if (!service) return tl::unexpected(service.error());
+        auto slots = banks_.read(bank, service->ring, service->slots);
+        if (!slots) return tl::unexpected(slots.error());
+        running.rings[name] = {std::move(*slots), service->former_until};
+    }
+    return running;
+}
+
+Status Store::put_services(const State& state, compile::Bank& front, fw_generation& generation) const {
+    auto running = running_services();
+    if (!running) return tl::unexpected(running.error());
+    return compile::put_services(
+        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), ticks_now()}, front,
+        running->numbers, generation.services);
+}
+
+Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {
+    auto values = backend_counts_.per_cpu<fw_backend_count>(number);
+    if (!values) return tl::unexpected(values.error());
+    fw_backend_count sum{};
+    for (const fw_backend_count& value : *values) {
+        sum.packets += value.packets;
+        sum.bytes += value.bytes;
+        sum.flows += value.flows;
+    }
+    return sum;
+}
+
+}  // namespace fwctl::engine
