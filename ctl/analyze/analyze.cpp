@@ -214,10 +214,27 @@ void Analysis::add(Finding::Kind kind, std::size_t rule, std::string message,
         {kind, rule, rules_[rule].rule->place, std::move(message), {others.begin(), others.end()}});
 }
 
+// A service as a rule behind all others. What it balances fares as under no rule, so that none of those that
+// meet it changes nothing; and as it is built in, nobody judges it.
+Rule rule_of(const policy::Vip& vip) {
+    Rule rule;
+    rule.origin = Origin::kBuiltin;
+    rule.action = Action::kRedirect;  // those of rules say where to
+    rule.direction = Direction::kIn;
+    rule.services = vip.services;
+    rule.to.prefixes = vip.addresses;
+    return rule;
+}
+
 }  // namespace
 
 std::vector<Finding> analyze(const Policy& policy, std::uint64_t steps) {
-    const std::vector<Rule> asked = policy::effective_rules(policy, {});
+    std::vector<Rule> asked = policy::effective_rules(policy, {});
+    for (const policy::Vip& vip : policy.vips) {
+        if (vip.enabled) {
+            asked.push_back(rule_of(vip));
+        }
+    }
     std::vector<const Rule*> rules;
     for (const Rule& rule : asked) {
         if (!policy::judged_by_parser(rule)) {

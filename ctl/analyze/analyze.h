@@ -9,8 +9,8 @@
 //     because there is no such packet. Rules that expire cover nothing; rules on dynamic sets cover what does
 //     not depend on who is in the set. Exact for the packets of space.h;
 //   - terminal rules that change nothing: whatever reaches them gets the same verdict from the rules behind
-//     or from the default, and no count or log rule behind would see it. Never said wrongly; may be missed
-//     only where the analysis is cut short;
+//     or from the default, no count or log rule behind would see it and no service balance it. Never said
+//     wrongly; may be missed only where the analysis is cut short;
 //   - sets that neither a rule nor the lockout names;
 //   - rules that hold for IPv4 alone where IPv6 seems forgotten (ipv6.h);
 //   - that the analysis was cut short: some questions are too hard to be answered in a bounded number of

@@ -43,6 +43,7 @@ Result<Exit> check(const std::string& path, bool dump, const Globals& globals) {
         print_json({{"file", path},
                     {"rules", loaded->policy.rules.size()},
                     {"sets", loaded->policy.sets.size()},
+                    {"vips", loaded->policy.vips.size()},
                     {"tests", loaded->policy.tests.size()},
                     {"warnings", loaded->warnings.all().size()}});
     else

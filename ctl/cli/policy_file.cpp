@@ -43,6 +43,12 @@ std::string describe_size(const policy::Policy& policy) {
         parts.push_back(counted(policy.sets.size(), "set") + " with " + counted(elements, "element"));
     }
     if (!policy.routes.empty()) parts.push_back(counted(policy.routes.size(), "route"));
+    if (!policy.vips.empty()) {
+        const std::size_t backends = std::accumulate(
+            policy.vips.begin(), policy.vips.end(), std::size_t{0},
+            [](std::size_t sum, const policy::Vip& vip) { return sum + vip.backends.size(); });
+        parts.push_back(counted(policy.vips.size(), "vip") + " with " + counted(backends, "backend"));
+    }
     if (!policy.tests.empty()) parts.push_back(counted(policy.tests.size(), "test"));
     return join(parts, ", ");
 }

@@ -13,6 +13,7 @@
 #include "policy/prefix.h"
 #include "policy/print.h"
 #include "policy/schema.h"
+#include "policy/vip_difference.h"
 
 namespace fwctl::policy {
 namespace {
@@ -238,6 +239,8 @@ std::vector<std::string> difference(const Policy& before, const Policy& after,
         [&](const Set& was, const Set& is) { return describe_set_change(was, is, lost); }, lines);
     add_routes(before, after, lines);
     add_rules(before, after, lines);
+    add_vips(before, after, lines);
+    add_decapsulate(before.decapsulate, after.decapsulate, lines);
     return lines;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "policy/rule.h"
+#include "policy/vip_check.h"
 
 namespace fwctl::policy {
 
@@ -91,12 +92,15 @@ bool Draft::claim(std::string what, const Place& place, std::string message) {
     if (is_new) {
         return true;
     }
-    const Place& taken = first->second;
-    message += taken.file == place.file
-                   ? fmt::format(", in line {}", taken.span.line)
-                   : fmt::format(", in {}:{}", diagnostics.file_name(taken.file), taken.span.line);
-    diagnostics.error(place.file, place.span, std::move(message));
+    report_second(first->second, place, std::move(message));
     return false;
+}
+
+void Draft::report_second(const Place& first, const Place& place, std::string message) const {
+    message += first.file == place.file
+                   ? fmt::format(", in line {}", first.span.line)
+                   : fmt::format(", in {}:{}", diagnostics.file_name(first.file), first.span.line);
+    diagnostics.error(place.file, place.span, std::move(message));
 }
 
 Policy finish(Draft draft) {
@@ -111,9 +115,11 @@ Policy finish(Draft draft) {
         draft.diagnostics.warning(place.file, place.span, "no packet takes a route of the policy",
                                   "write forward = \"table\" in [defaults]");
     }
+    check_vips(draft);
     const auto by_name = [](const auto& one, const auto& other) { return one.name < other.name; };
     std::sort(policy.attachments.begin(), policy.attachments.end(), by_name);
     std::sort(policy.sets.begin(), policy.sets.end(), by_name);
+    std::sort(policy.vips.begin(), policy.vips.end(), by_name);
     std::sort(policy.disabled_builtins.begin(), policy.disabled_builtins.end());
     for (std::size_t file = 0; file < draft.diagnostics.sources().size(); ++file) {
         policy.files.emplace_back(draft.diagnostics.file_name(file));

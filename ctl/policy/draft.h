@@ -26,14 +26,19 @@ struct Draft {
     std::vector<Mention> includes = {};   // folders, as written
     std::vector<Mention> set_files = {};  // as written, in the order of policy.sets
     std::vector<Mention> used_sets = {};
-    std::vector<Mention> ban_sets = {};  // those of them that rules put addresses into
+    std::vector<Mention> ban_sets = {};   // those of them that rules put addresses into
+    std::vector<Mention> used_vips = {};  // that tests expect
     std::unordered_map<std::string, Place> claims = {};
 
     // Whether `what` is there for the first time; else reports `message` with the place of the first.
     bool claim(std::string what, const Place& place, std::string message);
+
+    // Reports `message` at `place`, with the place of what was there first: "…, in line 3".
+    void report_second(const Place& first, const Place& place, std::string message) const;
 };
 
-// What can be said when all is read: unknown sets, routes that nobody asks. Sorts what has names.
+// What can be said when all is read: unknown sets and vips, routes that nobody asks, packets that
+// two vips would balance. Sorts what has names.
 Policy finish(Draft draft);
 
 }  // namespace fwctl::policy

@@ -8,7 +8,8 @@ namespace fwctl::policy {
 bool Policy::operator==(const Policy& other) const {
     const auto content = [](const Policy& policy) {
         return std::tie(policy.defaults, policy.conntrack, policy.disabled_builtins, policy.attachments,
-                        policy.sets, policy.rules, policy.routes, policy.tests);
+                        policy.sets, policy.rules, policy.routes, policy.vips, policy.decapsulate,
+                        policy.tests);
     };
     return content(*this) == content(other);
 }

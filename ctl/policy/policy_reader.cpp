@@ -17,6 +17,8 @@
 #include "policy/service.h"
 #include "policy/table_reader.h"
 #include "policy/toml.h"
+#include "policy/vip.h"
+#include "policy/vip_reader.h"
 
 namespace fwctl::policy {
 
@@ -95,6 +97,10 @@ private:
             for_each(value, "rule", &FragmentReader::read_rule);
         } else if (key == "route") {
             for_each(value, "route", &FragmentReader::read_route);
+        } else if (key == "vip") {
+            for_each_named(value, "vip", &FragmentReader::read_vip);
+        } else if (key == "decapsulate") {
+            read_decapsulate(draft_, reader_, value);
         } else if (key == "test") {
             for_each(value, "test", &FragmentReader::read_test);
         } else {
@@ -102,24 +108,13 @@ private:
             for (const Section& section : sections()) {
                 names.push_back(section.name);
             }
-            reader_.refuse_key(key, names, "a policy", later_sections());
+            reader_.refuse_key(key, names, "a policy");
         }
     }
 
     void for_each(const toml::node& value, std::string_view name, Read read_one) {
-        const toml::array* list = value.as_array();
-        if (list == nullptr) {
-            reader_.error(value.source(),
-                          fmt::format("\"{}\" is a list of tables, not {}", name, kind_of(value)),
-                          fmt::format("write [[{}]]", name));
-            return;
-        }
-        for (const toml::node& element : *list) {
-            if (const toml::table* table =
-                    reader_.table_of(element, fmt::format("a {}", name), fmt::format("[[{}]]", name))) {
-                (this->*read_one)(*table);
-            }
-        }
+        reader_.for_each(value, name, fmt::format("[[{}]]", name),
+                         [&](const toml::table& table) { (this->*read_one)(table); });
     }
 
     void for_each_named(const toml::node& value, std::string_view name, ReadNamed read_one) {
@@ -338,12 +333,19 @@ private:
         policy_.routes.push_back(std::move(route));
     }
 
+    void read_vip(const toml::key& name, const toml::table& table) {
+        policy::read_vip(draft_, reader_, name, table);
+    }
+
     void read_test(const toml::table& table) {
         Test test;
         test.place = reader_.place(table.source());
         reader_.read(table, test_keys(), test, "a test");
         if (const toml::node* packet = table.get("packet"); packet != nullptr && !test.packet.empty()) {
             check_packet(test.packet, span_of(packet->source()));
+        }
+        if (const auto vip = vip_of_expectation(test.expect); vip && check_vip_name(*vip)) {
+            draft_.used_vips.push_back({std::string(*vip), reader_.place(table.get("expect")->source())});
         }
         policy_.tests.push_back(std::move(test));
     }

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "policy/addresses.h"
 #include "policy/builtin.h"
 #include "policy/prefix.h"
 #include "policy/rate.h"
@@ -109,6 +110,13 @@ void print_set(std::string& out, const Set& set) {
     print_table(out, heading("set", set.name), lines);
 }
 
+void print_vip(std::string& out, const Vip& vip) {
+    print_table(out, heading("vip", vip.name), assignments(vip_keys(), vip));
+    for (const Backend& backend : vip.backends) {
+        print_table(out, fmt::format("[[vip.{}.backend]]", vip.name), assignments(backend_keys(), backend));
+    }
+}
+
 std::string clause(std::string_view key, const Rule& rule) {
     const auto words = find_rule_key(key)->words(rule);
     return words.empty() ? "" : fmt::format(" {} {}", key, fmt::join(words, ", "));
@@ -161,6 +169,12 @@ std::string print_policy(const Policy& policy) {
     for (const Rule& rule : policy.rules) {
         print_table(out, "[[rule]]", assignments(rule_keys(), rule));
     }
+    for (const Vip& vip : policy.vips) {
+        print_vip(out, vip);
+    }
+    if (!policy.decapsulate.from.empty()) {
+        print_table(out, "[decapsulate]", assignments(decapsulate_keys(), policy.decapsulate));
+    }
     for (const Test& test : policy.tests) {
         print_table(out, "[[test]]", assignments(test_keys(), test));
     }
@@ -184,6 +198,27 @@ std::string describe(const Rule& rule) {
         out += fmt::format(" {}", direction_name(rule.direction));
     }
     return out + describe_action(rule);
+}
+
+std::string describe(const Vip& vip) {
+    const auto words = [&](std::string_view key) {
+        return fmt::format("{}", fmt::join(find_key(vip_keys(), key)->words(vip), ", "));
+    };
+    const std::size_t count = vip.backends.size();
+    return fmt::format("{} to {} by {} over {} backend{}{}", words("service"), words("address"),
+                       transport_name(vip.forward), count, count == 1 ? "" : "s",
+                       vip.enabled ? "" : ", disabled");
+}
+
+std::string describe(const Backend& backend) {
+    std::string out = fmt::format("{}", fmt::join(prefix_words(backend.addresses), ", "));
+    if (backend.weight != Backend{}.weight) {
+        out += fmt::format(" weight {}", backend.weight);
+    }
+    if (backend.state != BackendState::kReady) {
+        out += fmt::format(" {}", state_name(backend.state));
+    }
+    return out;
 }
 
 }  // namespace fwctl::policy

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "policy/address_bits.h"
 #include "policy/value.h"
 
 namespace fwctl::policy {
@@ -27,10 +28,6 @@ constexpr std::array kPers = {
     Choice<RatePer>{"service", RatePer::kService},
     Choice<RatePer>{"flow", RatePer::kFlow},
 };
-
-constexpr std::uint8_t kIpv4Bits = 32;
-constexpr std::uint8_t kIpv6Bits = 128;
-constexpr std::uint8_t kIpv6Site = 64;
 
 tl::unexpected<Error> refuse(std::string message) {
     return fail(std::move(message), Exit::kUsage);
@@ -54,12 +51,6 @@ std::optional<std::uint64_t> number_of(std::string_view digits) {
     const auto [stop, error] = std::from_chars(digits.data(), end, value);
     const bool is_one = error == std::errc() && stop == end && value > 0 && value <= kMostTokens;
     return is_one ? std::optional(value) : std::nullopt;
-}
-
-// The bits of an address; nullopt: it is none.
-std::optional<std::uint8_t> length_of(std::string_view digits) {
-    const auto bits = parse_number(digits, kIpv6Bits);
-    return bits && *bits > 0 ? std::optional(static_cast<std::uint8_t>(*bits)) : std::nullopt;
 }
 
 class RateReader {
@@ -150,29 +141,10 @@ private:
         if (rate_.per != RatePer::kSource && rate_.per != RatePer::kDestination) {
             return refuse(fmt::format("\"{}\": only source and destination take a length", word));
         }
-        return read_lengths(word, word.substr(slash + 1));
-    }
-
-    // "24", "64", "24,64"
-    Status read_lengths(std::string_view word, std::string_view lengths) {
-        const std::size_t comma = std::min(lengths.find(','), lengths.size());
-        const auto first = length_of(lengths.substr(0, comma));
-        const auto second = comma == lengths.size() ? std::optional<std::uint8_t>(kIpv6Site)
-                                                    : length_of(lengths.substr(comma + 1));
-        const bool is_alone_of_ipv6 = comma == lengths.size() && first && *first > kIpv4Bits;
-        if (is_alone_of_ipv6) {
-            rate_.ipv6_bits = *first;
-            return {};
-        }
-        if (!first || !second || *first > kIpv4Bits) {
-            return refuse(
-                fmt::format("\"{0}\" has no length of addresses: write {1}/24 for IPv4, {1}/64 for "
-                            "IPv6, {1}/24,64 for both",
-                            word, word.substr(0, word.find('/'))));
-        }
-        rate_.ipv4_bits = *first;
-        rate_.ipv6_bits = *second;
-        return {};
+        return parse_address_bits(word).map([this](const AddressBits& bits) {
+            rate_.ipv4_bits = bits.ipv4;
+            rate_.ipv6_bits = bits.ipv6;
+        });
     }
 
     Result<Rate> finish() {
@@ -198,16 +170,6 @@ private:
     std::vector<std::string_view> seen_;
     Rate rate_{.burst = 0};
 };
-
-std::string format_lengths(const Rate& rate) {
-    if (rate.ipv4_bits == kIpv4Bits) {
-        return rate.ipv6_bits == kIpv6Bits  ? ""
-               : rate.ipv6_bits > kIpv4Bits ? fmt::format("/{}", rate.ipv6_bits)
-                                            : fmt::format("/32,{}", rate.ipv6_bits);
-    }
-    return rate.ipv6_bits == kIpv6Site ? fmt::format("/{}", rate.ipv4_bits)
-                                       : fmt::format("/{},{}", rate.ipv4_bits, rate.ipv6_bits);
-}
 
 }  // namespace
 
@@ -241,7 +203,8 @@ std::string format_rate(const Rate& rate) {
         out += " bytes";
     }
     if (rate.per != RatePer::kRule) {
-        out += fmt::format(" per {}{}", word_of<RatePer>(kPers, rate.per), format_lengths(rate));
+        out += fmt::format(" per {}{}", word_of<RatePer>(kPers, rate.per),
+                           format_address_bits({rate.ipv4_bits, rate.ipv6_bits}));
     }
     return out;
 }

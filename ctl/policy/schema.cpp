@@ -1,4 +1,5 @@
-// The keys of every table but [[rule]] and [conntrack], which have files of their own.
+// The keys of every table but [[rule]], [conntrack] and those of balanced services, which have files of their
+// own.
 #include "policy/schema.h"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "policy/rule.h"
 #include "policy/service.h"
 #include "policy/value.h"
+#include "policy/vip.h"
 
 namespace fwctl::policy {
 
@@ -220,15 +222,16 @@ constexpr std::array kRouteKeys = {
         }},
 };
 
-constexpr std::array kExpectations = {Choice<int>{"allow", 0}, Choice<int>{"deny", 1},
-                                      Choice<int>{"reject", 2}, Choice<int>{"redirect", 3},
-                                      Choice<int>{"synproxy", 4}};
+constexpr std::array kExpectations = {Choice<int>{"allow", 0},    Choice<int>{"deny", 1},
+                                      Choice<int>{"reject", 2},   Choice<int>{"redirect", 3},
+                                      Choice<int>{"synproxy", 4}, Choice<int>{"balance", 5}};
 
+// "balance" is by any vip, "balance web" by that one.
 Status add_expect(Test& test, std::string_view word) {
     int place = 0;
     test.expect = word;
-    if (word == "balance" || word.substr(0, 8) == "balance ") {
-        return fail("\"balance\" is not supported yet", Exit::kUsage);
+    if (const auto vip = vip_of_expectation(word)) {
+        return check_vip_name(*vip);
     }
     return choose<int>(place, kExpectations, word, "a verdict");
 }
@@ -238,8 +241,10 @@ constexpr std::array kTestKeys = {
               "The packet, as `fwctl explain` reads it.",
               [](Test& test, std::string_view word) { return read_text(test.packet, word, "packet"); },
               [](const Test& test) { return Words{test.packet}; }},
-    Key<Test>{"expect", ValueKind::kWord, true, "allow, deny, reject, redirect or synproxy",
-              "What is to become of it.", add_expect, [](const Test& test) { return Words{test.expect}; }},
+    Key<Test>{"expect", ValueKind::kWord, true,
+              "allow, deny, reject, redirect, synproxy, balance or balance NAME",
+              "What is to become of it; NAME: by that vip.", add_expect,
+              [](const Test& test) { return Words{test.expect}; }},
     Key<Test>{"because", ValueKind::kWord, false, "the name of a rule, or a reason",
               "What is to decide; absent: whatever does.",
               [](Test& test, std::string_view word) { return read_text(test.because, word, "because"); },
@@ -263,10 +268,10 @@ constexpr std::array kSections = {
     Section{"set", "[set.NAME]", "A named list of addresses."},
     Section{"route", "[[route]]", "An entry of the forwarding table."},
     Section{"rule", "[[rule]]", "One rule; the first that matches decides."},
+    Section{"vip", "[vip.NAME]", "A service that is balanced: addresses whose packets go to backends."},
+    Section{"decapsulate", "[decapsulate]", "From whom packets in packets are unpacked, as backends do."},
     Section{"test", "[[test]]", "A packet and its verdict, tried before the policy is applied."},
 };
-
-constexpr std::array<std::string_view, 2> kLater = {"vip", "decapsulate"};
 
 }  // namespace
 
@@ -292,10 +297,6 @@ std::span<const Key<Test>> test_keys() {
 
 std::span<const Section> sections() {
     return kSections;
-}
-
-std::span<const std::string_view> later_sections() {
-    return kLater;
 }
 
 }  // namespace fwctl::policy

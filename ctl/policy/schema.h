@@ -45,13 +45,16 @@ struct Key {
 
 using RuleKey = Key<Rule>;
 
-std::span<const RuleKey> rule_keys();              // [[rule]]
-std::span<const Key<Defaults>> default_keys();     // [defaults]
-std::span<const Key<Conntrack>> conntrack_keys();  // [conntrack]
-std::span<const Key<Attach>> attach_keys();        // [attach.NAME]
-std::span<const Key<Set>> set_keys();              // [set.NAME]
-std::span<const Key<Route>> route_keys();          // [[route]]
-std::span<const Key<Test>> test_keys();            // [[test]]
+std::span<const RuleKey> rule_keys();                  // [[rule]]
+std::span<const Key<Defaults>> default_keys();         // [defaults]
+std::span<const Key<Conntrack>> conntrack_keys();      // [conntrack]
+std::span<const Key<Attach>> attach_keys();            // [attach.NAME]
+std::span<const Key<Set>> set_keys();                  // [set.NAME]
+std::span<const Key<Route>> route_keys();              // [[route]]
+std::span<const Key<Vip>> vip_keys();                  // [vip.NAME], but for its backends
+std::span<const Key<Backend>> backend_keys();          // [[vip.NAME.backend]]
+std::span<const Key<Decapsulate>> decapsulate_keys();  // [decapsulate]
+std::span<const Key<Test>> test_keys();                // [[test]]
 
 // What stands at the top of a file.
 struct Section {
@@ -60,9 +63,6 @@ struct Section {
     std::string_view meaning;
 };
 std::span<const Section> sections();
-
-// Keys of the top that the language has and this version does not know yet.
-std::span<const std::string_view> later_sections();
 
 // The row of that name, nullptr when there is none.
 template <typename Target>
@@ -83,5 +83,7 @@ std::span<const std::string_view> clause_keys();
 std::string_view action_name(Action action);           // "allow", "deny" …
 std::string_view direction_name(Direction direction);  // "both", "in", "out"
 std::string_view reject_name(RejectWith with);         // "auto", "tcp-reset" …
+std::string_view transport_name(Transport transport);  // "l2-dsr", "ipip", "gue"
+std::string_view state_name(BackendState state);       // "ready", "drain", "maint"
 
 }  // namespace fwctl::policy

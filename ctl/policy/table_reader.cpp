@@ -1,7 +1,5 @@
 #include "policy/table_reader.h"
 
-#include <algorithm>
-
 #include "base/text.h"
 
 namespace fwctl::policy {
@@ -74,16 +72,12 @@ std::string key_hint(std::string_view word, std::span<const std::string_view> kn
 }
 
 void TableReader::refuse_key(const toml::key& key, std::span<const std::string_view> known,
-                             std::string_view of, std::span<const std::string_view> later) {
-    if (std::find(later.begin(), later.end(), key.str()) != later.end()) {
-        error(key.source(), fmt::format("\"{}\" is not supported yet", key.str()));
-    } else {
-        // TOML gives a key behind a heading to the table of that heading.
-        const bool is_of_the_top = key == "version" || key == "include";
-        error(key.source(), fmt::format("unknown key \"{}\"", key.str()),
-              is_of_the_top ? fmt::format("{} stands before the first [table] of the file", key.str())
-                            : key_hint(key, known, of));
-    }
+                             std::string_view of) {
+    // TOML gives a key behind a heading to the table of that heading.
+    const bool is_of_the_top = key == "version" || key == "include";
+    error(key.source(), fmt::format("unknown key \"{}\"", key.str()),
+          is_of_the_top ? fmt::format("{} stands before the first [table] of the file", key.str())
+                        : key_hint(key, known, of));
 }
 
 const toml::table* TableReader::table_of(const toml::node& node, std::string_view of,
@@ -96,11 +90,10 @@ const toml::table* TableReader::table_of(const toml::node& node, std::string_vie
     return table;
 }
 
-void TableReader::refuse_empty(std::string_view key, ValueKind kind, const toml::array& list) {
-    if (kind != ValueKind::kList && list.empty()) {
-        error(list.source(), fmt::format("\"{}\" lists nothing and would match nothing", key),
-              fmt::format("leave {} out to match everything", key));
-    }
+void TableReader::refuse_empty(std::string_view key, std::string_view accepts, const toml::array& list) {
+    error(list.source(), fmt::format("\"{}\" lists nothing and would match nothing", key),
+          accepts.empty() ? fmt::format("leave {} out to match everything", key)
+                          : fmt::format("{} takes {}", key, accepts));
 }
 
 }  // namespace fwctl::policy

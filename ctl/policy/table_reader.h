@@ -46,15 +46,15 @@ public:
         diagnostics_.error(file_, span_of(region), std::move(message), std::move(hint));
     }
 
-    // `of` is what the table is, as "a rule"; keys of `later` are refused as not supported yet.
+    // `of` is what the table is, as "a rule"; `list` is a key of it that the caller reads: for_each().
     template <typename Target>
     void read(const toml::table& table, std::span<const Key<Target>> keys, Target& target,
-              std::string_view of, std::span<const std::string_view> later = {}) {
+              std::string_view of, std::string_view list = {}) {
         for (const auto& [key, value] : table) {
             if (const Key<Target>* row = find_key(keys, key.str())) {
                 read_value(*row, value, target);
-            } else {
-                refuse_key(key, names_of(keys), of, later);
+            } else if (key != list) {
+                refuse_key(key, names_of(keys, list), of);
             }
         }
         for (const Key<Target>& row : keys) {
@@ -65,18 +65,37 @@ public:
         }
     }
 
-    void refuse_key(const toml::key& key, std::span<const std::string_view> known, std::string_view of,
-                    std::span<const std::string_view> later);
+    void refuse_key(const toml::key& key, std::span<const std::string_view> known, std::string_view of);
+
+    // Calls `read_one` with each table of the list `name`, which is written under `heading`.
+    template <typename ReadOne>
+    void for_each(const toml::node& value, std::string_view name, std::string_view heading,
+                  ReadOne read_one) {
+        const toml::array* list = value.as_array();
+        if (list == nullptr) {
+            error(value.source(), fmt::format("\"{}\" is a list of tables, not {}", name, kind_of(value)),
+                  fmt::format("write {}", heading));
+            return;
+        }
+        for (const toml::node& element : *list) {
+            if (const toml::table* table = table_of(element, fmt::format("a {}", name), heading)) {
+                read_one(*table);
+            }
+        }
+    }
 
     // The table of a node that has to be one.
     const toml::table* table_of(const toml::node& node, std::string_view of, std::string_view heading);
 
 private:
     template <typename Target>
-    static std::vector<std::string_view> names_of(std::span<const Key<Target>> keys) {
+    static std::vector<std::string_view> names_of(std::span<const Key<Target>> keys, std::string_view list) {
         std::vector<std::string_view> names;
         for (const Key<Target>& key : keys) {
             names.push_back(key.name);
+        }
+        if (!list.empty()) {
+            names.push_back(list);
         }
         return names;
     }
@@ -92,7 +111,9 @@ private:
         } else if (list == nullptr) {
             read_word(row, value, target, wanted(row.kind));
         } else {
-            refuse_empty(row.name, row.kind, *list);
+            if (list->empty() && row.kind != ValueKind::kList) {
+                refuse_empty(row.name, row.required ? row.accepts : std::string_view(), *list);
+            }
             for (const toml::node& element : *list) {
                 read_word(row, element, target, "strings");
             }
@@ -113,7 +134,8 @@ private:
         }
     }
 
-    void refuse_empty(std::string_view key, ValueKind kind, const toml::array& list);
+    // `accepts`: what the list may hold; empty: it may be left out as well.
+    void refuse_empty(std::string_view key, std::string_view accepts, const toml::array& list);
 
     Diagnostics& diagnostics_;
     std::size_t file_;

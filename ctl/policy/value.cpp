@@ -27,8 +27,9 @@ bool has_controls(std::string_view text) {
 Error not_a_choice(std::string_view word, std::string_view what,
                    const std::vector<std::string_view>& choices) {
     const std::span<const std::string_view> all(choices);
-    return {fmt::format("\"{}\" is not {}; write {} or {}", word, what,
-                        fmt::join(all.first(all.size() - 1), ", "), all.back()),
+    const std::string others = fmt::format("{}", fmt::join(all.first(all.size() - 1), ", "));
+    return {fmt::format("\"{}\" is not {}; write {}{}{}", word, what, others, others.empty() ? "" : " or ",
+                        all.back()),
             Exit::kUsage};
 }
 

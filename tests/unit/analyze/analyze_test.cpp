@@ -202,6 +202,26 @@ TEST(ChangesNothing, NotWhereARuleBehindWouldCountIt) {
     EXPECT_EQ(nothing(policy({allow("web", {"tcp/80"}), rule("log", Action::kLog, {"udp"})})).size(), 1U);
 }
 
+TEST(ChangesNothing, NotWhereAServiceWouldBalanceIt) {
+    Policy closed = policy({deny("web", {"tcp/80"}), deny("dns", {"udp/53"})});
+    closed.defaults.in = Action::kDeny;
+    closed.defaults.out = Action::kDeny;
+    Vip vip;
+    vip.name = "web";
+    vip.addresses = addresses({"203.0.113.10"}).prefixes;
+    vip.services = {parse_service("tcp").value()};
+    closed.vips = {vip};
+    const Words dns = {R"(rule "dns" changes nothing: the default denies all that it matches)"};
+    EXPECT_EQ(nothing(closed), dns);
+    closed.vips[0].enabled = false;
+    EXPECT_EQ(nothing(closed).size(), 2U);
+    closed.vips[0].enabled = true;
+    closed.rules.insert(closed.rules.begin(), deny("before", {}, {}, {"203.0.113.10"}));
+    EXPECT_EQ(nothing(closed),
+              (Words{R"(rule "web" changes nothing: the default denies all that it matches)", dns[0]}))
+        << "what is for the service does not get there";
+}
+
 TEST(ChangesNothing, NotWhereTheVerdictIsAlike) {
     Rule host = rule("host", Action::kReject, {"tcp/80"});
     host.reject_with = RejectWith::kHostUnreachable;

@@ -75,7 +75,7 @@ TEST(ParsePolicy, SuggestsTheKeyThatWasMeant) {
               "     | ^~~~~~\n"
               "  hint: the keys of a policy are version, include, defaults, conntrack, builtin, attach, set, "
               "route, "
-              "rule, test\n");
+              "rule, vip, decapsulate, test\n");
     EXPECT_EQ(
         errors_of("version = 1\n[[rule]]\nname = \"x\"\naction = \"deny\"\nform = \"x\"\ncolour = 2\n"),
         "p.toml:5:1: error: unknown key \"form\"\n"

@@ -340,7 +340,7 @@ TEST(Tests, RefuseWhatTheyDoNotTake) {
    2 | [[test]]
      | ^~~~~~~~
   hint: packet takes tcp 198.51.100.7:40000 > 203.0.113.1:22 syn on wan
-p.toml:3:10: error: "drop" is not a verdict; write allow, deny, reject, redirect or synproxy
+p.toml:3:10: error: "drop" is not a verdict; write allow, deny, reject, redirect, synproxy or balance
    3 | expect = "drop"
      |          ^~~~~~
 p.toml:4:10: error: "repeat" takes an integer, not a string
@@ -354,7 +354,7 @@ p.toml:5:1: error: unknown key "why"
 p.toml:6:1: error: a test needs the key "expect"
    6 | [[test]]
      | ^~~~~~~~
-  hint: expect takes allow, deny, reject, redirect or synproxy
+  hint: expect takes allow, deny, reject, redirect, synproxy, balance or balance NAME
 p.toml:7:10: error: "packet" takes a string, not an integer
    7 | packet = 1
      |          ^

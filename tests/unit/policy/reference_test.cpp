@@ -84,6 +84,9 @@ std::map<std::string, std::string> tables() {
         {"redirect", table_of(find_rule_key("redirect")->keys())},
         {"ban", table_of(find_rule_key("ban")->keys())},
         {"route", table_of(route_keys())},
+        {"vip", table_of(vip_keys())},
+        {"backend", table_of(backend_keys())},
+        {"decapsulate", table_of(decapsulate_keys())},
         {"test", table_of(test_keys())},
     };
 }

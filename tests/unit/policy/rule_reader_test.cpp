@@ -126,33 +126,6 @@ p.toml:29:13: error: a packet that goes out cannot be redirected; write directio
 )");
 }
 
-TEST(Rules, SayWhatIsNotSupportedYet) {
-    EXPECT_EQ(errors_of(R"([[rule]]
-name = "a"
-action = "deny"
-[vip.web]
-address = "203.0.113.10"
-[[vip.web.backend]]
-name = "web1"
-[vip.db]
-[decapsulate]
-gue = 6080
-[[test]]
-packet = "tcp 198.51.100.7:40000 > 203.0.113.10:443 syn on wan"
-expect = "balance web"
-)"),
-              R"(p.toml:5:2: error: "vip" is not supported yet
-   5 | [vip.web]
-     |  ^~~
-p.toml:10:2: error: "decapsulate" is not supported yet
-  10 | [decapsulate]
-     |  ^~~~~~~~~~~
-p.toml:14:10: error: "balance" is not supported yet
-  14 | expect = "balance web"
-     |          ^~~~~~~~~~~~~
-)");
-}
-
 TEST(Bans, AreRead) {
     const auto policy = policy_of(R"(
 [set.banned]

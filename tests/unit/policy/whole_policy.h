@@ -18,6 +18,7 @@
 #include "policy/rule.h"
 #include "policy/schema.h"
 #include "policy/service.h"
+#include "policy/vip.h"
 
 namespace fwctl::policy {
 
@@ -73,6 +74,15 @@ public:
                 policy.routes.push_back(route(prefix));
             }
         }
+        for (const char* name : {"api", "b-1", "web_2"}) {
+            if (one_in(3)) {
+                policy.vips.push_back(vip(name, static_cast<std::uint8_t>(policy.vips.size())));
+            }
+        }
+        if (one_in(3)) {
+            fill(decapsulate_keys(), policy.decapsulate, "decapsulate.");
+            reduce(policy.decapsulate.from);
+        }
         for (int i = below(3); i > 0; --i) {
             Test& test = policy.tests.emplace_back();
             fill(test_keys(), test);
@@ -116,6 +126,28 @@ private:
         (void)find_key(route_keys(), "prefix")->add(route, prefix);
         (void)find_key(route_keys(), "via")->add(route, prefix[0] == '1' ? "192.0.2.1" : "fe80::1");
         return route;
+    }
+
+    // `number` keeps its addresses apart from those of the others.
+    Vip vip(const char* name, std::uint8_t number) {
+        Vip vip;
+        vip.name = name;
+        fill(vip_keys(), vip, "vip.");
+        for (Prefix& block : vip.addresses) {
+            block.address[1] = static_cast<std::uint8_t>(block.address[1] + number);
+        }
+        if (vip.forward != Transport::kGue) {
+            vip.gue_port = Vip{}.gue_port;
+        }
+        for (int i = below(4); i > 0; --i) {
+            Backend& backend = vip.backends.emplace_back();
+            fill(backend_keys(), backend, "backend.");
+            backend.name += std::to_string(i);
+            for (Prefix& address : backend.addresses) {
+                address.address[3] = static_cast<std::uint8_t>(i);
+            }
+        }
+        return canonical(std::move(vip));
     }
 
     // Every required key and some of the others, from the words below.
@@ -207,8 +239,24 @@ private:
         {"size", {"1", "65536", "100000"}},
         {"prefix", {"10.0.0.0/8"}},
         {"interface", {"eth1"}},
+        {"vip.address",
+         {"203.0.113.10", "198.51.100.0/28", "10.0.0.0/16", "2001:db8:10::10", "2001:db8:20::/48"}},
+        {"vip.service", {"tcp/80", "tcp/443", "tcp", "udp/5000-6000", "udp/5500", "sctp"}},
+        {"vip.forward", {"l2-dsr", "ipip", "gue"}},
+        {"schedule", {"maglev"}},
+        {"affinity", {"flow", "source", "source/24", "source/56", "source/24,56"}},
+        {"ring", {"101", "65537", "1000003"}},
+        {"transition", {"1s", "10m", "24h"}},
+        {"new_entries", {"1", "100000", "10000000"}},
+        {"gue_port", {"1", "6080", "65535"}},
+        {"enabled", {"true", "false"}},
+        {"backend.name", {"Web.", "b-", "c_"}},
+        {"backend.address", {"10.0.0.1", "2001:db8::1"}},
+        {"weight", {"0", "1", "65535"}},
+        {"backend.state", {"ready", "drain", "maint"}},
+        {"decapsulate.from", {"10.0.0.0/8", "10.1.0.0/16", "192.0.2.1", "2001:db8::/32"}},
         {"packet", {"tcp 198.51.100.7:40000 > 203.0.113.1:22 syn on wan"}},
-        {"expect", {"allow", "deny", "reject", "redirect", "synproxy"}},
+        {"expect", {"allow", "deny", "reject", "redirect", "synproxy", "balance", "balance web_2"}},
         {"because", {"rule 1", "default-deny"}},
         {"repeat", {"1", "20"}},
     };
