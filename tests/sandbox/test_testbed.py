@@ -1,5 +1,6 @@
 """netns-testbed itself: side by side, torn down twice, killed halfway, called wrongly."""
 
+import json
 import pathlib
 import subprocess
 import uuid
@@ -7,12 +8,14 @@ import uuid
 import pytest
 
 import netns
-from conftest import TESTBED, until
+from conftest import TESTBED, Testbed, until
+from router import url
 
 TOPOLOGIES = {
     "bridge": {"fw", "outside", "web", "client"},
     "router": {"client", "fw", "server"},
     "pair": {"a", "b"},
+    "lb": {"client", "router", "switch", "lb1", "lb2", "b1", "b2", "b3", "b4"},
 }
 
 
@@ -162,6 +165,14 @@ def test_no_offload_plays_a_wire(name):
             assert f"\n{feature}: off" in features, feature
 
 
+def test_no_offload_leaves_gro_to_what_takes_redirected_frames(name):
+    run_testbed("up", "lb", "--id", name, "--no-offload")
+    for port, gro in {"router": "off", "lb1": "on", "lb2": "on", "b1": "off"}.items():
+        features = run_testbed("exec", "--id", name, "switch", "ethtool", "-k", port).stdout
+        assert f"\ngeneric-receive-offload: {gro}" in features, port
+        assert "\ntx-checksumming: off" in features, port
+
+
 def test_the_testbed_of_a_killed_test_is_removed():
     script = ("import conftest, time; bed = conftest.Testbed('pair'); bed.fwctl('b', 'attach', 'eth0'); "
               "print(bed.id, flush=True); time.sleep(600)")
@@ -174,3 +185,85 @@ def test_the_testbed_of_a_killed_test_is_removed():
     until(lambda: f"fwt-{name}-" not in subprocess.run(["ip", "netns", "list"], capture_output=True, text=True,
                                                        check=True).stdout)
     assert not [pin for pin in pins if pathlib.Path(pin).exists()]
+
+
+# --- lb --------------------------------------------------------------------------------------------------------------
+
+SEGMENT = {"router": 1, "lb1": 11, "lb2": 12, "b1": 21, "b2": 22, "b3": 23, "b4": 24}
+ON_SEGMENT = {4: "10.2.0.{}", 6: "fd00:2::{}"}
+CLIENT = {4: "10.1.0.{}", 6: "fd00:1::{}"}
+VIP = {4: "10.100.0.10", 6: "fd00:100::10"}
+VIPS = {4: "10.100.0.0/24", 6: "fd00:100::/64"}
+both_families = pytest.mark.parametrize("family", [4, 6])
+
+
+@pytest.fixture
+def lb():
+    bed = Testbed("lb")
+    yield bed
+    bed.down()
+
+
+def test_in_lb_each_role_pings_each_other(lb):
+    addresses = {role: [form.format(number) for form in ON_SEGMENT.values()] for role, number in SEGMENT.items()}
+    addresses["client"] = [form.format(number) for form in CLIENT.values() for number in range(2, 10)]
+    for role in addresses:
+        others = sum((there for other, there in addresses.items() if other != role), [])
+        lb.check(role, "sh", "-c", 'for there; do ping -q -c 1 -W 5 "$there" || exit; done', "sh", *others)
+
+
+@both_families
+def test_in_lb_the_client_reaches_each_server_from_each_of_its_addresses(lb, family):
+    for number in range(2, 10):
+        for server in ("b1", "b2", "b3", "b4"):
+            there = url(ON_SEGMENT[family].format(SEGMENT[server]))
+            page = lb.check("client", "curl", "-sg", "--interface", CLIENT[family].format(number), there)
+            assert page == f"hello from {server}\n"
+
+
+def chosen_by_the_router(lb, family):
+    """The next hop of a connection to the virtual address, by the client's port."""
+    words = ["ip", "-json", "route", "get", VIP[family], "from", CLIENT[family].format(2), "iif", "in0",
+             "ipproto", "tcp", "dport", "80"]
+    return {port: json.loads(lb.check("router", *words, "sport", port))[0]["gateway"] for port in range(5000, 5032)}
+
+
+@both_families
+def test_in_lb_the_router_parts_connections_between_the_balancers(lb, family):
+    both = {ON_SEGMENT[family].format(SEGMENT[role]) for role in ("lb1", "lb2")}
+    (route,) = json.loads(lb.check("router", "ip", f"-{family}", "-json", "route", "show", VIPS[family]))
+    assert {hop["gateway"] for hop in route["nexthops"]} == both
+    chosen = chosen_by_the_router(lb, family)
+    assert set(chosen.values()) == both
+    assert chosen_by_the_router(lb, family) == chosen
+
+
+@both_families
+def test_in_lb_servers_have_the_virtual_address_and_do_not_answer_for_it(lb, family):
+    lb.check("lb1", "ip", "route", "add", VIP[family], "dev", "eth0")
+    lb.check("lb1", "sysctl", "-q", "-w", f"net.ipv{family}.neigh.eth0.retrans_time_ms=100")
+    assert not lb.pings("lb1", VIP[family])
+    until(lambda: "FAILED" in lb.check("lb1", "ip", "neigh", "show", VIP[family]))
+    mac = netns.mac_of(lb.name("b3"), "eth0")
+    lb.check("lb1", "ip", "neigh", "replace", VIP[family], "lladdr", mac, "dev", "eth0")
+    assert lb.curls("lb1", VIP[family]) == "hello from b3\n"
+
+
+@both_families
+def test_in_lb_servers_answer_the_client_past_the_balancer(lb, family):
+    forwarding = {4: "net.ipv4.ip_forward=1", 6: "net.ipv6.conf.all.forwarding=1"}
+    for balancer, server in {"lb1": "b1", "lb2": "b2"}.items():
+        lb.check(balancer, "sysctl", "-q", "-w", forwarding[family])
+        lb.check(balancer, "ip", "route", "add", VIP[family], "via", ON_SEGMENT[family].format(SEGMENT[server]))
+        lb.check(balancer, "nft", "add table inet t; add chain inet t answers { type filter hook forward priority 0; }; "
+                                  "add rule inet t answers tcp sport 80 drop")
+    until(lambda: {lb.curls("client", VIP[family]) for _ in range(8)} == {"hello from b1\n", "hello from b2\n"})
+
+
+@both_families
+def test_in_lb_a_path_can_have_a_smaller_mtu(lb, family):
+    server = ON_SEGMENT[family].format(SEGMENT["b1"])
+    lb.check("router", "ip", "link", "set", "in0", "mtu", "1400")
+    words = ["curl", "-sg", "-m", "30", "-r", "0-999999", "-o", "/dev/null", "-w", "%{size_download}"]
+    assert lb.check("client", *words, url(server, "big")) == "1000000"
+    assert " mtu 1400" in lb.check("b1", "ip", "route", "get", CLIENT[family].format(2))
