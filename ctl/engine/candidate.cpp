@@ -71,8 +71,6 @@ Result<std::vector<std::uint32_t>> choose_counters(const Store& store, const Sta
 Status refuse_unsupported(const Policy& policy) {
     if (policy.defaults.inner_tunnels)
         return fail("[defaults] tunnel = \"inner\" is not supported yet", Exit::kUsage);
-    if (!policy.vips.empty()) return fail("[vip.*] is not supported yet", Exit::kUsage);
-    if (!policy.decapsulate.from.empty()) return fail("[decapsulate] is not supported yet", Exit::kUsage);
     return {};
 }
 
