@@ -71,10 +71,51 @@ Json rule_json(const KnownRule* rule) {
     return json;
 }
 
+const char* why_name(fw_placed_why why) {
+    switch (why) {
+        case FW_PLACED_BY_TABLE:
+            return "table";
+        case FW_PLACED_BY_RING:
+            return "ring";
+        case FW_PLACED_BY_FORMER:
+            return "former";
+        case FW_PLACED_BY_FRAGMENT:
+            return "fragment";
+        case FW_PLACED_BY_NOTHING:
+            break;
+    }
+    return "nothing";
+}
+
+const char* describe_why(fw_placed_why why) {
+    switch (why) {
+        case FW_PLACED_BY_TABLE:
+            return "its flow is in the table";
+        case FW_PLACED_BY_RING:
+            return "its flow is not in the table, and the ring says so";
+        case FW_PLACED_BY_FORMER:
+            return "its flow is not in the table, and may have begun before the slot moved";
+        case FW_PLACED_BY_FRAGMENT:
+            return "its first fragment went there";
+        case FW_PLACED_BY_NOTHING:
+            break;
+    }
+    return "it is answered here";
+}
+
+Json choice_json(const std::optional<engine::Placement>& choice) {
+    if (!choice) return nullptr;
+    return {{"vip", choice->vip},
+            {"backend", choice->backend.empty() ? Json(nullptr) : Json(choice->backend)},
+            {"slot", choice->slot},
+            {"by", why_name(choice->why)}};
+}
+
 Json judgement_json(const Judgement& judgement) {
     return {{"verdict", judgement.verdict},
             {"reason", judgement.reason->name},
-            {"rule", rule_json(judgement.rule)}};
+            {"rule", rule_json(judgement.rule)},
+            {"service", choice_json(judgement.choice)}};
 }
 
 const char* side_name(fw_side side) {
@@ -102,7 +143,8 @@ void print_as_json(const Explanation& explanation) {
 }
 
 std::string paint_verdict(std::string_view verdict, const Globals& globals) {
-    return paint(verdict, verdict == "allow" || verdict == "redirect" ? Color::kGreen : Color::kRed, globals);
+    const bool passes = verdict == "allow" || verdict == "redirect" || verdict == "balance";
+    return paint(verdict, passes ? Color::kGreen : Color::kRed, globals);
 }
 
 void print_rules(const Explanation& explanation) {
@@ -117,12 +159,25 @@ void print_rules(const Explanation& explanation) {
         fmt::print("  of {} more comparisons no note was kept\n", explanation.not_noted);
 }
 
+void print_choice(const engine::Placement& choice) {
+    if (choice.why == FW_PLACED_BY_NOTHING)
+        fmt::print("for vip {}: {}\n", choice.vip, describe_why(choice.why));
+    else if (choice.backend.empty())
+        fmt::print("for vip {}, slot {}: no backend can take it\n", choice.vip, choice.slot);
+    else if (choice.why == FW_PLACED_BY_RING || choice.why == FW_PLACED_BY_FORMER)
+        fmt::print("for vip {}, slot {}, to backend {}: {}\n", choice.vip, choice.slot, choice.backend,
+                   describe_why(choice.why));
+    else
+        fmt::print("for vip {}, to backend {}: {}\n", choice.vip, choice.backend, describe_why(choice.why));
+}
+
 void print_text(const Explanation& explanation, const Globals& globals) {
     const Judgement& judgement = explanation.judgement;
     fmt::print("{}\n{}, {}: {}\n", policy::format_packet(explanation.packet),
                paint_verdict(judgement.verdict, globals), judgement.reason->name, judgement.reason->text);
     if (judgement.rule != nullptr)
         fmt::print("by rule {}: {}\n", title_of(*judgement.rule), policy::describe(judgement.rule->rule));
+    if (judgement.choice && judgement.verdict == "balance") print_choice(*judgement.choice);
     print_rules(explanation);
     for (const engine::SetMatch& match : explanation.sets)
         fmt::print("{} is in @{} by {}\n", side_name(match.side), match.set,
@@ -264,7 +319,7 @@ void add_explain(CLI::App& app, Command& command) {
     verb->add_option("--pcap", options->capture, "Each packet of a capture, pcap or pcapng")
         ->option_text("FILE");
     verb->add_option("--expect", options->expect, "End with status 11 when the verdict is another one")
-        ->check(CLI::IsMember({"allow", "deny", "reject", "redirect", "synproxy"}))
+        ->check(CLI::IsMember({"allow", "deny", "reject", "redirect", "synproxy", "balance"}))
         ->option_text("VERDICT");
     verb->callback([options, &command] {
         command.run = [options, &command] { return run(*options, command.globals); };

@@ -61,6 +61,9 @@ Result<Explainer> Explainer::of(std::shared_ptr<const Store> store, State state,
     Explainer explainer;
     auto rules = RuleBook::of(*store, state, main);
     if (!rules) return tl::unexpected(rules.error());
+    auto services = store->services_of(half);
+    if (!services) return tl::unexpected(services.error());
+    explainer.numbers_ = std::move(services->numbers);
     explainer.store_ = std::move(store);
     explainer.state_ = std::move(state);
     explainer.half_ = half;
@@ -134,10 +137,27 @@ Result<Judgement> Explainer::judge(const Attachment& attachment, fw_direction di
     if (trace->rule != FW_NO_RULE && judgement.rule == nullptr)
         return fail(
             fmt::format("the program names a rule that fwctl does not know (counter {})", trace->rule));
-    judgement.verdict = verdict_of(
-        *judgement.reason, judgement.rule == nullptr ? nullptr : &judgement.rule->rule, trace->packet.state);
+    judgement.choice = choice_of(*trace);
+    // A policy by itself has no routes to its backends.
+    if (purpose_ == Purpose::kRehearse && trace->reason == FW_REASON_BALANCE_FAILED)
+        judgement.reason = &reason_of(FW_REASON_BALANCED);
+    judgement.verdict =
+        verdict_of(*judgement.reason, judgement.rule == nullptr ? nullptr : &judgement.rule->rule,
+                   trace->packet.state, judgement.choice.has_value());
     judgement.trace = *trace;
     return judgement;
+}
+
+std::optional<Placement> Explainer::choice_of(const fw_trace& trace) const {
+    if (trace.packet.service == 0) return std::nullopt;
+    Placement choice;
+    for (const std::string& vip : numbers_.services())
+        if (numbers_.place(vip) == trace.packet.service) choice.vip = vip;
+    const std::string name = numbers_.backend_name(trace.backend);
+    choice.backend = name.substr(name.find('/') + 1);
+    choice.slot = trace.slot;
+    choice.why = static_cast<fw_placed_why>(trace.placed_why);
+    return choice;
 }
 
 void Explainer::begin_anew() {

@@ -21,11 +21,20 @@
 
 namespace fwctl::engine {
 
+// What becomes of a packet for a service.
+struct Placement {
+    std::string vip;
+    std::string backend;  // empty: none
+    std::uint32_t slot = 0;
+    fw_placed_why why = FW_PLACED_BY_NOTHING;
+};
+
 // What was decided. The pointers are good as long as the Explainer.
 struct Judgement {
-    std::string_view verdict;  // "allow", "deny", "reject", "redirect"
+    std::string_view verdict;  // "allow", "deny", "reject", "redirect", "synproxy", "balance"
     const Reason* reason = nullptr;
     const KnownRule* rule = nullptr;  // nullptr: the default decided
+    std::optional<Placement> choice;     // of a packet for a service, whatever the rules say of it
     fw_trace trace{};
 };
 
@@ -88,6 +97,7 @@ public:
 private:
     static Result<Explainer> of(std::shared_ptr<const Store> store, State state, std::uint32_t half,
                                 policy::Policy main);
+    [[nodiscard]] std::optional<Placement> choice_of(const fw_trace& trace) const;
     void note_rules(Explanation& explanation, const policy::PacketView& packet) const;
     void note_sets(Explanation& explanation, const policy::PacketView& packet) const;
 
@@ -96,6 +106,7 @@ private:
     std::uint32_t half_ = 0;
     policy::Policy main_;
     RuleBook rules_;
+    compile::Numbers numbers_;
     std::map<std::pair<std::uint32_t, fw_direction>, Twin> twins_;  // by slot
     Purpose purpose_ = Purpose::kExplain;
     std::uint64_t clock_ = 0;  // of a rehearsal

@@ -28,13 +28,24 @@ bool is_because(const Judgement& judgement, const std::string& because) {
            (judgement.rule != nullptr && because == judgement.rule->rule.name);
 }
 
+// "balance web" of what is for that service.
+std::string verdict_of(const Judgement& judgement) {
+    const std::string verdict(judgement.verdict);
+    return judgement.choice && verdict == "balance" ? fmt::format("balance {}", judgement.choice->vip)
+                                                    : verdict;
+}
+
+bool is_expected(const policy::Test& test, const Judgement& judgement) {
+    return judgement.verdict == test.expect || verdict_of(judgement) == test.expect;
+}
+
 std::string problem_of(const policy::Test& test, const Judgement& judgement, const RuleBook& rules) {
     const bool is_known =
         test.because.empty() || is_reason_name(test.because) || rules.find(test.because) != nullptr;
     if (!is_known) return fmt::format("no rule and no reason is called \"{}\"", test.because);
-    if (judgement.verdict == test.expect && is_because(judgement, test.because)) return {};
+    if (is_expected(test, judgement) && is_because(judgement, test.because)) return {};
     const std::string because = test.because.empty() ? "" : fmt::format(" because of \"{}\"", test.because);
-    return fmt::format("expected {}{}, got {} by {}", test.expect, because, judgement.verdict,
+    return fmt::format("expected {}{}, got {} by {}", test.expect, because, verdict_of(judgement),
                        decider_of(judgement));
 }
 
@@ -74,7 +85,7 @@ Result<std::vector<TestOutcome>> run_tests(const policy::Policy& policy) {
         } else if (auto judgement = ask(*explainer, outcome.test, *packets[i]); !judgement) {
             outcome.problem = judgement.error().message;
         } else {
-            outcome.verdict = judgement->verdict;
+            outcome.verdict = verdict_of(*judgement);
             outcome.decider = decider_of(*judgement);
             outcome.problem = problem_of(outcome.test, *judgement, explainer->rules());
         }

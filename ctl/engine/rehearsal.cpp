@@ -94,6 +94,8 @@ Result<Rehearsal> rehearse(const Policy& policy, const std::vector<std::string>&
     state.front.defaults = policy.defaults;
     state.front.conntrack = policy.conntrack;
     state.front.disabled_builtins = policy.disabled_builtins;
+    state.front.vips = policy.vips;
+    state.front.decapsulate = policy.decapsulate;
     if (auto chosen = choose_front_sets(state, policy); !chosen) return tl::unexpected(chosen.error());
     auto store = Store::create_private();
     if (!store) return tl::unexpected(store.error());

@@ -29,8 +29,8 @@ Result<Value> read_value(const kernel::Banks& banks, std::uint32_t bank, std::ui
 
 }  // namespace
 
-Result<RunningServices> Store::running_services() const {
-    const fw_generation& generation = *policy_.at(active_half());
+Result<RunningServices> Store::services_of(std::uint32_t half) const {
+    const fw_generation& generation = *policy_.at(half & 1);
     const std::uint32_t bank = generation.tiers[FW_FRONT].bank;
     RunningServices running;
     if (generation.services.numbers_size == 0) return running;

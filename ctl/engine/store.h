@@ -152,8 +152,9 @@ public:
     // How many confirmed flows the table has room for; 0: there is none.
     [[nodiscard]] std::uint32_t flow_room() const;
 
-    // The services as they run, of the generation in force.
-    [[nodiscard]] Result<RunningServices> running_services() const;
+    // The services as they run, of a half of `policy`.
+    [[nodiscard]] Result<RunningServices> services_of(std::uint32_t half) const;
+    [[nodiscard]] Result<RunningServices> running_services() const { return services_of(active_half()); }
     // By the numbers of backends.
     [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
 

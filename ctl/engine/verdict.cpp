@@ -28,8 +28,14 @@ bool is_reason_name(std::string_view name) {
                        [name](const Reason& reason) { return reason.name == name; });
 }
 
-std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state) {
+std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state,
+                            bool is_for_service) {
     using policy::Action;
+    // Also where TC sends it in place of the program that was asked.
+    const bool is_balanced =
+        is_for_service && (reason.verdict == FW_PASS || reason.number == FW_REASON_BALANCED ||
+                           reason.number == FW_REASON_ECHO_ANSWERED);
+    if (is_balanced) return "balance";
     // Also where TC answers in place of the program that was asked: an ACK that is no part of its flow goes
     // there too, where that was not answered yet.
     const bool answers =

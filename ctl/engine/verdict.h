@@ -20,8 +20,9 @@ struct Reason {
 const Reason& reason_of(std::uint8_t number);
 bool is_reason_name(std::string_view name);
 
-// "allow", "deny", "reject", "redirect" or "synproxy"; `rule` is the one that decided, nullptr: none did.
-// `state` is an enum fw_flow_state: what the packet is to its flow.
-std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state);
+// "allow", "deny", "reject", "redirect", "synproxy" or "balance"; `rule` is the one that decided, nullptr:
+// none did. `state` is an enum fw_flow_state: what the packet is to its flow.
+std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std::uint8_t state,
+                            bool is_for_service);
 
 }  // namespace fwctl::engine

@@ -51,7 +51,7 @@ enum fw_verdict {
 	X(REDIRECT_FAILED, FW_DROP, "redirect-failed",                                                       \
 	  "a rule with action redirect matched; its interface is not there or does not take it")             \
 	X(FORWARDED, FW_REDIRECT, "forwarded", "let in, and sent on past the stack")                         \
-	X(OWN_ANSWER, FW_PASS, "own-answer", "what fwctl itself sends for a rule with action reject")        \
+	X(OWN_ANSWER, FW_PASS, "own-answer", "what fwctl itself sends: answers, and packets to backends")    \
 	X(RULE_SYNPROXY, FW_PASS, "rule-synproxy",                                                           \
 	  "a rule with action synproxy matched; part of a connection that was opened")                       \
 	X(SYN_COOKIE, FW_DROP, "syn-cookie", "a rule with action synproxy answered a SYN with a cookie")     \

@@ -134,10 +134,21 @@ static __always_inline int fw_told(int action, __u8 reason, struct fw_decision *
 	return action < 0 ? FW_DECIDED : action;
 }
 
-static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
+/*
+ * For `explain`: also of a packet that this program hands on. What is attached never traces, so that the
+ * verifier takes it out there.
+ */
+static __always_inline void fw_trace_choice(const struct fw_packet *packet, __u32 half)
 {
-	if (!fw_tracing)
+	__u32 zero = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+
+	if (!fw_tracing || !packet->service || !room)
 		return;
+	if (room->asked != FW_ASKED_ECHO) {
+		room->now = fw_placed_now();
+		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
+	}
 	fw_last.backend = room->backend;
 	fw_last.slot = room->slot;
 	fw_last.placed_why = room->why;
@@ -158,7 +169,6 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
 	room->now = fw_placed_now();
 	fw_choose_backend(room, half, packet->service, packet->tcp_flags);
-	fw_trace_choice(room);
 	if (!room->backend) {
 		decision->reason = FW_REASON_NO_BACKEND;
 		return FW_DECIDED;
