@@ -95,10 +95,10 @@ std::vector<Walker> walkers_of(std::span<const RingMember> members, std::uint32_
 void share_out(std::vector<Walker>& walkers, std::uint32_t size) {
     std::uint64_t weights = 0;
     for (const Walker& walker : walkers) weights += walker.weight;
+    std::uint64_t left = size;
     // If there were half a slot less for each, all could round their shares and not have too many together:
     // that far nothing has to be asked in turn. Twice the slots, for the half.
-    const std::uint64_t sure = std::uint64_t{2} * size > walkers.size() ? 2 * size - walkers.size() : 0;
-    std::uint64_t left = size;
+    const std::uint64_t sure = 2 * left > walkers.size() ? 2 * left - walkers.size() : 0;
     for (Walker& walker : walkers) {
         walker.room = (walker.weight * sure + weights) / (2 * weights);
         left -= walker.room;
