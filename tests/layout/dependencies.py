@@ -30,6 +30,7 @@ LIBRARIES = {
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
     r"pcap/": ["ctl/engine"],
+    r"curl/": ["ctl/agent"],
     r"CLI/": ["ctl/cli"],
     r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],
 }
