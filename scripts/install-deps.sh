@@ -16,6 +16,8 @@ build=(
 	libtomlplusplus-dev          # policies
 	libexpected-dev              # Result<T>
 	libxxhash-dev                # the names of kept policies
+	libcurl4-openssl-dev         # health checks by HTTP
+	libssl-dev                   # a server that speaks TLS, in tests of them
 	libgtest-dev
 	clang-format-14 clang-format clang-tidy
 )

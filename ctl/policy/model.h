@@ -303,12 +303,42 @@ enum class BackendState : std::uint8_t {
     kMaint,  // nothing at all: its flows go to others
 };
 
+// What a health check of a backend does (docs/health.md).
+enum class HealthKind : std::uint8_t {
+    kNone,   // no check: the backend counts as up
+    kTcp,    // a connection comes to be
+    kHttp,   // a GET is answered as `statuses` and `body` say
+    kHttps,  // likewise in TLS; whose certificate it is, is not asked
+    kUdp,    // `payload` is not refused, and answered as `answer` says
+    kPing,   // an echo request is answered
+    kExec,   // `command` ends with status 0
+};
+
+// health: how the agent finds out whether a backend serves.
+struct Health {
+    HealthKind kind = HealthKind::kNone;
+    std::string path = "/";                   // kHttp, kHttps: with its query; begins with a slash
+    std::string host;                         // kHttp, kHttps: the name asked for; empty: the address
+    std::vector<Range> statuses{{200, 399}};  // kHttp, kHttps: the good ones
+    std::string body;                         // kHttp, kHttps: what the first 64 KB have to contain
+    std::string payload;                      // kUdp: the datagram
+    std::optional<std::string> answer;        // kUdp: what the answer has to contain; none: silence is good
+    std::string command;                      // kExec: for /bin/sh -c
+    std::uint16_t port = 0;                   // 0: the first one of the service
+    std::chrono::milliseconds every{2000};    // from one start to the next
+    std::chrono::milliseconds timeout{1000};  // later answers are none
+    std::uint32_t rise = 2;                   // so many good ones in a row, and it is up
+    std::uint32_t fall = 3;                   // so many bad ones in a row, and it is down
+    bool operator==(const Health&) const = default;
+};
+
 // [[vip.NAME.backend]]
 struct Backend {
     std::string name;
     std::vector<Prefix> addresses;  // single ones, one of each family at most; never empty
     std::uint16_t weight = 1;       // its share of new flows, beside the others'; 0: none
     BackendState state = BackendState::kReady;
+    bool fallback = false;  // gets flows only while no other one can
     Place place;
     bool operator==(const Backend&) const = default;
 };
@@ -328,7 +358,10 @@ struct Vip {
     std::uint32_t new_entries = 100'000;   // a second, that the table of flows takes of this one at most
     std::uint16_t gue_port = 6080;         // kGue alone
     bool enabled = true;
-    std::vector<Backend> backends;  // by name
+    Health health;
+    std::uint8_t panic = 0;              // percent of the weight: when less of it is up, all count as up
+    std::chrono::seconds slow_start{0};  // how long a backend that has come up takes to its full weight
+    std::vector<Backend> backends;       // by name
     Place place;
     bool operator==(const Vip&) const = default;
 };

@@ -21,7 +21,8 @@ ALLOWED = {
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/cli": ["ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
+    "ctl/agent": ["ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/cli": ["ctl/agent", "ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
 }
 # libraries that only some folders may know
 LIBRARIES = {
@@ -29,6 +30,7 @@ LIBRARIES = {
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
     r"pcap/": ["ctl/engine"],
+    r"curl/": ["ctl/agent"],
     r"CLI/": ["ctl/cli"],
     r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],
 }
