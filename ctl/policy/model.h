@@ -332,6 +332,13 @@ struct Health {
     bool operator==(const Health&) const = default;
 };
 
+// What becomes of TCP connections to a backend that is down; everything else goes to others at once.
+enum class Down : std::uint8_t {
+    kMove,   // they go to others, which reset them
+    kKeep,   // they stay, should it come back
+    kReset,  // their clients get a reset from here
+};
+
 // [[vip.NAME.backend]]
 struct Backend {
     std::string name;
@@ -359,6 +366,7 @@ struct Vip {
     std::uint16_t gue_port = 6080;         // kGue alone
     bool enabled = true;
     Health health;
+    Down down = Down::kMove;
     std::uint8_t panic = 0;              // percent of the weight: when less of it is up, all count as up
     std::chrono::seconds slow_start{0};  // how long a backend that has come up takes to its full weight
     std::vector<Backend> backends;       // by name
