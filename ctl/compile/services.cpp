@@ -39,6 +39,18 @@ void put_mask(unsigned bits, Word* words) {
     std::memcpy(words, bytes.data(), sizeof(Word) * (sizeof(Word) == sizeof(std::uint64_t) ? 2 : 1));
 }
 
+std::uint8_t down_of(policy::Down down) {
+    switch (down) {
+        case policy::Down::kKeep:
+            return FW_DOWN_KEEP;
+        case policy::Down::kReset:
+            return FW_DOWN_RESET;
+        case policy::Down::kMove:
+            break;
+    }
+    return FW_DOWN_MOVE;
+}
+
 std::uint8_t flags_of(const policy::Backend& backend) {
     unsigned flags = 0;
     if (backend.state != policy::BackendState::kMaint) flags |= FW_BACKEND_KEEPS;
@@ -105,9 +117,25 @@ void put_ring(const policy::Vip& vip, const ServicesInput& input, const Numbers&
                                1));
 }
 
+// Those that may stand in for another.
+void put_members(const policy::Vip& vip, const Numbers& numbers, Bank& bank, fw_service& service) {
+    std::vector<std::uint32_t> members;
+    for (const bool fallback : {false, true}) {
+        for (const policy::Backend& backend : vip.backends)
+            if (backend.fallback == fallback) members.push_back(numbers.backend(vip.name, backend.name));
+        if (!fallback) service.member_count = static_cast<std::uint32_t>(members.size());
+    }
+    service.fallback_count = static_cast<std::uint32_t>(members.size()) - service.member_count;
+    service.members = bank.reserve(members.size() + 1, 1);
+    for (std::size_t i = 0; i < members.size(); ++i)
+        bank[service.members + static_cast<Address>(i)] = members[i];
+}
+
 Address put_service(const policy::Vip& vip, const ServicesInput& input, const Numbers& numbers, Bank& bank) {
     fw_service service{};
     put_ring(vip, input, numbers, bank, service);
+    put_members(vip, numbers, bank, service);
+    service.down = down_of(vip.down);
     service.entry_interval = 1'000'000'000 / vip.new_entries;
     put_mask(vip.by_source ? vip.ipv6_bits : 128, service.source_mask);
     put_mask(vip.by_source ? vip.ipv4_bits : 32, &service.source_mask_ipv4);
@@ -192,7 +220,7 @@ void put_numbers(const Numbers& numbers, Bank& bank, fw_services& services) {
 std::vector<std::uint16_t> ring_of(const policy::Vip& vip, const Numbers& numbers) {
     std::vector<RingMember> members;
     for (const policy::Backend& backend : vip.backends) {
-        const bool takes = (flags_of(backend) & FW_BACKEND_TAKES) != 0;
+        const bool takes = (flags_of(backend) & FW_BACKEND_TAKES) != 0 && !backend.fallback;
         members.push_back(
             {backend.name, takes ? backend.weight : 0U, numbers.backend(vip.name, backend.name)});
     }

@@ -34,7 +34,7 @@ struct Judgement {
     std::string_view verdict;  // "allow", "deny", "reject", "redirect", "synproxy", "balance"
     const Reason* reason = nullptr;
     const KnownRule* rule = nullptr;  // nullptr: the default decided
-    std::optional<Placement> choice;     // of a packet for a service, whatever the rules say of it
+    std::optional<Placement> choice;  // of a packet for a service, whatever the rules say of it
     fw_trace trace{};
 };
 

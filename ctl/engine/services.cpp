@@ -1,4 +1,5 @@
 // Store: the services of a generation, written and read back.
+#include <atomic>
 #include <cstring>
 #include <utility>
 
@@ -54,6 +55,14 @@ Status Store::put_services(const State& state, compile::Bank& front, fw_generati
     return compile::put_services(
         {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), ticks_now()}, front,
         running->numbers, generation.services);
+}
+
+std::uint32_t Store::condition(std::uint32_t number) const {
+    return std::atomic_ref<__u32>(*conditions_.at(number)).load(std::memory_order_relaxed);
+}
+
+void Store::set_condition(std::uint32_t number, std::uint32_t condition) const {
+    std::atomic_ref<__u32>(*conditions_.at(number)).store(condition, std::memory_order_relaxed);
 }
 
 Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {

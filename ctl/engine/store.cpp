@@ -162,6 +162,8 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     auto set_tables = SetTables::of(std::move(maps.sets), std::move(maps.set_pages));
     if (!set_tables) return tl::unexpected(set_tables.error());
     auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
+    auto conditions = kernel::MappedArray<__u32>::of(std::move(maps.conditions), FW_MAX_BACKENDS);
+    if (!conditions) return tl::unexpected(conditions.error());
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
     if (!records) return tl::unexpected(records.error());
@@ -181,6 +183,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.placed_pages_ = kernel::PlacedPages({std::move(maps.placed_pages), held.placed_pages});
     store.service_states_ = std::move(maps.service_states);
     store.backend_counts_ = std::move(maps.backend_counts);
+    store.conditions_ = std::move(*conditions);
     store.fragment_ways_ = std::move(maps.fragment_ways);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
@@ -206,6 +209,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"placed_pages", placed_pages_.map().fd()},
              {"service_states", service_states_.fd()},
              {"backend_counts", backend_counts_.fd()},
+             {"conditions", conditions_.map().fd()},
              {"fragment_ways", fragment_ways_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"buckets", buckets_.map().fd()},

@@ -155,7 +155,9 @@ public:
     // The services as they run, of a half of `policy`.
     [[nodiscard]] Result<RunningServices> services_of(std::uint32_t half) const;
     [[nodiscard]] Result<RunningServices> running_services() const { return services_of(active_half()); }
-    // By the numbers of backends.
+    // By the numbers of backends. enum fw_backend_condition: written by the agent alone.
+    [[nodiscard]] std::uint32_t condition(std::uint32_t number) const;
+    void set_condition(std::uint32_t number, std::uint32_t condition) const;
     [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
 
     // The dynamic sets of the policy that holds, without reading anything else of it.
@@ -208,6 +210,7 @@ private:
     kernel::PlacedPages placed_pages_;
     kernel::Map service_states_;
     kernel::Map backend_counts_;
+    kernel::MappedArray<__u32> conditions_;
     kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;

@@ -17,10 +17,11 @@ struct bpf_map;
 namespace fwctl::kernel {
 
 struct SharedMaps {
-    static constexpr std::array kNames = {
-        "control",        "policy",         "pages",         "sets",          "set_pages",   "members",
-        "routes",         "devices",        "answers",       "flow_pages",    "flow_counts", "placed_pages",
-        "service_states", "backend_counts", "fragment_ways", "rule_counters", "buckets",     "attachments"};
+    static constexpr std::array kNames = {"control",        "policy",         "pages",       "sets",
+                                          "set_pages",      "members",        "routes",      "devices",
+                                          "answers",        "flow_pages",     "flow_counts", "placed_pages",
+                                          "service_states", "backend_counts", "conditions",  "fragment_ways",
+                                          "rule_counters",  "buckets",        "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -43,6 +44,8 @@ struct SharedMaps {
     Map placed_pages;
     Map service_states;
     Map backend_counts;
+    Map conditions;
+    Map conditions;
     Map fragment_ways;
     Map rule_counters;
     Map buckets;

@@ -66,6 +66,8 @@ enum fw_verdict {
 	X(BALANCE_TOO_LONG, FW_DROP, "balance-too-long",                                                     \
 	  "too long for the way to its backend; the sender was told")                                        \
 	X(BALANCE_FAILED, FW_DROP, "balance-failed", "there is no way to its backend (docs/balance.md)")     \
+	X(BACKEND_DOWN, FW_DROP, "backend-down",                                                             \
+	  "part of a connection to a backend that is down; the client was told")                             \
 	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered")
 
 enum fw_reason {

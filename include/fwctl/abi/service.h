@@ -50,9 +50,22 @@ struct fw_service {
 	__u16 gue_port;
 	__u8 transport; /* enum fw_transport */
 	__u8 by_source; /* not 0: flows are told apart by their source alone */
-	__u8 unused[18];
+	__u8 down;	/* enum fw_down */
+	__u8 unused;
+	__u32 members; /* address of the numbers of its backends, a word each, and behind them of its fallback
+			  ones */
+	__u32 member_count;
+	__u32 fallback_count;
+	__u8 unused_2[4];
 };
 FW_ASSERT_SIZE(struct fw_service, 64);
+
+/* What becomes of TCP connections to a backend that is down. */
+enum fw_down {
+	FW_DOWN_MOVE = 0,
+	FW_DOWN_KEEP = 1,
+	FW_DOWN_RESET = 2,
+};
 
 enum fw_backend_flags {
 	FW_BACKEND_HAS_IPV4 = 1 << 0,
@@ -75,6 +88,19 @@ struct fw_backend {
 	__u8 unused[13];
 };
 FW_ASSERT_SIZE(struct fw_backend, 64);
+
+/*
+ * What the agent has found out about a backend, by its number: stays when the agent ends, and holds at once,
+ * also while a policy is on trial. Beside the bits, of 256 new flows how many others get, as the backend has
+ * come up lately.
+ */
+enum fw_backend_condition {
+	FW_CONDITION_DOWN = 1 << 0, /* others get what is for it */
+	FW_CONDITION_FAILS =
+		1 << 1, /* its checks fail: not read by programs, as in a panic it counts as up */
+	FW_CONDITION_KNOWN = 1 << 2, /* it was checked: not read either */
+	FW_CONDITION_WITHHELD_SHIFT = 8,
+};
 
 /* Part of struct fw_generation; addresses are of the front's bank. */
 struct fw_services {
@@ -199,7 +225,7 @@ struct fw_balance_room {
 	__u32 now;	      /* in ticks */
 	__u16 service_number; /* of a later fragment */
 	__u8 why;	      /* enum fw_placed_why */
-	__u8 unused;
+	__u8 resets;	      /* its backend is down: the client is to be told by a reset */
 	/* The way there. */
 	__u32 ifindex;
 	__u32 mtu;
@@ -221,6 +247,8 @@ enum fw_placed_why {
 	FW_PLACED_BY_RING = 2,	   /* the slot's backend */
 	FW_PLACED_BY_FORMER = 3,   /* the one that had the slot before: the flow may have begun there */
 	FW_PLACED_BY_FRAGMENT = 4, /* where the first fragment went */
+	FW_PLACED_BY_STAND_IN =
+		5, /* in the place of the slot's backend, which is down or takes less for now */
 };
 
 #endif

@@ -11,6 +11,7 @@
 
 #include "fwctl/bpf/encapsulate.h"
 #include "fwctl/bpf/reject.h"
+#include "fwctl/bpf/stand_in.h"
 
 enum {
 	FW_MAX_ECHO = FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT - 8, /* bytes of a message that are sent back */
@@ -169,6 +170,9 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
 	room->now = fw_placed_now();
 	fw_choose_backend(room, half, packet->service, packet->tcp_flags);
+	if (room->resets)
+		return fw_told(fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8),
+			       FW_REASON_BACKEND_DOWN, decision);
 	if (!room->backend) {
 		decision->reason = FW_REASON_NO_BACKEND;
 		return FW_DECIDED;

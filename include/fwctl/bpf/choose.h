@@ -47,6 +47,19 @@ static __always_inline bool fw_backend_is(const struct fw_choosing *choosing, __
 	return backend && (backend->flags & flags) == flags && backend->service == choosing->service->number;
 }
 
+static __always_inline __u32 fw_condition_of(__u32 number)
+{
+	const __u32 *condition = bpf_map_lookup_elem(&conditions, &number);
+
+	return condition ? *(const volatile __u32 *)condition : 0;
+}
+
+/* The same of one that is up. */
+static __always_inline bool fw_backend_serves(const struct fw_choosing *choosing, __u32 number, __u8 flags)
+{
+	return fw_backend_is(choosing, number, flags) && !(fw_condition_of(number) & FW_CONDITION_DOWN);
+}
+
 /*
  * The same on all nodes, whose bytes have the same order. By the source alone it is the same for all services
  * of a VIP.
@@ -81,9 +94,18 @@ static __always_inline bool fw_begins_anew(const struct fw_choosing *choosing,
 	       (word & FW_PLACED_CLOSING || fw_placed_age(word, choosing->now) > FW_PLACED_SILENT);
 }
 
+/* Whether a flow stays with a backend that is down. */
+static __always_inline bool fw_outlasts(const struct fw_choosing *choosing, struct fw_balance_room *room)
+{
+	if (room->protocol != IPPROTO_TCP || room->opens)
+		return false;
+	room->resets = choosing->service->down == FW_DOWN_RESET && room->asked == FW_ASKED_FLOW;
+	return choosing->service->down == FW_DOWN_KEEP;
+}
+
 /* The backend that the table has for the flow; 0: none that counts. `way`: where its entry stands. */
 static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosing,
-						const struct fw_balance_room *room, __u32 *way)
+						struct fw_balance_room *room, __u32 *way)
 {
 	__u32 backend;
 	__u64 word;
@@ -100,53 +122,77 @@ static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosi
 		return 0;
 	if (fw_begins_anew(choosing, room, word) && !fw_backend_is(choosing, backend, FW_BACKEND_TAKES))
 		return 0;
+	if (fw_condition_of(backend) & FW_CONDITION_DOWN && !fw_outlasts(choosing, room))
+		return 0;
 	if (fw_changes_placed() && room->asked == FW_ASKED_FLOW)
 		fw_touch_placed(choosing->line, *way, word, choosing->closing, choosing->now);
 	return backend;
 }
 
-/* By the ring. `moves`: the slot is in transition. */
+static __always_inline __u32 fw_slot_at(const struct fw_choosing *choosing, __u64 hash, __u32 *slot)
+{
+	const struct fw_service *service = choosing->service;
+
+	*slot = (hash >> 32) * service->slots >> 32;
+	return fw_word_at(choosing->generation->tiers[FW_FRONT].bank, service->ring + *slot);
+}
+
+/* Of 256 first packets, so many go to others: which, is in bits of the hash that do not choose the slot. */
+static __always_inline bool fw_is_withheld(const struct fw_balance_room *room, __u64 hash, __u32 number)
+{
+	return room->opens && (hash & 0xff) < (fw_condition_of(number) >> FW_CONDITION_WITHHELD_SHIFT & 0xff);
+}
+
+/* By the ring; 0: another one has to stand in. `moves`: the slot is in transition. */
 static __always_inline __u32 fw_choose_by_ring(const struct fw_choosing *choosing,
 					       struct fw_balance_room *room, bool *moves)
 {
-	const struct fw_service *service = choosing->service;
-	__u32 slot = (fw_ring_hash(service, room) >> 32) * service->slots >> 32, word, former;
+	__u64 hash = fw_ring_hash(choosing->service, room);
+	__u32 word = fw_slot_at(choosing, hash, &room->slot), current = word & 0xffff, former = word >> 16;
 	bool is_tcp = room->protocol == IPPROTO_TCP;
 
-	room->slot = slot;
-	word = fw_word_at(choosing->generation->tiers[FW_FRONT].bank, service->ring + slot);
-	former = word >> 16;
-	*moves = former && (__s32)(service->former_until - choosing->now) > 0;
+	*moves = former && (__s32)(choosing->service->former_until - choosing->now) > 0;
 	/* A first datagram cannot be told: one that is to get nothing new gets none that may be one. */
 	if (*moves && !(is_tcp && room->opens) &&
-	    fw_backend_is(choosing, former, is_tcp ? FW_BACKEND_KEEPS : FW_BACKEND_TAKES)) {
+	    fw_backend_serves(choosing, former, is_tcp ? FW_BACKEND_KEEPS : FW_BACKEND_TAKES)) {
 		room->why = FW_PLACED_BY_FORMER;
 		return former;
 	}
 	room->why = FW_PLACED_BY_RING;
-	return fw_backend_is(choosing, word & 0xffff, FW_BACKEND_KEEPS) ? word & 0xffff : 0;
+	if (!fw_backend_serves(choosing, current, FW_BACKEND_TAKES) || fw_is_withheld(room, hash, current))
+		return 0;
+	return current;
+}
+
+/* What both of the next two begin with; false: the service is not there. */
+static __always_inline bool fw_begin_to_choose(struct fw_choosing *choosing,
+					       const struct fw_balance_room *room, __u32 half, __u32 service)
+{
+	choosing->generation = bpf_map_lookup_elem(&policy, &half);
+	if (!choosing->generation)
+		return false;
+	choosing->service = fw_service_at(choosing->generation, service);
+	choosing->now = room->now;
+	return choosing->service;
 }
 
 /*
- * Sets room->backend, to 0 where there is none. What opens a TCP connection is put into the table only while
- * its slot is in transition, as the next packet would go to the former backend: a flood of SYNs takes no
- * room. A global function, as in fw_parse().
+ * Sets room->backend, to 0 where another one has to stand in. What opens a TCP connection is put into the
+ * table only while its slot is in transition, as the next packet would go to the former backend: a flood of
+ * SYNs takes no room. A global function, as fw_parse().
  */
-__noinline int fw_choose_backend(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags)
+__noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags)
 {
-	struct fw_choosing choosing = {.generation = bpf_map_lookup_elem(&policy, &half)};
+	struct fw_choosing choosing = {};
 	__u32 way = FW_NOT_PLACED;
 	bool moves = false;
 
-	if (!room || !choosing.generation)
+	if (!room || !fw_begin_to_choose(&choosing, room, half, service))
 		return 0;
-	choosing.service = fw_service_at(choosing.generation, service);
-	if (!choosing.service)
-		return 0;
-	choosing.now = room->now;
+	room->resets = false;
 	if (room->asked == FW_ASKED_FRAGMENT) {
 		room->why = FW_PLACED_BY_FRAGMENT;
-		if (!fw_backend_is(&choosing, room->backend, FW_BACKEND_KEEPS))
+		if (!fw_backend_serves(&choosing, room->backend, FW_BACKEND_KEEPS))
 			room->backend = 0;
 		return 0;
 	}
@@ -155,7 +201,7 @@ __noinline int fw_choose_backend(struct fw_balance_room *room, __u32 half, __u32
 	choosing.line = fw_placed_line_of(room, &choosing.tag);
 	room->why = FW_PLACED_BY_TABLE;
 	room->backend = fw_choose_by_table(&choosing, room, &way);
-	if (room->backend)
+	if (room->backend || room->resets)
 		return 0;
 	room->backend = fw_choose_by_ring(&choosing, room, &moves);
 	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
