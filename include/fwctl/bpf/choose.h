@@ -98,8 +98,13 @@ static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosi
 	if (fw_is_placed_over(word, *way, choosing->now, room->protocol) ||
 	    !fw_backend_is(choosing, backend, FW_BACKEND_KEEPS))
 		return 0;
-	if (fw_begins_anew(choosing, room, word) && !fw_backend_is(choosing, backend, FW_BACKEND_TAKES))
-		return 0;
+	if (fw_begins_anew(choosing, room, word)) {
+		if (!fw_backend_is(choosing, backend, FW_BACKEND_TAKES))
+			return 0;
+		word &= ~(__u64)FW_PLACED_CLOSING;
+		if (fw_changes_placed())
+			*fw_placed_at(choosing->line, *way) = word;
+	}
 	if (fw_changes_placed() && room->asked == FW_ASKED_FLOW)
 		fw_touch_placed(choosing->line, *way, word, choosing->closing, choosing->now);
 	return backend;
@@ -128,9 +133,9 @@ static __always_inline __u32 fw_choose_by_ring(const struct fw_choosing *choosin
 }
 
 /*
- * Sets room->backend, to 0 where there is none. What opens a TCP connection is put into the table only while
- * its slot is in transition, as the next packet would go to the former backend: a flood of SYNs takes no
- * room. A global function, as in fw_parse().
+ * Sets room->backend, to 0 where there is none. What opens a TCP connection is put into the table only where
+ * the next packet would go elsewhere: while its slot is in transition, and in the place of what stands there
+ * of the same flow. A flood of SYNs takes no room. A global function, as in fw_parse().
  */
 __noinline int fw_choose_backend(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags)
 {
@@ -159,7 +164,7 @@ __noinline int fw_choose_backend(struct fw_balance_room *room, __u32 half, __u32
 		return 0;
 	room->backend = fw_choose_by_ring(&choosing, room, &moves);
 	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
-	    (moves || room->protocol != IPPROTO_TCP || !room->opens))
+	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens))
 		fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room->now);
 	return 0;
 }
