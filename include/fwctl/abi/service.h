@@ -199,7 +199,7 @@ struct fw_balance_room {
 	__u32 now;	      /* in ticks */
 	__u16 service_number; /* of a later fragment */
 	__u8 why;	      /* enum fw_placed_why */
-	__u8 unused;
+	__u8 via_family;      /* enum fw_family, of `via`: it may be another one than that of `to` */
 	/* The way there. */
 	__u32 ifindex;
 	__u32 mtu;
