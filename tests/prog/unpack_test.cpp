@@ -113,8 +113,11 @@ TEST_P(UnpackTest, RulesSeeWhatIsInside) {
     expect_reason(to_balancer() / kOuter6 / kTo6080 / gue(0, kIpv4InIp) / kInner4, FW_REASON_RULE_DENY,
                   "inside");
     expect_unpacked(kOuter4, packet_of({.client = "198.51.100.8"}), "another client");
-    expect_reason(to_balancer() / kOuter4 / raw(cut(Bytes(kInner4), 30)), FW_REASON_TRUNCATED_IPV4,
-                  "cut short");
+    const Bytes part = to_balancer() /
+                       ipv4({.source = kBalancer, .destination = kUs4, .protocol = kIpv4InIp}) /
+                       raw(cut(Bytes(kInner4), 30));
+    expect_reason(part, FW_REASON_TRUNCATED_IPV4, "cut short");
+    EXPECT_EQ(lab_->run(part).action, lab_->drops());
     expect_reason(to_balancer() / kOuter4 / kTo6080 / gue(0, kIpv6InIp) / raw(cut(Bytes(kInner6), 50)),
                   FW_REASON_TRUNCATED_IPV6, "cut short");
     expect_reason(to_balancer() / kOuter4 / kTo6080 / gue(0, kIpv6InIp) / kInner4 / payload(40),
