@@ -81,6 +81,8 @@ const char* why_name(fw_placed_why why) {
             return "former";
         case FW_PLACED_BY_FRAGMENT:
             return "fragment";
+        case FW_PLACED_BY_STAND_IN:
+            return "stand-in";
         case FW_PLACED_BY_NOTHING:
             break;
     }
@@ -97,6 +99,8 @@ const char* describe_why(fw_placed_why why) {
             return "its flow is not in the table, and may have begun before the slot moved";
         case FW_PLACED_BY_FRAGMENT:
             return "its first fragment went there";
+        case FW_PLACED_BY_STAND_IN:
+            return "in the place of the slot's own, which is down or takes less for now";
         case FW_PLACED_BY_NOTHING:
             break;
     }
@@ -164,7 +168,7 @@ void print_choice(const engine::Placement& choice) {
         fmt::print("for vip {}: {}\n", choice.vip, describe_why(choice.why));
     else if (choice.backend.empty())
         fmt::print("for vip {}, slot {}: no backend can take it\n", choice.vip, choice.slot);
-    else if (choice.why == FW_PLACED_BY_RING || choice.why == FW_PLACED_BY_FORMER)
+    else if (choice.why != FW_PLACED_BY_TABLE && choice.why != FW_PLACED_BY_FRAGMENT)
         fmt::print("for vip {}, slot {}, to backend {}: {}\n", choice.vip, choice.slot, choice.backend,
                    describe_why(choice.why));
     else

@@ -58,11 +58,11 @@ Status Store::put_services(const State& state, compile::Bank& front, fw_generati
 }
 
 std::uint32_t Store::condition(std::uint32_t number) const {
-    return std::atomic_ref<__u32>(*conditions_.at(number)).load(std::memory_order_relaxed);
+    return std::atomic_ref<__u32>(conditions_.at(0)->of[number]).load(std::memory_order_relaxed);
 }
 
 void Store::set_condition(std::uint32_t number, std::uint32_t condition) const {
-    std::atomic_ref<__u32>(*conditions_.at(number)).store(condition, std::memory_order_relaxed);
+    std::atomic_ref<__u32>(conditions_.at(0)->of[number]).store(condition, std::memory_order_relaxed);
 }
 
 Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {

@@ -162,7 +162,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     auto set_tables = SetTables::of(std::move(maps.sets), std::move(maps.set_pages));
     if (!set_tables) return tl::unexpected(set_tables.error());
     auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
-    auto conditions = kernel::MappedArray<__u32>::of(std::move(maps.conditions), FW_MAX_BACKENDS);
+    auto conditions = kernel::MappedArray<fw_conditions>::of(std::move(maps.conditions), 1);
     if (!conditions) return tl::unexpected(conditions.error());
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());

@@ -210,7 +210,7 @@ private:
     kernel::PlacedPages placed_pages_;
     kernel::Map service_states_;
     kernel::Map backend_counts_;
-    kernel::MappedArray<__u32> conditions_;
+    kernel::MappedArray<fw_conditions> conditions_;
     kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;

@@ -45,7 +45,6 @@ struct SharedMaps {
     Map service_states;
     Map backend_counts;
     Map conditions;
-    Map conditions;
     Map fragment_ways;
     Map rule_counters;
     Map buckets;

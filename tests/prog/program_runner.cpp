@@ -83,6 +83,8 @@ Status ProgramRunner::set_rules(const std::vector<policy::Rule>& rules) {
 
 Status ProgramRunner::set_policy(const policy::Policy& policy) {
     state_.front.defaults = policy.defaults;
+    state_.front.vips = policy.vips;
+    state_.front.decapsulate = policy.decapsulate;
     state_.live.clear();
     for (const policy::Rule& rule : policy.rules) state_.live.push_back({rule, engine::kNoCounter});
     const std::map<std::string, std::uint32_t> no_sets;

@@ -47,7 +47,7 @@ public:
 
     // Switches to these live rules, behind the built-in ones. Rules that stay keep their counters.
     Status set_rules(const std::vector<policy::Rule>& rules);
-    // Switches to the policy's rules, as live ones, its defaults and its routes.
+    // Switches to the policy's rules, as live ones, its defaults, its routes and its services.
     Status set_policy(const policy::Policy& policy);
 
     Result<RunResult> run(std::span<const std::uint8_t> frame) const;

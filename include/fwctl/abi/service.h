@@ -102,6 +102,10 @@ enum fw_backend_condition {
 	FW_CONDITION_WITHHELD_SHIFT = 8,
 };
 
+struct fw_conditions {
+	__u32 of[FW_MAX_BACKENDS];
+};
+
 /* Part of struct fw_generation; addresses are of the front's bank. */
 struct fw_services {
 	struct fw_address_index vips; /* from a destination to its rows */
@@ -226,6 +230,7 @@ struct fw_balance_room {
 	__u16 service_number; /* of a later fragment */
 	__u8 why;	      /* enum fw_placed_why */
 	__u8 resets;	      /* its backend is down: the client is to be told by a reset */
+	__u8 via_family;      /* enum fw_family, of `via`: it may be another one than that of `to` */
 	/* The way there. */
 	__u32 ifindex;
 	__u32 mtu;

@@ -103,9 +103,13 @@ static __always_inline void fw_answer_ipv4(const struct fw_packet *packet, struc
 					   bool back, __u8 ttl)
 {
 	__u32 *words = fw_answer_word(answer, FW_ANSWER_TRANSPORT - sizeof(struct iphdr));
-	__u32 tos = answer->protocol == IPPROTO_ICMP ? FW_ANSWER_TOS : 0;
+	__u32 tos = 0;
 	__u64 sum = 0;
 
+	/* That of an echo is the request's (RFC 1349, 5.1). */
+	if (answer->protocol == IPPROTO_ICMP)
+		tos = answer->bytes[FW_ANSWER_TRANSPORT] == FW_ICMP_ECHO_REPLY ? packet->traffic_class & 0xfc
+									       : FW_ANSWER_TOS;
 	words[0] = bpf_htonl(0x45000000 | tos << 16 | (sizeof(struct iphdr) + answer->body));
 	words[1] = bpf_htonl(0x4000); /* don't fragment */
 	words[2] = bpf_htonl(ttl << 24 | answer->protocol << 16);

@@ -11,6 +11,7 @@
 
 enum {
 	FW_ANSWER_TTL = 64,
+	FW_ICMP_ECHO_REPLY = 0,
 	FW_ANSWER_TOS = 0xc0, /* precedence 6 (RFC 1812, 4.3.2.5) */
 	FW_RESET_SIZE = 20,
 	FW_ICMP_QUOTE = FW_ANSWER_TRANSPORT + 8, /* in fw_answering.bytes: what is quoted of the packet */

@@ -49,6 +49,7 @@ static __always_inline void fw_note_first_way(const struct fw_packet *packet,
 __noinline int fw_answer_echo(fw_ctx *ctx, const struct fw_packet *packet)
 {
 	__u32 zero = 0, size;
+	int action;
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
 
 	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
@@ -65,7 +66,8 @@ __noinline int fw_answer_echo(fw_ctx *ctx, const struct fw_packet *packet)
 	answer->family = packet->family;
 	*fw_answer_word(answer, FW_ANSWER_TRANSPORT) =
 		packet->family == FW_FAMILY_IPV4 ? 0 : bpf_htonl(FW_ICMP6_ECHO_REPLY << 24);
-	return fw_send_answer(ctx, packet, answer, FW_IN);
+	action = fw_send_answer(ctx, packet, answer, FW_IN);
+	return action < 0 ? -FW_REASON_REJECT_SILENT : action;
 }
 
 /* Type and code of what says that a packet is too long, and the MTU (RFC 1191, RFC 4443, 3.2). */
@@ -74,6 +76,7 @@ __noinline int fw_answer_too_long(fw_ctx *ctx, const struct fw_packet *packet, _
 	__u32 zero = 0;
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
 	bool is_ipv4;
+	int action;
 
 	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
 		return -FW_REASON_BALANCE_TOO_LONG;
@@ -81,7 +84,8 @@ __noinline int fw_answer_too_long(fw_ctx *ctx, const struct fw_packet *packet, _
 	if (!fw_make_unreachable(ctx, packet, answer, is_ipv4 ? 3 << 8 | 4 : 2 << 8))
 		return -FW_REASON_BALANCE_TOO_LONG;
 	fw_answer_word(answer, FW_ANSWER_TRANSPORT)[1] = bpf_htonl(is_ipv4 ? mtu & 0xffff : mtu);
-	return fw_send_answer(ctx, packet, answer, FW_IN);
+	action = fw_send_answer(ctx, packet, answer, FW_IN);
+	return action < 0 ? -FW_REASON_BALANCE_TOO_LONG : action;
 }
 
 /*

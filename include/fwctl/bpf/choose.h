@@ -49,9 +49,14 @@ static __always_inline bool fw_backend_is(const struct fw_choosing *choosing, __
 
 static __always_inline __u32 fw_condition_of(__u32 number)
 {
-	const __u32 *condition = bpf_map_lookup_elem(&conditions, &number);
+	__u32 zero = 0;
+	const struct fw_conditions *held = bpf_map_lookup_elem(&conditions, &zero);
 
-	return condition ? *(const volatile __u32 *)condition : 0;
+	if (!held)
+		return 0;
+	asm volatile("" : "+r"(number));
+	number &= FW_MAX_BACKENDS - 1;
+	return *(const volatile __u32 *)&held->of[number];
 }
 
 /* The same of one that is up. */
@@ -120,10 +125,15 @@ static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosi
 	if (fw_is_placed_over(word, *way, choosing->now, room->protocol) ||
 	    !fw_backend_is(choosing, backend, FW_BACKEND_KEEPS))
 		return 0;
-	if (fw_begins_anew(choosing, room, word) && !fw_backend_is(choosing, backend, FW_BACKEND_TAKES))
-		return 0;
 	if (fw_condition_of(backend) & FW_CONDITION_DOWN && !fw_outlasts(choosing, room))
 		return 0;
+	if (fw_begins_anew(choosing, room, word)) {
+		if (!fw_backend_is(choosing, backend, FW_BACKEND_TAKES))
+			return 0;
+		word &= ~(__u64)FW_PLACED_CLOSING;
+		if (fw_changes_placed())
+			*fw_placed_at(choosing->line, *way) = word;
+	}
 	if (fw_changes_placed() && room->asked == FW_ASKED_FLOW)
 		fw_touch_placed(choosing->line, *way, word, choosing->closing, choosing->now);
 	return backend;
@@ -178,8 +188,8 @@ static __always_inline bool fw_begin_to_choose(struct fw_choosing *choosing,
 
 /*
  * Sets room->backend, to 0 where another one has to stand in. What opens a TCP connection is put into the
- * table only while its slot is in transition, as the next packet would go to the former backend: a flood of
- * SYNs takes no room. A global function, as fw_parse().
+ * table only where the next packet would go elsewhere: while its slot is in transition, and in the place of
+ * what stands there of the same flow. A flood of SYNs takes no room. A global function, as fw_parse().
  */
 __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags)
 {
@@ -205,7 +215,7 @@ __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 s
 		return 0;
 	room->backend = fw_choose_by_ring(&choosing, room, &moves);
 	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
-	    (moves || room->protocol != IPPROTO_TCP || !room->opens))
+	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens))
 		fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room->now);
 	return 0;
 }

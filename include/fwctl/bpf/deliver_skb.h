@@ -39,7 +39,7 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 
 	if (!now || (room->overhead && !fw_grow_in_front(ctx, packet, room, transport)))
 		return -FW_REASON_BALANCE_FAILED;
-	if (room->way_family == FW_FAMILY_IPV4) {
+	if (room->via_family == FW_FAMILY_IPV4) {
 		__builtin_memcpy(&neighbour.ipv4_nh, room->via.bytes, 4);
 	} else {
 		neighbour.nh_family = FW_ADDRESS_FAMILY_INET6;

@@ -180,13 +180,12 @@ struct {
 	__type(value, struct fw_service_state);
 } service_states SEC(".maps");
 
-/* enum fw_backend_condition. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, FW_MAX_BACKENDS);
+	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct fw_conditions);
 } conditions SEC(".maps");
 
 struct {

@@ -49,6 +49,13 @@ static __always_inline void fw_ask_hop(struct bpf_fib_lookup *fib, const struct 
 	}
 }
 
+/* Of the interface, whatever the route says. */
+static __always_inline bool fw_ask_device_mtu(fw_ctx *ctx, struct fw_balance_room *room)
+{
+	room->mtu = 0;
+	return bpf_check_mtu(ctx, room->ifindex, &room->mtu, 0, 0) != -FW_NO_DEVICE;
+}
+
 /* Forwarding is off: to the backend itself, which is on the link. */
 static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_backend *backend,
 						  struct fw_balance_room *room)
@@ -56,8 +63,8 @@ static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_b
 	room->has_neighbour = false;
 	room->via = room->to;
 	room->ifindex = room->way_family == FW_FAMILY_IPV4 ? backend->ipv4_ifindex : backend->ipv6_ifindex;
-	room->mtu = 0;
-	return room->ifindex && bpf_check_mtu(ctx, room->ifindex, &room->mtu, 0, 0) != -FW_NO_DEVICE;
+	room->via_family = room->way_family;
+	return room->ifindex && fw_ask_device_mtu(ctx, room);
 }
 
 static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_backend *backend,
@@ -75,8 +82,12 @@ static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_back
 	room->has_neighbour = found == BPF_FIB_LKUP_RET_SUCCESS;
 	room->ifindex = fib.ifindex;
 	room->mtu = fib.mtu_result;
+	/* Without the neighbour the kernel does not tell that of the route (seen on 6.1 and 6.18). */
+	if (!room->has_neighbour && !fw_ask_device_mtu(ctx, room))
+		return false;
 	room->via = (struct fw_address){};
-	if (fib.family == FW_ADDRESS_FAMILY_INET)
+	room->via_family = fib.family == FW_ADDRESS_FAMILY_INET ? FW_FAMILY_IPV4 : FW_FAMILY_IPV6;
+	if (room->via_family == FW_FAMILY_IPV4)
 		__builtin_memcpy(room->via.bytes, &fib.ipv4_dst, 4);
 	else
 		__builtin_memcpy(room->via.bytes, fib.ipv6_dst, 16);

@@ -157,16 +157,20 @@ static __always_inline bool fw_take_entry_token(const struct fw_service *service
 	return true;
 }
 
-/* `way`: where the flow stands already, of which nothing is of use any more, or FW_NOT_PLACED. */
+/* `way`: where the flow stands already, of which nothing is of use any more, or FW_NOT_PLACED: then the entry
+ * is a new one. */
 static __always_inline void fw_put_placed(struct fw_placed_line *line, __u32 way, __u32 tag, __u32 backend,
 					  const struct fw_service *service, __u32 now)
 {
 	__u32 age;
 
-	if (!fw_changes_placed() || !fw_take_entry_token(service))
+	if (!fw_changes_placed())
 		return;
-	if (way == FW_NOT_PLACED)
+	if (way == FW_NOT_PLACED) {
+		if (!fw_take_entry_token(service))
+			return;
 		way = fw_oldest_placed(line, FW_PLACED_KEPT, FW_PLACED_WAYS - FW_PLACED_KEPT, now, &age);
+	}
 	*fw_placed_at(line, way) = fw_placed_word(tag, backend, 0, now);
 }
 

@@ -75,6 +75,7 @@ static __always_inline bool fw_ask_quoted(fw_ctx *ctx, const struct fw_packet *p
 	room->vip_port = bpf_ntohs(head->source_or_type);
 	room->protocol = quote.protocol;
 	room->asked = FW_ASKED_ERROR;
+	room->opens = false; /* it is about what goes on */
 	return true;
 }
 

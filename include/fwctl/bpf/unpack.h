@@ -47,7 +47,7 @@ __noinline int fw_unpack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	const struct fw_services *services;
-	__u32 size;
+	__u32 size, least;
 	__u8 carried;
 
 	if (!packet || !generation)
@@ -57,8 +57,10 @@ __noinline int fw_unpack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half
 	    packet->vlan_tags)
 		return FW_UNPACKED_NOT;
 	carried = fw_find_carried(ctx, packet, services->gue_port, &size);
-	if ((carried != IPPROTO_IPIP && carried != IPPROTO_IPV6) ||
-	    packet->l4_offset + sizeof(struct iphdr) > packet->length)
+	if (carried != IPPROTO_IPIP && carried != IPPROTO_IPV6)
+		return FW_UNPACKED_NOT;
+	least = carried == IPPROTO_IPIP ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+	if (packet->l3_offset + size + least > packet->length)
 		return FW_UNPACKED_NOT;
 	if (!fw_find_address(generation->tiers[FW_FRONT].bank, &services->unpacked, packet->family,
 			     &packet->source))
