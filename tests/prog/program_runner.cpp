@@ -87,6 +87,8 @@ Status ProgramRunner::set_policy(const policy::Policy& policy) {
     state_.front.decapsulate = policy.decapsulate;
     state_.live.clear();
     for (const policy::Rule& rule : policy.rules) state_.live.push_back({rule, engine::kNoCounter});
+    // Its bank is not written without need, as that waits for packets under way again and again.
+    if (policy.routes.empty() && state_.main.tier.words == 0) return store_->publish(state_);
     const std::map<std::string, std::uint32_t> no_sets;
     compile::SetBlocks sets({});
     auto main = compile::compile_tier({{}, {}, 1 << 20, &no_sets, policy.routes}, sets);
