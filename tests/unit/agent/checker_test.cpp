@@ -21,6 +21,11 @@ bool becomes_readable(int fd) {
     return poll(&waiting, 1, static_cast<int>(milliseconds(kPatience).count())) == 1;
 }
 
+std::size_t open_files() {
+    const auto files = std::filesystem::directory_iterator("/proc/self/fd");
+    return static_cast<std::size_t>(std::distance(begin(files), end(files)));
+}
+
 // A backend that the test plays itself, by UDP: what each check finds, and when, is its choice.
 class Puppet {
 public:
@@ -157,6 +162,12 @@ TEST_F(PuppetTest, NoCheckBeginsBeforeItsTime) {
     EXPECT_FALSE(puppet_.is_asked());
 }
 
+TEST_F(PuppetTest, ACheckThatHasEndedHasNothingOpen) {
+    const std::size_t before = open_files();
+    bring_up();
+    EXPECT_EQ(open_files(), before);
+}
+
 // By the clock of the machine: a caller waits for fd() alone, whatever is to be done.
 TEST(CheckerClockTest, TheDescriptorTellsWhenAnyoneIsDue) {
     auto checker = Checker::create([] { return std::chrono::steady_clock::now(); }, 1);
@@ -172,11 +183,6 @@ TEST(CheckerClockTest, TheDescriptorTellsWhenAnyoneIsDue) {
         events = (*checker)->run_once(milliseconds(0));
     }
     EXPECT_EQ(events[0].why, "not refused within 10ms");
-}
-
-std::size_t open_files() {
-    const auto files = std::filesystem::directory_iterator("/proc/self/fd");
-    return static_cast<std::size_t>(std::distance(begin(files), end(files)));
 }
 
 // As many descriptors as the system grants, for as long as it lives.

@@ -1,8 +1,17 @@
 // Checks by TCP, UDP and ping against servers on the loopback interface.
+#include "agent/socket_probe.h"
+
 #include <gtest/gtest.h>
+#include <net/if.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
+#include <fstream>
 
 #include "checker_fixture.h"
 #include "servers.h"
@@ -137,6 +146,43 @@ TEST_P(SocketProbeTest, EchosOfManyTargetsAreToldApart) {
     }
     EXPECT_TRUE(std::all_of(events.begin(), events.end(),
                             [](const Event& event) { return event.kind == Event::Kind::kUp; }));
+}
+
+// Enters a network namespace of this thread's own, where the loopback interface is up and echo requests are
+// not answered.
+bool enter_silence() {
+    if (unshare(CLONE_NEWNET) != 0) return false;
+    const Fd any(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP;
+    if (ioctl(any.get(), SIOCSIFFLAGS, &request) != 0) return false;
+    std::ofstream("/proc/sys/net/ipv4/icmp_echo_ignore_all") << 1 << std::flush;
+    std::ofstream("/proc/sys/net/ipv6/icmp/echo_ignore_all") << 1 << std::flush;
+    return true;
+}
+
+// Neither its own request, which comes by there, nor a reply to somebody else is an answer.
+TEST_P(SocketProbeTest, OnlyTheReplyToTheRequestIsAnEcho) {
+    bool entered = false;
+    std::thread([&] {
+        entered = enter_silence();
+        if (!entered) return;
+        const bool ipv4 = GetParam() == Family::kIpv4;
+        const Target target = target_of(HealthKind::kPing, GetParam(), 0);
+        checker_->set_targets({target});
+        EXPECT_EQ(begin_checks({target}), std::vector<Event>{});
+        const Fd other = connected_socket(target, SOCK_RAW, ipv4 ? int(IPPROTO_ICMP) : int(IPPROTO_ICMPV6));
+        std::array<std::uint8_t, 16> reply{};
+        reply[0] = ipv4 ? ICMP_ECHOREPLY : ICMP6_ECHO_REPLY;
+        EXPECT_EQ(send(other.get(), reply.data(), reply.size(), 0), 16);
+        EXPECT_EQ(checker_->run_once(milliseconds(50)), std::vector<Event>{});
+        EXPECT_EQ(checker_->run_once(milliseconds(50)), std::vector<Event>{});
+        now_ += target.health.timeout;
+        EXPECT_EQ(checker_->run_once(milliseconds(0)),
+                  std::vector<Event>{down(target, "no answer within 1s")});
+    }).join();
+    if (!entered) GTEST_SKIP() << "a network namespace needs CAP_SYS_ADMIN";
 }
 
 TEST_P(SocketProbeTest, AnAddressWithoutAWayIsBad) {
