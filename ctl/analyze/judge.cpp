@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t kStepsToReduce = 100'000;
 constexpr std::uint64_t kStepsForRange = 16;  // in addition, for each range of the rule's sets
 constexpr std::size_t kFewEnoughToReduce = 32;
-constexpr std::size_t kTries = 4;        // for each box of a rule
+constexpr std::size_t kTriesOfBox = 4;   // for each box of a rule
 constexpr std::size_t kTriesOfPair = 4;  // and where it meets one of another rule
 
 std::vector<BoxIndex::Entry> entries_of(const std::vector<AskedRule>& rules) {
@@ -185,7 +185,7 @@ template <typename Shows>
 bool Judge::any_packet(std::size_t rule, Shows shows) {
     for (const Box& box : rules_[rule].boxes) {
         const Sampler sampler(space_, box);
-        for (std::size_t tries = sampler.has_packets() ? kTries : 0; tries > 0; --tries) {
+        for (std::size_t tries = sampler.has_packets() ? kTriesOfBox : 0; tries > 0; --tries) {
             if (shows(sampler.draw(dice_))) {
                 return true;
             }

@@ -38,6 +38,11 @@ inline tl::unexpected<Error> fail(std::string message, Exit exit = Exit::kFailed
     return tl::unexpected<Error>(Error{std::move(message), exit});
 }
 
+// What was asked for is not understood, or contradicts itself.
+inline tl::unexpected<Error> refuse(std::string message) {
+    return fail(std::move(message), Exit::kUsage);
+}
+
 // Passes an error on, with what was being done in front: "attach eth0: " + "no such device".
 inline tl::unexpected<Error> context(const std::string& doing, Error error) {
     error.message = doing + ": " + error.message;

@@ -23,7 +23,7 @@ using std::chrono::seconds;
 
 constexpr std::size_t kShownChanges = 20;
 
-struct Options {
+struct ApplyOptions {
     std::string file;
     bool saved = false;
     bool detailed = false;
@@ -50,7 +50,7 @@ void print_live(const engine::SettledLive& live, const Globals& globals) {
                    globals);
 }
 
-Result<Exit> plan(const Options& options, const Globals& globals) {
+Result<Exit> plan(const ApplyOptions& options, const Globals& globals) {
     const auto loaded = load_policy_file(options.file, globals);
     if (!loaded) return Exit::kUsage;
     auto plan = engine::plan_apply(*loaded, options.discard_live);
@@ -100,7 +100,7 @@ Result<Exit> apply_loaded(const policy::Loaded& loaded, const std::string& name,
     return Exit::kDone;
 }
 
-Result<Exit> apply(const Options& options, const Globals& globals) {
+Result<Exit> apply(const ApplyOptions& options, const Globals& globals) {
     if (options.saved == !options.file.empty())
         return fail("name a file, or --saved for the policy that was applied last", Exit::kUsage);
     if (globals.dry_run) return fail("--dry-run is for live edits; see: fwctl plan", Exit::kUsage);
@@ -155,7 +155,7 @@ Result<Exit> wait_for_end(const engine::ApplyReport& report, const Globals& glob
     }
 }
 
-Result<Exit> try_policy(const Options& options, const Globals& globals) {
+Result<Exit> try_policy(const ApplyOptions& options, const Globals& globals) {
     if (globals.dry_run) return fail("--dry-run is for live edits; see: fwctl plan", Exit::kUsage);
     auto lasts = parse_duration(options.lasts);
     if (!lasts) return fail("--for: " + lasts.error().message, Exit::kUsage);
@@ -184,7 +184,7 @@ Result<Exit> confirm(const Globals& globals) {
     return say_how_it_ended(engine::TrialState::kConfirmed, globals);
 }
 
-Result<Exit> rollback(const Options& options, const Globals& globals) {
+Result<Exit> rollback(const ApplyOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto trial = engine::trial_left();
     if (!trial) return tl::unexpected(trial.error());
@@ -205,17 +205,17 @@ Result<Exit> rollback(const Options& options, const Globals& globals) {
     return apply_loaded(*loaded, loaded->sources.front().path, request, globals);
 }
 
-void add_file(CLI::App* verb, const std::shared_ptr<Options>& options, bool required) {
+void add_file(CLI::App* verb, const std::shared_ptr<ApplyOptions>& options, bool required) {
     verb->add_option("file", options->file, "The policy; - is the standard input")
         ->required(required)
         ->option_text("FILE");
 }
 
-void add_live(CLI::App* verb, const std::shared_ptr<Options>& options) {
+void add_live(CLI::App* verb, const std::shared_ptr<ApplyOptions>& options) {
     verb->add_flag("--discard-live", options->discard_live, "Drop the live rules; else they stay");
 }
 
-void add_force(CLI::App* verb, const std::shared_ptr<Options>& options) {
+void add_force(CLI::App* verb, const std::shared_ptr<ApplyOptions>& options) {
     verb->add_flag("--force", options->force,
                    "Although its tests fail, it cuts the session of this command, or a set has more members "
                    "than its size");
@@ -224,7 +224,7 @@ void add_force(CLI::App* verb, const std::shared_ptr<Options>& options) {
 }  // namespace
 
 void add_plan(CLI::App& app, Command& command) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ApplyOptions>();
     CLI::App* verb = app.add_subcommand("plan", "Tell what applying a policy would change");
     add_file(verb, options, true);
     add_live(verb, options);
@@ -235,7 +235,7 @@ void add_plan(CLI::App& app, Command& command) {
 }
 
 void add_apply(CLI::App& app, Command& command) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ApplyOptions>();
     CLI::App* verb = app.add_subcommand("apply", "Put a policy in force, all of it or nothing");
     add_file(verb, options, false);
     add_live(verb, options);
@@ -249,7 +249,7 @@ void add_apply(CLI::App& app, Command& command) {
 }
 
 void add_try(CLI::App& app, Command& command) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ApplyOptions>();
     CLI::App* verb =
         app.add_subcommand("try", "Put a policy in force until it is confirmed or its time is over");
     add_file(verb, options, true);
@@ -265,7 +265,7 @@ void add_try(CLI::App& app, Command& command) {
 }
 
 void add_rollback(CLI::App& app, Command& command) {
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ApplyOptions>();
     CLI::App* verb =
         app.add_subcommand("rollback", "End a trial, or go back to a policy that was applied before");
     verb->add_option("number", options->number,

@@ -17,7 +17,7 @@
 namespace fwctl::cli {
 namespace {
 
-struct Options {
+struct AttachOptions {
     engine::AttachRequest request;
     std::string mode = "auto";
     std::string hooks;
@@ -90,7 +90,7 @@ bool may_reset_session(const engine::AttachRequest& request, const Globals& glob
     return answer == "y" || answer == "yes";
 }
 
-Result<Exit> run(const Options& options, const Globals& globals) {
+Result<Exit> run_attach(const AttachOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     engine::AttachRequest request = options.request;
     request.mode = wanted_mode(options.mode);
@@ -132,7 +132,7 @@ Result<Exit> run(const Options& options, const Globals& globals) {
 void add_attach(CLI::App& app, Command& command) {
     CLI::App* verb =
         app.add_subcommand("attach", "Attach the filter to interfaces; repairs what has gone missing");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<AttachOptions>();
     verb->add_option("interface", options->request.interfaces, "Names; * and ? are wildcards ('veth*')")
         ->required()
         ->option_text("IF...");
@@ -148,7 +148,7 @@ void add_attach(CLI::App& app, Command& command) {
     verb->add_flag("--isolate-peers", options->request.isolate_peers,
                    "Filter between the ports of a bridge, too: attaches to those it has now");
     verb->callback([options, &command] {
-        command.run = [options, &command] { return run(*options, command.globals); };
+        command.run = [options, &command] { return run_attach(*options, command.globals); };
     });
 }
 

@@ -108,7 +108,7 @@ void print_fish(const CLI::App& app) {
             fmt::print("complete -c fwctl -l {} -d {}\n", name, quoted(option->get_description()));
 }
 
-Result<Exit> run(const CLI::App& app, const std::string& shell) {
+Result<Exit> run_completion(const CLI::App& app, const std::string& shell) {
     if (shell == "fish") {
         print_fish(app);
         return Exit::kDone;
@@ -129,7 +129,7 @@ void add_completion(CLI::App& app, Command& command) {
         ->option_text("SHELL");
     verb->callback([shell, &app, &command] {
         command.needs_privilege = false;
-        command.run = [shell, &app] { return run(app, *shell); };
+        command.run = [shell, &app] { return run_completion(app, *shell); };
     });
 }
 

@@ -16,7 +16,7 @@
 namespace fwctl::cli {
 namespace {
 
-struct Options {
+struct FlowOptions {
     std::vector<std::string> words;
 };
 
@@ -90,7 +90,7 @@ void print_as_json(const engine::FlowTable& table) {
     print_json({{"flows", std::move(flows)}});
 }
 
-Result<Exit> list(const Options& options, const Globals& globals) {
+Result<Exit> list_flows(const FlowOptions& options, const Globals& globals) {
     auto filter = filter_of(options.words);
     if (!filter) return tl::unexpected(filter.error());
     auto table = engine::list_flows(*filter);
@@ -102,7 +102,7 @@ Result<Exit> list(const Options& options, const Globals& globals) {
     return Exit::kDone;
 }
 
-Result<Exit> show(const Globals& globals) {
+Result<Exit> show_conntrack(const Globals& globals) {
     auto table = engine::list_flows(*filter_of({}));
     if (!table) return tl::unexpected(table.error());
     std::size_t confirmed = 0;
@@ -136,7 +136,7 @@ Result<Exit> show(const Globals& globals) {
     return Exit::kDone;
 }
 
-Result<Exit> flush(const Options& options, const Globals& globals) {
+Result<Exit> flush(const FlowOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto filter = filter_of(options.words);
     if (!filter) return tl::unexpected(filter.error());
@@ -149,7 +149,7 @@ Result<Exit> flush(const Options& options, const Globals& globals) {
     return Exit::kDone;
 }
 
-void add_filter(CLI::App* verb, const std::shared_ptr<Options>& options) {
+void add_filter(CLI::App* verb, const std::shared_ptr<FlowOptions>& options) {
     verb->add_option(
             "filter", options->words,
             "Flows whose first packet is so: services (tcp/22, udp, icmp), from A, to A; without it: all")
@@ -161,14 +161,14 @@ void add_filter(CLI::App* verb, const std::shared_ptr<Options>& options) {
 void add_conntrack(CLI::App& app, Command& command) {
     CLI::App* conntrack = app.add_subcommand("conntrack", "The flows that are followed");
     conntrack->require_subcommand(1);
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<FlowOptions>();
     CLI::App* verb = conntrack->add_subcommand("list", "The flows, as their first packets were");
     add_filter(verb, options);
     verb->callback([options, &command] {
-        command.run = [options, &command] { return list(*options, command.globals); };
+        command.run = [options, &command] { return list_flows(*options, command.globals); };
     });
     verb = conntrack->add_subcommand("show", "How full the table is, and what became of flows");
-    verb->callback([&command] { command.run = [&command] { return show(command.globals); }; });
+    verb->callback([&command] { command.run = [&command] { return show_conntrack(command.globals); }; });
     verb = conntrack->add_subcommand("flush", "Forget flows; their next packets are new");
     add_filter(verb, options);
     verb->callback([options, &command] {

@@ -80,7 +80,7 @@ void print_as_json(const engine::Overview& overview, const std::vector<engine::R
     print_json({{"counters", counts}, {"rules", by_rule}});
 }
 
-Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals) {
+Result<Exit> run_counters(const std::vector<std::string>& wanted, const Globals& globals) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
@@ -103,8 +103,9 @@ void add_counters(CLI::App& app, Command& command) {
         "counters", "Show packets and bytes by interface, direction and reason, and by rule");
     auto wanted = std::make_shared<std::vector<std::string>>();
     verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
-    verb->callback(
-        [wanted, &command] { command.run = [wanted, &command] { return run(*wanted, command.globals); }; });
+    verb->callback([wanted, &command] {
+        command.run = [wanted, &command] { return run_counters(*wanted, command.globals); };
+    });
 }
 
 }  // namespace fwctl::cli

@@ -10,12 +10,12 @@
 namespace fwctl::cli {
 namespace {
 
-struct Options {
+struct DetachOptions {
     std::vector<std::string> interfaces;
     bool all = false;
 };
 
-Result<Exit> run(const Options& options, const Globals& globals) {
+Result<Exit> run_detach(const DetachOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     if (options.all == !options.interfaces.empty())
         return fail("detach takes either interfaces or --all", Exit::kUsage);
@@ -38,11 +38,11 @@ Result<Exit> run(const Options& options, const Globals& globals) {
 void add_detach(CLI::App& app, Command& command) {
     CLI::App* verb =
         app.add_subcommand("detach", "Take the filter off interfaces; with the last one, live rules go too");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<DetachOptions>();
     verb->add_option("interface", options->interfaces, "Names; * and ? are wildcards")->option_text("IF...");
     verb->add_flag("--all", options->all, "All interfaces of this network namespace");
     verb->callback([options, &command] {
-        command.run = [options, &command] { return run(*options, command.globals); };
+        command.run = [options, &command] { return run_detach(*options, command.globals); };
     });
 }
 

@@ -110,7 +110,7 @@ Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
     return {};
 }
 
-Result<Exit> run(const std::string& wanted, const Globals& globals) {
+Result<Exit> run_doctor(const std::string& wanted, const Globals& globals) {
     std::vector<Finding> findings;
     bool broken = false;
     examine_kernel(findings);
@@ -151,8 +151,9 @@ void add_doctor(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("doctor", "Examine the kernel, the interfaces and the attachments");
     auto wanted = std::make_shared<std::string>();
     verb->add_option("interface", *wanted, "Only this interface")->option_text("IF");
-    verb->callback(
-        [wanted, &command] { command.run = [wanted, &command] { return run(*wanted, command.globals); }; });
+    verb->callback([wanted, &command] {
+        command.run = [wanted, &command] { return run_doctor(*wanted, command.globals); };
+    });
 }
 
 }  // namespace fwctl::cli

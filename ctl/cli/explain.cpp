@@ -22,7 +22,7 @@ using engine::Explanation;
 using engine::Judgement;
 using engine::KnownRule;
 
-struct Options {
+struct ExplainOptions {
     std::vector<std::string> words;
     std::string policy;
     std::string capture;
@@ -271,7 +271,8 @@ Result<engine::Explainer> explainer_of(const policy::Loaded* loaded, const std::
     return engine::Explainer::of_policy(loaded->policy, interfaces);
 }
 
-Result<Exit> explain_words(const policy::Loaded* loaded, const Options& options, const Globals& globals) {
+Result<Exit> explain_words(const policy::Loaded* loaded, const ExplainOptions& options,
+                           const Globals& globals) {
     const auto packet = policy::parse_packet(text_of(options.words));
     if (!packet) return refuse(packet.error());
     auto explainer = explainer_of(loaded, packet->place.interface);
@@ -284,7 +285,8 @@ Result<Exit> explain_words(const policy::Loaded* loaded, const Options& options,
     return Exit::kTestFailed;
 }
 
-Result<Exit> explain_capture(const policy::Loaded* loaded, const Options& options, const Globals& globals) {
+Result<Exit> explain_capture(const policy::Loaded* loaded, const ExplainOptions& options,
+                             const Globals& globals) {
     const auto place = policy::parse_packet_place(text_of(options.words));
     if (!place) return refuse(place.error());
     auto explainer = explainer_of(loaded, place->interface);
@@ -298,7 +300,7 @@ Result<Exit> explain_capture(const policy::Loaded* loaded, const Options& option
     return options.expect.empty() || report.all_are(options.expect) ? Exit::kDone : Exit::kTestFailed;
 }
 
-Result<Exit> run(const Options& options, const Globals& globals) {
+Result<Exit> run_explain(const ExplainOptions& options, const Globals& globals) {
     std::optional<policy::Loaded> loaded;
     if (!options.policy.empty()) {
         loaded = load_policy_file(options.policy, globals);
@@ -314,7 +316,7 @@ Result<Exit> run(const Options& options, const Globals& globals) {
 void add_explain(CLI::App& app, Command& command) {
     CLI::App* verb =
         app.add_subcommand("explain", "Say what becomes of a packet and why, without sending or counting it");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ExplainOptions>();
     verb->add_option("packet", options->words,
                      "'tcp 198.51.100.7:40000 > 203.0.113.10:443 syn on eth0'; with --pcap: 'on eth0 in'")
         ->option_text("PACKET");
@@ -326,7 +328,7 @@ void add_explain(CLI::App& app, Command& command) {
         ->check(CLI::IsMember({"allow", "deny", "reject", "redirect", "synproxy", "balance"}))
         ->option_text("VERDICT");
     verb->callback([options, &command] {
-        command.run = [options, &command] { return run(*options, command.globals); };
+        command.run = [options, &command] { return run_explain(*options, command.globals); };
     });
 }
 

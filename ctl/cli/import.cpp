@@ -14,31 +14,32 @@
 namespace fwctl::cli {
 namespace {
 
-struct Options {
+struct ImportOptions {
     std::string file;
     std::string family;
 };
 
 using Translate = Result<importer::Imported> (*)(std::string_view text, std::string_view file_name,
-                                                 const Options& options);
+                                                 const ImportOptions& options);
 
 Result<importer::Imported> from_iptables(std::string_view text, std::string_view file_name,
-                                         const Options& options) {
+                                         const ImportOptions& options) {
     importer::Options translating;
     if (!options.family.empty())
         translating.family = options.family == "ipv6" ? policy::Family::kIpv6 : policy::Family::kIpv4;
     return importer::import_iptables(text, file_name, translating);
 }
 
-Result<importer::Imported> from_nft(std::string_view text, std::string_view file_name, const Options&) {
+Result<importer::Imported> from_nft(std::string_view text, std::string_view file_name, const ImportOptions&) {
     return importer::import_nft(text, file_name);
 }
 
-Result<importer::Imported> from_ipset(std::string_view text, std::string_view file_name, const Options&) {
+Result<importer::Imported> from_ipset(std::string_view text, std::string_view file_name,
+                                      const ImportOptions&) {
     return importer::import_ipset(text, file_name);
 }
 
-Result<Exit> run(Translate translate, const Options& options, const Globals& globals) {
+Result<Exit> run_import(Translate translate, const ImportOptions& options, const Globals& globals) {
     const std::string name = options.file == "-" ? "<stdin>" : options.file;
     const auto text = policy::DiskReader().read(options.file);
     if (!text) return context(name, text.error());
@@ -61,7 +62,7 @@ Result<Exit> run(Translate translate, const Options& options, const Globals& glo
 void add_source(CLI::App& import, Command& command, const std::string& name, const std::string& what,
                 Translate translate) {
     CLI::App* verb = import.add_subcommand(name, what);
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<ImportOptions>();
     verb->add_option("file", options->file, "What it printed; - is the standard input")
         ->required()
         ->option_text("FILE");
@@ -72,7 +73,9 @@ void add_source(CLI::App& import, Command& command, const std::string& name, con
             ->option_text("VERSION");
     verb->callback([options, translate, &command] {
         command.needs_privilege = false;
-        command.run = [options, translate, &command] { return run(translate, *options, command.globals); };
+        command.run = [options, translate, &command] {
+            return run_import(translate, *options, command.globals);
+        };
     });
 }
 

@@ -23,8 +23,8 @@ policy::Rule everything(policy::Action action) {
     return rule;
 }
 
-Result<Exit> run(const std::optional<policy::Action>& action, const std::string& lasts,
-                 const Globals& globals) {
+Result<Exit> run_panic(const std::optional<policy::Action>& action, const std::string& lasts,
+                       const Globals& globals) {
     std::optional<policy::Rule> rule;
     if (action) rule = everything(*action);
     if (!lasts.empty()) {
@@ -55,7 +55,7 @@ void add_mode(CLI::App* panic, Command& command, const char* name, const char* h
     if (action)
         verb->add_option("--for", *lasts, "Until this time is over: 90s, 10m, 1h30m")->option_text("TIME");
     verb->callback([lasts, action, &command] {
-        command.run = [lasts, action, &command] { return run(action, *lasts, command.globals); };
+        command.run = [lasts, action, &command] { return run_panic(action, *lasts, command.globals); };
     });
 }
 

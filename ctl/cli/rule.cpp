@@ -61,7 +61,7 @@ Json to_json(const RuleView& view) {
     return entry;
 }
 
-Result<Exit> list(const Globals& globals) {
+Result<Exit> list_rules(const Globals& globals) {
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());
     if (globals.json) {
@@ -84,7 +84,7 @@ Result<Exit> list(const Globals& globals) {
     return Exit::kDone;
 }
 
-Result<Exit> show(const std::string& name, const Globals& globals) {
+Result<Exit> show_rule(const std::string& name, const Globals& globals) {
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());
     // By its name, or by the number that `rule list` gives it.
@@ -148,15 +148,16 @@ void add_rule(CLI::App& app, Command& command) {
     verb->require_subcommand(1);
 
     verb->add_subcommand("list", "All rules in the order in which they are asked, with their counters")
-        ->callback([&command] { command.run = [&command] { return list(command.globals); }; });
+        ->callback([&command] { command.run = [&command] { return list_rules(command.globals); }; });
 
     auto shown = std::make_shared<std::string>();
     CLI::App* show_verb = verb->add_subcommand("show", "One rule, and why it is there");
     show_verb->add_option("rule", *shown, "Its name, or its number in `rule list`")
         ->required()
         ->option_text("RULE");
-    show_verb->callback(
-        [shown, &command] { command.run = [shown, &command] { return show(*shown, command.globals); }; });
+    show_verb->callback([shown, &command] {
+        command.run = [shown, &command] { return show_rule(*shown, command.globals); };
+    });
 
     auto removed = std::make_shared<std::vector<std::string>>();
     CLI::App* remove_verb = verb->add_subcommand("remove", "Remove live rules: all that are named, or none");

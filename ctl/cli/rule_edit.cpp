@@ -16,7 +16,7 @@
 namespace fwctl::cli {
 namespace {
 
-struct Options {
+struct RuleOptions {
     std::vector<std::string> words;
     std::string lasts;
     std::string before;
@@ -34,7 +34,7 @@ const char* change_name(policy::RuleChange change) {
     return "";
 }
 
-void print_text(const engine::AddedRule& added, const Options& options, const Globals& globals) {
+void print_text(const engine::AddedRule& added, const RuleOptions& options, const Globals& globals) {
     std::string line = fmt::format("{}: {}", added.rule.name, policy::describe(added.rule));
     if (!options.lasts.empty()) line += " for " + options.lasts;
     switch (added.outcome.change) {
@@ -57,7 +57,7 @@ void print_text(const engine::AddedRule& added, const Options& options, const Gl
     for (const std::string& note : added.outcome.notes) print_note("  note: " + note, globals);
 }
 
-Result<Exit> run(Result<policy::Rule> rule, const Options& options, const Globals& globals) {
+Result<Exit> run_edit(Result<policy::Rule> rule, const RuleOptions& options, const Globals& globals) {
     if (!rule) return tl::unexpected(rule.error());
     if (!options.lasts.empty()) {
         auto duration = parse_duration(options.lasts);
@@ -111,7 +111,7 @@ constexpr Verb kVerbs[] = {
 
 void add_verb(CLI::App& app, Command& command, const Verb& row) {
     CLI::App* verb = app.add_subcommand(row.name, row.help);
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<RuleOptions>();
     verb->add_option("rule", options->words, row.words)->option_text(row.usage);
     verb->add_option("--for", options->lasts, "Until this time is over: 90s, 10m, 1h30m, 2d")
         ->option_text("TIME");
@@ -119,7 +119,7 @@ void add_verb(CLI::App& app, Command& command, const Verb& row) {
         ->option_text("RULE");
     verb->callback([options, parse = row.parse, &command] {
         command.run = [options, parse, &command] {
-            return run(parse(options->words), *options, command.globals);
+            return run_edit(parse(options->words), *options, command.globals);
         };
     });
 }

@@ -28,7 +28,7 @@ using engine::SetEdit;
 constexpr std::size_t kNamed = 10;              // so many members are named one by one
 constexpr std::string_view kListed = "listed";  // --for: as long as each line of the list says
 
-struct Options {
+struct SetOptions {
     std::string set = "banned";
     std::vector<std::string> words;
     std::string file;
@@ -59,7 +59,7 @@ Json to_json(const engine::SetView& view) {
     return entry;
 }
 
-Result<Exit> list(const Globals& globals) {
+Result<Exit> list_sets(const Globals& globals) {
     auto sets = engine::list_sets();
     if (!sets) return tl::unexpected(sets.error());
     if (globals.json) {
@@ -88,7 +88,7 @@ Result<Exit> list(const Globals& globals) {
     return Exit::kDone;
 }
 
-Result<Exit> show(const std::string& name, const Globals& globals) {
+Result<Exit> show_set(const std::string& name, const Globals& globals) {
     auto contents = engine::show_set(name);
     if (!contents) return tl::unexpected(contents.error());
     std::string out;
@@ -252,7 +252,7 @@ Result<std::chrono::seconds> read_time(const std::string& word) {
 }
 
 // The members that the command names, or those of the list.
-Status read_members(engine::SetRequest& request, const Options& options, const Globals& globals) {
+Status read_members(engine::SetRequest& request, const SetOptions& options, const Globals& globals) {
     const bool is_timed = options.lasts == kListed;
     if (request.edit == SetEdit::kReplace) {
         if (auto read = read_list(request, options.file, is_timed, globals); !read) return read;
@@ -266,7 +266,7 @@ Status read_members(engine::SetRequest& request, const Options& options, const G
     return read_words(request, options.words);
 }
 
-Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globals& globals) {
+Result<Exit> edit(SetEdit what, const SetOptions& options, bool is_ban, const Globals& globals) {
     engine::SetRequest request;
     request.edit = what;
     request.set = options.set;
@@ -283,7 +283,7 @@ Result<Exit> edit(SetEdit what, const Options& options, bool is_ban, const Globa
 }
 
 CLI::App* add_edit(CLI::App& app, Command& command, const char* name, const char* help, SetEdit what,
-                   const std::shared_ptr<Options>& options, bool is_ban) {
+                   const std::shared_ptr<SetOptions>& options, bool is_ban) {
     CLI::App* verb = app.add_subcommand(name, help);
     verb->callback([options, what, is_ban, &command] {
         command.run = [options, what, is_ban, &command] {
@@ -294,25 +294,25 @@ CLI::App* add_edit(CLI::App& app, Command& command, const char* name, const char
 }
 
 // With or without the @ that it has in rules.
-CLI::Option* take_name(CLI::App* verb, const char* name, const char* help, Options& options) {
+CLI::Option* take_name(CLI::App* verb, const char* name, const char* help, SetOptions& options) {
     const auto keep = [&options](const std::string& word) {
         options.set = word.starts_with("@") ? word.substr(1) : word;
     };
     return verb->add_option_function<std::string>(name, keep, help)->option_text("SET");
 }
 
-void take_set(CLI::App* verb, Options& options) {
+void take_set(CLI::App* verb, SetOptions& options) {
     take_name(verb, "set", "Its name", options)->required();
 }
 
-void take_members(CLI::App* verb, Options& options) {
+void take_members(CLI::App* verb, SetOptions& options) {
     verb->add_option("member", options.words,
                      "Addresses, blocks or ranges; - alone: from standard input, one in a line")
         ->required()
         ->option_text("ADDRESS...");
 }
 
-void take_time(CLI::App* verb, Options& options) {
+void take_time(CLI::App* verb, SetOptions& options) {
     verb->add_option("--for", options.lasts,
                      "How long: 90s, 10m, 1h30m, 2d, ever; listed: as each line of the list says; else as "
                      "long as the set says")
@@ -325,16 +325,17 @@ void add_set(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("set", "List and show sets, edit the dynamic ones");
     verb->require_subcommand(1);
     verb->add_subcommand("list", "All sets of the running policy, and how many members they have")
-        ->callback([&command] { command.run = [&command] { return list(command.globals); }; });
+        ->callback([&command] { command.run = [&command] { return list_sets(command.globals); }; });
 
-    auto shown = std::make_shared<Options>();
+    auto shown = std::make_shared<SetOptions>();
     CLI::App* show_verb =
         verb->add_subcommand("show", "The members of a set, and the time that is left to each");
     take_set(show_verb, *shown);
-    show_verb->callback(
-        [shown, &command] { command.run = [shown, &command] { return show(shown->set, command.globals); }; });
+    show_verb->callback([shown, &command] {
+        command.run = [shown, &command] { return show_set(shown->set, command.globals); };
+    });
 
-    auto added = std::make_shared<Options>();
+    auto added = std::make_shared<SetOptions>();
     CLI::App* add_verb =
         add_edit(*verb, command, "add",
                  "Put members into a dynamic set; those that are there stay longer, never shorter",
@@ -343,13 +344,13 @@ void add_set(CLI::App& app, Command& command) {
     take_members(add_verb, *added);
     take_time(add_verb, *added);
 
-    auto removed = std::make_shared<Options>();
+    auto removed = std::make_shared<SetOptions>();
     CLI::App* del_verb = add_edit(*verb, command, "del", "Take members out of a dynamic set",
                                   SetEdit::kRemove, removed, false);
     take_set(del_verb, *removed);
     take_members(del_verb, *removed);
 
-    auto replaced = std::make_shared<Options>();
+    auto replaced = std::make_shared<SetOptions>();
     CLI::App* replace_verb = add_edit(*verb, command, "replace",
                                       "Exchange all members of a dynamic set at once for those of a list",
                                       SetEdit::kReplace, replaced, false);
@@ -361,7 +362,7 @@ void add_set(CLI::App& app, Command& command) {
         ->option_text("FILE");
     take_time(replace_verb, *replaced);
 
-    auto flushed = std::make_shared<Options>();
+    auto flushed = std::make_shared<SetOptions>();
     take_set(add_edit(*verb, command, "flush", "Take all members out of a dynamic set", SetEdit::kFlush,
                       flushed, false),
              *flushed);
@@ -369,14 +370,14 @@ void add_set(CLI::App& app, Command& command) {
 
 void add_bans(CLI::App& app, Command& command) {
     constexpr const char* kWhich = "The set; without it: banned";
-    auto banned = std::make_shared<Options>();
+    auto banned = std::make_shared<SetOptions>();
     CLI::App* ban = add_edit(app, command, "ban", "Put addresses into the set of those that are banned",
                              SetEdit::kAdd, banned, true);
     take_members(ban, *banned);
     take_time(ban, *banned);
     take_name(ban, "--set", kWhich, *banned);
 
-    auto freed = std::make_shared<Options>();
+    auto freed = std::make_shared<SetOptions>();
     CLI::App* unban =
         add_edit(app, command, "unban", "Take addresses out of that set", SetEdit::kRemove, freed, true);
     take_members(unban, *freed);

@@ -111,7 +111,7 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     fmt::print("{}\n", describe_rules(overview));
 }
 
-Result<Exit> run(const std::vector<std::string>& wanted, const Globals& globals) {
+Result<Exit> run_status(const std::vector<std::string>& wanted, const Globals& globals) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) {
@@ -190,8 +190,9 @@ void add_status(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("status", "Show what is attached where, and what it cannot see");
     auto wanted = std::make_shared<std::vector<std::string>>();
     verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
-    verb->callback(
-        [wanted, &command] { command.run = [wanted, &command] { return run(*wanted, command.globals); }; });
+    verb->callback([wanted, &command] {
+        command.run = [wanted, &command] { return run_status(*wanted, command.globals); };
+    });
 }
 
 }  // namespace fwctl::cli

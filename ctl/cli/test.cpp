@@ -14,7 +14,7 @@ namespace {
 
 using engine::TestOutcome;
 
-struct Options {
+struct TestOptions {
     std::vector<std::string> files;
     bool tap = false;
     std::string junit;
@@ -123,7 +123,7 @@ std::string junit_of(const std::vector<Suite>& suites) {
     return xml + "</testsuites>\n";
 }
 
-Status print(const std::vector<Suite>& suites, const Options& options, const Globals& globals) {
+Status print(const std::vector<Suite>& suites, const TestOptions& options, const Globals& globals) {
     if (options.junit == "-") {
         fmt::print("{}", junit_of(suites));
         return {};
@@ -139,7 +139,7 @@ Status print(const std::vector<Suite>& suites, const Options& options, const Glo
     return {};
 }
 
-Result<Exit> run(const Options& options, const Globals& globals) {
+Result<Exit> run_test(const TestOptions& options, const Globals& globals) {
     std::vector<Suite> suites;
     for (const std::string& file : options.files) {
         const auto loaded = load_policy_file(file, globals);
@@ -159,14 +159,14 @@ Result<Exit> run(const Options& options, const Globals& globals) {
 
 void add_test(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("test", "Run the [[test]] blocks of policies, without applying them");
-    auto options = std::make_shared<Options>();
+    auto options = std::make_shared<TestOptions>();
     verb->add_option("file", options->files, "The policies")->required()->option_text("FILE...");
     CLI::Option* tap = verb->add_flag("--tap", options->tap, "Print TAP (Test Anything Protocol)");
     verb->add_option("--junit", options->junit, "Write a JUnit report, too; -: print it instead")
         ->option_text("FILE")
         ->excludes(tap);
     verb->callback([options, &command] {
-        command.run = [options, &command] { return run(*options, command.globals); };
+        command.run = [options, &command] { return run_test(*options, command.globals); };
     });
 }
 

@@ -63,7 +63,7 @@ fw_backend record_of(const policy::Backend& backend, std::uint16_t service, cons
     record.service = service;
     unsigned flags = flags_of(backend);
     for (const policy::Prefix& address : backend.addresses) {
-        const Way way = input.way_to(address);
+        const WayOut way = input.way_to(address);
         if (address.family == policy::Family::kIpv4) {
             flags |= FW_BACKEND_HAS_IPV4;
             std::memcpy(&record.ipv4, address.address.data(), sizeof(record.ipv4));

@@ -22,7 +22,7 @@
 namespace fwctl::compile {
 
 // The way from here to an address.
-struct Way {
+struct WayOut {
     std::uint32_t ifindex = 0;              // 0: there is none
     std::array<std::uint8_t, 16> source{};  // that it is sent from; IPv4 in the first four bytes
 };
@@ -36,7 +36,7 @@ struct RunningRing {
 struct ServicesInput {
     std::span<const policy::Vip> vips;
     const policy::Decapsulate& decapsulate;
-    std::function<Way(const policy::Prefix&)> way_to;
+    std::function<WayOut(const policy::Prefix&)> way_to;
     std::map<std::string, RunningRing> running;  // by the name of the VIP
     std::uint32_t now = 0;                       // in ticks of FW_PLACED_TICK_SHIFT
 };

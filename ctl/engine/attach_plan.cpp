@@ -17,20 +17,17 @@ namespace {
 
 using net::Interface;
 
-bool is_pattern(const std::string& name) {
-    return name.find_first_of("*?") != std::string::npos;
-}
-
 // The interfaces of a pattern, or the one of that name. A pattern leaves loopback out: it has to be named.
 Status add_matching(const std::vector<Interface>& all, const std::string& wanted,
                     std::vector<Target>& targets) {
     const std::size_t before = targets.size();
     for (const Interface& interface : all)
-        if (is_pattern(wanted) ? !interface.loopback && policy::interface_matches(wanted, interface.name)
-                               : interface.name == wanted)
+        if (policy::is_pattern(wanted)
+                ? !interface.loopback && policy::interface_matches(wanted, interface.name)
+                : interface.name == wanted)
             targets.push_back({interface, 0});
     if (targets.size() > before) return {};
-    if (is_pattern(wanted)) return fail(fmt::format("no interface matches \"{}\"", wanted));
+    if (policy::is_pattern(wanted)) return fail(fmt::format("no interface matches \"{}\"", wanted));
     return fail(fmt::format("there is no interface \"{}\"", wanted));
 }
 

@@ -17,7 +17,7 @@ using policy::Policy;
 
 constexpr std::uint8_t kBothWays = FW_HOOK_XDP | FW_HOOK_TC_OUT;
 
-std::uint8_t hooks_of(const policy::Attach& attach) {
+std::uint8_t hooks_judged(const policy::Attach& attach) {
     unsigned hooks = 0;
     for (const fw_hook hook : {FW_HOOK_XDP, FW_HOOK_TC_IN, FW_HOOK_TC_OUT})
         if (std::find(attach.hooks.begin(), attach.hooks.end(), hook_name(hook)) != attach.hooks.end())
@@ -31,10 +31,6 @@ void set_name(char (&to)[kSize], const std::string& name) {
     std::strncpy(to, name.c_str(), kSize - 1);
 }
 
-bool is_pattern(const std::string& name) {
-    return name.find_first_of("*?") != std::string::npos;
-}
-
 class Attachments {
 public:
     Attachments(const Policy& policy, std::vector<net::Interface> here)
@@ -46,10 +42,10 @@ public:
             return;
         }
         for (const policy::Attach& attach : policy_.attachments) {
-            if (attach.name == interface && is_pattern(attach.device))
-                add(interface, {}, hooks_of(attach));
+            if (attach.name == interface && policy::is_pattern(attach.device))
+                add(interface, {}, hooks_judged(attach));
             else if (attach.name == interface || policy::interface_matches(attach.device, interface))
-                add(attach.name == interface ? attach.device : interface, attach.name, hooks_of(attach));
+                add(attach.name == interface ? attach.device : interface, attach.name, hooks_judged(attach));
             else
                 continue;
             return;

@@ -10,11 +10,11 @@
 namespace fwctl::engine {
 namespace {
 
-std::uint32_t ticks_now() {
+std::uint32_t placed_ticks_now() {
     return static_cast<std::uint32_t>(monotonic_now() >> FW_PLACED_TICK_SHIFT);
 }
 
-compile::Way way_to(const policy::Prefix& address) {
+compile::WayOut way_to(const policy::Prefix& address) {
     const net::Route route = net::route_to(policy::format_prefix(address));
     return {static_cast<std::uint32_t>(route.ifindex), route.source};
 }
@@ -53,8 +53,8 @@ Status Store::put_services(const State& state, compile::Bank& front, fw_generati
     auto running = running_services();
     if (!running) return tl::unexpected(running.error());
     return compile::put_services(
-        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), ticks_now()}, front,
-        running->numbers, generation.services);
+        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), placed_ticks_now()},
+        front, running->numbers, generation.services);
 }
 
 std::uint32_t Store::condition(std::uint32_t number) const {

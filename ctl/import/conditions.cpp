@@ -19,9 +19,6 @@ namespace {
 
 using policy::Family;
 
-constexpr std::uint16_t kEthertypeIp = 0x0800;
-constexpr std::uint16_t kEthertypeIp6 = 0x86dd;
-
 Numbers with_l4_header() {
     return Numbers::between(static_cast<Number>(policy::FragmentKind::kNone),
                             static_cast<Number>(policy::FragmentKind::kFirst));

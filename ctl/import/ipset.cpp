@@ -55,9 +55,9 @@ bool has(Words words, std::string_view word) {
     return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-class Reader {
+class IpsetReader {
 public:
-    explicit Reader(std::string_view file_name) : file_name_(file_name) {}
+    explicit IpsetReader(std::string_view file_name) : file_name_(file_name) {}
 
     Result<Imported> read(std::string_view text) {
         while (!text.empty()) {
@@ -240,7 +240,7 @@ private:
 }  // namespace
 
 Result<Imported> import_ipset(std::string_view text, std::string_view file_name) {
-    return Reader(file_name).read(text);
+    return IpsetReader(file_name).read(text);
 }
 
 }  // namespace fwctl::importer

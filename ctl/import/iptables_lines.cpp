@@ -31,9 +31,9 @@ std::string_view trim(std::string_view line) {
     return line;
 }
 
-class Reader {
+class LinesReader {
 public:
-    Reader(std::string_view file_name, std::optional<Family> family)
+    LinesReader(std::string_view file_name, std::optional<Family> family)
         : file_name_(file_name), family_(family) {}
 
     Result<std::vector<IptablesTable>> read(std::string_view text) {
@@ -200,7 +200,7 @@ Result<std::vector<std::string>> split_words(std::string_view line) {
 
 Result<std::vector<IptablesTable>> read_iptables(std::string_view text, std::string_view file_name,
                                                  std::optional<Family> family) {
-    return Reader(file_name, family).read(text);
+    return LinesReader(file_name, family).read(text);
 }
 
 }  // namespace fwctl::importer

@@ -11,8 +11,6 @@ namespace fwctl::importer {
 
 namespace {
 
-constexpr std::uint16_t kEthertypeIp = 0x0800;
-constexpr std::uint16_t kEthertypeIp6 = 0x86dd;
 constexpr Number kLargest = ~Number{0};
 
 // How many alternatives a condition may have. Those that people write have a handful.

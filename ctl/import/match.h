@@ -14,6 +14,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,6 +43,9 @@ enum class Axis : std::size_t {
     kDestination,
 };
 inline constexpr std::size_t kAxes = 15;
+
+inline constexpr std::uint16_t kEthertypeIp = 0x0800;
+inline constexpr std::uint16_t kEthertypeIp6 = 0x86dd;
 
 // The largest value of a part of any packet.
 Number largest_of(Axis axis);

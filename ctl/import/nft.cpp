@@ -24,26 +24,26 @@ using policy::Direction;
 using policy::Family;
 
 // A hook of the kernel, and where it stands on a packet's way.
-struct Hook {
+struct NftHook {
     std::string_view name;
     Direction direction;
     int stage;
     bool sees_fragments;
 };
-constexpr std::array kHooks = {
-    Hook{"ingress", Direction::kIn, 0, true},       Hook{"prerouting", Direction::kIn, 1, false},
-    Hook{"input", Direction::kIn, 2, false},        Hook{"output", Direction::kOut, 0, false},
-    Hook{"postrouting", Direction::kOut, 1, false}, Hook{"egress", Direction::kOut, 2, true},
+constexpr std::array kNftHooks = {
+    NftHook{"ingress", Direction::kIn, 0, true},       NftHook{"prerouting", Direction::kIn, 1, false},
+    NftHook{"input", Direction::kIn, 2, false},        NftHook{"output", Direction::kOut, 0, false},
+    NftHook{"postrouting", Direction::kOut, 1, false}, NftHook{"egress", Direction::kOut, 2, true},
 };
 
-const Hook* find_hook(std::string_view name) {
-    const auto* hook =
-        std::find_if(kHooks.begin(), kHooks.end(), [&](const Hook& known) { return known.name == name; });
-    return hook == kHooks.end() ? nullptr : hook;
+const NftHook* find_nft_hook(std::string_view name) {
+    const auto* hook = std::find_if(kNftHooks.begin(), kNftHooks.end(),
+                                    [&](const NftHook& known) { return known.name == name; });
+    return hook == kNftHooks.end() ? nullptr : hook;
 }
 
 // The kernel begins to follow flows at NF_IP_PRI_CONNTRACK of the first hook for IP.
-bool knows_states(const Hook& hook, int priority) {
+bool knows_states(const NftHook& hook, int priority) {
     constexpr int kFollows = -200;
     const bool is_first = hook.name == "prerouting" || hook.name == "output";
     return !hook.sees_fragments && (!is_first || priority > kFollows);
@@ -77,9 +77,9 @@ Condition scope_of(const NftTable& table) {
                                    : of_family(table.family == "ip" ? Family::kIpv4 : Family::kIpv6)};
 }
 
-class Builder {
+class NftBuilder {
 public:
-    explicit Builder(std::string_view file_name) : file_name_(file_name) {}
+    explicit NftBuilder(std::string_view file_name) : file_name_(file_name) {}
 
     NftRuleset build(const Json& objects) {
         for (const Json& object : objects) {
@@ -141,10 +141,10 @@ private:
         if (hook == "forward") {
             return "an interface does not know which packets will be forwarded";
         }
-        if (find_hook(hook) == nullptr) {
+        if (find_nft_hook(hook) == nullptr) {
             return fmt::format("the hook {} has no counterpart", hook);
         }
-        if (find_hook(hook)->sees_fragments && devices(*chain.json).empty()) {
+        if (find_nft_hook(hook)->sees_fragments && devices(*chain.json).empty()) {
             return "nft -j does not say of which device; translate what it prints without -j";
         }
         return "";
@@ -189,7 +189,7 @@ private:
 
     void add_chain(const std::string& key, const ChainSource& chain) {
         const std::string reason = reason_to_leave(chain);
-        const Hook* hook = find_hook(text_of(*chain.json, "hook"));
+        const NftHook* hook = find_nft_hook(text_of(*chain.json, "hook"));
         const bool drops = text_of(*chain.json, "policy") == "drop";
         if (!reason.empty()) {
             leave_out(chain, reason);
@@ -222,7 +222,7 @@ private:
             (is_forward && (!chain.rules.empty() || text_of(*chain.json, "policy") == "drop"));
         for (SourceRule& rule : rules_of(chain)) {
             rule.reason = reason;
-            const Hook* hook = find_hook(text_of(*chain.json, "hook"));
+            const NftHook* hook = find_nft_hook(text_of(*chain.json, "hook"));
             const bool filters = hook != nullptr && hook->sees_fragments;
             result_.ruleset.outside.push_back(
                 {filters ? std::optional(hook->direction) : std::nullopt, std::move(rule)});
@@ -296,7 +296,7 @@ Result<NftRuleset> read_nft_ruleset(std::string_view text, std::string_view file
     if (!json) {
         return tl::unexpected<Error>(json.error());
     }
-    return Builder(file_name).build(json->at("nftables"));
+    return NftBuilder(file_name).build(json->at("nftables"));
 }
 
 Result<Imported> import_nft(std::string_view text, std::string_view file_name) {

@@ -257,57 +257,63 @@ Result<Condition> read_meta_length(const NftQuestion& question) {
                         [](const Numbers& lengths) { return of_ip_number(Axis::kLength, lengths); });
 }
 
-struct Row {
+struct NftRow {
     std::string_view name;
     Result<Condition> (*read)(const NftQuestion& question);
 };
 
-constexpr std::array kRows = {
-    Row{"ip saddr", [](const NftQuestion& q) { return read_address(q, Axis::kSource, Family::kIpv4); }},
-    Row{"ip daddr", [](const NftQuestion& q) { return read_address(q, Axis::kDestination, Family::kIpv4); }},
-    Row{"ip6 saddr", [](const NftQuestion& q) { return read_address(q, Axis::kSource, Family::kIpv6); }},
-    Row{"ip6 daddr", [](const NftQuestion& q) { return read_address(q, Axis::kDestination, Family::kIpv6); }},
-    Row{"ip protocol",
-        [](const NftQuestion& q) {
-            return read_protocol(q).map([](const Condition& protocol) {
-                return both(Condition{of_family(Family::kIpv4)}, protocol);
-            });
-        }},
-    Row{"ip6 nexthdr",
-        [](const NftQuestion& q) {
-            return read_protocol(q).map([](const Condition& protocol) {
-                return both(Condition{of_family(Family::kIpv6)}, protocol);
-            });
-        }},
-    Row{"ip ttl",
+constexpr std::array kNftRows = {
+    NftRow{"ip saddr", [](const NftQuestion& q) { return read_address(q, Axis::kSource, Family::kIpv4); }},
+    NftRow{"ip daddr",
+           [](const NftQuestion& q) { return read_address(q, Axis::kDestination, Family::kIpv4); }},
+    NftRow{"ip6 saddr", [](const NftQuestion& q) { return read_address(q, Axis::kSource, Family::kIpv6); }},
+    NftRow{"ip6 daddr",
+           [](const NftQuestion& q) { return read_address(q, Axis::kDestination, Family::kIpv6); }},
+    NftRow{"ip protocol",
+           [](const NftQuestion& q) {
+               return read_protocol(q).map([](const Condition& protocol) {
+                   return both(Condition{of_family(Family::kIpv4)}, protocol);
+               });
+           }},
+    NftRow{"ip6 nexthdr",
+           [](const NftQuestion& q) {
+               return read_protocol(q).map([](const Condition& protocol) {
+                   return both(Condition{of_family(Family::kIpv6)}, protocol);
+               });
+           }},
+    NftRow{
+        "ip ttl",
         [](const NftQuestion& q) { return read_ip_number(q, Axis::kTtl, NftType::kNumber, Family::kIpv4); }},
-    Row{"ip6 hoplimit",
+    NftRow{
+        "ip6 hoplimit",
         [](const NftQuestion& q) { return read_ip_number(q, Axis::kTtl, NftType::kNumber, Family::kIpv6); }},
-    Row{"ip dscp",
+    NftRow{
+        "ip dscp",
         [](const NftQuestion& q) { return read_ip_number(q, Axis::kDscp, NftType::kDscp, Family::kIpv4); }},
-    Row{"ip6 dscp",
+    NftRow{
+        "ip6 dscp",
         [](const NftQuestion& q) { return read_ip_number(q, Axis::kDscp, NftType::kDscp, Family::kIpv6); }},
-    Row{"ip length",
-        [](const NftQuestion& q) {
-            return read_ip_number(q, Axis::kLength, NftType::kNumber, Family::kIpv4);
-        }},
-    Row{"ip6 length", read_ip6_length},
-    Row{"icmp type", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv4, false); }},
-    Row{"icmp code", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv4, true); }},
-    Row{"icmpv6 type", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv6, false); }},
-    Row{"icmpv6 code", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv6, true); }},
-    Row{"ether saddr", read_mac},
-    Row{"ether type", read_link_type},
-    Row{"vlan id", read_vlan},
-    Row{"meta l4proto", read_protocol},
-    Row{"meta protocol", read_ethertype},
-    Row{"meta nfproto", read_nfproto},
-    Row{"meta length", read_meta_length},
-    Row{"meta iif", [](const NftQuestion& q) { return read_interface(q, Direction::kIn); }},
-    Row{"meta iifname", [](const NftQuestion& q) { return read_interface(q, Direction::kIn); }},
-    Row{"meta oif", [](const NftQuestion& q) { return read_interface(q, Direction::kOut); }},
-    Row{"meta oifname", [](const NftQuestion& q) { return read_interface(q, Direction::kOut); }},
-    Row{"exthdr frag", read_fragment_header},
+    NftRow{"ip length",
+           [](const NftQuestion& q) {
+               return read_ip_number(q, Axis::kLength, NftType::kNumber, Family::kIpv4);
+           }},
+    NftRow{"ip6 length", read_ip6_length},
+    NftRow{"icmp type", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv4, false); }},
+    NftRow{"icmp code", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv4, true); }},
+    NftRow{"icmpv6 type", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv6, false); }},
+    NftRow{"icmpv6 code", [](const NftQuestion& q) { return read_icmp(q, Family::kIpv6, true); }},
+    NftRow{"ether saddr", read_mac},
+    NftRow{"ether type", read_link_type},
+    NftRow{"vlan id", read_vlan},
+    NftRow{"meta l4proto", read_protocol},
+    NftRow{"meta protocol", read_ethertype},
+    NftRow{"meta nfproto", read_nfproto},
+    NftRow{"meta length", read_meta_length},
+    NftRow{"meta iif", [](const NftQuestion& q) { return read_interface(q, Direction::kIn); }},
+    NftRow{"meta iifname", [](const NftQuestion& q) { return read_interface(q, Direction::kIn); }},
+    NftRow{"meta oif", [](const NftQuestion& q) { return read_interface(q, Direction::kOut); }},
+    NftRow{"meta oifname", [](const NftQuestion& q) { return read_interface(q, Direction::kOut); }},
+    NftRow{"exthdr frag", read_fragment_header},
 };
 
 // "tcp dport" and the like.
@@ -368,9 +374,9 @@ Result<Condition> nft_condition(const Json& match, const NftTable& table, const 
     if (masked == nullptr && side) {
         return read_port(question, name.substr(0, blank), *side);
     }
-    const auto* row =
-        std::find_if(kRows.begin(), kRows.end(), [&](const Row& known) { return known.name == name; });
-    if (row == kRows.end() || masked != nullptr) {
+    const auto* row = std::find_if(kNftRows.begin(), kNftRows.end(),
+                                   [&](const NftRow& known) { return known.name == name; });
+    if (row == kNftRows.end() || masked != nullptr) {
         return fail(
             fmt::format("`{}`{} has no counterpart", name, masked == nullptr ? "" : " behind a mask"));
     }

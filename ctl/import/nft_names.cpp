@@ -34,8 +34,8 @@ constexpr std::array kIcmp6Codes = {Name{"no-route", 0},         Name{"admin-pro
                                     Name{"addr-unreachable", 3}, Name{"port-unreachable", 4},
                                     Name{"policy-fail", 5},      Name{"reject-route", 6}};
 constexpr std::array kDscps = {Name{"df", 0}, Name{"be", 0}, Name{"lephb", 1}};
-constexpr std::array kFlags = {Name{"fin", 0x01}, Name{"syn", 0x02}, Name{"rst", 0x04}, Name{"psh", 0x08},
-                               Name{"ack", 0x10}, Name{"urg", 0x20}, Name{"ecn", 0x40}, Name{"cwr", 0x80}};
+constexpr std::array kNftFlags = {Name{"fin", 0x01}, Name{"syn", 0x02}, Name{"rst", 0x04}, Name{"psh", 0x08},
+                                  Name{"ack", 0x10}, Name{"urg", 0x20}, Name{"ecn", 0x40}, Name{"cwr", 0x80}};
 
 // enum nf_ct_state_bits of the kernel.
 constexpr std::array kStates = {Name{"invalid", 0x01}, Name{"established", 0x02}, Name{"related", 0x04},
@@ -52,7 +52,7 @@ std::span<const Name> names_of(NftType type) {
         case NftType::kDscp:
             return kDscps;
         case NftType::kTcpFlags:
-            return kFlags;
+            return kNftFlags;
         case NftType::kCtState:
             return kStates;
         default:
@@ -110,7 +110,7 @@ struct RejectRow {
     std::string_view expression;
     NftReject reject;
 };
-constexpr std::array kRejects = {
+constexpr std::array kNftRejects = {
     RejectRow{"tcp reset", "", {RejectWith::kTcpReset, ""}},
     RejectRow{"icmp", "port-unreachable", {RejectWith::kPortUnreachable, ""}},
     RejectRow{"icmp", "host-unreachable", {RejectWith::kHostUnreachable, ""}},
@@ -149,10 +149,10 @@ Result<std::uint64_t> nft_value(NftType type, std::string_view word) {
 }
 
 Result<NftReject> nft_reject(std::string_view type, std::string_view expression) {
-    const auto* row = std::find_if(kRejects.begin(), kRejects.end(), [&](const RejectRow& known) {
+    const auto* row = std::find_if(kNftRejects.begin(), kNftRejects.end(), [&](const RejectRow& known) {
         return known.type == type && known.expression == expression;
     });
-    if (row == kRejects.end()) {
+    if (row == kNftRejects.end()) {
         return fail(fmt::format("the answer `{} {}` has no counterpart", type, expression));
     }
     return row->reject;

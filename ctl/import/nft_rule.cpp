@@ -60,9 +60,9 @@ bool asks_for_replies(const Condition& condition) {
     });
 }
 
-class RuleReader {
+class NftRuleReader {
 public:
-    RuleReader(const NftTable& table, const NftSets& sets) : table_(table), sets_(sets) {}
+    NftRuleReader(const NftTable& table, const NftSets& sets) : table_(table), sets_(sets) {}
 
     std::vector<SourceRule> read(const Json& rule) {
         const Json* statements = member(rule, "expr");
@@ -289,7 +289,7 @@ std::string nft_chain_key(const NftTable& table, std::string_view chain) {
 }
 
 std::vector<SourceRule> read_nft_rule(const Json& rule, const NftTable& table, const NftSets& sets) {
-    return RuleReader(table, sets).read(rule);
+    return NftRuleReader(table, sets).read(rule);
 }
 
 }  // namespace fwctl::importer

@@ -20,10 +20,10 @@ struct Bit {
     std::string_view name;
     FlowState state;
 };
-constexpr std::array kStates = {Bit{"invalid", FlowState::kInvalid},
-                                Bit{"established", FlowState::kEstablished},
-                                Bit{"related", FlowState::kRelated}, Bit{"new", FlowState::kNew},
-                                Bit{"untracked", FlowState::kUntracked}};
+constexpr std::array kNftStateBits = {Bit{"invalid", FlowState::kInvalid},
+                                      Bit{"established", FlowState::kEstablished},
+                                      Bit{"related", FlowState::kRelated}, Bit{"new", FlowState::kNew},
+                                      Bit{"untracked", FlowState::kUntracked}};
 
 // nullopt: there is no such comparison.
 std::optional<bool> holds(std::string_view op, unsigned value, unsigned wanted) {
@@ -78,7 +78,7 @@ Result<Condition> nft_states(const NftQuestion& question, const Json* mask) {
         return fail(fmt::format("the comparison `{}` is not understood", question.op));
     }
     Numbers states;
-    for (const Bit& bit : kStates) {
+    for (const Bit& bit : kNftStateBits) {
         const unsigned value = static_cast<unsigned>(*nft_value(NftType::kCtState, bit.name)) & *masked;
         const bool is_there = std::find(wanted->begin(), wanted->end(), value) != wanted->end();
         if (in_set ? is_there != (question.op == "!=") : *holds(question.op, value, wanted->front())) {

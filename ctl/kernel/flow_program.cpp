@@ -12,7 +12,7 @@ namespace fwctl::kernel {
 
 namespace {
 
-constexpr std::string_view kWhat = "the program of flows";
+constexpr std::string_view kFlowProgram = "the program of flows";
 
 }  // namespace
 
@@ -21,7 +21,7 @@ Result<FlowProgram> FlowProgram::load(const Map& control, const Map& flow_pages,
     const void* bytes = fwctl_flows__elf_bytes(&size);
     const std::array shared = {SharedMap{"control", &control}, SharedMap{"flow_pages", &flow_pages},
                                SharedMap{"flow_counts", &flow_counts}};
-    auto object = load_helper({static_cast<const char*>(bytes), size}, shared, kWhat);
+    auto object = load_helper({static_cast<const char*>(bytes), size}, shared, kFlowProgram);
     if (!object) return tl::unexpected(object.error());
     FlowProgram made;
     made.program_ =
@@ -31,7 +31,7 @@ Result<FlowProgram> FlowProgram::load(const Map& control, const Map& flow_pages,
 
 Result<std::uint32_t> FlowProgram::move(std::uint32_t first, std::uint32_t count, std::uint32_t now) const {
     fw_flow_job job{first, count, now, 0};
-    if (auto run = run_helper(program_, job, kWhat); !run) return tl::unexpected(run.error());
+    if (auto run = run_helper(program_, job, kFlowProgram); !run) return tl::unexpected(run.error());
     return job.left;
 }
 

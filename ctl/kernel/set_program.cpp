@@ -21,7 +21,7 @@ namespace {
 
 constexpr const char* kRequests = "set_requests";
 constexpr std::string_view kPin = "set-program-";
-constexpr std::string_view kWhat = "the program of sets";
+constexpr std::string_view kSetProgram = "the program of sets";
 
 std::string_view elf() {
     std::size_t size = 0;
@@ -38,7 +38,7 @@ std::uint32_t build() {
 
 Result<ObjectPointer> load_object(const Map& sets, const Map& set_pages) {
     const std::array shared = {SharedMap{"sets", &sets}, SharedMap{"set_pages", &set_pages}};
-    return load_helper(elf(), shared, kWhat);
+    return load_helper(elf(), shared, kSetProgram);
 }
 
 void remove_pins(const std::string& directory) {
@@ -90,7 +90,7 @@ std::span<fw_set_request> SetProgram::requests() const {
 }
 
 Result<fw_set_job> SetProgram::run(fw_set_job job) const {
-    if (auto run = run_helper(program_, job, kWhat); !run) return tl::unexpected(run.error());
+    if (auto run = run_helper(program_, job, kSetProgram); !run) return tl::unexpected(run.error());
     return job;
 }
 

@@ -4,36 +4,23 @@
 #include <linux/if.h>
 #include <linux/if_arp.h>
 #include <linux/pkt_sched.h>
-#include <netlink/cache.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/classifier.h>
 #include <netlink/route/link.h>
 #include <netlink/route/qdisc.h>
 #include <netlink/route/tc.h>
-#include <netlink/socket.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <string_view>
+
+#include "net/handles.h"
 
 namespace fwctl::net {
 namespace {
 
-struct FreeSocket {
-    void operator()(nl_sock* socket) const { nl_socket_free(socket); }
-};
-struct FreeCache {
-    void operator()(nl_cache* cache) const { nl_cache_free(cache); }
-};
-struct FreeAddress {
-    void operator()(nl_addr* address) const { nl_addr_put(address); }
-};
-using Socket = std::unique_ptr<nl_sock, FreeSocket>;
-using Cache = std::unique_ptr<nl_cache, FreeCache>;
-
-Result<Socket> connect() {
-    Socket socket(nl_socket_alloc());
+Result<NlSocket> connect() {
+    NlSocket socket(nl_socket_alloc());
     if (!socket) return fail("out of memory");
     if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error != 0)
         return fail(fmt::format("cannot talk to the kernel by netlink: {}", nl_geterror(error)));
@@ -83,7 +70,7 @@ Result<std::vector<Interface>> list_interfaces() {
     nl_cache* raw = nullptr;
     if (const int error = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &raw); error != 0)
         return fail(fmt::format("cannot list the interfaces: {}", nl_geterror(error)));
-    const Cache cache(raw);
+    const NlCache cache(raw);
     std::vector<Interface> all;
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object))
         all.push_back(describe(reinterpret_cast<rtnl_link*>(object)));
@@ -109,7 +96,7 @@ Result<bool> has_clsact(int ifindex) {
     nl_cache* raw = nullptr;
     if (const int error = rtnl_qdisc_alloc_cache(socket->get(), &raw); error != 0)
         return fail(fmt::format("cannot list the qdiscs: {}", nl_geterror(error)));
-    const Cache cache(raw);
+    const NlCache cache(raw);
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
         auto* qdisc = reinterpret_cast<rtnl_tc*>(object);
         const char* kind = rtnl_tc_get_kind(qdisc);
@@ -127,7 +114,7 @@ Result<std::optional<std::uint32_t>> first_tc_filter(int ifindex, bool egress) {
     nl_cache* raw = nullptr;
     const int error = rtnl_cls_alloc_cache(socket->get(), ifindex, TC_H_MAKE(TC_H_CLSACT, minor), &raw);
     if (error != 0) return fail(fmt::format("cannot list the TC filters: {}", nl_geterror(error)));
-    const Cache cache(raw);
+    const NlCache cache(raw);
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
         // Each priority stands in front of its filters once more, without a handle.
         const std::uint32_t handle = rtnl_tc_get_handle(reinterpret_cast<rtnl_tc*>(object));
@@ -149,10 +136,10 @@ std::string interface_with_address(const std::string& address) {
     auto socket = connect();
     nl_addr* parsed = nullptr;
     if (!socket || nl_addr_parse(address.c_str(), AF_UNSPEC, &parsed) != 0) return {};
-    const std::unique_ptr<nl_addr, FreeAddress> wanted(parsed);
+    const NlAddress wanted(parsed);
     nl_cache* raw = nullptr;
     if (rtnl_addr_alloc_cache(socket->get(), &raw) != 0) return {};
-    const Cache cache(raw);
+    const NlCache cache(raw);
     for (nl_object* object = nl_cache_get_first(raw); object != nullptr; object = nl_cache_get_next(object)) {
         auto* entry = reinterpret_cast<rtnl_addr*>(object);
         nl_addr* local = rtnl_addr_get_local(entry);

@@ -4,11 +4,12 @@
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
-#include <netlink/socket.h>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+
+#include "net/handles.h"
 
 namespace fwctl::net {
 namespace {
@@ -19,8 +20,7 @@ constexpr int kDeviceIfindex = 1;
 constexpr int kDeviceXdpFeatures = 3;
 constexpr std::uint64_t kNdoXmit = 1 << 2;
 
-using Socket = std::unique_ptr<nl_sock, decltype(&nl_socket_free)>;
-using Message = std::unique_ptr<nl_msg, decltype(&nlmsg_free)>;
+using Message = std::unique_ptr<nl_msg, FreedBy<nlmsg_free>>;
 using Use = std::function<void(nlmsghdr*)>;
 
 int hand_over(nl_msg* message, void* use) {
@@ -29,7 +29,7 @@ int hand_over(nl_msg* message, void* use) {
 }
 
 Message request(int family, std::uint8_t command, int flags) {
-    Message message(nlmsg_alloc_simple(family, flags), nlmsg_free);
+    Message message(nlmsg_alloc_simple(family, flags));
     const genlmsghdr header{command, 1, 0};
     if (message &&
         nlmsg_append(message.get(), const_cast<genlmsghdr*>(&header), sizeof(header), NLMSG_ALIGNTO) != 0)
@@ -61,7 +61,7 @@ int family_of_netdev(nl_sock* socket) {
 
 std::set<int> redirect_targets() {
     std::set<int> targets;
-    const Socket socket(nl_socket_alloc(), nl_socket_free);
+    const NlSocket socket(nl_socket_alloc());
     if (!socket || nl_connect(socket.get(), NETLINK_GENERIC) != 0) return targets;
     nl_socket_disable_auto_ack(socket.get());
     const int family = family_of_netdev(socket.get());

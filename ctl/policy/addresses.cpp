@@ -14,10 +14,6 @@ namespace {
 
 constexpr std::size_t kMaxSetNameLength = 63;
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 Status append_range_word(std::vector<Prefix>& prefixes, std::string_view word, std::size_t dash) {
     const auto first = parse_prefix(word.substr(0, dash));
     const auto last = parse_prefix(word.substr(dash + 1));

@@ -55,10 +55,6 @@ const std::vector<std::string_view>& keywords() {
     return all_keywords;
 }
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 const Opener* find_opener(std::string_view word) {
     const auto row = std::find_if(openers().begin(), openers().end(),
                                   [word](const Opener& known) { return known.word == word; });
@@ -89,11 +85,11 @@ bool is_bare_number(std::string_view word) {
 }
 
 // Reads the words from left to right into a rule.
-class Sentence {
+class RuleSentence {
 public:
     enum class Kind { kPlain, kLimit };
 
-    explicit Sentence(Action action, Kind kind = Kind::kPlain) : is_limit_(kind == Kind::kLimit) {
+    explicit RuleSentence(Action action, Kind kind = Kind::kPlain) : is_limit_(kind == Kind::kLimit) {
         rule_.action = action;
     }
 
@@ -251,7 +247,7 @@ private:
     bool direction_is_last_ = false;
 };
 
-Result<Rule> read_sentence(Sentence sentence, std::span<const std::string> words) {
+Result<Rule> read_sentence(RuleSentence sentence, std::span<const std::string> words) {
     for (const std::string& word : split_at_commas(words)) {
         const Status read = sentence.read(word);
         if (!read) {
@@ -264,11 +260,11 @@ Result<Rule> read_sentence(Sentence sentence, std::span<const std::string> words
 }  // namespace
 
 Result<Rule> parse_rule_words(Action action, std::span<const std::string> words) {
-    return read_sentence(Sentence(action), words);
+    return read_sentence(RuleSentence(action), words);
 }
 
 Result<Rule> parse_limit_words(std::span<const std::string> words) {
-    return read_sentence(Sentence(Action::kDeny, Sentence::Kind::kLimit), words);
+    return read_sentence(RuleSentence(Action::kDeny, RuleSentence::Kind::kLimit), words);
 }
 
 }  // namespace fwctl::policy

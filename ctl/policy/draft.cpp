@@ -72,7 +72,7 @@ void report_unknown_interfaces(const Draft& draft) {
     }
     for (const Rule& rule : draft.policy.rules) {
         for (const std::string& name : rule.on) {
-            if (name.find_first_of("*?") != std::string::npos || is_attached(attachments, name)) {
+            if (is_pattern(name) || is_attached(attachments, name)) {
                 continue;
             }
             const auto meant = nearest(name, known);

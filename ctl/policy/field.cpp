@@ -103,10 +103,6 @@ std::uint64_t largest_number(Field field) {
     return field == Field::kVlan ? kNoVlan - 1 : info_of(field).largest;
 }
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 tl::unexpected<Error> refuse_value(Field field, std::string_view word,
                                    std::span<const std::string_view> near) {
     const FieldInfo& info = info_of(field);

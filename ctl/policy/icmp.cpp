@@ -128,10 +128,6 @@ Range selector(const IcmpName& row) {
 
 constexpr unsigned kLastByte = 255;
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 std::string_view prefix(Family family) {
     return family == Family::kIpv4 ? "icmp" : "icmp6";
 }

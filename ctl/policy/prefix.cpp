@@ -63,7 +63,7 @@ std::optional<Prefix> parse_ipv6(std::string_view text) {
 }
 
 // The full-length prefix of an address without a length.
-std::optional<Prefix> parse_address(std::string_view text) {
+std::optional<Prefix> read_address(std::string_view text) {
     return text.find(':') == std::string_view::npos ? parse_ipv4(text) : parse_ipv6(text);
 }
 
@@ -90,7 +90,7 @@ std::uint8_t address_bits(Family family) {
 
 Result<Prefix> parse_uncut_prefix(std::string_view text) {
     const std::size_t slash = text.find('/');
-    std::optional<Prefix> prefix = parse_address(text.substr(0, slash));
+    std::optional<Prefix> prefix = read_address(text.substr(0, slash));
     if (text == "any")
         return fail("\"any\" is no prefix: leave the key out, or write 0.0.0.0/0 and ::/0", Exit::kUsage);
     if (!prefix) {

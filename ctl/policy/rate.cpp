@@ -29,10 +29,6 @@ constexpr std::array kPers = {
     Choice<RatePer>{"flow", RatePer::kFlow},
 };
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 std::vector<std::string_view> words_of(std::string_view text) {
     std::vector<std::string_view> words;
     while (!text.empty()) {

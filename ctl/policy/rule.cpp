@@ -22,10 +22,6 @@ namespace fwctl::policy {
 
 namespace {
 
-bool is_pattern(const std::string& name) {
-    return name.find_first_of("*?") != std::string::npos;
-}
-
 bool pattern_covers(const std::string& outer, const std::string& inner) {
     return outer == "*" || outer == inner || (!is_pattern(inner) && interface_matches(outer, inner));
 }
@@ -189,6 +185,10 @@ Status check_interface(std::string_view pattern) {
         fmt::format("\"{}\" is not an interface's name or pattern (eth0, veth*), of at most {} letters",
                     pattern, kMaxInterfaceNameLength),
         Exit::kUsage);
+}
+
+bool is_pattern(std::string_view name) {
+    return name.find_first_of("*?") != std::string_view::npos;
 }
 
 bool interface_matches(std::string_view pattern, std::string_view name) {

@@ -44,6 +44,8 @@ std::string default_name(const Rule& rule);
 // An interface name or a pattern of it: 1 to 15 printable letters without '/' and ':'; * and ? are wildcards.
 Status check_interface(std::string_view pattern);
 
+bool is_pattern(std::string_view name);
+
 // * stands for any letters, ? for one.
 bool interface_matches(std::string_view pattern, std::string_view name);
 

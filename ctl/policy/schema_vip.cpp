@@ -31,9 +31,9 @@ constexpr std::chrono::hours kLongestTransition{24};
 constexpr std::array kTransports = {Choice<Transport>{"l2-dsr", Transport::kL2Dsr},
                                     Choice<Transport>{"ipip", Transport::kIpip},
                                     Choice<Transport>{"gue", Transport::kGue}};
-constexpr std::array kStates = {Choice<BackendState>{"ready", BackendState::kReady},
-                                Choice<BackendState>{"drain", BackendState::kDrain},
-                                Choice<BackendState>{"maint", BackendState::kMaint}};
+constexpr std::array kBackendStates = {Choice<BackendState>{"ready", BackendState::kReady},
+                                       Choice<BackendState>{"drain", BackendState::kDrain},
+                                       Choice<BackendState>{"maint", BackendState::kMaint}};
 constexpr std::array kSchedules = {Choice<int>{"maglev", 0}};
 constexpr std::array kAffinities = {Choice<bool>{"flow", false}, Choice<bool>{"source", true}};
 
@@ -246,7 +246,7 @@ constexpr std::array kBackendKeys = {
     Key<Backend>{"state", ValueKind::kWord, false, "ready, drain or maint",
                  "drain: it gets no new flows; maint: its flows go to others, too; absent: ready.",
                  [](Backend& backend, std::string_view word) {
-                     return choose<BackendState>(backend.state, kStates, word, "a state of a backend");
+                     return choose<BackendState>(backend.state, kBackendStates, word, "a state of a backend");
                  },
                  [](const Backend& backend) {
                      return backend.state == BackendState::kReady
@@ -289,7 +289,7 @@ std::string_view transport_name(Transport transport) {
 }
 
 std::string_view state_name(BackendState state) {
-    return word_of<BackendState>(kStates, state);
+    return word_of<BackendState>(kBackendStates, state);
 }
 
 }  // namespace fwctl::policy

@@ -60,11 +60,7 @@ constexpr std::array kProtocols = {
 };
 
 constexpr unsigned kLastPort = 65535;
-constexpr unsigned kLastByte = 255;
-
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
+constexpr unsigned kLastProtocol = 255;
 
 const Protocol* find_protocol(std::string_view name) {
     const auto* row = std::find_if(kProtocols.begin(), kProtocols.end(),
@@ -152,10 +148,10 @@ Result<Range> parse_ports(std::string_view text, const Protocol& protocol, std::
 }
 
 Result<Service> parse_number_service(std::string_view digits) {
-    const auto number = parse_number(digits, kLastByte);
+    const auto number = parse_number(digits, kLastProtocol);
     if (!number) {
         return refuse(fmt::format("\"{0}\" is not a protocol number (0 to {1}); a port is written tcp/22",
-                                  digits, kLastByte));
+                                  digits, kLastProtocol));
     }
     return protocol_service(static_cast<std::uint8_t>(*number));
 }

@@ -56,7 +56,7 @@ Status read_text(std::string& text, std::string_view word, std::string_view key)
 }
 
 Status read_interface(std::string& name, std::string_view word) {
-    if (word.find_first_of("*?") != std::string_view::npos) {
+    if (is_pattern(word)) {
         return fail(fmt::format("\"{}\" is a pattern; name one interface", word), Exit::kUsage);
     }
     return check_interface(word).map([&] { name = word; });

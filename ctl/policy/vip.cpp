@@ -12,19 +12,15 @@
 
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
+#include "policy/rule.h"
 #include "policy/service.h"
 
 namespace fwctl::policy {
 
 namespace {
 
-constexpr std::size_t kMaxNameLength = 63;
 constexpr std::uint8_t kShortestIpv4 = 8;
 constexpr std::uint8_t kShortestIpv6 = 16;
-
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
 
 bool is_lower_or_digit(char letter) {
     return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9');

@@ -23,13 +23,13 @@ using policy::Rule;
 
 namespace {
 
-constexpr std::uint64_t kSeed = 1;
+constexpr std::uint64_t kScenarioSeed = 1;
 constexpr Targets kNone{};
 
 std::unique_ptr<World> with(Policy policy) {
     auto world = std::make_unique<World>();
     world->policy = std::move(policy);
-    world->context = generate::generate_context(world->policy, kSeed, engine::monotonic_now());
+    world->context = generate::generate_context(world->policy, kScenarioSeed, engine::monotonic_now());
     return world;
 }
 
@@ -83,7 +83,7 @@ Scenario rules(Mix mix, std::size_t count, Detail detail, Family family, const T
     const char* words = detail == Detail::kFull ? ", all fields" : "";
     const char* packets = family == Family::kIpv4 ? "" : ": v6";
     return {fmt::format("{} {} rules{}{}", short_number(count), like, words, packets), targets, quick, [=] {
-                auto world = with(generate::generate_policy(mix, count, kSeed, detail));
+                auto world = with(generate::generate_policy(mix, count, kScenarioSeed, detail));
                 world->flows = aimed(world->policy, world->context, family);
                 return world;
             }};
@@ -93,7 +93,8 @@ Scenario rules_and_list(std::size_t count, std::size_t prefixes, const Targets& 
     const std::string name =
         fmt::format("{} ACL-like rules + {} prefixes", short_number(count), short_number(prefixes));
     return {name, targets, false, [=] {
-                Policy policy = generate::generate_policy(Mix::kAcl, count, kSeed, Detail::kFiveTuple);
+                Policy policy =
+                    generate::generate_policy(Mix::kAcl, count, kScenarioSeed, Detail::kFiveTuple);
                 Policy list = blocklist(Family::kIpv4, prefixes);
                 policy.rules.insert(policy.rules.begin(), list.rules.front());
                 policy.sets = std::move(list.sets);
@@ -132,7 +133,7 @@ Rule of_state(const char* state, policy::Action action) {
 // Default deny, answers are let in; before that as many rules as there may be.
 Policy stateful(std::size_t rules) {
     Policy policy;
-    if (rules > 0) policy = generate::generate_policy(Mix::kAcl, rules, kSeed, Detail::kFiveTuple);
+    if (rules > 0) policy = generate::generate_policy(Mix::kAcl, rules, kScenarioSeed, Detail::kFiveTuple);
     for (Rule& rule : policy.rules) rule.action = policy::Action::kDeny;
     policy.rules.push_back(of_state("established", policy::Action::kAllow));
     policy.defaults.in = policy::Action::kDeny;
@@ -172,7 +173,7 @@ Policy blocklist(Family family, std::size_t count) {
     Policy policy;
     policy::Set set;
     set.name = "listed";
-    set.elements = generate::generate_prefixes(generate::PrefixKind::kFeed, family, count, kSeed);
+    set.elements = generate::generate_prefixes(generate::PrefixKind::kFeed, family, count, kScenarioSeed);
     policy::reduce(set.elements);
     policy.sets = {std::move(set)};
     Rule rule;

@@ -11,14 +11,14 @@ using policy::PacketView;
 
 namespace {
 
-constexpr std::uint16_t kPorts[] = {22, 25, 53, 67, 68, 80, 123, 443, 546, 547, 3389, 8080};
+constexpr std::uint16_t kCommonPorts[] = {22, 25, 53, 67, 68, 80, 123, 443, 546, 547, 3389, 8080};
 
 Address any_address(Family family, Random& random) {
     return any_of({family, 0, {}}, random);
 }
 
 std::uint16_t any_port(Random& random) {
-    return random.percent(40) ? random.pick(kPorts) : static_cast<std::uint16_t>(random.below(65536));
+    return random.percent(40) ? random.pick(kCommonPorts) : static_cast<std::uint16_t>(random.below(65536));
 }
 
 std::uint16_t any_ethertype(Random& random) {

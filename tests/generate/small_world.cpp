@@ -33,7 +33,7 @@ constexpr const char* kPrefixes[] = {"0.0.0.0/0",       "10.0.0.0/8",   "10.1.0.
 constexpr const char* kIpv4[] = {"10.0.0.1", "10.1.0.1",    "10.1.2.3",
                                  "10.1.2.4", "192.0.2.127", "192.0.2.128"};
 constexpr const char* kIpv6[] = {"2001:db8::1", "2001:db8:1::1", "2001:db8:1::2", "2001:db9::1"};
-constexpr const char* kPatterns[] = {"eth0", "eth1", "eth*", "eth?", "docker0", "veth[1]", "*"};
+constexpr const char* kPatternsOfWorld[] = {"eth0", "eth1", "eth*", "eth?", "docker0", "veth[1]", "*"};
 constexpr const char* kSets[] = {"admins", "banned", "nobody"};
 constexpr Direction kDirections[] = {Direction::kBoth, Direction::kBoth, Direction::kIn, Direction::kOut};
 constexpr std::uint8_t kProtocols[] = {1, 6, 6, 6, 17, 17, 47, 58};
@@ -90,7 +90,7 @@ Rule SmallWorld::raw_rule() {
     rule.from = addresses();
     rule.to = addresses();
     if (chance(3))
-        for (std::uint64_t i = below(3); i > 0; --i) rule.on.emplace_back(random_.pick(kPatterns));
+        for (std::uint64_t i = below(3); i > 0; --i) rule.on.emplace_back(random_.pick(kPatternsOfWorld));
     rule.direction = random_.pick(kDirections);
     if (vocabulary_ == Vocabulary::kFile) add_file_words(rule);
     return rule;

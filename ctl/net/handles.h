@@ -1,0 +1,26 @@
+// What libnl gives, freed when its owner goes.
+#pragma once
+
+#include <netlink/addr.h>
+#include <netlink/cache.h>
+#include <netlink/route/route.h>
+#include <netlink/socket.h>
+
+#include <memory>
+
+namespace fwctl::net {
+
+template <auto Free>
+struct FreedBy {
+    template <typename T>
+    void operator()(T* handle) const {
+        Free(handle);
+    }
+};
+
+using NlSocket = std::unique_ptr<nl_sock, FreedBy<nl_socket_free>>;
+using NlCache = std::unique_ptr<nl_cache, FreedBy<nl_cache_free>>;
+using NlAddress = std::unique_ptr<nl_addr, FreedBy<nl_addr_put>>;
+using NlRoute = std::unique_ptr<rtnl_route, FreedBy<rtnl_route_put>>;
+
+}  // namespace fwctl::net
