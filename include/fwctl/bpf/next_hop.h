@@ -49,6 +49,13 @@ static __always_inline void fw_ask_hop(struct bpf_fib_lookup *fib, const struct 
 	}
 }
 
+/* The device's own. */
+static __always_inline bool fw_ask_mtu(fw_ctx *ctx, struct fw_balance_room *room)
+{
+	room->mtu = 0;
+	return bpf_check_mtu(ctx, room->ifindex, &room->mtu, 0, 0) != -FW_NO_DEVICE;
+}
+
 /* Forwarding is off: to the backend itself, which is on the link. */
 static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_backend *backend,
 						  struct fw_balance_room *room)
@@ -56,8 +63,7 @@ static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_b
 	room->has_neighbour = false;
 	room->via = room->to;
 	room->ifindex = room->way_family == FW_FAMILY_IPV4 ? backend->ipv4_ifindex : backend->ipv6_ifindex;
-	room->mtu = 0;
-	return room->ifindex && bpf_check_mtu(ctx, room->ifindex, &room->mtu, 0, 0) != -FW_NO_DEVICE;
+	return room->ifindex && fw_ask_mtu(ctx, room);
 }
 
 static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_backend *backend,
@@ -74,7 +80,11 @@ static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_back
 		return false;
 	room->has_neighbour = found == BPF_FIB_LKUP_RET_SUCCESS;
 	room->ifindex = fib.ifindex;
-	room->mtu = fib.mtu_result;
+	/* Without a neighbour the kernel leaves in mtu_result what stood there as tot_len. */
+	if (room->has_neighbour)
+		room->mtu = fib.mtu_result;
+	else if (!fw_ask_mtu(ctx, room))
+		return false;
 	room->via = (struct fw_address){};
 	if (fib.family == FW_ADDRESS_FAMILY_INET)
 		__builtin_memcpy(room->via.bytes, &fib.ipv4_dst, 4);
