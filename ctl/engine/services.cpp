@@ -1,17 +1,15 @@
 // Store: the services of a generation, written and read back.
 #include <cstring>
+#include <memory>
 #include <utility>
 
+#include "engine/placed.h"
 #include "engine/store.h"
 #include "net/route.h"
 #include "policy/prefix.h"
 
 namespace fwctl::engine {
 namespace {
-
-std::uint32_t ticks_now() {
-    return static_cast<std::uint32_t>(monotonic_now() >> FW_PLACED_TICK_SHIFT);
-}
 
 compile::Way way_to(const policy::Prefix& address) {
     const net::Route route = net::route_to(policy::format_prefix(address));
@@ -52,7 +50,7 @@ Status Store::put_services(const State& state, compile::Bank& front, fw_generati
     auto running = running_services();
     if (!running) return tl::unexpected(running.error());
     return compile::put_services(
-        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), ticks_now()}, front,
+        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), placed_ticks()}, front,
         running->numbers, generation.services);
 }
 
@@ -66,6 +64,18 @@ Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {
         sum.flows += value.flows;
     }
     return sum;
+}
+
+Status Store::for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const {
+    const auto copy = std::make_unique<fw_placed_page>();
+    for (std::uint32_t index = 0; index < FW_PLACED_PAGES; ++index) {
+        auto page = placed_pages_.map(index);
+        if (!page) return tl::unexpected(page.error());
+        if (!*page) continue;
+        std::memcpy(copy.get(), (*page)->at(0), sizeof(*copy));
+        for (const fw_placed_line& line : copy->lines) use(line);
+    }
+    return {};
 }
 
 }  // namespace fwctl::engine

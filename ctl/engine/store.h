@@ -156,6 +156,8 @@ public:
     [[nodiscard]] Result<RunningServices> running_services() const;
     // By the numbers of backends.
     [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
+    // Calls `use(line)` for a copy of each line of the table of placed flows.
+    Status for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const;
 
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
