@@ -90,13 +90,14 @@ Result<Exit> maintain(const Options& options, const Globals& globals) {
 
 // How many flows are left: none, or those that are at the deadline.
 Result<std::uint64_t> wait_until_drained(const std::string& path,
-                                         const std::optional<steady_clock::time_point>& deadline,
+                                         const std::optional<std::chrono::seconds>& longest,
                                          const Globals& globals) {
+    const auto start = steady_clock::now();
     auto parsed = policy::parse_backend_path(path);
     if (!parsed) return tl::unexpected(parsed.error());
     for (bool is_first = true;; is_first = false) {
         auto left = engine::flows_of_drained(*parsed);
-        if (!left || *left == 0 || (deadline && steady_clock::now() >= *deadline)) return left;
+        if (!left || *left == 0 || (longest && steady_clock::now() - start >= *longest)) return left;
         if (is_first && !globals.json)
             print_note(
                 fmt::format("  waiting for {} placed flow{}", with_commas(*left), *left == 1 ? "" : "s"),
@@ -106,11 +107,11 @@ Result<std::uint64_t> wait_until_drained(const std::string& path,
 }
 
 Result<Exit> drain(const Options& options, const Globals& globals) {
-    std::optional<steady_clock::time_point> deadline;
+    std::optional<std::chrono::seconds> longest;
     if (!options.deadline.empty()) {
         auto duration = parse_duration(options.deadline);
         if (!duration) return fail("--deadline: " + duration.error().message, Exit::kUsage);
-        deadline = steady_clock::now() + *duration;
+        longest = *duration;
     }
     if (!options.waits || globals.dry_run)
         return carry_out(options.path, "drained", to_state(BackendState::kDrain), globals);
@@ -120,7 +121,7 @@ Result<Exit> drain(const Options& options, const Globals& globals) {
         print_service_edit(*edited, options.path, "drained", globals);
         std::fflush(stdout);
     }
-    auto left = wait_until_drained(options.path, deadline, globals);
+    auto left = wait_until_drained(options.path, longest, globals);
     if (!left) return tl::unexpected(left.error());
     if (globals.json) {
         Json entry = service_edit_json(*edited, options.path, "drained", globals);

@@ -115,6 +115,7 @@ std::vector<std::string> duties_of(const policy::Vip& vip) {
     }
     duties.emplace_back("fwctl there with [decapsulate] from = this host's address, or the kernel's tunnel:");
     duties.push_back("  " + tunnels_of(vip));
+    duties.emplace_back("  sysctl net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0");
     return duties;
 }
 
