@@ -23,7 +23,7 @@ void add_globals(CLI::App& app, Globals& globals) {
     app.add_flag("-q,--quiet", globals.quiet, "Print results and errors alone, no notes");
     app.add_flag("-v,--verbose", globals.verbose, "Print what libbpf and libxdp say");
     app.add_flag("-n,--dry-run", globals.dry_run,
-                 "Check and show an edit of rules or sets without making it");
+                 "Check and show an edit of rules, sets or services without making it");
     app.add_flag("-y,--yes", globals.yes, "Do not ask");
     app.add_option("--color", globals.color, "Colour: auto, always or never (NO_COLOR is honoured)")
         ->check(CLI::IsMember({"auto", "always", "never"}))
@@ -110,6 +110,8 @@ int run(int argc, char** argv) {
     add_rule(app, command);
     add_set(app, command);
     add_bans(app, command);
+    add_vip(app, command);
+    add_backend(app, command);
     add_check(app, command);
     add_import(app, command);
     add_plan(app, command);

@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/policy_file.h"
+#include "cli/show.h"
 #include "engine/apply.h"
 #include "engine/plan.h"
 #include "engine/running.h"
@@ -39,15 +40,31 @@ void print_changes(const std::vector<std::string>& changes, std::size_t most) {
     if (changes.size() > most) fmt::print("  … and {} more\n", with_commas(changes.size() - most));
 }
 
+void print_moved(const std::vector<engine::MovedFlows>& moved) {
+    for (const engine::MovedFlows& one : moved)
+        fmt::print("  vip {}: {}\n", one.vip, describe_moved(one.share));
+}
+
 void print_live(const engine::SettledLive& live, const Globals& globals) {
-    if (!live.absorbed.empty())
-        print_note(fmt::format("  live rules that the policy has taken in: {}", join(live.absorbed, ", ")),
-                   globals);
-    if (!live.discarded.empty())
-        print_note(fmt::format("  live rules that are dropped: {}", join(live.discarded, ", ")), globals);
-    if (!live.kept.empty())
-        print_note(fmt::format("  live rules that stay in front of the policy's: {}", join(live.kept, ", ")),
-                   globals);
+    const auto say = [&](const char* what, const std::vector<std::string>& names) {
+        if (!names.empty()) print_note(fmt::format("  {}: {}", what, join(names, ", ")), globals);
+    };
+    say("live rules that the policy has taken in", live.rules.absorbed);
+    say("live rules that are dropped", live.rules.discarded);
+    say("live rules that stay in front of the policy's", live.rules.kept);
+    say("live edits of vips that the policy has taken in", live.vips.absorbed);
+    say("live edits of vips that are dropped", live.vips.discarded);
+    say("live edits of vips that the policy overrules", live.vips.overruled);
+    say("live edits of vips that stay", live.vips.kept);
+}
+
+Json live_json(const engine::SettledLive& live, const std::vector<engine::MovedFlows>& moved) {
+    Json moves = Json::object();
+    for (const engine::MovedFlows& one : moved) moves[one.vip] = one.share;
+    return {{"live_rules_kept", live.rules.kept},
+            {"live_edits_kept", live.vips.kept},
+            {"live_edits_overruled", live.vips.overruled},
+            {"new_flows_moved", moves}};
 }
 
 Result<Exit> plan(const ApplyOptions& options, const Globals& globals) {
@@ -57,9 +74,12 @@ Result<Exit> plan(const ApplyOptions& options, const Globals& globals) {
     if (!plan) return tl::unexpected(plan.error());
     const bool differs = !plan->changes.empty();
     if (globals.json) {
-        print_json({{"changes", plan->changes}, {"plan", plan->id}, {"live_rules_kept", plan->live.kept}});
+        Json entry{{"changes", plan->changes}, {"plan", plan->id}};
+        entry.update(live_json(plan->live, plan->moved));
+        print_json(entry);
     } else {
         print_changes(plan->changes, plan->changes.size());
+        print_moved(plan->moved);
         print_live(plan->live, globals);
         if (differs)
             fmt::print("to apply just this: fwctl apply {} --plan {}\n", options.file, plan->id);
@@ -72,9 +92,13 @@ Result<Exit> plan(const ApplyOptions& options, const Globals& globals) {
 Json report_json(const engine::ApplyReport& report) {
     Json attached = Json::array();
     for (const engine::AttachOutcome& one : report.attached) attached.push_back(one.interface);
-    return {{"changes", report.changes},   {"rules", report.rules},
-            {"bytes", report.bytes},       {"interfaces", attached},
-            {"detached", report.detached}, {"live_rules_kept", report.live.kept}};
+    Json entry{{"changes", report.changes},
+               {"rules", report.rules},
+               {"bytes", report.bytes},
+               {"interfaces", attached},
+               {"detached", report.detached}};
+    entry.update(live_json(report.live, report.moved));
+    return entry;
 }
 
 void print_report(const engine::ApplyReport& report, const std::string& name, const Globals& globals) {
@@ -82,6 +106,7 @@ void print_report(const engine::ApplyReport& report, const std::string& name, co
         if (one.change == engine::AttachChange::kAttached) fmt::print("{}: attached\n", one.interface);
     for (const std::string& interface : report.detached) fmt::print("{}: detached\n", interface);
     print_changes(report.changes, globals.wide ? report.changes.size() : kShownChanges);
+    print_moved(report.moved);
     print_live(report.live, globals);
     fmt::print("{}: {}\n", name,
                report.changes.empty() ? "applied, nothing changed"
@@ -212,7 +237,8 @@ void add_file(CLI::App* verb, const std::shared_ptr<ApplyOptions>& options, bool
 }
 
 void add_live(CLI::App* verb, const std::shared_ptr<ApplyOptions>& options) {
-    verb->add_flag("--discard-live", options->discard_live, "Drop the live rules; else they stay");
+    verb->add_flag("--discard-live", options->discard_live,
+                   "Drop live rules and live edits of vips; else they stay");
 }
 
 void add_force(CLI::App* verb, const std::shared_ptr<ApplyOptions>& options) {

@@ -38,6 +38,8 @@ void add_rule_edits(CLI::App& app, Command& command);  // allow, deny, reject
 void add_rule(CLI::App& app, Command& command);        // rule list, show, remove, move
 void add_set(CLI::App& app, Command& command);         // set list, show, add, del, replace, flush
 void add_bans(CLI::App& app, Command& command);        // ban, unban
+void add_vip(CLI::App& app, Command& command);         // vip list, show, add, remove, enable, disable
+void add_backend(CLI::App& app, Command& command);     // backend add, remove, weight, drain, ready, maint
 void add_conntrack(CLI::App& app, Command& command);
 void add_check(CLI::App& app, Command& command);  // check, fmt
 void add_import(CLI::App& app, Command& command);

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/vip_show.h"
 #include "engine/flows.h"
 #include "policy/command.h"
 #include "policy/prefix.h"
@@ -18,6 +19,7 @@ namespace {
 
 struct FlowOptions {
     std::vector<std::string> words;
+    std::string vip;
 };
 
 // What a rule says of a packet and a flow does not have.
@@ -91,6 +93,10 @@ void print_as_json(const engine::FlowTable& table) {
 }
 
 Result<Exit> list_flows(const FlowOptions& options, const Globals& globals) {
+    if (!options.vip.empty() && !options.words.empty())
+        return fail("--service stands alone: the table of a service's flows knows no addresses",
+                    Exit::kUsage);
+    if (!options.vip.empty()) return list_placed(options.vip, globals);
     auto filter = filter_of(options.words);
     if (!filter) return tl::unexpected(filter.error());
     auto table = engine::list_flows(*filter);
@@ -164,6 +170,9 @@ void add_conntrack(CLI::App& app, Command& command) {
     auto options = std::make_shared<FlowOptions>();
     CLI::App* verb = conntrack->add_subcommand("list", "The flows, as their first packets were");
     add_filter(verb, options);
+    verb->add_option("--service", options->vip,
+                     "Instead, how many flows of a balanced service are placed on each of its backends")
+        ->option_text("VIP");
     verb->callback([options, &command] {
         command.run = [options, &command] { return list_flows(*options, command.globals); };
     });

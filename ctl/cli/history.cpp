@@ -12,6 +12,7 @@
 #include "engine/library.h"
 #include "engine/plan.h"
 #include "engine/rules.h"
+#include "engine/service_view.h"
 #include "policy/print.h"
 
 namespace fwctl::cli {
@@ -57,21 +58,53 @@ Result<Exit> export_running(const Globals& globals) {
     return Exit::kDone;
 }
 
-Result<Exit> save(const std::string& path, const Globals& globals) {
-    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
+// What a file of its own can say of what was edited live.
+struct Lasting {
+    policy::Policy policy;
+    std::vector<std::string> left_out;  // edits of the policy's own vips
+};
+
+Result<Lasting> lasting_edits() {
     auto rules = engine::list_rules();
     if (!rules) return tl::unexpected(rules.error());
-    policy::Policy live;
+    auto services = engine::list_services();
+    if (!services) return tl::unexpected(services.error());
+    Lasting lasting;
     for (engine::RuleView& view : rules->rules)
         if (view.rule.origin == policy::Origin::kLive && view.rule.expires == 0 &&
             view.rule.name != engine::kPanicRule)
-            live.rules.push_back(std::move(view.rule));
-    if (live.rules.empty()) return fail("there are no live rules that last");
+            lasting.policy.rules.push_back(std::move(view.rule));
+    for (const std::string& name : services->removed) lasting.left_out.push_back(name + ": removed");
+    for (engine::ServiceView& view : services->services) {
+        if (view.place.empty()) {
+            lasting.policy.vips.push_back(std::move(view.vip));
+            continue;
+        }
+        for (const policy::VipEdit& edit : view.live) lasting.left_out.push_back(edit.text());
+    }
+    return lasting;
+}
+
+std::string counted(std::size_t count, const char* what) {
+    return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+Result<Exit> save(const std::string& path, const Globals& globals) {
+    if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
+    auto lasting = lasting_edits();
+    if (!lasting) return tl::unexpected(lasting.error());
+    const policy::Policy& policy = lasting->policy;
+    if (!lasting->left_out.empty())
+        print_note(fmt::format("  not in it, as the policy's own file says otherwise: {}",
+                               join(lasting->left_out, ", ")),
+                   globals);
+    if (policy.rules.empty() && policy.vips.empty()) return fail("there are no live rules or vips that last");
     if (access(path.c_str(), F_OK) == 0 && !globals.yes)
         return fail(fmt::format("{} exists; -y writes over it", path), Exit::kConflict);
-    if (auto written = write_file(path, policy::print_policy(live)); !written)
+    if (auto written = write_file(path, policy::print_policy(policy)); !written)
         return tl::unexpected(written.error());
-    fmt::print("{}: {} rule{}\n", path, live.rules.size(), live.rules.size() == 1 ? "" : "s");
+    fmt::print("{}: {}{}\n", path, counted(policy.rules.size(), "rule"),
+               policy.vips.empty() ? "" : ", " + counted(policy.vips.size(), "vip"));
     print_note("  they stay live until a policy that includes the file is applied", globals);
     return Exit::kDone;
 }
@@ -82,11 +115,12 @@ void add_history(CLI::App& app, Command& command) {
     app.add_subcommand("history", "The policies that were applied: when, by whom, from where")
         ->callback([&command] { command.run = [&command] { return history(command.globals); }; });
 
-    app.add_subcommand("export", "Print the policy that holds, live rules and all, as one file")
+    app.add_subcommand("export", "Print the policy that holds, live edits and all, as one file")
         ->callback([&command] { command.run = [&command] { return export_running(command.globals); }; });
 
     auto path = std::make_shared<std::string>();
-    CLI::App* verb = app.add_subcommand("save", "Write the live rules to a file that a policy can include");
+    CLI::App* verb =
+        app.add_subcommand("save", "Write the live rules and vips to a file that a policy can include");
     verb->add_option("file", *path, "A new file, *.toml, in the folder that the policy includes")
         ->required()
         ->option_text("FILE");

@@ -47,7 +47,7 @@ Status refuse_dry_run(const Globals& globals) {
     if (!globals.dry_run) return {};
     return fail(
         "--dry-run is for allow, deny, reject, limit, rule remove, rule move, panic, ban, unban and edits of "
-        "sets",
+        "sets, vips and backends",
         Exit::kUsage);
 }
 

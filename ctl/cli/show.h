@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/output.h"
+#include "engine/service_edits.h"
 #include "engine/status.h"
 #include "policy/model.h"
 
@@ -14,5 +15,13 @@ std::string describe_egress(const engine::AttachmentStatus& status);   // "TC (t
 // "what no rule names passes"
 std::string describe_defaults(const policy::Defaults& defaults);
 Json attachment_json(const engine::AttachmentStatus& status);
+
+// "12.5 % of new flows move"
+std::string describe_moved(double share);
+// What a live edit of services has done. `subject`: "web" or "web/web1"; `done`: what it is now, "drained".
+void print_service_edit(const engine::ServiceEdit& edit, const std::string& subject, const std::string& done,
+                        const Globals& globals);
+Json service_edit_json(const engine::ServiceEdit& edit, const std::string& subject, const std::string& done,
+                       const Globals& globals);
 
 }  // namespace fwctl::cli

@@ -80,6 +80,7 @@ private:
     Status read_running();
     [[nodiscard]] Status check_plan() const;
     Status attach();
+    Status compare();
     Status prepare();
     Status finish();
     [[nodiscard]] Status detach_others() const;
@@ -103,8 +104,12 @@ private:
 
 Status Application::read_running() {
     auto running = load_running(library_, writing_.state.main);
-    // A text that is gone does not keep a policy from taking its place: only its counters cannot go on.
-    if (running) running_ = std::move(*running);
+    // A text that is gone does not keep a policy from taking its place: only its counters cannot go on, and
+    // nobody knows what was edited live of its vips.
+    if (running)
+        running_ = std::move(*running);
+    else
+        running_.policy.vips = writing_.state.front.vips;
     return {};
 }
 
@@ -131,19 +136,33 @@ Status Application::attach() {
     return {};
 }
 
+// With the live edits that stay.
+Status Application::compare() {
+    auto live = settle_live(next_, running_.policy, policy_, request_.discard_live);
+    if (!live) return tl::unexpected(live.error());
+    report_.live = std::move(*live);
+    auto lost = lost_members(writing_.store, policy_);
+    if (!lost) return tl::unexpected(lost.error());
+    report_.changes = changes_between(running_.policy, writing_.state, policy_, next_, *lost);
+    auto moved = moves_between(writing_.state.front.vips, next_.front.vips);
+    if (!moved) return tl::unexpected(moved.error());
+    report_.moved = std::move(*moved);
+    return {};
+}
+
 Status Application::prepare() {
     auto snapshot = library_.keep(loaded_.sources);
     if (!snapshot) return context(kNotKept, snapshot.error());
     report_.rules = policy_.rules.size();
     holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
-                     report_.live.absorbed.empty() && report_.live.discarded.empty() &&
+                     report_.live.rules.absorbed.empty() && report_.live.rules.discarded.empty() &&
                      report_.detached.empty() && !attaching_->changes_anything() && !request_.trial &&
                      writing_.store.has_flow_table_that_fits();
     if (holds_already_) return {};
     if (!request_.force)
         if (auto fit = check_sizes(writing_.store, policy_); !fit) return fit;
     if (auto can = check_synproxy(policy_, next_); !can) return can;
-    if (rewrites(policy_))
+    if (rewrites(policy_) || rewrites(next_.front))
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
     if (!candidate) return tl::unexpected(candidate.error());
@@ -225,18 +244,7 @@ Result<ApplyReport> Application::run() {
     if (auto read = read_running(); !read) return tl::unexpected(read.error());
     if (auto same = step(check_plan()); !same) return tl::unexpected(same.error());
     if (auto attached = step(attach()); !attached) return tl::unexpected(attached.error());
-    auto live = settle_live(next_, policy_, request_.discard_live);
-    if (!live) {
-        undo();
-        return tl::unexpected(live.error());
-    }
-    report_.live = std::move(*live);
-    auto lost = lost_members(writing_.store, policy_);
-    if (!lost) {
-        undo();
-        return tl::unexpected(lost.error());
-    }
-    report_.changes = changes_between(running_.policy, writing_.state.live, policy_, next_.live, *lost);
+    if (auto compared = step(compare()); !compared) return tl::unexpected(compared.error());
     if (auto prepared = step(prepare()); !prepared) return tl::unexpected(prepared.error());
     report_.attached = attaching_->outcomes();
     report_.snapshot = next_.main.snapshot;

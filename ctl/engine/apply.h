@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "engine/attach.h"
 #include "engine/running.h"
+#include "engine/service_edits.h"
 #include "engine/session.h"
 #include "policy/parse.h"
 
@@ -31,6 +32,7 @@ struct ApplyReport {
     std::vector<AttachOutcome> attached;
     std::vector<std::string> detached;
     SettledLive live;
+    std::vector<MovedFlows> moved;
     std::uint32_t generation = 0;
     std::string snapshot;
     std::size_t rules = 0;

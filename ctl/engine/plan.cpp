@@ -20,10 +20,11 @@ std::string plan_id(const State& state, const policy::Loaded& loaded) {
     return text_name(all).substr(0, 12);
 }
 
-std::vector<std::string> changes_between(const policy::Policy& running, const std::vector<CountedRule>& live,
-                                         const policy::Policy& next, const std::vector<CountedRule>& kept,
+std::vector<std::string> changes_between(const policy::Policy& running, const State& now,
+                                         const policy::Policy& policy, const State& next,
                                          const std::map<std::string, std::size_t>& lost) {
-    return policy::difference(with_live_rules(running, live), with_live_rules(next, kept), lost);
+    return policy::difference(with_live_edits(running, now.live, now.front.vips),
+                              with_live_edits(policy, next.live, next.front.vips), lost);
 }
 
 namespace {
@@ -62,13 +63,16 @@ Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live) {
     auto now = read_now(&loaded.policy);
     if (!now) return tl::unexpected(now.error());
     Plan plan;
-    State next = now->state.value_or(State{});
-    plan.id = plan_id(next, loaded);
-    const std::vector<CountedRule> live = next.live;
-    auto settled = settle_live(next, loaded.policy, discard_live);
+    const State state = now->state.value_or(State{});
+    plan.id = plan_id(state, loaded);
+    State next = state;
+    auto settled = settle_live(next, now->running, loaded.policy, discard_live);
     if (!settled) return tl::unexpected(settled.error());
     plan.live = std::move(*settled);
-    plan.changes = changes_between(now->running, live, loaded.policy, next.live, now->lost);
+    plan.changes = changes_between(now->running, state, loaded.policy, next, now->lost);
+    auto moved = moves_between(state.front.vips, next.front.vips);
+    if (!moved) return tl::unexpected(moved.error());
+    plan.moved = std::move(*moved);
     return plan;
 }
 
@@ -80,7 +84,7 @@ Result<Exported> export_policy() {
     std::vector<CountedRule> lasting = now->state->live;
     std::erase_if(lasting, [](const CountedRule& one) { return one.rule.name == kPanicRule; });
     exported.left_out = std::erase_if(lasting, [](const CountedRule& one) { return one.rule.expires != 0; });
-    exported.policy = with_live_rules(std::move(now->running), lasting);
+    exported.policy = with_live_edits(std::move(now->running), lasting, now->state->front.vips);
     // The policy stands alone: what its sets read from files is in it.
     for (policy::Set& set : exported.policy.sets) set.file.clear();
     exported.policy.tests.clear();

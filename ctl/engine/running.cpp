@@ -6,6 +6,8 @@
 #include <set>
 
 #include "policy/file_reader.h"
+#include "policy/vip_edit.h"
+#include "policy/vip_merge.h"
 
 namespace fwctl::engine {
 namespace {
@@ -60,7 +62,9 @@ Result<policy::Loaded> load_running(const Library& library, const MainTier& main
     return load_snapshot(library, main.snapshot);
 }
 
-policy::Policy with_live_rules(policy::Policy policy, const std::vector<CountedRule>& live) {
+policy::Policy with_live_edits(policy::Policy policy, const std::vector<CountedRule>& live,
+                               const std::vector<policy::Vip>& vips) {
+    policy.vips = vips;
     std::vector<policy::Rule> rules;
     for (const CountedRule& counted : live) {
         rules.push_back(counted.rule);
@@ -102,10 +106,12 @@ Status choose_front_sets(State& state, const policy::Policy& policy) {
     return {};
 }
 
-Result<SettledLive> settle_live(State& state, const policy::Policy& policy, bool discard_live) {
+namespace {
+
+Result<SettledEdits> settle_rules(State& state, const policy::Policy& policy, bool discard_live) {
     std::map<std::string, const policy::Rule*> of_file;
     for (const policy::Rule& rule : policy.rules) of_file[rule.name] = &rule;
-    SettledLive settled;
+    SettledEdits settled;
     std::vector<CountedRule> kept;
     for (CountedRule& counted : state.live) {
         const auto same = of_file.find(counted.rule.name);
@@ -130,13 +136,47 @@ Result<SettledLive> settle_live(State& state, const policy::Policy& policy, bool
         kept.push_back(std::move(counted));
     }
     state.live = std::move(kept);
+    return settled;
+}
+
+std::vector<std::string> texts_of(const std::vector<policy::VipEdit>& edits) {
+    std::vector<std::string> texts;
+    for (const policy::VipEdit& edit : edits) texts.push_back(edit.text());
+    return texts;
+}
+
+Result<SettledEdits> settle_vips(State& state, const policy::Policy& running, const policy::Policy& policy,
+                                 bool discard_live) {
+    policy::MergedVips merged = policy::merge_vips(running.vips, state.front.vips, policy.vips);
+    SettledEdits settled{texts_of(merged.kept), texts_of(merged.absorbed), texts_of(merged.overruled), {}};
+    if (discard_live) {
+        merged.vips = policy.vips;
+        settled.discarded = std::move(settled.kept);
+        settled.kept.clear();
+    }
+    if (auto apart = policy::check_together(merged.vips); !apart)
+        return fail(fmt::format("with what was edited live, {}; undo that, or drop all of it with "
+                                "--discard-live",
+                                apart.error().message),
+                    Exit::kConflict);
+    state.front.vips = std::move(merged.vips);
+    return settled;
+}
+
+}  // namespace
+
+Result<SettledLive> settle_live(State& state, const policy::Policy& running, const policy::Policy& policy,
+                                bool discard_live) {
+    auto rules = settle_rules(state, policy, discard_live);
+    if (!rules) return tl::unexpected(rules.error());
+    auto vips = settle_vips(state, running, policy, discard_live);
+    if (!vips) return tl::unexpected(vips.error());
     state.front.defaults = policy.defaults;
     state.front.conntrack = policy.conntrack;
     state.front.disabled_builtins = policy.disabled_builtins;
-    state.front.vips = policy.vips;
     state.front.decapsulate = policy.decapsulate;
     if (auto chosen = choose_front_sets(state, policy); !chosen) return tl::unexpected(chosen.error());
-    return settled;
+    return SettledLive{std::move(*rules), std::move(*vips)};
 }
 
 }  // namespace fwctl::engine

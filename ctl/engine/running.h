@@ -24,24 +24,34 @@ Result<policy::Loaded> load_last_applied(const Library& library);
 // The applied policy; without one an empty policy.
 Result<policy::Loaded> load_running(const Library& library, const MainTier& main);
 
-// What holds, as if one file said it: the applied policy with the live rules in front of its own.
-policy::Policy with_live_rules(policy::Policy policy, const std::vector<CountedRule>& live);
+// What holds, as if one file said it: a policy with the live rules in front of its own and with the vips as
+// they are.
+policy::Policy with_live_edits(policy::Policy policy, const std::vector<CountedRule>& live,
+                               const std::vector<policy::Vip>& vips);
 
 // The counters of the rules of a policy that is running, by name.
 Result<std::map<std::string, std::uint32_t>> counters_by_name(const Store& store, const MainTier& main,
                                                               const policy::Policy& running);
 
-// What becomes of the live rules when a policy is applied, by their names.
-struct SettledLive {
+// What becomes of live edits when a policy is applied.
+struct SettledEdits {
     std::vector<std::string> kept;
-    std::vector<std::string> absorbed;  // the policy says the same now
+    std::vector<std::string> absorbed;   // the policy says the same now
+    std::vector<std::string> overruled;  // it says something else than the one before
     std::vector<std::string> discarded;
 };
 
-// Makes `state` one that `policy` is applied to: live rules stay, but for those that the policy has taken in,
-// and what stands in front of its rules is the policy's. Errors: a live rule has the name of a rule of the
-// policy that says something else, or names a set that there is not.
-Result<SettledLive> settle_live(State& state, const policy::Policy& policy, bool discard_live);
+struct SettledLive {
+    SettledEdits rules;  // by their names; none is overruled
+    SettledEdits vips;   // "web/web1: state drain"
+};
+
+// Makes `state` one that `policy` is applied to, in the place of `running`: live rules and live edits of vips
+// stay, but for those that the policy has taken in or overrules, and what stands in front of its rules is the
+// policy's. Errors: a live rule has the name of a rule of the policy that says something else, or names a set
+// that there is not; vips with their live edits cannot be together.
+Result<SettledLive> settle_live(State& state, const policy::Policy& running, const policy::Policy& policy,
+                                bool discard_live);
 
 // Makes state.front.sets the ones that live rules and the lock-out guard name: those of `policy` with their
 // elements. An error with Exit::kUsage when a live rule names a set that there is not.

@@ -1,18 +1,16 @@
 // Store: the services of a generation, written and read back.
 #include <atomic>
 #include <cstring>
+#include <memory>
 #include <utility>
 
+#include "engine/placed.h"
 #include "engine/store.h"
 #include "net/route.h"
 #include "policy/prefix.h"
 
 namespace fwctl::engine {
 namespace {
-
-std::uint32_t placed_ticks_now() {
-    return static_cast<std::uint32_t>(monotonic_now() >> FW_PLACED_TICK_SHIFT);
-}
 
 compile::WayOut way_to(const policy::Prefix& address) {
     const net::Route route = net::route_to(policy::format_prefix(address));
@@ -52,9 +50,24 @@ Result<RunningServices> Store::services_of(std::uint32_t half) const {
 Status Store::put_services(const State& state, compile::Bank& front, fw_generation& generation) const {
     auto running = running_services();
     if (!running) return tl::unexpected(running.error());
-    return compile::put_services(
-        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), placed_ticks_now()},
-        front, running->numbers, generation.services);
+    const compile::Numbers before = running->numbers;
+    auto put = compile::put_services(
+        {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), placed_ticks()}, front,
+        running->numbers, generation.services);
+    if (put) forget_former(state, before, running->numbers);
+    return put;
+}
+
+// What was known of backends whose numbers others have now.
+void Store::forget_former(const State& state, const compile::Numbers& before,
+                          const compile::Numbers& now) const {
+    for (const policy::Vip& vip : state.front.vips)
+        for (const policy::Backend& backend : vip.backends) {
+            const std::uint32_t number = now.backend(vip.name, backend.name);
+            if (before.backend_name(number) == vip.name + '/' + backend.name) continue;
+            set_condition(number, 0);
+            (void)backend_counts_.clear_per_cpu<fw_backend_count>(number);
+        }
 }
 
 std::uint32_t Store::condition(std::uint32_t number) const {
@@ -75,6 +88,18 @@ Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {
         sum.flows += value.flows;
     }
     return sum;
+}
+
+Status Store::for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const {
+    const auto copy = std::make_unique<fw_placed_page>();
+    for (std::uint32_t index = 0; index < FW_PLACED_PAGES; ++index) {
+        auto page = placed_pages_.map(index);
+        if (!page) return tl::unexpected(page.error());
+        if (!*page) continue;
+        std::memcpy(copy.get(), (*page)->at(0), sizeof(*copy));
+        for (const fw_placed_line& line : copy->lines) use(line);
+    }
+    return {};
 }
 
 }  // namespace fwctl::engine

@@ -159,6 +159,8 @@ public:
     [[nodiscard]] std::uint32_t condition(std::uint32_t number) const;
     void set_condition(std::uint32_t number, std::uint32_t condition) const;
     [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
+    // Calls `use(line)` for a copy of each line of the table of placed flows.
+    Status for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const;
 
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
@@ -193,6 +195,7 @@ private:
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status put_services(const State& state, compile::Bank& front,
                                       fw_generation& generation) const;
+    void forget_former(const State& state, const compile::Numbers& before, const compile::Numbers& now) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;

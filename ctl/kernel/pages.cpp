@@ -239,6 +239,17 @@ Status make_mapped(const InnerMaps& pages, std::uint32_t first, std::uint32_t co
     return pages.put(missing, made);
 }
 
+template <typename Page>
+Result<std::optional<MappedArray<Page>>> map_page(const InnerMaps& pages, std::uint32_t index) {
+    Fd inner = pages.open(index);
+    if (!inner) return std::nullopt;
+    auto map = Map::of(std::move(inner));
+    if (!map) return tl::unexpected(map.error());
+    auto page = MappedArray<Page>::of(std::move(*map), 1);
+    if (!page) return tl::unexpected(page.error());
+    return std::optional(std::move(*page));
+}
+
 }  // namespace
 
 Status FlowPages::make(std::uint32_t first, std::uint32_t count) const {
@@ -250,13 +261,7 @@ Status FlowPages::clear(std::uint32_t first, std::uint32_t count) const {
 }
 
 Result<std::optional<MappedArray<fw_flow_page>>> FlowPages::map(std::uint32_t index) const {
-    Fd inner = pages_.open(index);
-    if (!inner) return std::nullopt;
-    auto map = Map::of(std::move(inner));
-    if (!map) return tl::unexpected(map.error());
-    auto page = MappedArray<fw_flow_page>::of(std::move(*map), 1);
-    if (!page) return tl::unexpected(page.error());
-    return std::optional(std::move(*page));
+    return map_page<fw_flow_page>(pages_, index);
 }
 
 Status PlacedPages::make() const {
@@ -266,6 +271,10 @@ Status PlacedPages::make() const {
 
 Status PlacedPages::clear() const {
     return pages_.erase(pages_.present(0, FW_PLACED_PAGES));
+}
+
+Result<std::optional<MappedArray<fw_placed_page>>> PlacedPages::map(std::uint32_t index) const {
+    return map_page<fw_placed_page>(pages_, index);
 }
 
 }  // namespace fwctl::kernel

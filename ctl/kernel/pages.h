@@ -141,6 +141,8 @@ public:
     // No program may be reading them.
     [[nodiscard]] Status clear() const;
     [[nodiscard]] bool has_any() const { return !pages_.present(0, FW_PLACED_PAGES).empty(); }
+    // As FlowPages::map().
+    [[nodiscard]] Result<std::optional<MappedArray<fw_placed_page>>> map(std::uint32_t index) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

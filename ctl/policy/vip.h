@@ -4,6 +4,7 @@
 // Promises: pure functions.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <string_view>
@@ -15,7 +16,7 @@
 namespace fwctl::policy {
 
 // Of all services of a policy together.
-inline constexpr std::size_t kMaxBackends = 16'383;
+inline constexpr std::size_t kMaxBackends = 4'095;
 
 // Names are 1 to 63 of a-z 0-9 _ -.
 Status check_vip_name(std::string_view name);
@@ -29,6 +30,14 @@ Status check_backend_address(const Prefix& address);
 
 // The vip that a [[test]] expects to balance its packet: "web" of "balance web".
 std::optional<std::string_view> vip_of_expectation(std::string_view expect);
+
+// Of a list that has each name once; nullptr: none is called so.
+template <typename Entry>
+const Entry* find_named(const std::vector<Entry>& all, std::string_view name) {
+    const auto found =
+        std::find_if(all.begin(), all.end(), [&](const Entry& entry) { return entry.name == name; });
+    return found == all.end() ? nullptr : &*found;
+}
 
 // The one form of all that say the same: lists sorted, without duplicates and without what another entry
 // covers; backends by name.

@@ -9,6 +9,7 @@
 
 #include "policy/print.h"
 #include "policy/schema.h"
+#include "policy/vip.h"
 
 namespace fwctl::policy {
 namespace {
@@ -45,25 +46,16 @@ Lines changes(std::span<const Key<Target>> keys, const Target& before, const Tar
     return parts;
 }
 
-// `all` is sorted by name.
-template <typename Entry>
-const Entry* find(const std::vector<Entry>& all, const std::string& name) {
-    const auto found =
-        std::lower_bound(all.begin(), all.end(), name,
-                         [](const Entry& entry, const std::string& wanted) { return entry.name < wanted; });
-    return found == all.end() || found->name != name ? nullptr : &*found;
-}
-
 void add_changes(const Vip& before, const Vip& after, Lines& lines) {
     const auto add = [&](std::string_view change) {
         lines.push_back(fmt::format("~ vip {}: {}", after.name, change));
     };
     for (const std::string& part : changes(vip_keys(), before, after)) add(part);
     for (const Backend& backend : before.backends)
-        if (find(after.backends, backend.name) == nullptr)
+        if (find_named(after.backends, backend.name) == nullptr)
             add(fmt::format("- backend {}: {}", backend.name, describe(backend)));
     for (const Backend& backend : after.backends) {
-        const Backend* old = find(before.backends, backend.name);
+        const Backend* old = find_named(before.backends, backend.name);
         if (old == nullptr)
             add(fmt::format("+ backend {}: {}", backend.name, describe(backend)));
         else if (!(*old == backend))
@@ -76,10 +68,10 @@ void add_changes(const Vip& before, const Vip& after, Lines& lines) {
 
 void add_vips(const Policy& before, const Policy& after, std::vector<std::string>& lines) {
     for (const Vip& vip : before.vips)
-        if (find(after.vips, vip.name) == nullptr)
+        if (find_named(after.vips, vip.name) == nullptr)
             lines.push_back(fmt::format("- vip {}: {}", vip.name, describe(vip)));
     for (const Vip& vip : after.vips) {
-        const Vip* old = find(before.vips, vip.name);
+        const Vip* old = find_named(before.vips, vip.name);
         if (old == nullptr)
             lines.push_back(fmt::format("+ vip {}: {}", vip.name, describe(vip)));
         else if (!(*old == vip))

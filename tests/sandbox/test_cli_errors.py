@@ -12,7 +12,10 @@ FAILED, USAGE, NOT_ATTACHED, NO_PRIVILEGE, CONFLICT = 1, 2, 3, 4, 6
 
 VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["limit"], ["reject"], ["rule"], ["rule", "list"], ["rule", "show"],
          ["rule", "remove"], ["rule", "move"], ["set"], ["set", "list"], ["set", "show"], ["set", "add"], ["set", "del"],
-         ["set", "replace"], ["set", "flush"], ["ban"], ["unban"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
+         ["set", "replace"], ["set", "flush"], ["ban"], ["unban"],
+         ["vip"], ["vip", "list"], ["vip", "show"], ["vip", "add"], ["vip", "remove"], ["vip", "enable"], ["vip", "disable"],
+         ["backend"], ["backend", "add"], ["backend", "remove"], ["backend", "weight"], ["backend", "drain"], ["backend", "ready"],
+         ["backend", "maint"], ["check"], ["fmt"], ["import"], ["import", "iptables-save"], ["import", "nft"],
          ["import", "ipset"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
          ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["conntrack"], ["conntrack", "list"], ["conntrack", "show"],
          ["conntrack", "flush"], ["test"],
@@ -41,11 +44,13 @@ def host():
 
 @pytest.fixture(scope="module")
 def filtering_host():
-    """The same with eth0 attached by TC and one live rule, deny-udp/9."""
+    """The same with eth0 attached by TC, one live rule, deny-udp/9, and one live vip, web."""
     bed = Testbed("bridge")
     try:
         bed.fwctl("fw", "attach", "eth0")
         bed.fwctl("fw", "deny", "udp/9")
+        bed.fwctl("fw", "vip", "add", "web", "--address", "203.0.113.10", "--service", "tcp/80", "--forward", "ipip",
+                  "--backend", "web1=10.7.0.9")
         yield Host(bed)
     finally:
         bed.down()
@@ -62,7 +67,7 @@ class Host:
 
     def everything(self):
         """All that a command could have changed; packets that pass meanwhile are no change."""
-        asked = [self.run(*words, "--json") for words in (["status"], ["rule", "list"])]
+        asked = [self.run(*words, "--json") for words in (["status"], ["rule", "list"], ["vip", "list"])]
         assert {done.returncode for done in asked} <= {0, NOT_ATTACHED}
         told = [json.loads(done.stdout or "null") for done in asked]
         return _without_counts(told), netns.hooked(self.netns), netns.pins(self.netns)
@@ -126,6 +131,12 @@ NOT_AN_ADDRESS = "is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0
     ("ban 192.0.2.1", NOT_ATTACHED, NOTHING_ATTACHED),
     ("unban 192.0.2.1", NOT_ATTACHED, NOTHING_ATTACHED),
     ("set flush banned", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("vip list", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("vip show web", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("vip add web --address 192.0.2.1 --service tcp/80 --forward gue", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("vip disable web", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("backend drain web/web1", NOT_ATTACHED, NOTHING_ATTACHED),
+    ("conntrack list --service web", NOT_ATTACHED, NOTHING_ATTACHED),
     ("detach eth0", NOT_ATTACHED, NOTHING_ATTACHED),
     ("detach --all", NOT_ATTACHED, NOTHING_ATTACHED),
     # A mistake in the words comes before the state.
@@ -196,6 +207,41 @@ def test_with_nothing_attached(host, command, status, line):
     ("rule move arp", USAGE, '"arp" is a built-in rule, which cannot be removed or moved'),
     ("rule move deny-udp/9 --before nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
     ("deny icmp --before nosuch", USAGE, 'there is no rule "nosuch"; see: fwctl rule list'),
+    # Vips and backends.
+    ("vip show wbe", USAGE, 'there is no vip "wbe"; did you mean "web"?'),
+    ("vip remove mail", USAGE, 'there is no vip "mail"; see: fwctl vip list'),
+    ("vip enable mail", USAGE, 'there is no vip "mail"; see: fwctl vip list'),
+    ("conntrack list --service mail", USAGE, 'there is no vip "mail"; see: fwctl vip list'),
+    ("conntrack list --service web tcp/80", USAGE,
+     "--service stands alone: the table of a service's flows knows no addresses"),
+    ("vip add Web --address 192.0.2.1 --service tcp/80 --forward gue", USAGE,
+     '"Web" is not a vip\'s name: 1 to 63 of a-z 0-9 _ -'),
+    ("vip add www --address 192.0.2.300 --service tcp/80 --forward gue", USAGE, f'"192.0.2.300" {NOT_AN_ADDRESS}'),
+    ("vip add www --address 224.0.0.1 --service tcp/80 --forward gue", USAGE,
+     "224.0.0.1: a vip cannot have multicast addresses"),
+    ("vip add www --address 192.0.2.1 --service icmp --forward gue", USAGE,
+     "icmp is not balanced: a vip's services are of tcp, udp or sctp"),
+    ("vip add www --address 192.0.2.1 --service tcp/80 --forward nat", USAGE,
+     '"nat" is not supported yet; write l2-dsr, ipip or gue'),
+    ("vip add www --address 192.0.2.1 --service tcp/80 --forward gue --backend 10.7.0.9", USAGE,
+     '"10.7.0.9" is not a backend; write web1=10.0.0.11 or web1=10.0.0.11,2001:db8::11*2'),
+    ("vip add web --address 192.0.2.1 --service tcp/80 --forward gue", CONFLICT, 'there is a vip "web" already, another one'),
+    ("vip add www --address 203.0.113.0/24 --service tcp --forward gue", CONFLICT,
+     'vip "www" balances tcp/80 of 203.0.113.10, as vip "web" does'),
+    ("backend drain web", USAGE, '"web" is not a backend; write VIP/NAME, as in web/web1'),
+    ("backend drain wbe/web1", USAGE, 'there is no vip "wbe"; did you mean "web"?'),
+    ("backend drain web/web2", USAGE, 'vip "web" has no backend "web2"; did you mean "web1"?'),
+    ("backend remove web/mail", USAGE, 'vip "web" has no backend "mail"; see: fwctl vip show web'),
+    ("backend weight web/web1 65536", USAGE, '"weight" is a number from 0 to 65535, not 65536'),
+    ("backend weight web/web1 heavy", USAGE, '"weight" is a number from 0 to 65535, not heavy'),
+    ("backend add web/web2 10.7.0.300", USAGE,
+     '"10.7.0.300" is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0/24, 2001:db8::/32)'),
+    ("backend add web/web2 10.7.0.8 10.7.0.7", USAGE, "10.7.0.7: a backend has one address of each IP version at most"),
+    ("backend add web/web2 10.7.0.9", CONFLICT, 'backend "web2" of vip "web" has the address 10.7.0.9, as "web1" does'),
+    ("backend add web/web1 10.7.0.8", CONFLICT, 'vip "web" has a backend "web1" already, another one'),
+    ("backend drain web/web1 --deadline 5m", USAGE, "--deadline requires --wait; see: fwctl backend drain --help"),
+    ("backend drain web/web1 --wait --deadline 5x", USAGE,
+     '--deadline: "5x" is not a duration; write 90s, 10m, 1h, 2d or 1h30m'),
     # Interfaces that carry no attachment.
     ("status lo", NOT_ATTACHED, "lo is not attached"),
     ("counters lo", NOT_ATTACHED, "lo is not attached"),
@@ -213,7 +259,7 @@ def test_with_nothing_attached(host, command, status, line):
     ("save /nosuch/live.toml", FAILED, "cannot write /nosuch/live.toml: No such file or directory"),
     ("apply --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
     ("try --dry-run policy.toml", USAGE, "--dry-run is for live edits; see: fwctl plan"),
-    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, limit, rule remove, rule move, panic, ban, unban and edits of sets")
+    *((f"{verb} --dry-run", USAGE, "--dry-run is for allow, deny, reject, limit, rule remove, rule move, panic, ban, unban and edits of sets, vips and backends")
       for verb in ("confirm", "rollback", "save live.toml")),
     # What is there already, and in another way.
     ("attach eth0 --mode native", CONFLICT, "eth0 is attached without XDP; to change that: fwctl detach eth0"),
