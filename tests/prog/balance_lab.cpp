@@ -67,6 +67,8 @@ void make_network() {
     ASSERT_EQ(unshare(CLONE_NEWNET), 0);
     shell("ip link set lo up");
     shell("ip link add in type veth peer name in-far && ip link add out type veth peer name out-far");
+    // What the far end said by itself would go through the attached program, and be traced.
+    shell("sysctl -qw net.ipv6.conf.in-far.disable_ipv6=1 net.ipv6.conf.out-far.disable_ipv6=1");
     shell("ip link set in address " + kInMac + " && ip link set out address " + kOutMac);
     for (const char* link : {"in", "in-far", "out", "out-far"}) shell(fmt::format("ip link set {} up", link));
     shell("ip address add 10.1.0.1/24 dev in && ip address add fd00:1::1/64 dev in nodad");

@@ -70,6 +70,16 @@ TEST_P(BalanceMessageTest, FragmentsGoWhereTheFirstOneWent) {
         const std::string backend6 =
             gets(ipv6(kToVip6) / fragment({.more = true, .id = id}) / udp({.source = id}) / payload(504));
         EXPECT_EQ(gets(later6(id)), backend6);
+
+        const std::uint32_t other = id + 0x10000U;
+        const std::string behind = gets(ipv6(kToVip6) / fragment({.more = true, .id = other}) /
+                                        destination_options() / udp({.source = id}) / payload(496));
+        EXPECT_EQ(behind, backend6);
+        EXPECT_EQ(
+            gets(ipv6(kToVip6) / fragment({.next_header = kDestinationOptions, .offset = 64, .id = other}) /
+                 payload(100)),
+            behind)
+            << "the fragments name the header behind them";
     }
     lab_->wait(61);
     expect_left_alone(to_balancer() / later(100), "nobody waits for it any more");

@@ -135,6 +135,38 @@ TEST_P(UnpackTest, WhatWasUnpackedIsNotBalancedAgain) {
     expect_unpacked(kOuter4, kOuter4 / kInner4, "twice packed");
 }
 
+// RFC 6040, 4.2: what a router between the two has said is not lost.
+TEST_P(UnpackTest, CongestionOnTheWayIsPutIntoThePacket) {
+    lab_->start(kDecapsulate);
+    constexpr std::uint8_t kNone = 0, kCongested = 3;
+    for (std::uint8_t before = 0; before < 4; ++before)
+        for (std::uint8_t on_the_way = 0; on_the_way < 4; ++on_the_way)
+            for (const std::uint16_t id : {0, 1, 0xb865, 0xffff}) {
+                const auto inner = [&](std::uint8_t ecn) {
+                    const auto tos = static_cast<std::uint8_t>(0xb8 | ecn);
+                    return ipv4({.source = kClient, .destination = kVip, .tos = tos, .id = id}) / udp() /
+                           payload(9);
+                };
+                const auto inner6 = [&](std::uint8_t ecn) {
+                    const auto tclass = static_cast<std::uint8_t>(0x20 | ecn);
+                    return ipv6({.source = kClient6, .destination = kVip6, .traffic_class = tclass}) / tcp();
+                };
+                const bool changes = on_the_way == kCongested && before != kNone;
+                const std::uint8_t after = changes ? kCongested : before;
+                for (const Packet& outer :
+                     {ipv4({.source = kBalancer, .destination = kUs4, .tos = on_the_way}),
+                      ipv6(
+                          {.source = kBalancer6, .destination = "fd00:1::1", .traffic_class = on_the_way})}) {
+                    EXPECT_EQ(lab_->run(to_balancer() / outer / inner(before)).frame,
+                              Bytes(to_balancer() / inner(after)))
+                        << +before << " " << +on_the_way << " " << id;
+                    EXPECT_EQ(lab_->run(to_balancer() / outer / inner6(before)).frame,
+                              Bytes(to_balancer() / inner6(after)))
+                        << +before << " " << +on_the_way;
+                }
+            }
+}
+
 TEST_P(UnpackTest, AnotherPortOfGue) {
     lab_->start(kDecapsulate + "gue_port = 7000\n");
     expect_unpacked(kOuter4 / udp({.destination = 7000}) / gue(0, kIpv4InIp), kInner4, "its port");

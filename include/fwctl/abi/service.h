@@ -190,7 +190,7 @@ struct fw_fragment_key {
 	struct fw_address source;
 	struct fw_address destination;
 	__u32 id;
-	__u8 protocol;
+	__u8 protocol; /* IPv4 */
 	__u8 family;
 	__u8 unused[2];
 };

@@ -70,4 +70,11 @@ static __always_inline bool fw_ctx_unpack(fw_ctx *ctx, const struct fw_packet *p
 	return bpf_skb_adjust_room(ctx, -(__s32)size, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO) == 0;
 }
 
+/* Sets both bits of the ECN field, of which one is set. */
+static __always_inline bool fw_ctx_set_congested(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	(void)packet;
+	return bpf_skb_ecn_set_ce(ctx);
+}
+
 #endif

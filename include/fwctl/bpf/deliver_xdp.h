@@ -88,4 +88,25 @@ static __always_inline bool fw_ctx_unpack(fw_ctx *ctx, const struct fw_packet *p
 	return true;
 }
 
+/* Sets both bits of the ECN field, of which one is set. */
+static __always_inline bool fw_ctx_set_congested(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	struct ethhdr *ethernet = (void *)(long)ctx->data;
+	struct iphdr *ip = (void *)(ethernet + 1);
+	__u32 check;
+
+	if (packet->l3_offset != sizeof(*ethernet) || (void *)(ip + 1) > (void *)(long)ctx->data_end)
+		return false;
+	if (packet->family == FW_FAMILY_IPV6) {
+		*((__u8 *)ip + 1) |= 0x30;
+		return true;
+	}
+	/* RFC 1624: HC' = HC + m + ~m' */
+	check = ip->check + bpf_htons(ip->tos) + (__u16)~bpf_htons(ip->tos | 3);
+	check = (check & 0xffff) + (check >> 16);
+	ip->check = (check & 0xffff) + (check >> 16);
+	ip->tos |= 3;
+	return true;
+}
+
 #endif

@@ -120,18 +120,22 @@ enum { FW_NOT_HERE = 0xfe };
 /* Parses the packet, and where it carries one that is to be unpacked, that. Answers as fw_parse(). */
 static __noinline __u8 fw_open(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
 {
-	__u8 fault = fw_parse(ctx, packet);
+	__u8 fault = fw_parse(ctx, packet), outer;
 	int unpacked;
 
 	if (fault != FW_UNDECIDED)
 		return fault;
+	outer = packet->traffic_class;
 	unpacked = fw_unpack(ctx, packet, half);
 	if (unpacked == FW_UNPACKED_BEHIND)
 		return FW_NOT_HERE;
 	if (unpacked != FW_UNPACKED_HERE)
 		return FW_UNDECIDED;
 	*packet = (struct fw_packet){.vlan_id = FW_NO_VLAN, .flags = FW_PACKET_UNPACKED};
-	return fw_parse(ctx, packet);
+	fault = fw_parse(ctx, packet);
+	if (fault == FW_UNDECIDED)
+		fw_take_congestion(ctx, packet, outer);
+	return fault;
 }
 
 static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)

@@ -23,13 +23,14 @@ static __always_inline bool fw_changes_placed(void)
 	return fw_rehearses || !fw_silent;
 }
 
+/* In IPv6 the protocol that a fragment names may be that of a header before the one that tells the ports. */
 static __always_inline void fw_key_of_fragment(struct fw_fragment_key *key, const struct fw_packet *packet)
 {
 	*key = (struct fw_fragment_key){
 		.source = packet->source,
 		.destination = packet->destination,
 		.id = packet->fragment_id,
-		.protocol = packet->protocol,
+		.protocol = packet->family == FW_FAMILY_IPV4 ? packet->protocol : 0,
 		.family = packet->family,
 	};
 }
@@ -116,11 +117,10 @@ static __always_inline bool fw_row_fits(const struct fw_service_row *row, const 
 {
 	if (room->asked == FW_ASKED_ECHO)
 		return true;
-	if (row->protocol != room->protocol)
-		return false;
 	if (room->asked == FW_ASKED_FRAGMENT)
 		return row->number == room->service_number;
-	return room->vip_port >= row->first_port && room->vip_port <= row->last_port;
+	return row->protocol == room->protocol && room->vip_port >= row->first_port &&
+	       room->vip_port <= row->last_port;
 }
 
 /* The rows of the packet's destination; 0: it is no service's. This and the next one are global functions, as

@@ -2,8 +2,9 @@
 /*
  * Packets that come in packets: IP in IP, and GUE, by those who may send them so.
  *
- * Promises: what is inside is judged as if it had come by itself, and balanced no more. XDP does it where it
- * may change packets, else TC ingress. A fragment of what is encapsulated is left to the kernel.
+ * Promises: what is inside is judged as if it had come by itself, and balanced no more. That it met with
+ * congestion on its way is put into it (RFC 6040, 4.2). XDP does it where it may change packets, else TC
+ * ingress. A fragment of what is encapsulated is left to the kernel.
  */
 #ifndef FWCTL_BPF_UNPACK_H
 #define FWCTL_BPF_UNPACK_H
@@ -37,6 +38,20 @@ static __always_inline __u8 fw_find_carried(fw_ctx *ctx, const struct fw_packet 
 		return 0;
 	*size += FW_GUE_SIZE + gue->version_and_length * 4;
 	return gue->carried;
+}
+
+/* Explicit congestion notification: the last two bits of the traffic class (RFC 3168, 5). */
+enum { FW_ECN_MASK = 3, FW_ECN_CONGESTED = 3 };
+
+/* `outer`: the traffic class of what it came in. A packet whose ends know nothing of it stays as it is: no
+ * router has marked its outer header, which says so, too. */
+static __always_inline void fw_take_congestion(fw_ctx *ctx, struct fw_packet *packet, __u8 outer)
+{
+	__u8 inner = packet->traffic_class & FW_ECN_MASK;
+
+	if ((outer & FW_ECN_MASK) == FW_ECN_CONGESTED && inner != 0 && inner != FW_ECN_CONGESTED &&
+	    fw_ctx_set_congested(ctx, packet))
+		packet->traffic_class |= FW_ECN_CONGESTED;
 }
 
 /* Whether it was unpacked, or has to be by TC ingress. */
