@@ -22,12 +22,18 @@ Result<Exit> run_detach(const DetachOptions& options, const Globals& globals) {
     auto outcome = engine::detach(options.interfaces);
     if (!outcome) return tl::unexpected(outcome.error());
     if (globals.json) {
-        print_json({{"detached", outcome->interfaces}, {"forgotten_rules", outcome->forgotten_rules}});
+        print_json({{"detached", outcome->interfaces},
+                    {"forgotten_rules", outcome->forgotten_rules},
+                    {"forgotten_edits", outcome->forgotten_edits}});
         return Exit::kDone;
     }
     for (const std::string& name : outcome->interfaces) fmt::print("{}: detached\n", name);
     for (const std::string& words : outcome->forgotten_rules)
         print_note(fmt::format("forgotten with the last attachment: fwctl {}", words), globals);
+    if (!outcome->forgotten_edits.empty())
+        print_note(
+            "forgotten with the last attachment, live edits of vips: " + join(outcome->forgotten_edits, ", "),
+            globals);
     if (outcome->forgotten_policy != 0)
         print_note("the policy no longer holds anywhere; fwctl apply puts it in force again", globals);
     return Exit::kDone;

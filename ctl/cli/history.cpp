@@ -80,7 +80,8 @@ Result<Lasting> lasting_edits() {
             lasting.policy.vips.push_back(std::move(view.vip));
             continue;
         }
-        for (const policy::VipEdit& edit : view.live) lasting.left_out.push_back(edit.text());
+        const auto edits = policy::texts_of(view.live);
+        lasting.left_out.insert(lasting.left_out.end(), edits.begin(), edits.end());
     }
     return lasting;
 }

@@ -36,12 +36,6 @@ std::string origin_of(const ServiceView& view) {
     return view.live.empty() ? view.place : view.place + ", live";
 }
 
-std::vector<std::string> texts_of(const std::vector<policy::VipEdit>& edits) {
-    std::vector<std::string> texts;
-    for (const policy::VipEdit& edit : edits) texts.push_back(edit.text());
-    return texts;
-}
-
 double share_of(const BackendView& one, const ServiceView& view) {
     return view.ring == 0 ? 0 : static_cast<double>(one.slots) / view.ring;
 }
@@ -71,7 +65,7 @@ Json backend_json(const BackendView& one, const ServiceView& view) {
 Json service_json(const ServiceView& view) {
     Json entry{{"name", view.vip.name},
                {"origin", view.place.empty() ? "live" : "policy"},
-               {"live", texts_of(view.live)},
+               {"live", policy::texts_of(view.live)},
                {"enabled", view.vip.enabled},
                {"address", words_of(view.vip, "address")},
                {"service", words_of(view.vip, "service")},
@@ -142,7 +136,7 @@ void print_backends(const ServiceView& view, const Globals& globals) {
 void print_service(const ServiceView& view, const Globals& globals) {
     const std::string affinity = view.vip.by_source ? words_of(view.vip, "affinity").front() : "flow";
     fmt::print("{}\n  {}\n  {}\n", view.vip.name, policy::describe(view.vip), origin_of(view));
-    for (const std::string& text : texts_of(view.live)) fmt::print("  live: {}\n", text);
+    for (const std::string& text : policy::texts_of(view.live)) fmt::print("  live: {}\n", text);
     fmt::print("  affinity {}, a ring of {} slots, {}\n", affinity, view.ring,
                view.transition_left.count() == 0
                    ? "not in transition"

@@ -7,14 +7,26 @@
 
 #include "engine/hooks.h"
 #include "engine/library.h"
+#include "engine/running.h"
 #include "engine/session.h"
 #include "engine/store.h"
 #include "net/interface.h"
 #include "policy/print.h"
 #include "policy/rule.h"
+#include "policy/vip_merge.h"
 
 namespace fwctl::engine {
 namespace {
+
+// Where the policy's text is gone, nobody knows.
+std::vector<std::string> live_edits(const State& state) {
+    auto library = Library::open();
+    if (!library) return {};
+    auto running = load_running(*library, state.main);
+    if (!running) return {};
+    const std::vector<policy::Vip>& applied = running->policy.vips;
+    return policy::texts_of(policy::merge_vips(applied, state.front.vips, applied).kept);
+}
 
 // By the attachment's name, or by the one that its device has now.
 Result<std::set<std::uint32_t>> slots_of(const State& state, const std::vector<std::string>& interfaces) {
@@ -58,6 +70,7 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
         for (const CountedRule& counted : next.live)
             outcome.forgotten_rules.push_back(policy::describe(counted.rule));
         next.live.clear();
+        outcome.forgotten_edits = live_edits(next);
         outcome.forgotten_policy = next.main.tier.rule_count;
     }
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());

@@ -15,8 +15,9 @@ namespace fwctl::engine {
 struct DetachOutcome {
     std::vector<std::string> interfaces;
     std::vector<std::string>
-        forgotten_rules;               // the words of the live rules that went with the last attachment
-    std::size_t forgotten_policy = 0;  // how many rules of the applied policy went with it
+        forgotten_rules;  // the words of the live rules that went with the last attachment
+    std::vector<std::string> forgotten_edits;  // of vips, likewise: "web/web1: state drain"
+    std::size_t forgotten_policy = 0;          // how many rules of the applied policy went with it
 };
 
 // `interfaces`: names, * and ? are wildcards; empty: all. A bridge takes the ports with it that

@@ -139,16 +139,13 @@ Result<SettledEdits> settle_rules(State& state, const policy::Policy& policy, bo
     return settled;
 }
 
-std::vector<std::string> texts_of(const std::vector<policy::VipEdit>& edits) {
-    std::vector<std::string> texts;
-    for (const policy::VipEdit& edit : edits) texts.push_back(edit.text());
-    return texts;
-}
-
 Result<SettledEdits> settle_vips(State& state, const policy::Policy& running, const policy::Policy& policy,
                                  bool discard_live) {
     policy::MergedVips merged = policy::merge_vips(running.vips, state.front.vips, policy.vips);
-    SettledEdits settled{texts_of(merged.kept), texts_of(merged.absorbed), texts_of(merged.overruled), {}};
+    SettledEdits settled{policy::texts_of(merged.kept),
+                         policy::texts_of(merged.absorbed),
+                         policy::texts_of(merged.overruled),
+                         {}};
     if (discard_live) {
         merged.vips = policy.vips;
         settled.discarded = std::move(settled.kept);

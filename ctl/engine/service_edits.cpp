@@ -21,6 +21,7 @@ const policy::Vip* find(const std::vector<policy::Vip>& vips, const std::string&
 // nullopt: one of them is not balanced.
 Result<std::optional<double>> moved(const policy::Vip* before, const policy::Vip* after) {
     if (before == nullptr || after == nullptr || !before->enabled || !after->enabled) return std::nullopt;
+    if (*before == *after) return 0;
     auto share = compile::moved_share(*before, *after);
     if (!share) return tl::unexpected(share.error());
     return *share;

@@ -26,18 +26,11 @@ std::chrono::seconds left_of(const compile::RunningRing& ring) {
         std::chrono::nanoseconds(static_cast<std::uint64_t>(ticks) << FW_PLACED_TICK_SHIFT));
 }
 
-Result<BackendView> view_backend(const Store& store, const policy::Backend& backend, std::uint32_t number,
-                                 const compile::RunningRing& ring, const PlacedCounter& placed) {
-    BackendView view;
-    view.backend = backend;
-    view.slots = static_cast<std::uint32_t>(
-        std::count_if(ring.slots.begin(), ring.slots.end(),
-                      [number](std::uint32_t slot) { return (slot & 0xffff) == number; }));
-    auto count = store.backend_count(number);
-    if (!count) return tl::unexpected(count.error());
-    view.count = *count;
-    view.placed = placed.of(number);
-    return view;
+// By the numbers of backends.
+std::vector<std::uint32_t> count_slots(const compile::RunningRing& ring) {
+    std::vector<std::uint32_t> counts(FW_MAX_BACKENDS);
+    for (const std::uint32_t slot : ring.slots) ++counts[slot & (FW_MAX_BACKENDS - 1)];
+    return counts;
 }
 
 void add_up(const fw_backend_count& count, fw_backend_count& sum) {
@@ -53,12 +46,13 @@ Result<ServiceView> view_service(const Store& store, const policy::Vip& vip, con
     const compile::RunningRing& ring = running.rings.at(vip.name);
     view.ring = static_cast<std::uint32_t>(ring.slots.size());
     view.transition_left = left_of(ring);
+    const std::vector<std::uint32_t> slots = count_slots(ring);
     for (const policy::Backend& backend : vip.backends) {
-        auto one =
-            view_backend(store, backend, running.numbers.backend(vip.name, backend.name), ring, placed);
-        if (!one) return tl::unexpected(one.error());
-        add_up(one->count, view.count);
-        view.backends.push_back(std::move(*one));
+        const std::uint16_t number = running.numbers.backend(vip.name, backend.name);
+        auto count = store.backend_count(number);
+        if (!count) return tl::unexpected(count.error());
+        add_up(*count, view.count);
+        view.backends.push_back({backend, slots[number], *count, placed.of(number), {}});
     }
     return view;
 }

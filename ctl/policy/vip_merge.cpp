@@ -101,6 +101,12 @@ std::string VipEdit::text() const {
     return fmt::format("{}{}{}: {}", vip, backend.empty() ? "" : "/", backend, what);
 }
 
+std::vector<std::string> texts_of(const std::vector<VipEdit>& edits) {
+    std::vector<std::string> texts;
+    for (const VipEdit& edit : edits) texts.push_back(edit.text());
+    return texts;
+}
+
 MergedVips merge_vips(const std::vector<Vip>& before, const std::vector<Vip>& live,
                       const std::vector<Vip>& after) {
     MergedVips merged;

@@ -23,6 +23,8 @@ struct VipEdit {
     [[nodiscard]] std::string text() const;  // "web/web1: state drain"
 };
 
+std::vector<std::string> texts_of(const std::vector<VipEdit>& edits);
+
 struct MergedVips {
     std::vector<Vip> vips;
     std::vector<VipEdit> kept;

@@ -274,6 +274,17 @@ def test_a_trial_refuses_live_edits(lb):
     assert lb.states() == {"b1": ("ready", 1), "b2": ("ready", 1)}
 
 
+def test_live_edits_stay_when_a_trial_is_confirmed(lb):
+    lb.run("backend", "drain", "web/b1")
+    trial = lb.start("try", str(lb.file(policy(backend(1), backend(2, "weight = 2\n")))), "--for", "60s")
+    until(lambda: lb.states() == {"b1": ("drain", 1), "b2": ("ready", 2)})
+    lb.run("confirm")
+    assert trial.wait(timeout=10) == 0
+    trial.communicate()
+    assert lb.states() == {"b1": ("drain", 1), "b2": ("ready", 2)}
+    assert lb.live() == ["web/b1: state drain"]
+
+
 # --- policies --------------------------------------------------------------------------------------------------------
 
 
@@ -382,3 +393,9 @@ def test_drain_waits_for_the_last_flow(started):
     assert (waiting.returncode, out) == (0, "slow/b4: drained already, no change\nslow/b4: no placed flow is left\n")
     assert err == "  waiting for 1 placed flow\n"
     assert json.loads(lb.run("backend", "drain", "slow/b4", "--wait", "--json").stdout)["flows_left"] == 0
+
+
+def test_detach_names_the_edits_that_it_forgets(lb):
+    lb.run("backend", "drain", "web/b1")
+    forgotten = lb.run("detach", "--all").stderr
+    assert forgotten.startswith("forgotten with the last attachment, live edits of vips: web/b1: state drain\n")

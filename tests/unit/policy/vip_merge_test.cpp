@@ -38,20 +38,14 @@ Vip by_ipip(Vip vip) {
     return vip;
 }
 
-Texts texts(const std::vector<VipEdit>& edits) {
-    Texts all;
-    for (const VipEdit& edit : edits) all.push_back(edit.text());
-    return all;
-}
-
 // What holds then, and what became of each live edit.
 void expect_merge(const Vips& before, const Vips& live, const Vips& after, const Vips& merged,
                   const Texts& kept, const Texts& absorbed, const Texts& overruled) {
     const MergedVips done = merge_vips(before, live, after);
     EXPECT_EQ(done.vips, merged);
-    EXPECT_EQ(texts(done.kept), kept);
-    EXPECT_EQ(texts(done.absorbed), absorbed);
-    EXPECT_EQ(texts(done.overruled), overruled);
+    EXPECT_EQ(texts_of(done.kept), kept);
+    EXPECT_EQ(texts_of(done.absorbed), absorbed);
+    EXPECT_EQ(texts_of(done.overruled), overruled);
 }
 
 // One thing in three versions that all differ.
