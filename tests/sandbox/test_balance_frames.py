@@ -157,7 +157,6 @@ def test_what_leaves_is_what_scapy_makes(balancer):
     print(f"{len(cases)} frames at {balancer.hook}")
 
 
-@pytest.mark.oldest
 def test_what_is_unpacked_is_what_was_packed(balancer):
     rng = random.Random(SEED + 1)
     balancer.apply(f'[decapsulate]\nfrom = ["{US[4]}", "{US[6]}"]\n')
