@@ -31,7 +31,7 @@ Status check_backend_address(const Prefix& address);
 std::optional<std::string_view> vip_of_expectation(std::string_view expect);
 
 // The one form of all that say the same: lists sorted, without duplicates and without what another entry
-// covers; backends by name.
+// covers; backends by name; health as canonical() of health.h has it.
 Vip canonical(Vip vip);
 
 // What two services of a list would both balance.
