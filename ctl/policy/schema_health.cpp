@@ -19,22 +19,18 @@ using std::chrono::milliseconds;
 
 constexpr unsigned kFirstStatus = 100;
 constexpr unsigned kLastStatus = 599;
-constexpr std::uint32_t kLargestPort = 65'535;
 constexpr std::uint32_t kLongestRow = 100;
 constexpr std::size_t kLongestHost = 253;         // RFC 1035 section 2.3.4, as text
 constexpr std::size_t kLargestDatagram = 65'507;  // what IPv4 and UDP leave of 65,535 bytes
 constexpr milliseconds kShortestPeriod{100};
 constexpr milliseconds kLongestPeriod{3'600'000};
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 // `tcp = true`: a kind of which there is nothing more to say.
 template <HealthKind kKind>
 Status add_kind(Vip& vip, std::string_view word) {
     if (word != "true") {
-        return refuse(fmt::format("\"{}\" is true or left out", word_of<HealthKind>(health_kinds(), kKind)));
+        return refuse_value(
+            fmt::format("\"{}\" is true or left out", word_of<HealthKind>(health_kinds(), kKind)));
     }
     vip.health.kind = kKind;
     return {};
@@ -52,8 +48,9 @@ Status add_path(Vip& vip, std::string_view word) {
         return letter > ' ' && letter < '\x7f' && letter != '#';
     });
     if (word.substr(0, 1) != "/" || !is_plain) {
-        return refuse(fmt::format("\"{}\" is a path such as /healthz, of ASCII letters without blanks and #",
-                                  word_of<HealthKind>(health_kinds(), kKind)));
+        return refuse_value(
+            fmt::format("\"{}\" is a path such as /healthz, of ASCII letters without blanks and #",
+                        word_of<HealthKind>(health_kinds(), kKind)));
     }
     vip.health.kind = kKind;
     vip.health.path = word;
@@ -67,7 +64,7 @@ Words path_words(const Vip& vip) {
 
 Status add_payload(Vip& vip, std::string_view word) {
     if (word.size() > kLargestDatagram) {
-        return refuse(fmt::format("\"udp\" is a datagram of at most {} bytes", kLargestDatagram));
+        return refuse_value(fmt::format("\"udp\" is a datagram of at most {} bytes", kLargestDatagram));
     }
     vip.health.kind = HealthKind::kUdp;
     vip.health.payload = word;
@@ -77,7 +74,7 @@ Status add_payload(Vip& vip, std::string_view word) {
 // One line of text, and not none.
 Status read_line(std::string& text, std::string_view word, std::string_view key) {
     if (word.empty()) {
-        return refuse(fmt::format("\"{}\" is one line of text, and this one is empty", key));
+        return refuse_value(fmt::format("\"{}\" is one line of text, and this one is empty", key));
     }
     return read_text(text, word, key);
 }
@@ -95,7 +92,8 @@ Status add_host(Vip& vip, std::string_view word) {
                                     letter == '_';
                          });
     if (!is_name) {
-        return refuse("\"host\" is a name such as www.example.org, of A-Z a-z 0-9 . _ -, without a port");
+        return refuse_value(
+            "\"host\" is a name such as www.example.org, of A-Z a-z 0-9 . _ -, without a port");
     }
     vip.health.host = word;
     return {};
@@ -106,8 +104,9 @@ Status add_status(Vip& vip, std::string_view word) {
     const auto first = parse_number(parts.first, kLastStatus);
     const auto last = parse_number(parts.second, kLastStatus);
     if (!first || !last || *first < kFirstStatus || *first > *last) {
-        return refuse(fmt::format("\"status\" is a number from {} to {} or a range such as 200-399, not {}",
-                                  kFirstStatus, kLastStatus, word));
+        return refuse_value(
+            fmt::format("\"status\" is a number from {} to {} or a range such as 200-399, not {}",
+                        kFirstStatus, kLastStatus, word));
     }
     vip.health.statuses.push_back({static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)});
     return {};
@@ -130,8 +129,8 @@ Status read_period(milliseconds& period, milliseconds shortest, std::string_view
         return tl::unexpected<Error>(duration.error());
     }
     if (*duration < shortest || *duration > kLongestPeriod) {
-        return refuse(fmt::format("\"{}\" is from {} to {}, not {}", key, format_duration(shortest),
-                                  format_duration(kLongestPeriod), word));
+        return refuse_value(fmt::format("\"{}\" is from {} to {}, not {}", key, format_duration(shortest),
+                                        format_duration(kLongestPeriod), word));
     }
     period = *duration;
     return {};

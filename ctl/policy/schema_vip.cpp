@@ -24,7 +24,6 @@ using Words = std::vector<std::string>;
 constexpr unsigned kLeastRing = 101;
 constexpr unsigned kLargestRing = 1'000'003;
 constexpr unsigned kLargestWeight = 65'535;
-constexpr std::uint32_t kLargestPort = 65'535;
 constexpr std::uint32_t kMostNewEntries = 10'000'000;
 constexpr unsigned kLargestPercentage = 100;
 constexpr std::chrono::hours kLongestTransition{24};
@@ -41,10 +40,6 @@ constexpr std::array kDowns = {Choice<Down>{"move", Down::kMove}, Choice<Down>{"
 constexpr std::array kSchedules = {Choice<int>{"maglev", 0}};
 constexpr std::array kAffinities = {Choice<bool>{"flow", false}, Choice<bool>{"source", true}};
 
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
-
 Status add_vip_address(Vip& vip, std::string_view word) {
     const auto prefix = parse_prefix(word);
     if (!prefix) {
@@ -60,8 +55,8 @@ Status add_vip_service(Vip& vip, std::string_view word) {
         return tl::unexpected<Error>(service.error());
     }
     if (!has_ports(*service)) {
-        return refuse(fmt::format("{} is not balanced: a vip's services are of tcp, udp or sctp",
-                                  format_service(*service)));
+        return refuse_value(fmt::format("{} is not balanced: a vip's services are of tcp, udp or sctp",
+                                        format_service(*service)));
     }
     vip.services.push_back(*service);
     return {};
@@ -77,7 +72,7 @@ Words vip_service_words(const Vip& vip) {
 
 Status add_forward(Vip& vip, std::string_view word) {
     if (word == "nat" || word == "full-nat") {
-        return refuse(fmt::format("\"{}\" is not supported yet; write l2-dsr, ipip or gue", word));
+        return refuse_value(fmt::format("\"{}\" is not supported yet; write l2-dsr, ipip or gue", word));
     }
     return choose<Transport>(vip.forward, kTransports, word, "a way to backends");
 }
@@ -89,7 +84,7 @@ Status add_affinity(Vip& vip, std::string_view word) {
         return chosen;
     }
     if (!by_source && slash < word.size()) {
-        return refuse(fmt::format("\"{}\": only source takes a length", word));
+        return refuse_value(fmt::format("\"{}\": only source takes a length", word));
     }
     return parse_address_bits(word).map([&](const AddressBits& bits) {
         vip.by_source = by_source;
@@ -116,7 +111,7 @@ bool is_prime(unsigned number) {
 Status add_ring(Vip& vip, std::string_view word) {
     const auto slots = parse_number(word, kLargestRing);
     if (!slots || *slots < kLeastRing) {
-        return refuse(
+        return refuse_value(
             fmt::format("\"ring\" is a prime from {} to {}, not {}", kLeastRing, kLargestRing, word));
     }
     unsigned prime = *slots;
@@ -124,7 +119,8 @@ Status add_ring(Vip& vip, std::string_view word) {
         ++prime;
     }
     if (prime != *slots) {
-        return refuse(fmt::format("\"ring\" is a prime, and {} is none; the next one is {}", word, prime));
+        return refuse_value(
+            fmt::format("\"ring\" is a prime, and {} is none; the next one is {}", word, prime));
     }
     vip.ring = prime;
     return {};
@@ -137,7 +133,7 @@ Status read_time(std::chrono::seconds& time, std::chrono::hours longest, std::st
         return tl::unexpected<Error>(duration.error());
     }
     if (*duration > longest) {
-        return refuse(fmt::format("a {} takes at most {}h", what, longest.count()));
+        return refuse_value(fmt::format("a {} takes at most {}h", what, longest.count()));
     }
     time = *duration;
     return {};
@@ -146,7 +142,8 @@ Status read_time(std::chrono::seconds& time, std::chrono::hours longest, std::st
 Status add_panic(Vip& vip, std::string_view word) {
     const auto percentage = parse_number(word, kLargestPercentage);
     if (!percentage) {
-        return refuse(fmt::format("\"panic\" is a number from 0 to {}, not {}", kLargestPercentage, word));
+        return refuse_value(
+            fmt::format("\"panic\" is a number from 0 to {}, not {}", kLargestPercentage, word));
     }
     vip.panic = static_cast<std::uint8_t>(*percentage);
     return {};
@@ -255,7 +252,7 @@ Status add_backend_address(Backend& backend, std::string_view word) {
     const bool has_one = std::any_of(backend.addresses.begin(), backend.addresses.end(),
                                      [&](const Prefix& known) { return known.family == address->family; });
     if (has_one) {
-        return refuse(fmt::format("{}: a backend has one address of each IP version at most", word));
+        return refuse_value(fmt::format("{}: a backend has one address of each IP version at most", word));
     }
     if (auto possible = check_backend_address(*address); !possible) {
         return possible;
@@ -267,7 +264,7 @@ Status add_backend_address(Backend& backend, std::string_view word) {
 Status add_weight(Backend& backend, std::string_view word) {
     const auto weight = parse_number(word, kLargestWeight);
     if (!weight) {
-        return refuse(fmt::format("\"weight\" is a number from 0 to {}, not {}", kLargestWeight, word));
+        return refuse_value(fmt::format("\"weight\" is a number from 0 to {}, not {}", kLargestWeight, word));
     }
     backend.weight = static_cast<std::uint16_t>(*weight);
     return {};

@@ -69,4 +69,11 @@ Status read_interface(std::string& name, std::string_view word);
 // One address, not a block.
 Result<Prefix> parse_address(std::string_view word);
 
+inline constexpr std::uint32_t kLargestPort = 65'535;
+
+// A value that a key does not take.
+inline tl::unexpected<Error> refuse_value(std::string message) {
+    return fail(std::move(message), Exit::kUsage);
+}
+
 }  // namespace fwctl::policy
