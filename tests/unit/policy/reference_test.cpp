@@ -85,6 +85,7 @@ std::map<std::string, std::string> tables() {
         {"ban", table_of(find_rule_key("ban")->keys())},
         {"route", table_of(route_keys())},
         {"vip", table_of(vip_keys())},
+        {"health", table_of(health_keys())},
         {"backend", table_of(backend_keys())},
         {"decapsulate", table_of(decapsulate_keys())},
         {"test", table_of(test_keys())},
