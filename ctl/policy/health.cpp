@@ -8,13 +8,13 @@ namespace fwctl::policy {
 
 namespace {
 
-constexpr std::array kKinds = {
+constexpr std::array kHealthKinds = {
     Choice<HealthKind>{"tcp", HealthKind::kTcp},     Choice<HealthKind>{"http", HealthKind::kHttp},
     Choice<HealthKind>{"https", HealthKind::kHttps}, Choice<HealthKind>{"udp", HealthKind::kUdp},
     Choice<HealthKind>{"ping", HealthKind::kPing},   Choice<HealthKind>{"exec", HealthKind::kExec}};
 
 // Sorted, those that touch as one.
-std::vector<Range> merged(std::vector<Range> ranges) {
+std::vector<Range> merge_ranges(std::vector<Range> ranges) {
     std::sort(ranges.begin(), ranges.end());
     std::vector<Range> out;
     for (const Range& range : ranges) {
@@ -30,12 +30,12 @@ std::vector<Range> merged(std::vector<Range> ranges) {
 }  // namespace
 
 std::span<const Choice<HealthKind>> health_kinds() {
-    return kKinds;
+    return kHealthKinds;
 }
 
 std::vector<std::string_view> kinds_with(std::string_view key) {
     std::vector<std::string_view> names;
-    for (const auto& [name, kind] : kKinds) {
+    for (const auto& [name, kind] : kHealthKinds) {
         if (has_key(kind, key)) {
             names.push_back(name);
         }
@@ -44,10 +44,10 @@ std::vector<std::string_view> kinds_with(std::string_view key) {
 }
 
 bool has_key(HealthKind kind, std::string_view key) {
-    const bool is_kind =
-        std::any_of(kKinds.begin(), kKinds.end(), [&](const auto& known) { return known.word == key; });
+    const bool is_kind = std::any_of(kHealthKinds.begin(), kHealthKinds.end(),
+                                     [&](const auto& known) { return known.word == key; });
     if (is_kind) {
-        return word_of<HealthKind>(kKinds, kind) == key;
+        return word_of<HealthKind>(kHealthKinds, kind) == key;
     }
     if (key == "host" || key == "status" || key == "body") {
         return kind == HealthKind::kHttp || kind == HealthKind::kHttps;
@@ -75,7 +75,7 @@ Health canonical(Health health) {
     if (health.kind == HealthKind::kNone) {
         return {};
     }
-    health.statuses = health.statuses.empty() ? Health{}.statuses : merged(std::move(health.statuses));
+    health.statuses = health.statuses.empty() ? Health{}.statuses : merge_ranges(std::move(health.statuses));
     health.timeout = std::min(health.timeout, health.every);
     return health;
 }

@@ -29,8 +29,7 @@ constexpr milliseconds kLongestPeriod{3'600'000};
 template <HealthKind kKind>
 Status add_kind(Vip& vip, std::string_view word) {
     if (word != "true") {
-        return refuse_value(
-            fmt::format("\"{}\" is true or left out", word_of<HealthKind>(health_kinds(), kKind)));
+        return refuse(fmt::format("\"{}\" is true or left out", word_of<HealthKind>(health_kinds(), kKind)));
     }
     vip.health.kind = kKind;
     return {};
@@ -48,9 +47,8 @@ Status add_path(Vip& vip, std::string_view word) {
         return letter > ' ' && letter < '\x7f' && letter != '#';
     });
     if (word.substr(0, 1) != "/" || !is_plain) {
-        return refuse_value(
-            fmt::format("\"{}\" is a path such as /healthz, of ASCII letters without blanks and #",
-                        word_of<HealthKind>(health_kinds(), kKind)));
+        return refuse(fmt::format("\"{}\" is a path such as /healthz, of ASCII letters without blanks and #",
+                                  word_of<HealthKind>(health_kinds(), kKind)));
     }
     vip.health.kind = kKind;
     vip.health.path = word;
@@ -64,7 +62,7 @@ Words path_words(const Vip& vip) {
 
 Status add_payload(Vip& vip, std::string_view word) {
     if (word.size() > kLargestDatagram) {
-        return refuse_value(fmt::format("\"udp\" is a datagram of at most {} bytes", kLargestDatagram));
+        return refuse(fmt::format("\"udp\" is a datagram of at most {} bytes", kLargestDatagram));
     }
     vip.health.kind = HealthKind::kUdp;
     vip.health.payload = word;
@@ -72,16 +70,16 @@ Status add_payload(Vip& vip, std::string_view word) {
 }
 
 // One line of text, and not none.
-Status read_line(std::string& text, std::string_view word, std::string_view key) {
+Status read_filled_text(std::string& text, std::string_view word, std::string_view key) {
     if (word.empty()) {
-        return refuse_value(fmt::format("\"{}\" is one line of text, and this one is empty", key));
+        return refuse(fmt::format("\"{}\" is one line of text, and this one is empty", key));
     }
     return read_text(text, word, key);
 }
 
 Status add_command(Vip& vip, std::string_view word) {
     vip.health.kind = HealthKind::kExec;
-    return read_line(vip.health.command, word, "exec");
+    return read_filled_text(vip.health.command, word, "exec");
 }
 
 Status add_host(Vip& vip, std::string_view word) {
@@ -92,8 +90,7 @@ Status add_host(Vip& vip, std::string_view word) {
                                     letter == '_';
                          });
     if (!is_name) {
-        return refuse_value(
-            "\"host\" is a name such as www.example.org, of A-Z a-z 0-9 . _ -, without a port");
+        return refuse("\"host\" is a name such as www.example.org, of A-Z a-z 0-9 . _ -, without a port");
     }
     vip.health.host = word;
     return {};
@@ -104,9 +101,8 @@ Status add_status(Vip& vip, std::string_view word) {
     const auto first = parse_number(parts.first, kLastStatus);
     const auto last = parse_number(parts.second, kLastStatus);
     if (!first || !last || *first < kFirstStatus || *first > *last) {
-        return refuse_value(
-            fmt::format("\"status\" is a number from {} to {} or a range such as 200-399, not {}",
-                        kFirstStatus, kLastStatus, word));
+        return refuse(fmt::format("\"status\" is a number from {} to {} or a range such as 200-399, not {}",
+                                  kFirstStatus, kLastStatus, word));
     }
     vip.health.statuses.push_back({static_cast<std::uint16_t>(*first), static_cast<std::uint16_t>(*last)});
     return {};
@@ -129,18 +125,11 @@ Status read_period(milliseconds& period, milliseconds shortest, std::string_view
         return tl::unexpected<Error>(duration.error());
     }
     if (*duration < shortest || *duration > kLongestPeriod) {
-        return refuse_value(fmt::format("\"{}\" is from {} to {}, not {}", key, format_duration(shortest),
-                                        format_duration(kLongestPeriod), word));
+        return refuse(fmt::format("\"{}\" is from {} to {}, not {}", key, format_duration(shortest),
+                                  format_duration(kLongestPeriod), word));
     }
     period = *duration;
     return {};
-}
-
-Status add_port(Vip& vip, std::string_view word) {
-    std::uint32_t number = 0;
-    return read_count(number, kLargestPort, word, "port").map([&] {
-        vip.health.port = static_cast<std::uint16_t>(number);
-    });
 }
 
 Words timeout_words(const Vip& vip) {
@@ -176,7 +165,7 @@ constexpr std::array kHealthKeys = {
              }},
     Key<Vip>{"port", ValueKind::kInteger, false, "8080",
              "Which port is asked, of all kinds but ping; absent: the lowest one that the services name.",
-             add_port,
+             [](Vip& vip, std::string_view word) { return read_port(vip.health.port, word, "port"); },
              [](const Vip& vip) {
                  return vip.health.port == 0 ? Words{} : Words{std::to_string(vip.health.port)};
              }},
@@ -187,7 +176,7 @@ constexpr std::array kHealthKeys = {
              "http and https: the good ones; absent: 200-399.", add_status, status_words},
     Key<Vip>{"body", ValueKind::kWord, false, "all is well",
              "http and https: what the first 64 KB of the answer contain; absent: whatever they do.",
-             [](Vip& vip, std::string_view word) { return read_line(vip.health.body, word, "body"); },
+             [](Vip& vip, std::string_view word) { return read_filled_text(vip.health.body, word, "body"); },
              [](const Vip& vip) { return vip.health.body.empty() ? Words{} : Words{vip.health.body}; }},
     Key<Vip>{
         "answer", ValueKind::kWord, false, "pong",

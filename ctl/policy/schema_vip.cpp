@@ -55,8 +55,8 @@ Status add_vip_service(Vip& vip, std::string_view word) {
         return tl::unexpected<Error>(service.error());
     }
     if (!has_ports(*service)) {
-        return refuse_value(fmt::format("{} is not balanced: a vip's services are of tcp, udp or sctp",
-                                        format_service(*service)));
+        return refuse(fmt::format("{} is not balanced: a vip's services are of tcp, udp or sctp",
+                                  format_service(*service)));
     }
     vip.services.push_back(*service);
     return {};
@@ -72,7 +72,7 @@ Words vip_service_words(const Vip& vip) {
 
 Status add_forward(Vip& vip, std::string_view word) {
     if (word == "nat" || word == "full-nat") {
-        return refuse_value(fmt::format("\"{}\" is not supported yet; write l2-dsr, ipip or gue", word));
+        return refuse(fmt::format("\"{}\" is not supported yet; write l2-dsr, ipip or gue", word));
     }
     return choose<Transport>(vip.forward, kTransports, word, "a way to backends");
 }
@@ -84,7 +84,7 @@ Status add_affinity(Vip& vip, std::string_view word) {
         return chosen;
     }
     if (!by_source && slash < word.size()) {
-        return refuse_value(fmt::format("\"{}\": only source takes a length", word));
+        return refuse(fmt::format("\"{}\": only source takes a length", word));
     }
     return parse_address_bits(word).map([&](const AddressBits& bits) {
         vip.by_source = by_source;
@@ -111,7 +111,7 @@ bool is_prime(unsigned number) {
 Status add_ring(Vip& vip, std::string_view word) {
     const auto slots = parse_number(word, kLargestRing);
     if (!slots || *slots < kLeastRing) {
-        return refuse_value(
+        return refuse(
             fmt::format("\"ring\" is a prime from {} to {}, not {}", kLeastRing, kLargestRing, word));
     }
     unsigned prime = *slots;
@@ -119,21 +119,20 @@ Status add_ring(Vip& vip, std::string_view word) {
         ++prime;
     }
     if (prime != *slots) {
-        return refuse_value(
-            fmt::format("\"ring\" is a prime, and {} is none; the next one is {}", word, prime));
+        return refuse(fmt::format("\"ring\" is a prime, and {} is none; the next one is {}", word, prime));
     }
     vip.ring = prime;
     return {};
 }
 
-Status read_time(std::chrono::seconds& time, std::chrono::hours longest, std::string_view word,
-                 std::string_view what) {
+Status read_time_up_to(std::chrono::seconds& time, std::chrono::hours longest, std::string_view word,
+                       std::string_view what) {
     const auto duration = parse_duration(word);
     if (!duration) {
         return tl::unexpected<Error>(duration.error());
     }
     if (*duration > longest) {
-        return refuse_value(fmt::format("a {} takes at most {}h", what, longest.count()));
+        return refuse(fmt::format("a {} takes at most {}h", what, longest.count()));
     }
     time = *duration;
     return {};
@@ -142,18 +141,10 @@ Status read_time(std::chrono::seconds& time, std::chrono::hours longest, std::st
 Status add_panic(Vip& vip, std::string_view word) {
     const auto percentage = parse_number(word, kLargestPercentage);
     if (!percentage) {
-        return refuse_value(
-            fmt::format("\"panic\" is a number from 0 to {}, not {}", kLargestPercentage, word));
+        return refuse(fmt::format("\"panic\" is a number from 0 to {}, not {}", kLargestPercentage, word));
     }
     vip.panic = static_cast<std::uint8_t>(*percentage);
     return {};
-}
-
-Status read_gue_port(std::uint16_t& port, std::string_view word) {
-    std::uint32_t number = 0;
-    return read_count(number, kLargestPort, word, "gue_port").map([&] {
-        port = static_cast<std::uint16_t>(number);
-    });
 }
 
 Words gue_port_words(std::uint16_t port) {
@@ -189,7 +180,7 @@ constexpr std::array kVipKeys = {
              "How long flows that are not known go where they went before the backends changed, at most 24h; "
              "absent: 10m.",
              [](Vip& vip, std::string_view word) {
-                 return read_time(vip.transition, kLongestTransition, word, "transition");
+                 return read_time_up_to(vip.transition, kLongestTransition, word, "transition");
              },
              [](const Vip& vip) {
                  return vip.transition == Vip{}.transition ? Words{} : Words{format_duration(vip.transition)};
@@ -205,7 +196,7 @@ constexpr std::array kVipKeys = {
              }},
     Key<Vip>{"gue_port", ValueKind::kInteger, false, "6080",
              "UDP port of the backends, for forward gue alone; absent: 6080.",
-             [](Vip& vip, std::string_view word) { return read_gue_port(vip.gue_port, word); },
+             [](Vip& vip, std::string_view word) { return read_port(vip.gue_port, word, "gue_port"); },
              [](const Vip& vip) { return gue_port_words(vip.gue_port); }},
     Key<Vip>{"enabled", ValueKind::kBoolean, false, "true or false",
              "Whether the service is balanced; false: its packets fare as if it were not here; absent: true.",
@@ -232,7 +223,7 @@ constexpr std::array kVipKeys = {
              "How long a backend that has come up takes to its full share of new flows, at most 1h; absent: "
              "it has it at once.",
              [](Vip& vip, std::string_view word) {
-                 return read_time(vip.slow_start, kLongestSlowStart, word, "slow start");
+                 return read_time_up_to(vip.slow_start, kLongestSlowStart, word, "slow start");
              },
              [](const Vip& vip) {
                  return vip.slow_start.count() == 0 ? Words{} : Words{format_duration(vip.slow_start)};
@@ -252,7 +243,7 @@ Status add_backend_address(Backend& backend, std::string_view word) {
     const bool has_one = std::any_of(backend.addresses.begin(), backend.addresses.end(),
                                      [&](const Prefix& known) { return known.family == address->family; });
     if (has_one) {
-        return refuse_value(fmt::format("{}: a backend has one address of each IP version at most", word));
+        return refuse(fmt::format("{}: a backend has one address of each IP version at most", word));
     }
     if (auto possible = check_backend_address(*address); !possible) {
         return possible;
@@ -264,7 +255,7 @@ Status add_backend_address(Backend& backend, std::string_view word) {
 Status add_weight(Backend& backend, std::string_view word) {
     const auto weight = parse_number(word, kLargestWeight);
     if (!weight) {
-        return refuse_value(fmt::format("\"weight\" is a number from 0 to {}, not {}", kLargestWeight, word));
+        return refuse(fmt::format("\"weight\" is a number from 0 to {}, not {}", kLargestWeight, word));
     }
     backend.weight = static_cast<std::uint16_t>(*weight);
     return {};
@@ -308,7 +299,7 @@ constexpr std::array kDecapsulateKeys = {
                      [](const Decapsulate& decapsulate) { return prefix_words(decapsulate.from); }},
     Key<Decapsulate>{"gue_port", ValueKind::kInteger, false, "6080", "UDP port of GUE; absent: 6080.",
                      [](Decapsulate& decapsulate, std::string_view word) {
-                         return read_gue_port(decapsulate.gue_port, word);
+                         return read_port(decapsulate.gue_port, word, "gue_port");
                      },
                      [](const Decapsulate& decapsulate) { return gue_port_words(decapsulate.gue_port); }},
 };

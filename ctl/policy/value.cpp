@@ -1,6 +1,7 @@
 #include "policy/value.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 #include "policy/prefix.h"
@@ -43,6 +44,13 @@ Status read_count(std::uint32_t& value, std::uint32_t largest, std::string_view 
     }
     value = *number;
     return {};
+}
+
+Status read_port(std::uint16_t& port, std::string_view word, std::string_view key) {
+    std::uint32_t number = 0;
+    return read_count(number, std::numeric_limits<std::uint16_t>::max(), word, key).map([&] {
+        port = static_cast<std::uint16_t>(number);
+    });
 }
 
 Status read_text(std::string& text, std::string_view word, std::string_view key) {
