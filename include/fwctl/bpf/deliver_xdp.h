@@ -50,7 +50,8 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 
 	(void)transport;
 	if (!room->has_neighbour || packet->l3_offset != sizeof(*ethernet) ||
-	    !fw_device_sends(ctx, room->ifindex) || bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0)
+	    !fw_device_sends(ctx, room->ifindex) ||
+	    (fw_hands_on && bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0))
 		return FW_HAND_ON;
 	fw_ctx_give_room_back(ctx);
 	if (room->overhead && !fw_grow_in_front(ctx, room))
