@@ -1,10 +1,8 @@
 """The table of placed flows as it lies in memory, read past fwctl: include/fwctl/abi/service.h says how."""
 
 import ctypes
-import json
 import mmap
 import os
-import subprocess
 
 import netns
 
@@ -33,10 +31,8 @@ def _page(map_id):
 def words(bed, role):
     """[(way, word)] of all that are not free."""
     (pin,) = [path for path in bed.pins(role) if path.endswith("/placed_pages")]
-    dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", pin], capture_output=True, text=True, check=True, timeout=60)
     found = []
-    for entry in json.loads(dumped.stdout):
-        map_id = int.from_bytes(bytes(int(byte, 16) for byte in entry["value"]), "little")
+    for map_id in netns.inner_maps(pin):
         page = memoryview(_page(map_id)).cast("Q")
         found += [(place % WAYS, word) for place, word in enumerate(page) if word]
     return found

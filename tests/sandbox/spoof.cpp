@@ -3,8 +3,8 @@
 //   spoof INTERFACE MAC IPV4 IPV6 PACKETS SEED PORT...
 //
 // The packets go to these addresses behind MAC, half to each. A PORT is tcp/7 (a SYN), ack/7 (a segment of a
-// connection that is not there) or udp/53; they take turns. Each packet has a random source address, of 11.0.0.0 to 99.255.255.255 or of 2001:db8::/32, a random
-// source port, and right checksums.
+// connection that is not there) or udp/53; they take turns. Each packet has a random source address,
+// of 11.0.0.0 to 99.255.255.255 or of 2001:db8::/32, a random source port, and right checksums.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/if_packet.h>
