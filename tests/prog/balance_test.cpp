@@ -140,6 +140,14 @@ TEST_P(BalanceTest, RulesComeBeforeServices) {
     EXPECT_EQ(counted.action, lab_->sends());
 }
 
+TEST_P(BalanceTest, ServicesComeBeforeTheDefault) {
+    lab_->start("[defaults]\nin = \"deny\"\n" + vip("web", kWebFields, {"w1"}));
+    expect_reason(frame_of({}), FW_REASON_BALANCED, "for the service");
+    expect_reason(frame_of({.vip_port = 81}), FW_REASON_DEFAULT_DENY, "another port");
+    expect_reason(to_balancer() / ipv4({.source = kClient, .destination = kVip}) / icmp(),
+                  FW_REASON_DEFAULT_DENY, "an echo request");
+}
+
 TEST_P(BalanceTest, WithoutBackendsPacketsAreDropped) {
     lab_->start(vip("web", kWebFields, {}));
     EXPECT_EQ(lab_->backend_of(frame_of({})), "");
