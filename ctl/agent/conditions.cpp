@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "engine/service_health.h"
 #include "fwctl/abi/service.h"
 
 namespace fwctl::agent {
@@ -10,9 +11,7 @@ namespace {
 
 constexpr std::uint32_t kAllWithheld = 255;
 
-bool is_checked(const policy::Vip& vip) {
-    return vip.enabled && vip.health.kind != policy::HealthKind::kNone;
-}
+using engine::is_checked;
 
 std::uint32_t weight_of(const policy::Backend& backend) {
     return backend.state == policy::BackendState::kReady && !backend.fallback ? backend.weight : 0;

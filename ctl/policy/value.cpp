@@ -10,12 +10,10 @@ namespace fwctl::policy {
 
 namespace {
 
-// C0 controls, DEL, and C1 controls in UTF-8: a terminal would obey them.
+// A terminal would obey them.
 bool has_controls(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-        if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next >= 0x80 && next < 0xa0)) {
+        if (control_size(text.substr(i)) != 0) {
             return true;
         }
     }
