@@ -85,6 +85,17 @@ Status read_main(const fw_generation& generation, const kernel::Banks& banks, Ma
     return {};
 }
 
+// All pins of the namespace. The directory of all state stays: it has the lock.
+void remove_pins(const kernel::StatePaths& paths) {
+    std::error_code ignored;
+    // First the map without which the rest is not taken for state.
+    std::filesystem::remove(paths.map("attachments"), ignored);
+    for (const std::string& name : kernel::list_directory(paths.directory))
+        std::filesystem::remove(paths.directory + "/" + name, ignored);
+    std::filesystem::remove(paths.directory, ignored);
+    std::filesystem::remove(paths.network, ignored);
+}
+
 }  // namespace
 
 std::vector<CountedRule> State::front_rules() const {
@@ -134,7 +145,7 @@ Result<std::optional<Store>> Store::open(const kernel::StatePaths& paths) {
 Result<Store> Store::create(const kernel::StatePaths& paths) {
     if (auto only = refuse_other_layouts(paths); !only) return tl::unexpected(only.error());
     // Pins of a command that was killed while it made or removed them: an old policy, or half of one.
-    if (access(paths.map("attachments").c_str(), F_OK) != 0) remove_state(paths);
+    if (access(paths.map("attachments").c_str(), F_OK) != 0) remove_pins(paths);
     std::error_code error;
     std::filesystem::create_directories(paths.directory, error);
     if (error) return fail(fmt::format("cannot make {}: {}", paths.directory, error.message()));
@@ -345,12 +356,7 @@ Result<BlockCounts> Store::block_counts() const {
 
 void remove_state(const kernel::StatePaths& paths) {
     std::error_code ignored;
-    // First the map without which the rest is not taken for state.
-    std::filesystem::remove(paths.map("attachments"), ignored);
-    for (const std::string& name : kernel::list_directory(paths.directory))
-        std::filesystem::remove(paths.directory + "/" + name, ignored);
-    std::filesystem::remove(paths.directory, ignored);
-    std::filesystem::remove(paths.network, ignored);
+    remove_pins(paths);
     std::filesystem::remove(paths.root, ignored);  // stays while another namespace has state
 }
 
