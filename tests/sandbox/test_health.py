@@ -262,6 +262,21 @@ def test_a_second_agent_ends(lb, agent):
     assert done.stderr == f"fwctl agent: there is an agent in this network namespace already: process {agent.process.pid}\n"
 
 
+def test_what_it_tells_the_service_manager(lb, tmp_path):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+        one = Agent(lb.bed, "lb1").start(NOTIFY_SOCKET=path, WATCHDOG_USEC="300000")
+        try:
+            assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+            assert one.end() == 0
+            last = manager.recv(100)
+            assert (last if last != b"WATCHDOG=1" else manager.recv(100)) == b"STOPPING=1"
+        finally:
+            one.end(signal.SIGKILL)
+
+
 def test_state_that_is_removed_and_made_again(lb, agent):
     lb.becomes(b1="up", b2="up", b3="up")
     lb.bed.fwctl("lb1", "detach", "--all")
