@@ -201,6 +201,7 @@ private:
     [[nodiscard]] Status put_services(const State& state, compile::Bank& front,
                                       fw_generation& generation) const;
     void forget_former(const State& state, const compile::Numbers& before, const compile::Numbers& now) const;
+    void forget_unchecked(const State& state) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;

@@ -1,5 +1,6 @@
 """`fwctl agent` in a role of a testbed, and what it says."""
 
+import os
 import signal
 import subprocess
 import tempfile
@@ -14,9 +15,9 @@ class Agent:
         self.said = tempfile.TemporaryFile("w+")
         self.process = None
 
-    def start(self):
+    def start(self, **environment):
         self.process = subprocess.Popen([FWCTL, "agent", "--netns", self.bed.name(self.role)], stderr=self.said,
-                                        stdin=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL, env=os.environ | environment)
         return self
 
     def lines(self):

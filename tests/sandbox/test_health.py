@@ -57,8 +57,9 @@ class Balancer:
 
     def serving(self, count=20):
         """Which servers answer that many connections; "none" is one that nobody answers."""
-        loop = f"for i in $(seq {count}); do curl -s -m 2 http://{VIP}/ || echo none; done"
-        return set(line.split()[-1] for line in self.bed.run("client", "sh", "-c", loop).stdout.splitlines())
+        words = ["curl", "-s", "-m", "10", "--connect-timeout", "1", "-H", "Connection: close"]
+        said = self.bed.run("client", *words, *[f"http://{VIP}/"] * count).stdout.splitlines()
+        return {line.split()[-1] for line in said} | ({"none"} if len(said) < count else set())
 
     def serve(self, server):
         """nginx, once more."""
@@ -243,13 +244,15 @@ def test_what_becomes_of_connections(lb, agent, down, expected):
         assert held.makefile().read().split()[-1] == server
 
 
-def test_what_is_not_checked_has_no_condition(lb, agent):
+@pytest.mark.parametrize("ends", [False, True], ids=["beside-its-agent", "behind-its-agent"])
+def test_what_is_not_checked_has_no_condition(lb, agent, ends):
     lb.becomes(b1="up", b2="up", b3="up")
     with lb.not_serving("b1"):
         lb.becomes(b1="down", b2="up", b3="up")
+        if ends:
+            agent.end(signal.SIGKILL)
         lb.apply(policy(health=""))
         lb.becomes(b1="unchecked", b2="unchecked", b3="unchecked")
-        until(lambda: "b1" in lb.bed.json("lb1", "vip", "show", "web")["backends"][0]["name"])
         until(lambda: "none" in lb.serving())
 
 
@@ -257,6 +260,21 @@ def test_a_second_agent_ends(lb, agent):
     until(lambda: "the agent runs" in lb.bed.fwctl("lb1", "doctor").stdout)
     done = lb.bed.fwctl("lb1", "agent", expect=6)
     assert done.stderr == f"fwctl agent: there is an agent in this network namespace already: process {agent.process.pid}\n"
+
+
+def test_what_it_tells_the_service_manager(lb, tmp_path):
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(10)
+        one = Agent(lb.bed, "lb1").start(NOTIFY_SOCKET=path, WATCHDOG_USEC="300000")
+        try:
+            assert [manager.recv(100) for _ in range(3)] == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+            assert one.end() == 0
+            last = manager.recv(100)
+            assert (last if last != b"WATCHDOG=1" else manager.recv(100)) == b"STOPPING=1"
+        finally:
+            one.end(signal.SIGKILL)
 
 
 def test_state_that_is_removed_and_made_again(lb, agent):
