@@ -20,9 +20,9 @@ struct fw_mark {
 	__u32 priority;	  /* of the rule */
 	__u16 slot;	  /* of the attachment */
 	__u8 reason; /* enum fw_reason, to be carried out and counted; FW_MARK_DONE: passes, and is counted */
-	__u8 tier;   /* enum fw_tier_number: that the rule is of */
+	__u8 tier;   /* enum fw_tier_number: that the rule is of; FW_MARK_UNPACKED */
 };
 FW_ASSERT_SIZE(struct fw_mark, 24);
-enum { FW_MARK_DONE = 0xff };
+enum { FW_MARK_DONE = 0xff, FW_MARK_UNPACKED = 0x80 };
 
 #endif

@@ -45,8 +45,9 @@ enum fw_packet_flags {
 	FW_PACKET_PROXIED = 1 << 2, /* its connection was opened by action synproxy */
 	/* Invalid, and sent by who has opened a flow that nobody has answered: it may bring a cookie. */
 	FW_PACKET_UNANSWERED = 1 << 3,
-	FW_PACKET_UNPACKED = 1 << 4, /* came in another packet */
-	FW_PACKET_SERVED = 1 << 5,   /* is for a service, which needs no rule that lets it in */
+	FW_PACKET_UNPACKED = 1 << 4,  /* came in another packet */
+	FW_PACKET_HANDED_ON = 1 << 6, /* XDP has judged it, and left the rest to this program */
+	FW_PACKET_SERVED = 1 << 5,    /* is for a service, which needs no rule that lets it in */
 };
 
 enum { FW_NO_VLAN = 4096 };

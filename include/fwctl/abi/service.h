@@ -182,8 +182,11 @@ struct fw_next_hop_known {
 	__u32 mtu;
 	__u8 to[6];
 	__u8 from[6];
+	struct fw_address address; /* the backend's: with its number it may have got another one */
+	__u8 transport;		   /* likewise */
+	__u8 unused[7];
 };
-FW_ASSERT_SIZE(struct fw_next_hop_known, 24);
+FW_ASSERT_SIZE(struct fw_next_hop_known, 48);
 
 /* Two fragments of one packet, when their first one was balanced. */
 struct fw_fragment_key {

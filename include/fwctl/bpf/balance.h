@@ -27,7 +27,19 @@ static __always_inline void fw_count_backend(const struct fw_packet *packet,
 		return;
 	count->packets++;
 	count->bytes += packet->network_length;
-	if (room->asked == FW_ASKED_FLOW && room->why != FW_PLACED_BY_TABLE && room->opens)
+}
+
+/* A first packet, where its backend is chosen: not again behind XDP. */
+static __always_inline void fw_count_flow(const struct fw_packet *packet, const struct fw_balance_room *room)
+{
+	__u32 number = room->backend;
+	struct fw_backend_count *count;
+
+	if (room->asked != FW_ASKED_FLOW || room->why == FW_PLACED_BY_TABLE || !room->opens ||
+	    packet->flags & FW_PACKET_HANDED_ON || fw_silent)
+		return;
+	count = bpf_map_lookup_elem(&backend_counts, &number);
+	if (count)
 		count->flows++;
 }
 
@@ -124,7 +136,7 @@ __noinline int fw_deliver(fw_ctx *ctx, const struct fw_packet *packet, __u32 hal
 	service = fw_service_at(generation, packet->service);
 	if (!service)
 		return -FW_REASON_BALANCE_FAILED;
-	if (packet->fragment == FW_FRAGMENT_FIRST && !fw_silent)
+	if (packet->fragment == FW_FRAGMENT_FIRST && fw_changes_placed())
 		fw_note_first_way(packet, room, service->number);
 	action = fw_ctx_send_to_backend(ctx, packet, room, service->transport);
 	if (action >= 0)
@@ -189,6 +201,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		decision->reason = FW_REASON_NO_BACKEND;
 		return FW_DECIDED;
 	}
+	fw_count_flow(packet, room);
 	if (!fw_find_next_hop(ctx, room, half, packet->service))
 		return FW_DECIDED;
 	if (fw_pack(ctx, packet, half))

@@ -85,7 +85,7 @@ static __always_inline __u64 fw_ring_hash(const struct fw_service *service,
 		return hash;
 	hash = fw_mix(hash, vip[0]);
 	hash = fw_mix(hash, vip[1]);
-	return fw_mix(hash, room->client_port | room->vip_port << 16 | (__u64)room->protocol << 32);
+	return fw_mix(hash, room->client_port | (__u64)room->vip_port << 16 | (__u64)room->protocol << 32);
 }
 
 /* A connection that began anew from the same port, as what stands of it in the table has ended, or has been
@@ -121,6 +121,11 @@ static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosi
 	if (*way == FW_NOT_PLACED)
 		return 0;
 	word = *fw_placed_at(choosing->line, *way);
+	/* Another processor may have put another flow there meanwhile. */
+	if (word >> FW_PLACED_TAG_SHIFT != choosing->tag) {
+		*way = FW_NOT_PLACED;
+		return 0;
+	}
 	backend = fw_placed_backend(word);
 	if (fw_is_placed_over(word, *way, choosing->now, room->protocol) ||
 	    !fw_backend_is(choosing, backend, FW_BACKEND_KEEPS))
@@ -153,15 +158,16 @@ static __always_inline bool fw_is_withheld(const struct fw_balance_room *room, _
 	return room->opens && (hash & 0xff) < (fw_condition_of(number) >> FW_CONDITION_WITHHELD_SHIFT & 0xff);
 }
 
-/* By the ring; 0: another one has to stand in. `moves`: the slot is in transition. */
+/* By the ring; 0: another one has to stand in. `moves`: the former backend of a slot that is in transition;
+ * else 0. */
 static __always_inline __u32 fw_choose_by_ring(const struct fw_choosing *choosing,
-					       struct fw_balance_room *room, bool *moves)
+					       struct fw_balance_room *room, __u32 *moves)
 {
 	__u64 hash = fw_ring_hash(choosing->service, room);
 	__u32 word = fw_slot_at(choosing, hash, &room->slot), current = word & 0xffff, former = word >> 16;
 	bool is_tcp = room->protocol == IPPROTO_TCP;
 
-	*moves = former && (__s32)(choosing->service->former_until - choosing->now) > 0;
+	*moves = (__s32)(choosing->service->former_until - choosing->now) > 0 ? former : 0;
 	/* A first datagram cannot be told: one that is to get nothing new gets none that may be one. */
 	if (*moves && !(is_tcp && room->opens) &&
 	    fw_backend_serves(choosing, former, is_tcp ? FW_BACKEND_KEEPS : FW_BACKEND_TAKES)) {
@@ -195,7 +201,7 @@ __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 s
 {
 	struct fw_choosing choosing = {};
 	__u32 way = FW_NOT_PLACED;
-	bool moves = false;
+	__u32 moves = 0;
 
 	if (!room || !fw_begin_to_choose(&choosing, room, half, service))
 		return 0;
@@ -215,8 +221,13 @@ __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 s
 		return 0;
 	room->backend = fw_choose_by_ring(&choosing, room, &moves);
 	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
-	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens))
-		fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room->now);
+	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens) &&
+	    !fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room->now) &&
+	    room->opens && fw_backend_serves(&choosing, moves, FW_BACKEND_TAKES)) {
+		/* What follows would go to the former one: so does this. */
+		room->why = FW_PLACED_BY_FORMER;
+		room->backend = moves;
+	}
 	return 0;
 }
 

@@ -29,6 +29,15 @@ static __always_inline bool fw_grow_in_front(fw_ctx *ctx, const struct fw_packet
 	       bpf_skb_store_bytes(ctx, packet->l3_offset, room->header, size, BPF_F_INVALIDATE_HASH) == 0;
 }
 
+/* The kernel refuses to send IPv6 packets to a neighbour of IPv4 itself: its MAC address has to be known. */
+static __always_inline int fw_send_to_mac(fw_ctx *ctx, const struct fw_balance_room *room)
+{
+	if (!room->has_neighbour || bpf_skb_store_bytes(ctx, 0, room->mac_to, ETH_ALEN, 0) ||
+	    bpf_skb_store_bytes(ctx, ETH_ALEN, room->mac_from, ETH_ALEN, 0))
+		return -FW_REASON_BALANCE_FAILED;
+	return bpf_redirect(room->ifindex, 0);
+}
+
 /* Marked as our own, which the rules for what goes out are not asked about. */
 static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_packet *packet,
 						  const struct fw_balance_room *room, __u8 transport)
@@ -39,13 +48,15 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 
 	if (!now || (room->overhead && !fw_grow_in_front(ctx, packet, room, transport)))
 		return -FW_REASON_BALANCE_FAILED;
+	ctx->mark = now->secret;
+	if (transport == FW_BY_L2 && packet->family == FW_FAMILY_IPV6 && room->via_family == FW_FAMILY_IPV4)
+		return fw_send_to_mac(ctx, room);
 	if (room->via_family == FW_FAMILY_IPV4) {
 		__builtin_memcpy(&neighbour.ipv4_nh, room->via.bytes, 4);
 	} else {
 		neighbour.nh_family = FW_ADDRESS_FAMILY_INET6;
 		__builtin_memcpy(neighbour.ipv6_nh, room->via.bytes, 16);
 	}
-	ctx->mark = now->secret;
 	return bpf_redirect_neigh(room->ifindex, &neighbour, sizeof(neighbour), 0);
 }
 

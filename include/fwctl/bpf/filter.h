@@ -57,7 +57,7 @@ static __always_inline int fw_hand_on(fw_ctx *ctx, const struct fw_packet *packe
 		.priority = decision->priority,
 		.slot = fw_slot,
 		.reason = decision->reason,
-		.tier = decision->tier,
+		.tier = decision->tier | (packet->flags & FW_PACKET_UNPACKED ? FW_MARK_UNPACKED : 0),
 	};
 
 	fw_trace_decision(packet, decision);
@@ -171,6 +171,11 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		fw_ctx_give_room_back(ctx);
 		return FW_ACTION_PASS;
 	}
+	if (decision.tier & FW_MARK_UNPACKED)
+		packet.flags |= FW_PACKET_UNPACKED;
+	if (is_judged)
+		packet.flags |= FW_PACKET_HANDED_ON;
+	decision.tier &= ~FW_MARK_UNPACKED;
 	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
 		fw_find_service(ctx, &packet, now.number & 1);
 	if (!is_judged) {

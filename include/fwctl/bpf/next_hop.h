@@ -30,7 +30,7 @@ static __always_inline bool fw_address_backend(const struct fw_backend *backend,
 	room->way_family = FW_FAMILY_IPV6;
 	room->to = backend->ipv6;
 	room->from = backend->ipv6_source;
-	return room->from.bytes[0] || service->transport == FW_BY_L2;
+	return !fw_is_same_address(&room->from, &(struct fw_address){}) || service->transport == FW_BY_L2;
 }
 
 static __always_inline void fw_ask_hop(struct bpf_fib_lookup *fib, const struct fw_balance_room *room,
@@ -98,9 +98,11 @@ static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_back
 }
 
 /* What the last look-up found counts for the rest of its tick, where all that is needed is the neighbour. */
-static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const struct fw_next_hop_known *known)
+static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const struct fw_next_hop_known *known,
+					  __u8 transport)
 {
-	if (fw_ctx_resolves() || !known->ifindex || known->tick != room->now)
+	if (fw_ctx_resolves() || !known->ifindex || known->tick != room->now ||
+	    known->transport != transport || !fw_is_same_address(&known->address, &room->to))
 		return false;
 	room->has_neighbour = true;
 	room->ifindex = known->ifindex;
@@ -127,12 +129,14 @@ __noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32
 		return false;
 	index = room->backend + (room->way_family == FW_FAMILY_IPV6 ? FW_MAX_BACKENDS : 0);
 	known = bpf_map_lookup_elem(&next_hops, &index);
-	if (known && fw_recall_hop(room, known))
+	if (known && fw_recall_hop(room, known, service->transport))
 		return true;
 	if (!fw_find_hop_by_fib(ctx, backend, room, service->transport))
 		return false;
 	if (known && room->has_neighbour) {
 		known->tick = room->now;
+		known->address = room->to;
+		known->transport = service->transport;
 		known->ifindex = room->ifindex;
 		known->mtu = room->mtu;
 		__builtin_memcpy(known->to, room->mac_to, 6);

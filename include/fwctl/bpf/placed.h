@@ -114,8 +114,13 @@ static __always_inline void fw_prove_placed(struct fw_placed_line *line, __u32 w
 	if (fw_placed_age(word, now) < FW_PLACED_PROOF)
 		return;
 	to = fw_oldest_placed(line, 0, FW_PLACED_KEPT, now, &age);
-	if (age < FW_PLACED_ACTIVE)
+	/* No room: it stays among the new ones, as one that is a little older, but is not over. */
+	if (age < FW_PLACED_ACTIVE) {
+		*fw_placed_at(line, way) =
+			fw_placed_word(word >> FW_PLACED_TAG_SHIFT, fw_placed_backend(word),
+				       word & FW_PLACED_CLOSING, now - FW_PLACED_PROOF);
 		return;
+	}
 	*fw_placed_at(line, to) = fw_placed_word(word >> FW_PLACED_TAG_SHIFT, fw_placed_backend(word),
 						 word & FW_PLACED_CLOSING, now);
 	*fw_placed_at(line, way) = 0;
@@ -158,20 +163,21 @@ static __always_inline bool fw_take_entry_token(const struct fw_service *service
 }
 
 /* `way`: where the flow stands already, of which nothing is of use any more, or FW_NOT_PLACED: then the entry
- * is a new one. */
-static __always_inline void fw_put_placed(struct fw_placed_line *line, __u32 way, __u32 tag, __u32 backend,
+ * is a new one. False: the budget is used up. */
+static __always_inline bool fw_put_placed(struct fw_placed_line *line, __u32 way, __u32 tag, __u32 backend,
 					  const struct fw_service *service, __u32 now)
 {
 	__u32 age;
 
 	if (!fw_changes_placed())
-		return;
+		return true;
 	if (way == FW_NOT_PLACED) {
 		if (!fw_take_entry_token(service))
-			return;
+			return false;
 		way = fw_oldest_placed(line, FW_PLACED_KEPT, FW_PLACED_WAYS - FW_PLACED_KEPT, now, &age);
 	}
 	*fw_placed_at(line, way) = fw_placed_word(tag, backend, 0, now);
+	return true;
 }
 
 #endif
