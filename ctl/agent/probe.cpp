@@ -4,18 +4,12 @@
 
 #include <cctype>
 #include <cerrno>
-#include <chrono>
 #include <cstring>
 
 #include "base/text.h"
 
 namespace fwctl::agent {
 namespace {
-
-std::string text_of(std::chrono::milliseconds duration) {
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(duration);
-    return seconds == duration ? format_duration(seconds) : fmt::format("{}ms", duration.count());
-}
 
 // Errors of our own side: of descriptors, memory, local ports, privilege.
 bool is_ours(int error) {
@@ -37,7 +31,7 @@ bool is_ours(int error) {
 }  // namespace
 
 Outcome silence(const policy::Health& health) {
-    const std::string timeout = text_of(health.timeout);
+    const std::string timeout = format_duration(health.timeout);
     if (health.kind == policy::HealthKind::kExec)
         return {Finding::kBad, fmt::format("still running after {}", timeout)};
     if (health.kind == policy::HealthKind::kUdp && !health.answer)

@@ -39,15 +39,56 @@ std::size_t edit_distance(std::string_view one, std::string_view other) {
 }
 
 struct Unit {
-    char letter;
-    std::int64_t seconds;
+    std::string_view name;
+    std::int64_t milliseconds;
 };
 
 // The largest first, the order in which a duration is written.
-constexpr std::array<Unit, 4> kUnits = {{{'d', 86400}, {'h', 3600}, {'m', 60}, {'s', 1}}};
+constexpr std::array<Unit, 5> kUnits = {
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
+constexpr std::size_t kUnitsOfSeconds = 4;
 
 // Keeps a moment that far ahead within 64 bits of nanoseconds.
 constexpr std::int64_t kLongestDays = 36500;
+
+// `examples`: what the error says to write.
+Result<std::chrono::milliseconds> parse_in_units(std::string_view text, std::span<const Unit> units,
+                                                 std::string_view examples) {
+    const auto refuse = [&] {
+        return fail(fmt::format("\"{}\" is not a duration; write {}", text, examples), Exit::kUsage);
+    };
+    const auto refuse_length = [text] {
+        return fail(fmt::format("\"{}\" is too long; the longest duration is {}d", text, kLongestDays),
+                    Exit::kUsage);
+    };
+    constexpr std::int64_t kLongest = kLongestDays * kUnits[0].milliseconds;
+    std::int64_t total = 0;
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::size_t digits = rest.find_first_not_of("0123456789");
+        if (digits == 0 || digits == std::string_view::npos) {
+            return refuse();
+        }
+        std::int64_t count = 0;
+        const bool fits = std::from_chars(rest.data(), rest.data() + digits, count).ec == std::errc();
+        rest.remove_prefix(digits);
+        const std::string_view name = rest.substr(0, rest.find_first_of("0123456789"));
+        const auto unit =
+            std::find_if(units.begin(), units.end(), [&](const Unit& known) { return known.name == name; });
+        if (unit == units.end()) {
+            return refuse();
+        }
+        if (!fits || count > (kLongest - total) / unit->milliseconds) {
+            return refuse_length();
+        }
+        total += count * unit->milliseconds;
+        units = units.subspan(static_cast<std::size_t>(unit - units.begin()) + 1);
+        rest.remove_prefix(name.size());
+    }
+    if (total == 0) {
+        return refuse();
+    }
+    return std::chrono::milliseconds(total);
+}
 
 }  // namespace
 
@@ -65,6 +106,15 @@ std::size_t code_points(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char byte) {
         return (static_cast<unsigned char>(byte) & 0xc0) != 0x80;
     }));
+}
+
+std::size_t control_size(std::string_view text) {
+    const auto byte = static_cast<unsigned char>(text.empty() ? ' ' : text[0]);
+    const auto next = static_cast<unsigned char>(text.size() > 1 ? text[1] : ' ');
+    if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+        return 2;
+    }
+    return byte < 0x20 || byte == 0x7f ? 1 : 0;
 }
 
 bool is_digits(std::string_view text) {
@@ -106,48 +156,23 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
 }
 
 Result<std::chrono::seconds> parse_duration(std::string_view text) {
-    const auto refuse = [text] {
-        return fail(fmt::format("\"{}\" is not a duration; write 90s, 10m, 1h, 2d or 1h30m", text),
-                    Exit::kUsage);
-    };
-    const auto refuse_length = [text] {
-        return fail(fmt::format("\"{}\" is too long; the longest duration is {}d", text, kLongestDays),
-                    Exit::kUsage);
-    };
-    constexpr std::int64_t kLongest = kLongestDays * kUnits[0].seconds;
-    std::int64_t total = 0;
-    std::size_t next_unit = 0;
-    for (std::string_view rest = text; !rest.empty();) {
-        const std::size_t digits = rest.find_first_not_of("0123456789");
-        if (digits == 0 || digits == std::string_view::npos) {
-            return refuse();
-        }
-        const auto* unit = std::find_if(kUnits.begin() + next_unit, kUnits.end(),
-                                        [&](const Unit& known) { return known.letter == rest[digits]; });
-        if (unit == kUnits.end()) {
-            return refuse();
-        }
-        const auto count = parse_number(rest.substr(0, digits), static_cast<unsigned>(kLongest));
-        if (!count || *count > (kLongest - total) / unit->seconds) {
-            return refuse_length();
-        }
-        total += *count * unit->seconds;
-        next_unit = static_cast<std::size_t>(unit - kUnits.begin()) + 1;
-        rest.remove_prefix(digits + 1);
-    }
-    if (total == 0) {
-        return refuse();
-    }
-    return std::chrono::seconds(total);
+    return parse_in_units(text, std::span(kUnits).first(kUnitsOfSeconds), "90s, 10m, 1h, 2d or 1h30m")
+        .map([](std::chrono::milliseconds duration) {
+            return std::chrono::duration_cast<std::chrono::seconds>(duration);
+        });
 }
 
-std::string format_duration(std::chrono::seconds duration) {
+Result<std::chrono::milliseconds> parse_short_duration(std::string_view text) {
+    return parse_in_units(text, kUnits, "500ms, 2s or 1m30s");
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
     std::string out;
     std::int64_t rest = duration.count();
     for (const Unit& unit : kUnits) {
-        if (rest >= unit.seconds) {
-            out += fmt::format("{}{}", rest / unit.seconds, unit.letter);
-            rest %= unit.seconds;
+        if (rest >= unit.milliseconds) {
+            out += fmt::format("{}{}", rest / unit.milliseconds, unit.name);
+            rest %= unit.milliseconds;
         }
     }
     return out.empty() ? "0s" : out;

@@ -21,6 +21,9 @@ std::string lower_case(std::string_view word);
 // The Unicode code points of UTF-8 text, by which columns count.
 std::size_t code_points(std::string_view text);
 
+// Bytes of the control character that `text` begins with: one of C0, DEL, or one of C1 in UTF-8; 0: none.
+std::size_t control_size(std::string_view text);
+
 // At least one decimal digit and nothing else.
 bool is_digits(std::string_view text);
 
@@ -39,7 +42,10 @@ std::optional<std::string_view> nearest(std::string_view word, std::span<const s
 // days.
 Result<std::chrono::seconds> parse_duration(std::string_view text);
 
-// The shortest text that parse_duration() reads as `duration`: "1h30m". Zero or less is "0s".
-std::string format_duration(std::chrono::seconds duration);
+// The same for what may be shorter than a second: "500ms", "1s500ms", too.
+Result<std::chrono::milliseconds> parse_short_duration(std::string_view text);
+
+// The shortest text that these two read as `duration`: "1h30m". Zero or less is "0s".
+std::string format_duration(std::chrono::milliseconds duration);
 
 }  // namespace fwctl

@@ -124,6 +124,7 @@ int run(int argc, char** argv) {
     add_counters(app, command);
     add_explain(app, command);
     add_test(app, command);
+    add_agent(app, command);
     add_doctor(app, command);
     add_completion(app, command);
 

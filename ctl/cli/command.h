@@ -52,6 +52,7 @@ void add_panic(CLI::App& app, Command& command);
 void add_counters(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);
 void add_test(CLI::App& app, Command& command);
+void add_agent(CLI::App& app, Command& command);
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);
 

@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/output.h"
+#include "engine/agent_lock.h"
 #include "engine/choose.h"
 #include "engine/status.h"
 #include "kernel/bpffs.h"
@@ -91,6 +92,18 @@ Status examine_interface(const net::Interface& interface, std::vector<Finding>& 
     return {};
 }
 
+Status examine_agent(const engine::Overview& overview, std::vector<Finding>& findings) {
+    auto agent = engine::running_agent();
+    if (!agent) return tl::unexpected(agent.error());
+    if (*agent)
+        findings.push_back({Verdict::kGood, fmt::format("the agent runs: process {}", **agent)});
+    else if (overview.checked != 0)
+        findings.push_back({Verdict::kNote,
+                            "services have health checks, and no agent runs that makes them: systemctl "
+                            "start fwctl-agent, or fwctl agent"});
+    return {};
+}
+
 Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
@@ -103,6 +116,7 @@ Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
         for (const std::string& warning : one.warnings)
             findings.push_back({Verdict::kNote, fmt::format("{}: {}", one.attachment.name(), warning)});
     }
+    if (auto examined = examine_agent(**overview, findings); !examined) return examined;
     if ((*overview)->leftovers != 0)
         findings.push_back(
             {Verdict::kNote,

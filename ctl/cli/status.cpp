@@ -76,6 +76,29 @@ std::string describe_rules(const engine::Overview& overview) {
     return text + "; " + describe_defaults(overview.defaults);
 }
 
+const char* describe_trouble(engine::ServiceHealth health) {
+    switch (health) {
+        case engine::ServiceHealth::kPanic:
+            return "; used all the same, as too few are up (panic)";
+        case engine::ServiceHealth::kFallback:
+            return "; fallback backends take their place";
+        case engine::ServiceHealth::kNone:
+            return "; nobody is left";
+        case engine::ServiceHealth::kNormal:
+        case engine::ServiceHealth::kUnchecked:
+            break;
+    }
+    return "";
+}
+
+Json trouble_json(const engine::Overview& overview) {
+    Json all = Json::array();
+    for (const engine::TroubledService& one : overview.troubled)
+        all.push_back(
+            {{"vip", one.name}, {"health", engine::health_name(one.health)}, {"failing", one.failing}});
+    return all;
+}
+
 void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted,
                 const Globals& globals) {
     std::vector<Table::Column> columns = {
@@ -108,6 +131,9 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
         fmt::print(
             "{} the policy is on trial for another {}: fwctl confirm keeps it, fwctl rollback ends it\n",
             paint("note:", Color::kYellow, globals), format_duration(*overview.trial));
+    for (const engine::TroubledService& one : overview.troubled)
+        fmt::print("{} vip {}: {} down{}\n", paint("note:", Color::kYellow, globals), one.name,
+                   join(one.failing, ", "), describe_trouble(one.health));
     fmt::print("{}\n", describe_rules(overview));
 }
 
@@ -138,6 +164,7 @@ Result<Exit> run_status(const std::vector<std::string>& wanted, const Globals& g
               {{"in", policy::action_name((*overview)->defaults.in)},
                {"out", policy::action_name((*overview)->defaults.out)}}},
              {"trial_seconds_left", (*overview)->trial ? Json((*overview)->trial->count()) : Json(nullptr)},
+             {"failing", trouble_json(**overview)},
              {"attachments", list}});
     else
         print_text(**overview, wanted, globals);

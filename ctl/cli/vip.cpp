@@ -18,8 +18,8 @@ namespace {
 using policy::Vip;
 using Vips = std::vector<Vip>;
 
-Result<Exit> vip_done(const Result<engine::ServiceEdit>& edit, const std::string& name, const std::string& what,
-                  const Globals& globals) {
+Result<Exit> vip_done(const Result<engine::ServiceEdit>& edit, const std::string& name,
+                      const std::string& what, const Globals& globals) {
     if (!edit) return tl::unexpected(edit.error());
     if (globals.json)
         print_json(service_edit_json(*edit, name, what, globals));
@@ -99,8 +99,9 @@ void add_vip_add(CLI::App& app, Command& command) {
     verb->add_option("--backend", words->backends,
                      "Backends: NAME=ADDRESS, with a second address behind a comma and a weight behind *")
         ->option_text("NAME=A[,A][*WEIGHT]...");
-    verb->callback(
-        [words, &command] { command.run = [words, &command] { return add_new_vip(*words, command.globals); }; });
+    verb->callback([words, &command] {
+        command.run = [words, &command] { return add_new_vip(*words, command.globals); };
+    });
 }
 
 }  // namespace

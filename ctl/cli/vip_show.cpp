@@ -30,6 +30,22 @@ std::size_t ready_of(const ServiceView& view) {
         }));
 }
 
+std::size_t up_of(const ServiceView& view) {
+    return static_cast<std::size_t>(
+        std::count_if(view.backends.begin(), view.backends.end(), [](const BackendView& one) {
+            return one.health == engine::BackendHealth::kUp || one.health == engine::BackendHealth::kStarting;
+        }));
+}
+
+// "2/3 up", "0/3 up, panic".
+std::string short_health(const ServiceView& view) {
+    if (view.health == engine::ServiceHealth::kUnchecked) return "-";
+    const std::string up = fmt::format("{}/{} up", up_of(view), view.backends.size());
+    return view.health == engine::ServiceHealth::kNormal
+               ? up
+               : fmt::format("{}, {}", up, engine::health_name(view.health));
+}
+
 // Where it comes from: "policy.toml:12", "live", "policy.toml:12, live".
 std::string origin_of(const ServiceView& view) {
     if (view.place.empty()) return "live";
@@ -55,6 +71,8 @@ Json backend_json(const BackendView& one, const ServiceView& view) {
                {"address", policy::prefix_words(one.backend.addresses)},
                {"state", policy::state_name(one.backend.state)},
                {"weight", one.backend.weight},
+               {"fallback", one.backend.fallback},
+               {"health", engine::health_name(one.health)},
                {"share", share_of(one, view)}};
     entry.update(count_json(one.count));
     entry["placed"] = placed_json(one.placed);
@@ -73,7 +91,8 @@ Json service_json(const ServiceView& view) {
                {"by_source", view.vip.by_source},
                {"ring", view.ring},
                {"transition_seconds_left", view.transition_left.count()},
-               {"ready", ready_of(view)}};
+               {"ready", ready_of(view)},
+               {"health", engine::health_name(view.health)}};
     if (!view.place.empty()) entry["place"] = view.place;
     if (view.vip.by_source) entry["affinity"] = words_of(view.vip, "affinity").front();
     entry.update(count_json(view.count));
@@ -113,10 +132,16 @@ std::vector<std::string> duties_of(const policy::Vip& vip) {
     return duties;
 }
 
+std::string state_of(const policy::Backend& backend) {
+    const std::string state(policy::state_name(backend.state));
+    return backend.fallback ? state + ", fallback" : state;
+}
+
 void print_backends(const ServiceView& view, const Globals& globals) {
     Table table({{"BACKEND"},
                  {"ADDRESS"},
                  {"STATE"},
+                 {"HEALTH"},
                  {"WEIGHT", true},
                  {"SHARE", true},
                  {"PACKETS", true},
@@ -126,11 +151,27 @@ void print_backends(const ServiceView& view, const Globals& globals) {
                  {"LIVE"}});
     for (const BackendView& one : view.backends)
         table.add({one.backend.name, join(policy::prefix_words(one.backend.addresses), ", "),
-                   std::string(policy::state_name(one.backend.state)), std::to_string(one.backend.weight),
-                   fmt::format("{:.1f} %", 100 * share_of(one, view)), with_commas(one.count.packets),
-                   with_commas(one.count.bytes), with_commas(one.count.flows), with_commas(one.placed.all()),
-                   one.live.empty() ? "-" : join(one.live, ", ")});
+                   state_of(one.backend), std::string(engine::health_name(one.health)),
+                   std::to_string(one.backend.weight), fmt::format("{:.1f} %", 100 * share_of(one, view)),
+                   with_commas(one.count.packets), with_commas(one.count.bytes), with_commas(one.count.flows),
+                   with_commas(one.placed.all()), one.live.empty() ? "-" : join(one.live, ", ")});
     table.print(globals);
+}
+
+std::string health_text(const ServiceView& view) {
+    switch (view.health) {
+        case engine::ServiceHealth::kPanic:
+            return fmt::format("panic: less than {} % of its weight is up, so that all backends count as up",
+                               view.vip.panic);
+        case engine::ServiceHealth::kFallback:
+            return "all backends are down; the fallback backends take their place";
+        case engine::ServiceHealth::kNone:
+            return "all backends are down; its packets are dropped";
+        case engine::ServiceHealth::kNormal:
+        case engine::ServiceHealth::kUnchecked:
+            break;
+    }
+    return fmt::format("{} of {} backends are up", up_of(view), view.backends.size());
 }
 
 void print_service(const ServiceView& view, const Globals& globals) {
@@ -143,6 +184,7 @@ void print_service(const ServiceView& view, const Globals& globals) {
                    : fmt::format("in transition for another {}", format_duration(view.transition_left)));
     fmt::print("  {} packets, {} bytes, {} flows\n", with_commas(view.count.packets),
                with_commas(view.count.bytes), with_commas(view.count.flows));
+    if (view.health != engine::ServiceHealth::kUnchecked) fmt::print("  {}\n", health_text(view));
     print_backends(view, globals);
     fmt::print("each backend needs\n");
     for (const std::string& duty : duties_of(view.vip)) fmt::print("  {}\n", duty);
@@ -165,15 +207,17 @@ Result<Exit> list_vips(const Globals& globals) {
                  {"SERVICE"},
                  {"FORWARD"},
                  {"READY", true},
+                 {"HEALTH"},
                  {"PACKETS", true},
                  {"BYTES", true},
                  {"FLOWS", true}});
     for (const ServiceView& view : list->services)
-        table.add(
-            {view.vip.name, origin_of(view), join(words_of(view.vip, "address"), ", "),
-             join(words_of(view.vip, "service"), ", "), std::string(policy::transport_name(view.vip.forward)),
-             view.vip.enabled ? fmt::format("{}/{}", ready_of(view), view.backends.size()) : "disabled",
-             with_commas(view.count.packets), with_commas(view.count.bytes), with_commas(view.count.flows)});
+        table.add({view.vip.name, origin_of(view), join(words_of(view.vip, "address"), ", "),
+                   join(words_of(view.vip, "service"), ", "),
+                   std::string(policy::transport_name(view.vip.forward)),
+                   view.vip.enabled ? fmt::format("{}/{}", ready_of(view), view.backends.size()) : "disabled",
+                   short_health(view), with_commas(view.count.packets), with_commas(view.count.bytes),
+                   with_commas(view.count.flows)});
     table.print(globals);
     if (!list->removed.empty())
         print_note("removed live, though the policy has them: " + join(list->removed, ", "), globals);

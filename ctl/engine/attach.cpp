@@ -203,6 +203,29 @@ std::set<std::uint32_t> Attaching::slots() const {
     return slots;
 }
 
+Result<std::vector<AttachOutcome>> attach_all(const Writing& writing, std::span<const AttachRequest> requests,
+                                              const std::function<void(State&)>& besides) {
+    auto attaching = Attaching::start(writing, requests);
+    if (!attaching) {
+        undo(writing, {});
+        return tl::unexpected(attaching.error());
+    }
+    if (!attaching->changes_anything()) return attaching->outcomes();
+    State next = attaching->next();
+    if (besides) besides(next);
+    if (auto published = writing.store.publish(next); !published) {
+        attaching->undo();
+        return tl::unexpected(published.error());
+    }
+    if (auto finished = attaching->finish(next); !finished) {
+        State before = writing.state;
+        if (auto back = writing.store.publish(before); !back) return tl::unexpected(back.error());
+        attaching->undo();
+        return tl::unexpected(finished.error());
+    }
+    return attaching->outcomes();
+}
+
 Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
     // Names that are wrong are told before anything is made.
     auto interfaces = net::list_interfaces();
@@ -213,24 +236,7 @@ Result<std::vector<AttachOutcome>> attach(const AttachRequest& request) {
 
     AttachRequest known = request;
     known.rewrites = rewrites(writing->state);
-    auto attaching = Attaching::start(*writing, {&known, 1});
-    if (!attaching) {
-        undo(*writing, {});
-        return tl::unexpected(attaching.error());
-    }
-    if (!attaching->changes_anything()) return attaching->outcomes();
-    State next = attaching->next();
-    if (auto published = writing->store.publish(next); !published) {
-        attaching->undo();
-        return tl::unexpected(published.error());
-    }
-    if (auto finished = attaching->finish(next); !finished) {
-        State before = writing->state;
-        if (auto back = writing->store.publish(before); !back) return tl::unexpected(back.error());
-        attaching->undo();
-        return tl::unexpected(finished.error());
-    }
-    return attaching->outcomes();
+    return attach_all(*writing, {&known, 1});
 }
 
 }  // namespace fwctl::engine

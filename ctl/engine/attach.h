@@ -5,6 +5,7 @@
 // took off) is put back.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <span>
@@ -64,6 +65,10 @@ private:
     const Writing* writing_;
     std::unique_ptr<Plan> plan_;
 };
+
+// All of them or none, in one switch with what `besides` makes of the state that is to hold.
+Result<std::vector<AttachOutcome>> attach_all(const Writing& writing, std::span<const AttachRequest> requests,
+                                              const std::function<void(State&)>& besides = {});
 
 Result<std::vector<AttachOutcome>> attach(const AttachRequest& request);
 

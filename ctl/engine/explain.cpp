@@ -144,6 +144,9 @@ Result<Judgement> Explainer::judge(const Attachment& attachment, fw_direction di
     judgement.verdict =
         verdict_of(*judgement.reason, judgement.rule == nullptr ? nullptr : &judgement.rule->rule,
                    trace->packet.state, judgement.choice.has_value());
+    // What XDP leaves to TC, too.
+    if (judgement.verdict == "balance" && judgement.reason->verdict == FW_PASS)
+        judgement.reason = &reason_of(FW_REASON_BALANCED);
     judgement.trace = *trace;
     return judgement;
 }

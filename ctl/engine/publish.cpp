@@ -251,7 +251,9 @@ void Store::commit(State& state, std::optional<std::chrono::seconds> trial) cons
         next |= ((end >> FW_DEADLINE_SHIFT) + 1) << 32;
     }
     set_word(next);
-    if (!trial) clear_unused();
+    if (trial) return;
+    clear_unused();
+    forget_unchecked(state);
 }
 
 Status Store::publish(State& state) const {

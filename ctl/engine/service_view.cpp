@@ -47,13 +47,16 @@ Result<ServiceView> view_service(const Store& store, const policy::Vip& vip, con
     view.ring = static_cast<std::uint32_t>(ring.slots.size());
     view.transition_left = left_of(ring);
     const std::vector<std::uint32_t> slots = count_slots(ring);
+    std::vector<BackendHealth> health;
     for (const policy::Backend& backend : vip.backends) {
         const std::uint16_t number = running.numbers.backend(vip.name, backend.name);
+        health.push_back(health_of(vip, store.condition(number)));
         auto count = store.backend_count(number);
         if (!count) return tl::unexpected(count.error());
         add_up(*count, view.count);
-        view.backends.push_back({backend, slots[number], *count, placed.of(number), {}});
+        view.backends.push_back({backend, slots[number], *count, placed.of(number), {}, health.back()});
     }
+    view.health = health_of(vip, health);
     return view;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/result.h"
 #include "engine/placed.h"
+#include "engine/service_health.h"
 #include "engine/store.h"
 #include "policy/vip_merge.h"
 
@@ -21,6 +22,7 @@ struct BackendView {
     fw_backend_count count{};
     PlacedFlows placed;
     std::vector<std::string> live;  // what was edited live: "added", "state drain"
+    BackendHealth health = BackendHealth::kUnchecked;
 };
 
 struct ServiceView {
@@ -31,6 +33,7 @@ struct ServiceView {
     std::vector<BackendView> backends;
     fw_backend_count count{};           // of the backends together
     std::vector<policy::VipEdit> live;  // what was edited live, of backends too
+    ServiceHealth health = ServiceHealth::kUnchecked;
 };
 
 struct ServiceList {

@@ -1,10 +1,12 @@
 // Store: the services of a generation, written and read back.
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <memory>
 #include <utility>
 
 #include "engine/placed.h"
+#include "engine/service_health.h"
 #include "engine/store.h"
 #include "net/route.h"
 #include "policy/prefix.h"
@@ -68,6 +70,19 @@ void Store::forget_former(const State& state, const compile::Numbers& before,
             set_condition(number, 0);
             (void)backend_counts_.clear_per_cpu<fw_backend_count>(number);
         }
+}
+
+// What was found out of backends that are not checked any more: should no agent run, nobody else would.
+void Store::forget_unchecked(const State& state) const {
+    const std::vector<policy::Vip>& vips = state.front.vips;
+    if (std::all_of(vips.begin(), vips.end(), is_checked)) return;
+    const auto running = running_services();
+    if (!running) return;
+    for (const policy::Vip& vip : vips) {
+        if (is_checked(vip)) continue;
+        for (const policy::Backend& backend : vip.backends)
+            set_condition(running->numbers.backend(vip.name, backend.name), 0);
+    }
 }
 
 std::uint32_t Store::condition(std::uint32_t number) const {

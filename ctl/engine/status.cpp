@@ -139,6 +139,30 @@ bool Overview::any_broken() const {
                        [](const AttachmentStatus& status) { return !status.broken.empty(); });
 }
 
+namespace {
+
+Status add_services(const Store& store, const State& state, Overview& status) {
+    auto running = store.running_services();
+    if (!running) return tl::unexpected(running.error());
+    for (const policy::Vip& vip : state.front.vips) {
+        if (!is_checked(vip)) continue;
+        ++status.checked;
+        TroubledService service{vip.name, ServiceHealth::kNormal, {}};
+        std::vector<BackendHealth> health;
+        for (const policy::Backend& backend : vip.backends) {
+            health.push_back(
+                health_of(vip, store.condition(running->numbers.backend(vip.name, backend.name))));
+            if (health.back() == BackendHealth::kDown || health.back() == BackendHealth::kUsed)
+                service.failing.push_back(backend.name);
+        }
+        service.health = health_of(vip, health);
+        if (!service.failing.empty()) status.troubled.push_back(std::move(service));
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<std::optional<Overview>> read_status() {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
@@ -158,6 +182,7 @@ Result<std::optional<Overview>> read_status() {
     status.trial = store.trial_left();
     status.defaults = state->front.defaults;
     if (!state->main.snapshot.empty()) status.policy = policy_path(state->main.snapshot);
+    if (auto told = add_services(store, *state, status); !told) return tl::unexpected(told.error());
     for (const Attachment& attachment : state->attachments) {
         if (!attachment.enabled) {
             ++status.leftovers;

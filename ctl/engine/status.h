@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "engine/hooks.h"
+#include "engine/service_health.h"
 #include "engine/store.h"
 #include "net/interface.h"
 
@@ -26,6 +27,12 @@ struct AttachmentStatus {
     [[nodiscard]] bool is_one_of(const std::vector<std::string>& patterns) const;
 };
 
+struct TroubledService {
+    std::string name;
+    ServiceHealth health = ServiceHealth::kNormal;
+    std::vector<std::string> failing;  // backends
+};
+
 // Of one network namespace.
 struct Overview {
     std::uint64_t generation = 0;
@@ -36,6 +43,8 @@ struct Overview {
     policy::Defaults defaults;
     std::optional<std::chrono::seconds> trial;  // what is left of it
     std::size_t leftovers = 0;                  // attachments of commands that did not finish
+    std::size_t checked = 0;                    // services with a health check
+    std::vector<TroubledService> troubled;      // those of which a backend fails
 
     [[nodiscard]] bool any_broken() const;
 };

@@ -13,6 +13,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -108,6 +109,10 @@ public:
     [[nodiscard]] std::uint32_t control_id() const { return control_.map().id(); }
 
     [[nodiscard]] Result<State> read() const;
+    // Another value whenever another generation holds, also as a trial's time has run out. What was read
+    // between two that are the same is of one generation.
+    using Holding = std::pair<std::uint64_t, std::uint32_t>;
+    [[nodiscard]] Holding holding() const { return {word(), active_half()}; }
 
     // Writes the state as the next generation, which no packet sees yet. Rules without counters (kNoCounter)
     // get some, which start at zero. `main`: a policy to take the place of state.main; its bank is written,
@@ -196,6 +201,7 @@ private:
     [[nodiscard]] Status put_services(const State& state, compile::Bank& front,
                                       fw_generation& generation) const;
     void forget_former(const State& state, const compile::Numbers& before, const compile::Numbers& now) const;
+    void forget_unchecked(const State& state) const;
     [[nodiscard]] Status write_half(std::uint32_t half, const State& state) const;
 
     kernel::StatePaths paths_;

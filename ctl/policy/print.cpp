@@ -1,5 +1,6 @@
 #include "policy/print.h"
 
+#include <algorithm>
 #include <string_view>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "base/text.h"
 #include "policy/addresses.h"
 #include "policy/builtin.h"
+#include "policy/health.h"
 #include "policy/prefix.h"
 #include "policy/rate.h"
 #include "policy/schema.h"
@@ -18,14 +20,18 @@ namespace {
 
 constexpr std::size_t kShortList = 4;
 
-// A TOML basic string. What a policy can say has no control characters.
+// A TOML basic string. What udp sends can have control characters, which no terminal is to obey.
 std::string quote(std::string_view word) {
     std::string out = "\"";
-    for (const char letter : word) {
-        if (letter == '"' || letter == '\\') {
-            out += '\\';
+    while (!word.empty()) {
+        const std::size_t control = control_size(word);
+        if (control != 0) {
+            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(word[control - 1]));
+        } else {
+            out += word[0] == '"' || word[0] == '\\' ? "\\" : "";
+            out += word[0];
         }
-        out += letter;
+        word.remove_prefix(std::max<std::size_t>(1, control));
     }
     return out + "\"";
 }
@@ -205,9 +211,15 @@ std::string describe(const Vip& vip) {
         return fmt::format("{}", fmt::join(find_key(vip_keys(), key)->words(vip), ", "));
     };
     const std::size_t count = vip.backends.size();
-    return fmt::format("{} to {} by {} over {} backend{}{}", words("service"), words("address"),
+    const std::string_view check = word_of<HealthKind>(health_kinds(), vip.health.kind);
+    return fmt::format("{} to {} by {} over {} backend{}{}{}{}", words("service"), words("address"),
                        transport_name(vip.forward), count, count == 1 ? "" : "s",
-                       vip.enabled ? "" : ", disabled");
+                       check.empty() ? "" : ", checked by ", check, vip.enabled ? "" : ", disabled");
+}
+
+std::string print_health(const Vip& vip) {
+    const auto keys = assignments(health_keys(), vip);
+    return keys.empty() ? "none" : fmt::format("{{ {} }}", fmt::join(keys, ", "));
 }
 
 std::string describe(const Backend& backend) {
@@ -217,6 +229,9 @@ std::string describe(const Backend& backend) {
     }
     if (backend.state != BackendState::kReady) {
         out += fmt::format(" {}", state_name(backend.state));
+    }
+    if (backend.fallback) {
+        out += " fallback";
     }
     return out;
 }

@@ -19,10 +19,13 @@ std::string print_policy(const Policy& policy);
 // name. For the rules that the parser judges, what it refuses: "deny malformed packets".
 std::string describe(const Rule& rule);
 
-// "tcp/80, udp/443 to 203.0.113.10 by l2-dsr over 2 backends".
+// "tcp/80, udp/443 to 203.0.113.10 by l2-dsr over 2 backends, checked by http".
 std::string describe(const Vip& vip);
 
-// "10.0.0.11, 2001:db8::11 weight 2 drain".
+// The health check of a vip as in print_policy(), "{ http = "/healthz", every = "5s" }", or "none".
+std::string print_health(const Vip& vip);
+
+// "10.0.0.11, 2001:db8::11 weight 2 drain fallback".
 std::string describe(const Backend& backend);
 
 }  // namespace fwctl::policy

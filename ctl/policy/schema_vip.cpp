@@ -24,9 +24,10 @@ using Words = std::vector<std::string>;
 constexpr unsigned kLeastRing = 101;
 constexpr unsigned kLargestRing = 1'000'003;
 constexpr unsigned kLargestWeight = 65'535;
-constexpr std::uint32_t kLargestPort = 65'535;
 constexpr std::uint32_t kMostNewEntries = 10'000'000;
+constexpr unsigned kLargestPercentage = 100;
 constexpr std::chrono::hours kLongestTransition{24};
+constexpr std::chrono::hours kLongestSlowStart{1};
 
 constexpr std::array kTransports = {Choice<Transport>{"l2-dsr", Transport::kL2Dsr},
                                     Choice<Transport>{"ipip", Transport::kIpip},
@@ -34,12 +35,10 @@ constexpr std::array kTransports = {Choice<Transport>{"l2-dsr", Transport::kL2Ds
 constexpr std::array kBackendStates = {Choice<BackendState>{"ready", BackendState::kReady},
                                        Choice<BackendState>{"drain", BackendState::kDrain},
                                        Choice<BackendState>{"maint", BackendState::kMaint}};
+constexpr std::array kDowns = {Choice<Down>{"move", Down::kMove}, Choice<Down>{"keep", Down::kKeep},
+                               Choice<Down>{"reset", Down::kReset}};
 constexpr std::array kSchedules = {Choice<int>{"maglev", 0}};
 constexpr std::array kAffinities = {Choice<bool>{"flow", false}, Choice<bool>{"source", true}};
-
-tl::unexpected<Error> refuse(std::string message) {
-    return fail(std::move(message), Exit::kUsage);
-}
 
 Status add_vip_address(Vip& vip, std::string_view word) {
     const auto prefix = parse_prefix(word);
@@ -126,23 +125,26 @@ Status add_ring(Vip& vip, std::string_view word) {
     return {};
 }
 
-Status add_transition(Vip& vip, std::string_view word) {
+Status read_time_up_to(std::chrono::seconds& time, std::chrono::hours longest, std::string_view word,
+                       std::string_view what) {
     const auto duration = parse_duration(word);
     if (!duration) {
         return tl::unexpected<Error>(duration.error());
     }
-    if (*duration > kLongestTransition) {
-        return refuse("a transition takes at most 24h");
+    if (*duration > longest) {
+        return refuse(fmt::format("a {} takes at most {}h", what, longest.count()));
     }
-    vip.transition = *duration;
+    time = *duration;
     return {};
 }
 
-Status read_gue_port(std::uint16_t& port, std::string_view word) {
-    std::uint32_t number = 0;
-    return read_count(number, kLargestPort, word, "gue_port").map([&] {
-        port = static_cast<std::uint16_t>(number);
-    });
+Status add_panic(Vip& vip, std::string_view word) {
+    const auto percentage = parse_number(word, kLargestPercentage);
+    if (!percentage) {
+        return refuse(fmt::format("\"panic\" is a number from 0 to {}, not {}", kLargestPercentage, word));
+    }
+    vip.panic = static_cast<std::uint8_t>(*percentage);
+    return {};
 }
 
 Words gue_port_words(std::uint16_t port) {
@@ -177,7 +179,9 @@ constexpr std::array kVipKeys = {
     Key<Vip>{"transition", ValueKind::kWord, false, "10m",
              "How long flows that are not known go where they went before the backends changed, at most 24h; "
              "absent: 10m.",
-             add_transition,
+             [](Vip& vip, std::string_view word) {
+                 return read_time_up_to(vip.transition, kLongestTransition, word, "transition");
+             },
              [](const Vip& vip) {
                  return vip.transition == Vip{}.transition ? Words{} : Words{format_duration(vip.transition)};
              }},
@@ -192,12 +196,38 @@ constexpr std::array kVipKeys = {
              }},
     Key<Vip>{"gue_port", ValueKind::kInteger, false, "6080",
              "UDP port of the backends, for forward gue alone; absent: 6080.",
-             [](Vip& vip, std::string_view word) { return read_gue_port(vip.gue_port, word); },
+             [](Vip& vip, std::string_view word) { return read_port(vip.gue_port, word, "gue_port"); },
              [](const Vip& vip) { return gue_port_words(vip.gue_port); }},
     Key<Vip>{"enabled", ValueKind::kBoolean, false, "true or false",
              "Whether the service is balanced; false: its packets fare as if it were not here; absent: true.",
              [](Vip& vip, std::string_view word) { return read_boolean(vip.enabled, word); },
              [](const Vip& vip) { return vip.enabled ? Words{} : Words{"false"}; }},
+    Key<Vip>{"health", ValueKind::kTable, false, "{ http = \"/healthz\", every = \"2s\" }",
+             "How it is found out whether a backend serves (docs/health.md); absent: all count as up.",
+             nullptr, nullptr, health_keys},
+    Key<Vip>{"down", ValueKind::kWord, false, "move, keep or reset",
+             "What becomes of TCP connections to a backend that is down: they go to others, stay, or their "
+             "clients get a reset; absent: move.",
+             [](Vip& vip, std::string_view word) {
+                 return choose<Down>(vip.down, kDowns, word, "what becomes of connections");
+             },
+             [](const Vip& vip) {
+                 return vip.down == Down::kMove ? Words{}
+                                                : Words{std::string(word_of<Down>(kDowns, vip.down))};
+             }},
+    Key<Vip>{"panic", ValueKind::kInteger, false, "50",
+             "Percent of the weight: when less of it is up, all backends count as up; absent: 0, never.",
+             add_panic,
+             [](const Vip& vip) { return vip.panic == 0 ? Words{} : Words{std::to_string(vip.panic)}; }},
+    Key<Vip>{"slow_start", ValueKind::kWord, false, "30s",
+             "How long a backend that has come up takes to its full share of new flows, at most 1h; absent: "
+             "it has it at once.",
+             [](Vip& vip, std::string_view word) {
+                 return read_time_up_to(vip.slow_start, kLongestSlowStart, word, "slow start");
+             },
+             [](const Vip& vip) {
+                 return vip.slow_start.count() == 0 ? Words{} : Words{format_duration(vip.slow_start)};
+             }},
 };
 
 Status add_backend_name(Backend& backend, std::string_view word) {
@@ -253,6 +283,10 @@ constexpr std::array kBackendKeys = {
                                 ? Words{}
                                 : Words{std::string(state_name(backend.state))};
                  }},
+    Key<Backend>{"fallback", ValueKind::kBoolean, false, "true or false",
+                 "Whether it gets flows only while no other one can; absent: false.",
+                 [](Backend& backend, std::string_view word) { return read_boolean(backend.fallback, word); },
+                 [](const Backend& backend) { return backend.fallback ? Words{"true"} : Words{}; }},
 };
 
 constexpr std::array kDecapsulateKeys = {
@@ -265,7 +299,7 @@ constexpr std::array kDecapsulateKeys = {
                      [](const Decapsulate& decapsulate) { return prefix_words(decapsulate.from); }},
     Key<Decapsulate>{"gue_port", ValueKind::kInteger, false, "6080", "UDP port of GUE; absent: 6080.",
                      [](Decapsulate& decapsulate, std::string_view word) {
-                         return read_gue_port(decapsulate.gue_port, word);
+                         return read_port(decapsulate.gue_port, word, "gue_port");
                      },
                      [](const Decapsulate& decapsulate) { return gue_port_words(decapsulate.gue_port); }},
 };

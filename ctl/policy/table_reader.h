@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <fmt/format.h>
@@ -112,7 +113,8 @@ private:
             read_word(row, value, target, wanted(row.kind));
         } else {
             if (list->empty() && row.kind != ValueKind::kList) {
-                refuse_empty(row.name, row.required ? row.accepts : std::string_view(), *list);
+                const bool matches_all = std::is_same_v<Target, Rule> && !row.required;
+                refuse_empty(row.name, matches_all ? std::string_view() : row.accepts, *list);
             }
             for (const toml::node& element : *list) {
                 read_word(row, element, target, "strings");
@@ -134,7 +136,7 @@ private:
         }
     }
 
-    // `accepts`: what the list may hold; empty: it may be left out as well.
+    // `accepts`: what the list may hold; empty: without the list everything matches.
     void refuse_empty(std::string_view key, std::string_view accepts, const toml::array& list);
 
     Diagnostics& diagnostics_;

@@ -1,6 +1,7 @@
 #include "policy/value.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.h"
 #include "policy/prefix.h"
@@ -10,12 +11,10 @@ namespace fwctl::policy {
 
 namespace {
 
-// C0 controls, DEL, and C1 controls in UTF-8: a terminal would obey them.
+// A terminal would obey them.
 bool has_controls(std::string_view text) {
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto byte = static_cast<unsigned char>(text[i]);
-        const auto next = static_cast<unsigned char>(i + 1 < text.size() ? text[i + 1] : 0);
-        if (byte < 0x20 || byte == 0x7f || (byte == 0xc2 && next >= 0x80 && next < 0xa0)) {
+        if (control_size(text.substr(i)) != 0) {
             return true;
         }
     }
@@ -45,6 +44,13 @@ Status read_count(std::uint32_t& value, std::uint32_t largest, std::string_view 
     }
     value = *number;
     return {};
+}
+
+Status read_port(std::uint16_t& port, std::string_view word, std::string_view key) {
+    std::uint32_t number = 0;
+    return read_count(number, std::numeric_limits<std::uint16_t>::max(), word, key).map([&] {
+        port = static_cast<std::uint16_t>(number);
+    });
 }
 
 Status read_text(std::string& text, std::string_view word, std::string_view key) {

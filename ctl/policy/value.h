@@ -60,6 +60,9 @@ Status read_boolean(bool& value, std::string_view word);
 // A number from 1 to `largest`; `key` is what the error calls it.
 Status read_count(std::uint32_t& value, std::uint32_t largest, std::string_view word, std::string_view key);
 
+// The same for a port.
+Status read_port(std::uint16_t& port, std::string_view word, std::string_view key);
+
 // One line of text: no control characters.
 Status read_text(std::string& text, std::string_view word, std::string_view key);
 

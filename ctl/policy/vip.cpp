@@ -10,6 +10,7 @@
 
 #include <fmt/format.h>
 
+#include "policy/health.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
 #include "policy/rule.h"
@@ -146,6 +147,7 @@ std::optional<std::string_view> vip_of_expectation(std::string_view expect) {
 Vip canonical(Vip vip) {
     reduce(vip.addresses);
     reduce(vip.services);
+    vip.health = canonical(std::move(vip.health));
     for (Backend& backend : vip.backends) {
         std::sort(backend.addresses.begin(), backend.addresses.end());
     }

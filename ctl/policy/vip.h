@@ -40,7 +40,7 @@ const Entry* find_named(const std::vector<Entry>& all, std::string_view name) {
 }
 
 // The one form of all that say the same: lists sorted, without duplicates and without what another entry
-// covers; backends by name.
+// covers; backends by name; health as canonical() of health.h has it.
 Vip canonical(Vip vip);
 
 // What two services of a list would both balance.

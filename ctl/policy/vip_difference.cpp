@@ -24,7 +24,9 @@ struct Absent {
 constexpr std::array kAbsent = {
     Absent{"affinity", "flow"},      Absent{"ring", "by backends"}, Absent{"transition", "10m"},
     Absent{"new_entries", "100000"}, Absent{"gue_port", "6080"},    Absent{"enabled", "true"},
-    Absent{"weight", "1"},           Absent{"state", "ready"},      Absent{"from", "none"},
+    Absent{"down", "move"},          Absent{"panic", "0"},          Absent{"slow_start", "none"},
+    Absent{"weight", "1"},           Absent{"state", "ready"},      Absent{"fallback", "false"},
+    Absent{"from", "none"},
 };
 
 template <typename Target>
@@ -36,12 +38,12 @@ std::string said(const Key<Target>& key, const Target& target) {
     return row == kAbsent.end() ? "as by default" : std::string(row->word);
 }
 
-// "weight 1 -> 2", for each key that says something else.
+// "weight 1 -> 2", for each key but inline tables that says something else.
 template <typename Target>
 Lines changes(std::span<const Key<Target>> keys, const Target& before, const Target& after) {
     Lines parts;
     for (const Key<Target>& key : keys)
-        if (key.words(before) != key.words(after))
+        if (key.kind != ValueKind::kTable && key.words(before) != key.words(after))
             parts.push_back(fmt::format("{} {} -> {}", key.name, said(key, before), said(key, after)));
     return parts;
 }
@@ -51,6 +53,8 @@ void add_changes(const Vip& before, const Vip& after, Lines& lines) {
         lines.push_back(fmt::format("~ vip {}: {}", after.name, change));
     };
     for (const std::string& part : changes(vip_keys(), before, after)) add(part);
+    if (before.health != after.health)
+        add(fmt::format("health {} -> {}", print_health(before), print_health(after)));
     for (const Backend& backend : before.backends)
         if (find_named(after.backends, backend.name) == nullptr)
             add(fmt::format("- backend {}: {}", backend.name, describe(backend)));

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "policy/health_reader.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
 #include "policy/schema.h"
@@ -46,8 +47,10 @@ Backend read_backend(Draft& draft, TableReader& reader, const Vip& vip, const to
 }  // namespace
 
 void read_vip(Draft& draft, TableReader& reader, const toml::key& name, const toml::table& table) {
+    const std::size_t mistakes_before = draft.diagnostics.errors();
     Vip vip;
     vip.name = name.str();
+    vip.health.statuses.clear();  // to be added to; canonical() knows what none means
     vip.place = reader.place(table.source());
     if (const Status known = check_vip_name(vip.name); !known) {
         reader.error(name.source(), known.error().message);
@@ -56,6 +59,10 @@ void read_vip(Draft& draft, TableReader& reader, const toml::key& name, const to
     const toml::node* port = table.get("gue_port");
     if (port != nullptr && vip.forward != Transport::kGue) {
         reader.error(port->source(), "\"gue_port\" goes with forward = \"gue\" alone");
+    }
+    check_health_keys(reader, table);
+    if (draft.diagnostics.errors() == mistakes_before) {
+        check_health_values(reader, vip, table);
     }
     if (const toml::node* backends = table.get("backend")) {
         reader.for_each(

@@ -21,7 +21,7 @@ ALLOWED = {
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/agent": ["ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/agent": ["ctl/engine", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
     "ctl/cli": ["ctl/agent", "ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
 }
 # libraries that only some folders may know

@@ -145,9 +145,9 @@ Lab& Lab::at(Hook hook) {
 Lab::Lab(Hook hook) : hook_(hook) {
     make_network();
     namespace_ = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    const int in = static_cast<int>(if_nametoindex("in"));
+    ifindex_ = static_cast<int>(if_nametoindex("in"));
     auto loaded = ProgramRunner::load(hook, FW_LINK_ETHERNET, "in",
-                                      {.ifindex = in, .may_rewrite = true, .rehearses = true});
+                                      {.ifindex = ifindex_, .may_rewrite = true, .rehearses = true});
     if (!loaded) {
         ADD_FAILURE() << loaded.error().message;
         std::abort();
@@ -155,7 +155,7 @@ Lab::Lab(Hook hook) : hook_(hook) {
     runner_.emplace(std::move(*loaded));
     if (hook != Hook::kXdp) return;
     // A test run has the queues of an interface only while that has a native program.
-    EXPECT_EQ(bpf_xdp_attach(in, runner_->program_fd(), 1U << 2, nullptr), 0);
+    EXPECT_EQ(bpf_xdp_attach(ifindex_, runner_->program_fd(), 1U << 2, nullptr), 0);
 }
 
 int Lab::map(const std::string& name) const {

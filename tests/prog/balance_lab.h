@@ -111,6 +111,7 @@ public:
     [[nodiscard]] int answers() const { return is_xdp() ? kXdpTx : kTcRedirect; }
     [[nodiscard]] ProgramRunner& runner() { return *runner_; }
     [[nodiscard]] int map(const std::string& name) const;
+    [[nodiscard]] int ifindex() const { return ifindex_; }  // of `in`
     std::uint32_t number_of(const std::string& vip, const std::string& backend);
 
 private:
@@ -122,6 +123,7 @@ private:
 
     Hook hook_;
     int namespace_ = -1;
+    int ifindex_ = 0;
     std::optional<ProgramRunner> runner_;
     policy::Policy policy_;
     std::uint64_t clock_ = 0;

@@ -1,10 +1,12 @@
 // Which packets are for a service, and which backend they go to.
 #include <fmt/format.h>
 
+#include <cstring>
 #include <random>
 #include <set>
 
 #include "balance_lab.h"
+#include "fwctl/abi/mark.h"
 #include "fwctl/abi/service.h"
 
 namespace fwctl::testing {
@@ -138,6 +140,14 @@ TEST_P(BalanceTest, RulesComeBeforeServices) {
     EXPECT_EQ(counted.action, lab_->sends());
 }
 
+TEST_P(BalanceTest, ServicesComeBeforeTheDefault) {
+    lab_->start("[defaults]\nin = \"deny\"\n" + vip("web", kWebFields, {"w1"}));
+    expect_reason(frame_of({}), FW_REASON_BALANCED, "for the service");
+    expect_reason(frame_of({.vip_port = 81}), FW_REASON_DEFAULT_DENY, "another port");
+    expect_reason(to_balancer() / ipv4({.source = kClient, .destination = kVip}) / icmp(),
+                  FW_REASON_DEFAULT_DENY, "an echo request");
+}
+
 TEST_P(BalanceTest, WithoutBackendsPacketsAreDropped) {
     lab_->start(vip("web", kWebFields, {}));
     EXPECT_EQ(lab_->backend_of(frame_of({})), "");
@@ -215,6 +225,44 @@ TEST_P(BalanceTest, OnlyNeighboursGetFramesAsTheyAre) {
     expect_reason(frame_of({}), FW_REASON_BALANCE_FAILED, "behind a router");
     lab_->start(vip("web", kWebFields, {"w8"}));
     expect_reason(frame_of({}), FW_REASON_BALANCED, "behind a router");
+}
+
+// What XDP cannot do it leaves to TC ingress behind it: the frame as it came, and what was decided in front.
+TEST(BalanceByXdpTest, WhatTcHasToDoIsHandedOn) {
+    Lab& lab = Lab::at(Hook::kXdp);
+    lab.start("");
+    const Station stations[] = {{.ifindex = lab.ifindex(), .may_rewrite = true, .hands_on = true},
+                                {.ifindex = lab.ifindex(), .hands_on = true}};
+    for (const Station& station : stations) {
+        auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET, "in", station);
+        ASSERT_TRUE(runner) << runner.error().message;
+        ASSERT_TRUE(runner->set_policy(
+            policy_of("[decapsulate]\nfrom = \"192.0.2.1\"\n" + vip("web", kWebFields, {"w9"}))));
+        const Bytes frame = frame_of({});
+        const auto result = runner->run(frame);
+        ASSERT_TRUE(result);
+        EXPECT_EQ(result->action, kXdpPass);
+        EXPECT_EQ(result->frame, frame);
+        fw_mark mark{};
+        ASSERT_EQ(result->meta.size(), sizeof(mark));
+        std::memcpy(&mark, result->meta.data(), sizeof(mark));
+        EXPECT_EQ(mark.reason, FW_REASON_DEFAULT_ALLOW) << "by which it is balanced";
+        const auto counters = runner->store().counters(runner->state().attachments.front().slot, FW_IN);
+        for (const fw_count& count : counters->by_reason) EXPECT_EQ(count.packets, 0U) << "TC counts it";
+
+        const Bytes packed =
+            to_balancer() / ipv4({.source = "192.0.2.1", .destination = "10.1.0.1"}) / packet_of({});
+        const auto unpacked = runner->run(packed);
+        EXPECT_EQ(unpacked->action, kXdpPass);
+        if (station.may_rewrite) {
+            EXPECT_EQ(unpacked->frame, Bytes(to_balancer() / packet_of({})));
+            std::memcpy(&mark, unpacked->meta.data(), sizeof(mark));
+            EXPECT_EQ(mark.reason, FW_MARK_DONE) << "nobody behind balances it";
+        } else {
+            EXPECT_EQ(unpacked->frame, packed);
+            EXPECT_TRUE(unpacked->meta.empty()) << "TC ingress judges what it unpacks";
+        }
+    }
 }
 
 // With forwarding off the kernel looks nothing up for others.

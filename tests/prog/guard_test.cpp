@@ -33,7 +33,7 @@ protected:
         engine::State next = runner_->state();
         next.attachments.front().record.hooks = hooks;
         const engine::Store& store = runner_->store();
-        EXPECT_TRUE(engine::settle_live(next, policy, false));
+        EXPECT_TRUE(engine::settle_live(next, Policy{}, policy, false));
         auto image = engine::compile_candidate(store, runner_->state(), Policy{}, policy, next);
         EXPECT_TRUE(image) << image.error().message;
         EXPECT_TRUE(store.prepare(next, &*image));

@@ -62,7 +62,7 @@ Status ProgramJudge::load(const policy::Policy& policy, const policy::Context& c
     engine::State next = state_;
     next.live.clear();
     for (const policy::Rule& rule : live_) next.live.push_back({rule, engine::kNoCounter});
-    if (auto settled = engine::settle_live(next, policy, false); !settled)
+    if (auto settled = engine::settle_live(next, policy::Policy{}, policy, false); !settled)
         return tl::unexpected(settled.error());
     // Nothing is handed on from the policy before: counters begin at zero. Those of live rules are kept free.
     engine::State now;

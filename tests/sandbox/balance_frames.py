@@ -4,10 +4,9 @@ A Case is one packet of a client to a service. Its inner packet is scapy's, with
 extension headers, wrong checksums, padding. outer() puts in front of it what scapy makes of the outer headers.
 """
 
-import random
 import struct
 
-from scapy.all import (IP, SCTP, TCP, UDP, Ether, ICMP, IPOption_NOP, IPOption_RR, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
+from scapy.all import (IP, SCTP, TCP, UDP, IPOption_NOP, IPOption_RR, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment,
                        IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN, Raw, SCTPChunkData)
 
 from frames import authentication, ipv6_chain
@@ -94,8 +93,8 @@ def ipv6_packets(rng, source, destination, body, protocol, traffic_class):
 def with_checksums(family, source, destination, body):
     """The transport's bytes: scapy sums over addresses that it has to be told."""
     if family == 4:
-        return bytes(IP(src=source, dst=destination) / body)[20:]
-    return bytes(IPv6(src=source, dst=destination) / body)[40:]
+        return stacked(IP(src=source, dst=destination), body)[20:]
+    return stacked(IPv6(src=source, dst=destination), body)[40:]
 
 
 def draw(rng, family, destination):
@@ -118,17 +117,26 @@ def draw(rng, family, destination):
     return cases
 
 
+def stacked(*layers):
+    """The layers' bytes. Each has one value in each field, so that scapy need not look for several: a third of the time."""
+    for above, below in zip(layers, layers[1:]):
+        above.add_payload(below)
+    for layer in layers:
+        layer.explicit = 1
+    return bytes(layers[0])
+
+
 def outer(mode, us, backend, case, mark):
-    """The outer headers; `mark` is the flow label or the source port."""
+    """The outer headers and the packet; `mark` is the flow label and the source port."""
     is_ipv4 = ":" not in backend
-    inside = Raw(case.packet)
     carried = 4 if case.family == 4 else 41
+    inside = [Raw(case.packet)]
     if mode == "gue":
-        inside = UDP(sport=mark[1], dport=GUE_PORT, chksum=0) / Raw(bytes([0, carried, 0, 0])) / inside
+        inside = [UDP(sport=mark[1], dport=GUE_PORT, chksum=0), Raw(bytes([0, carried, 0, 0]) + case.packet)]
     number = 17 if mode == "gue" else carried
     if is_ipv4:
-        return bytes(IP(src=us, dst=backend, tos=case.traffic_class, ttl=64, id=0, flags="DF", proto=number) / inside)
-    return bytes(IPv6(src=us, dst=backend, tc=case.traffic_class, fl=mark[0], hlim=64, nh=number) / inside)
+        return stacked(IP(src=us, dst=backend, tos=case.traffic_class, ttl=64, id=0, flags="DF", proto=number), *inside)
+    return stacked(IPv6(src=us, dst=backend, tc=case.traffic_class, fl=mark[0], hlim=64, nh=number), *inside)
 
 
 def write_frames(path, frames):

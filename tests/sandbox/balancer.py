@@ -89,6 +89,7 @@ class Balancer:
         self.bed = Testbed("lb", *way.options)
         self.way = way
         self.folder = pathlib.Path(folder)
+        self.wired = set()
         for server in SERVERS:
             lines = [f"address replace {vip(family, number)} dev lo" for number in numbers for family in FAMILIES]
             self.bed.check(server, "ip", "-batch", "-", input="\n".join(lines))
@@ -102,8 +103,9 @@ class Balancer:
         policy = self.folder / f"{role}.toml"
         policy.write_text(f"version = 1\n{text}{self.way.attach}")
         done = self.bed.fwctl(role, "apply", policy)
-        if self.way.wire:
+        if self.way.wire and role not in self.wired:
             self.bed.check(role, WIRE, "eth0")
+            self.wired.add(role)
         return done
 
     def balance(self, text, roles=BALANCERS):

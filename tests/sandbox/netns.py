@@ -46,6 +46,13 @@ def packet_socket(netns, interface, protocol=0):
         return raw
 
 
+def inner_maps(pin):
+    """The ids of the maps in a pinned map of maps."""
+    entries = json.loads(subprocess.run(["bpftool", "-j", "map", "dump", "pinned", pin], check=True, capture_output=True, text=True,
+                                        timeout=60).stdout)
+    return [int.from_bytes(bytes(int(byte, 16) for byte in entry["value"]), "little") for entry in entries if "value" in entry]
+
+
 def mac_of(netns, interface):
     with inside(netns):
         return _json("ip", "link", "show", interface)[0]["address"]

@@ -2,9 +2,9 @@
 //
 //   spoof INTERFACE MAC IPV4 IPV6 PACKETS SEED PORT...
 //
-// The packets go to these addresses behind MAC, half to each. A PORT is tcp/7 (a SYN) or udp/53; they take
-// turns. Each packet has a random source address, of 11.0.0.0 to 99.255.255.255 or of 2001:db8::/32, a random
-// source port, and right checksums.
+// The packets go to these addresses behind MAC, half to each. A PORT is tcp/7 (a SYN), ack/7 (a segment of a
+// connection that is not there) or udp/53; they take turns. Each packet has a random source address,
+// of 11.0.0.0 to 99.255.255.255 or of 2001:db8::/32, a random source port, and right checksums.
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <linux/if_packet.h>
@@ -32,6 +32,7 @@ namespace {
 struct Target {
     std::uint8_t protocol = IPPROTO_UDP;
     std::uint16_t port = 0;
+    bool opens = true;  // TCP: a SYN
 };
 
 struct Ends {
@@ -81,7 +82,8 @@ void add_l4(Frame& frame, const Target& target, std::uint64_t random, std::uint3
         tcp.dest = htons(target.port);
         tcp.seq = static_cast<std::uint32_t>(random >> 32);
         tcp.doff = sizeof(tcp) / 4;
-        tcp.syn = 1;
+        tcp.syn = target.opens ? 1 : 0;
+        tcp.ack = target.opens ? 0 : 1;
         tcp.window = htons(64240);
         tcp.check = checksum(before + sum(&tcp, sizeof(tcp)));
     } else {
@@ -183,9 +185,9 @@ int main(int argc, char** argv) {
     std::vector<Target> targets;
     for (const std::string_view text : std::span(argv + 7, argv + argc)) {
         if (text.size() < 5) return 2;
-        const auto protocol = text.starts_with("tcp/") ? IPPROTO_TCP : IPPROTO_UDP;
-        targets.push_back(
-            {static_cast<std::uint8_t>(protocol), static_cast<std::uint16_t>(std::atoi(text.data() + 4))});
+        const auto protocol = text.starts_with("udp/") ? IPPROTO_UDP : IPPROTO_TCP;
+        targets.push_back({static_cast<std::uint8_t>(protocol),
+                           static_cast<std::uint16_t>(std::atoi(text.data() + 4)), text.starts_with("tcp/")});
     }
     const int out = open_socket(argv[1]);
     if (out < 0 || !flood(out, ends, targets, std::strtoull(argv[5], nullptr, 10),

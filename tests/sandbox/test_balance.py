@@ -14,14 +14,15 @@ import subprocess
 import pytest
 
 import echo
-from balancer import (ALL_WAYS, BALANCERS, CLIENT, CLIENT_HOSTS, CROSSED, FAMILIES, FORWARD, GUE, IPERF_SERVER, IPIP, L2, RANGE,
+from balancer import (ALL_WAYS, BALANCERS, CLIENT, CLIENT_HOSTS, CROSSED, FAMILIES, FORWARD, GUE, IPERF_SERVER, L2, RANGE,
                       SERVERS, USUAL, WAYS, Balancer, all_services, vip)
 from conftest import until
 from echo import ECHO, TALLY
 from router import errors, url
 
 PAGES = {f"hello from {server}" for server in SERVERS}
-OVERHEAD = {(IPIP, 4): 20, (IPIP, 6): 40, (GUE, 4): 32, (GUE, 6): 52}
+OUTER_IP = {4: 20, 6: 40}
+OUTER_REST = {"ipip": 0, "gue": 12}  # UDP and GUE
 
 
 every_way = pytest.mark.parametrize("balancer", USUAL, indirect=True, scope="module")
@@ -145,7 +146,7 @@ def test_iperf_both_ways(balancer, number, family):
         if "-u" in options:
             assert end["sum"]["packets"] > 100 and end["sum"]["lost_packets"] == 0
         else:
-            assert end["sum_sent"]["bytes"] >= 20 << 20 and end["sum_received"]["bytes"] > 10 << 20  # it ends with what is sent
+            assert end["sum_sent"]["bytes"] >= 20 << 20 and end["sum_received"]["bytes"] > 1 << 20  # it ends with what is sent
     for role in ("client", IPERF_SERVER):
         assert errors(bed, role, "TcpInCsumErrors", "UdpInCsumErrors") == 0
 
@@ -168,7 +169,9 @@ def test_an_upload_finds_the_mtu(balancer, number, family):
         one.sendall(bytes(900_000))
         one.shutdown(socket.SHUT_WR)
         assert one.recv(100) == b"900000"
-    assert path_mtu(balancer, "client", family, address) == (1500 - OVERHEAD[number, family] if number != L2 else None)
+    told = path_mtu(balancer, "client", family, address)
+    outer = FAMILIES if number in CROSSED else [family]
+    assert told in ([None] if number == L2 else [1500 - OUTER_IP[one] - OUTER_REST[FORWARD[number]] for one in outer])
 
 
 @a_family

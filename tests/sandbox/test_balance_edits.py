@@ -244,10 +244,10 @@ def test_list_and_show_say_what_there_is(lb):
     assert sum(one["packets"] for one in web["backends"]) == web["packets"] > 24 * 4
     shown = lb.run("vip", "show", "web").stdout
     assert re.search(r"^  .*policy\.toml:\d+, live\n  live: web/b1: state drain\n", shown, re.M)
-    assert re.search(r"^b1 +10\.2\.0\.21, fd00:2::21 +drain +1 +0\.0 % ", shown, re.M)
+    assert re.search(r"^b1 +10\.2\.0\.21, fd00:2::21 +drain +unchecked +1 +0\.0 % ", shown, re.M)
     assert lb.json("vip", "show", "web")["backends_need"] == NEED
     listed = lb.run("vip", "list").stdout.split("\n")
-    assert listed[0].split() == "NAME ORIGIN ADDRESS SERVICE FORWARD READY PACKETS BYTES FLOWS".split()
+    assert listed[0].split() == "NAME ORIGIN ADDRESS SERVICE FORWARD READY HEALTH PACKETS BYTES FLOWS".split()
     assert re.match(rf"web +.*policy\.toml:\d+, live +{re.escape(VIP)} +tcp/80 +l2-dsr +1/2 ", listed[3])
 
 

@@ -8,9 +8,11 @@ behind the program: there the comparison begins with layer 3.
 
 import os
 import random
+import select
 import struct
 
 import pytest
+from scapy.all import IP, UDP
 
 import netns
 from balance_frames import LONGEST, OUTER, draw, outer, read_results, write_frames
@@ -137,6 +139,7 @@ def expect_sent(balancer, way, case, frame, flows):
         assert flows[case.flow[:-1] + (0,)][0] == backend, "another way than the first fragment's"
 
 
+@pytest.mark.oldest
 def test_what_leaves_is_what_scapy_makes(balancer):
     rng = random.Random(SEED)
     balancer.apply(services())
@@ -167,3 +170,28 @@ def test_what_is_unpacked_is_what_was_packed(balancer):
         assert action == (XDP_PASS if balancer.hook == "xdp" else TC_NEXT), (way, case.packet.hex())
         expected = link(balancer.mac, CLIENT_MAC, case.family) + case.packet + case.padding
         assert frame == expected, (way, frame.hex(), expected.hex())
+
+
+def heard(ear, starts, bound=10):
+    """The first frame that has these bytes from layer 3's addresses on."""
+    while select.select([ear], [], [], bound)[0]:
+        frame = ear.recv(2048)
+        if frame[26:34] == starts:
+            return frame
+    raise AssertionError("nothing has come")
+
+
+# RFC 8950: at TC it is the neighbour that the kernel is to find, at XDP its MAC address is there already.
+def test_the_router_on_the_way_may_have_an_address_of_the_other_version(balancer):
+    balancer.bed.check("b", "ip", "route", "add", "10.77.0.0/24", "via", "inet6", "fd00:9::1", "dev", "eth0", "src", US[4])
+    balancer.bed.check("b", "ping", "-c", "1", "fd00:9::1")
+    if balancer.hook == "xdp":
+        balancer.bed.check("a", WIRE, "--far", "eth0")
+    balancer.apply('[vip.web]\naddress = "203.0.113.10"\nservice = "udp/53"\nforward = "ipip"\n'
+                   '[[vip.web.backend]]\nname = "w1"\naddress = "10.77.0.5"\n')
+    packet = bytes(IP(src="198.51.100.7", dst="203.0.113.10") / UDP(sport=4000, dport=53) / b"hello")
+    with netns.packet_socket(balancer.bed.name("a"), "eth0", 3) as ear:
+        ear.send(link(balancer.mac, CLIENT_MAC, 4) + packet)
+        frame = heard(ear, bytes([10, 9, 0, 2, 10, 77, 0, 5]))
+    assert frame[:6] == bytes.fromhex(netns.mac_of(balancer.bed.name("a"), "eth0").replace(":", ""))
+    assert frame[34:] == packet

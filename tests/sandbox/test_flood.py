@@ -135,9 +135,7 @@ def maps(bed):
         one = json.loads(shown.stdout)
         found[one["id"]] = one["bytes_memlock"]
         if one["type"].endswith("_of_maps"):
-            dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", path], capture_output=True, text=True, check=True,
-                                    timeout=60)
-            for inner in [entry["inner_map_id"] for entry in json.loads(dumped.stdout) if entry.get("inner_map_id")]:
+            for inner in netns.inner_maps(path):
                 shown = subprocess.run(["bpftool", "-j", "map", "show", "id", str(inner)], capture_output=True, text=True,
                                        check=True, timeout=60)
                 found[inner] = json.loads(shown.stdout)["bytes_memlock"]

@@ -6,6 +6,7 @@
 // FROM and TO are capture files (pcap, as this machine writes them). The seconds of a frame's time in TO are
 // what the program has returned, so that nothing is lost and nothing made up.
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <linux/bpf.h>
 
@@ -46,8 +47,13 @@ Result<Fd> program_of(const char* interface, fw_hook hook, int& ifindex) {
     ifindex = attachment->ifindex();
     auto hooks = engine::inspect_hooks((*reading)->store, *attachment);
     if (!hooks) return tl::unexpected(hooks.error());
-    for (const engine::HookState& one : *hooks)
-        if (one.hook == hook && one.present()) return kernel::open_program(one.program_ids.front());
+    for (const engine::HookState& one : *hooks) {
+        if (one.hook != hook || !one.present()) continue;
+        std::uint32_t id = one.program_ids.front();
+        // One in libxdp's dispatcher cannot be run by itself.
+        if (one.shared && bpf_xdp_query_id(ifindex, 0, &id) != 0) return fail("there is no dispatcher");
+        return kernel::open_program(id);
+    }
     return fail("not attached at that hook");
 }
 

@@ -139,24 +139,31 @@ static __always_inline int fw_told(int action, __u8 reason, struct fw_decision *
 	return action < 0 ? FW_DECIDED : action;
 }
 
+static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
+{
+	if (!fw_tracing)
+		return;
+	fw_last.backend = room->backend;
+	fw_last.slot = room->slot;
+	fw_last.placed_why = room->why;
+}
+
 /*
- * For `explain`: also of a packet that this program hands on. What is attached never traces, so that the
- * verifier takes it out there.
+ * For `explain`, of a packet that this program hands on: what TC ingress will choose. What is attached never
+ * traces, so that the verifier takes it out there.
  */
-static __always_inline void fw_trace_choice(const struct fw_packet *packet, __u32 half)
+static __always_inline void fw_foresee_choice(const struct fw_packet *packet, __u32 half)
 {
 	__u32 zero = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 
-	if (!fw_tracing || !packet->service || !room)
+	if (!fw_tracing || fw_ctx_may_rewrite() || !packet->service || !room)
 		return;
 	if (room->asked != FW_ASKED_ECHO) {
 		room->now = fw_placed_now();
 		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
 	}
-	fw_last.backend = room->backend;
-	fw_last.slot = room->slot;
-	fw_last.placed_why = room->why;
+	fw_trace_choice(room);
 }
 
 /* As fw_carry_out(). Functions that need room on the stack follow each other, rather than call each other. */
@@ -174,6 +181,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
 	room->now = fw_placed_now();
 	fw_choose_backend(room, half, packet->service, packet->tcp_flags);
+	fw_trace_choice(room);
 	if (room->resets)
 		return fw_told(fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8),
 			       FW_REASON_BACKEND_DOWN, decision);

@@ -190,6 +190,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			if (fw_may_recall(&packet))
 				fw_remember(&packet, now.generation, now.number, direction, &decision);
 		}
+		if (decision.reason == FW_REASON_DEFAULT_DENY && packet.flags & FW_PACKET_SERVED)
+			decision.reason = FW_REASON_DEFAULT_ALLOW;
 		if (decision.bans && direction == FW_IN && !fw_read_only)
 			fw_ban_source(&packet, now.generation, &decision);
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&
@@ -198,7 +200,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
-	fw_trace_choice(&packet, now.number & 1);
+	fw_foresee_choice(&packet, now.number & 1);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);
 	return fw_exit(ctx, &packet, direction, &decision, now.secret);

@@ -169,6 +169,8 @@ static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u
 	rows = fw_find_vip(packet, half);
 	if (rows && fw_ask(ctx, packet, room))
 		packet->service = fw_find_row(room, half, rows);
+	if (packet->service && room->asked != FW_ASKED_ECHO)
+		packet->flags |= FW_PACKET_SERVED;
 	return 0;
 }
 

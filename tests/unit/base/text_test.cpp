@@ -8,12 +8,24 @@
 namespace fwctl {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr std::array<std::string_view, 6> kWords = {"from", "to", "on", "service", "direction", "action"};
 
 TEST(LowerCase, ChangesAsciiLettersAlone) {
     EXPECT_EQ(lower_case("TcP/22 Ä@[`{Z"), "tcp/22 Ä@[`{z");
+}
+
+TEST(ControlSize, KnowsControlsOfAsciiAndUtf8) {
+    for (const char* text : {"", " ", "a\n", "\xc2\xa0", "\xc2", "\xc3\x80", "\xe2\x80\xa8"}) {
+        EXPECT_EQ(control_size(text), 0U) << text;
+    }
+    EXPECT_EQ(control_size(std::string_view("\0a", 2)), 1U);
+    EXPECT_EQ(control_size("\na"), 1U);
+    EXPECT_EQ(control_size("\x7f"), 1U);
+    EXPECT_EQ(control_size("\xc2\x80"), 2U);
+    EXPECT_EQ(control_size("\xc2\x9fz"), 2U);
 }
 
 TEST(ParseNumber, ReadsDigitsUpToTheLimit) {
@@ -64,9 +76,24 @@ TEST(Duration, IsReadInEveryUnit) {
     EXPECT_EQ(parse_duration("36500d").value(), seconds(3153600000));
 }
 
+TEST(Duration, MayBeShorterThanASecondWhereThatMakesSense) {
+    EXPECT_EQ(parse_short_duration("500ms").value(), milliseconds(500));
+    EXPECT_EQ(parse_short_duration("2s").value(), seconds(2));
+    EXPECT_EQ(parse_short_duration("1m1s1ms").value(), milliseconds(61'001));
+    EXPECT_EQ(parse_short_duration("36500d").value(), seconds(3153600000));
+    EXPECT_EQ(parse_short_duration("5000000000ms").value(), seconds(5'000'000));
+    for (const std::string text : {"", "500", "ms", "1ms1s", "1sm", "0ms", "1.5s", "500 ms", "500MS"}) {
+        const auto duration = parse_short_duration(text);
+        ASSERT_FALSE(duration.has_value()) << text;
+        EXPECT_EQ(duration.error().message, "\"" + text + "\" is not a duration; write 500ms, 2s or 1m30s");
+    }
+    EXPECT_EQ(parse_short_duration("3153600000001ms").error().message,
+              "\"3153600000001ms\" is too long; the longest duration is 36500d");
+}
+
 TEST(Duration, SaysWhatItAccepts) {
     for (const std::string text :
-         {"", "90", "s", "1x", "1h30", "30m1h", "1h1h", "-1s", "1 h", "1.5h", "0s", "0d0s", "1H"}) {
+         {"", "90", "s", "1x", "1h30", "30m1h", "1h1h", "1ms", "-1s", "1 h", "1.5h", "0s", "0d0s", "1H"}) {
         const auto duration = parse_duration(text);
         ASSERT_FALSE(duration.has_value()) << text;
         EXPECT_EQ(duration.error().message,
@@ -87,6 +114,8 @@ TEST(Duration, IsWrittenWithTheLargestUnits) {
     EXPECT_EQ(format_duration(seconds(90)), "1m30s");
     EXPECT_EQ(format_duration(seconds(3600)), "1h");
     EXPECT_EQ(format_duration(seconds(172801)), "2d1s");
+    EXPECT_EQ(format_duration(milliseconds(61'500)), "1m1s500ms");
+    EXPECT_EQ(format_duration(milliseconds(1)), "1ms");
     EXPECT_EQ(format_duration(seconds(0)), "0s");
     EXPECT_EQ(format_duration(seconds(-5)), "0s");
 }
@@ -98,6 +127,8 @@ TEST(Duration, SurvivesWritingAndReading) {
         const seconds duration(any(random) >> (i % 30));
         if (duration.count() > 0) {
             EXPECT_EQ(parse_duration(format_duration(duration)).value(), duration);
+            const milliseconds fine(duration.count());
+            EXPECT_EQ(parse_short_duration(format_duration(fine)).value(), fine);
         }
     }
 }

@@ -61,6 +61,20 @@ TEST(PrintPolicy, EscapesWhatTomlWouldTakeForItself) {
     EXPECT_EQ(parse_policy(print_policy(policy), "f").value(), policy);
 }
 
+TEST(PrintPolicy, WritesControlCharactersByTheirNumbers) {
+    const std::string text = R"(version = 1
+
+[vip.dns]
+address = "203.0.113.10"
+service = "udp/53"
+forward = "ipip"
+health = { udp = "\u0000\"\\\u000a\u007f\u0085ü", answer = "\u001b" }
+)";
+    const Policy policy = parse_policy(text, "f").value();
+    EXPECT_EQ(policy.vips[0].health.payload, std::string("\0\"\\\n\x7f\xc2\x85\xc3\xbc", 9));
+    EXPECT_EQ(print_policy(policy), text);
+}
+
 TEST(PrintPolicy, IsReadBackToTheSamePolicy) {
     generate::SmallWorld random(2, generate::Vocabulary::kLive);
     for (int i = 0; i < 2000; ++i) {
@@ -90,6 +104,13 @@ void read_back(std::map<std::string, int>& printed) {
             } else {
                 ++printed[table + " " + line.substr(0, line.find(' '))];
             }
+            for (const Key<Vip>& key : health_keys()) {
+                const std::string start = std::string(key.name) + " = ";
+                const bool has_key =
+                    line.find("{ " + start) < line.size() || line.find(", " + start) < line.size();
+                printed["health " + std::string(key.name)] +=
+                    line.starts_with("health = ") && has_key ? 1 : 0;
+            }
         }
     }
 }
@@ -114,6 +135,9 @@ TEST(PrintPolicy, IsReadBackWithEveryKeyOfTheSchema) {
     expect_all(printed, "[[rule", rule_keys());
     expect_all(printed, "[[route", route_keys());
     expect_all(printed, "[vip", vip_keys());
+    for (const Key<Vip>& key : health_keys()) {
+        EXPECT_GT(printed["health " + std::string(key.name)], 5) << key.name;
+    }
     expect_all(printed, "[[vip", backend_keys());
     expect_all(printed, "[decapsulate", decapsulate_keys());
     expect_all(printed, "[[test", test_keys());
@@ -193,6 +217,10 @@ enabled = false
 address = "203.0.113.10"
 service = "tcp/443"
 forward = "l2-dsr"
+health = { https = "/healthz", host = "www.example.org", every = "500ms", rise = 1 }
+down = "reset"
+panic = 50
+slow_start = "30s"
 
 [[vip.web.backend]]
 name = "web1"
@@ -203,6 +231,7 @@ state = "drain"
 [[vip.web.backend]]
 name = "web2"
 address = "10.0.0.12"
+fallback = true
 
 [decapsulate]
 from = ["192.0.2.1", "2001:db8:1::/64"]
@@ -234,11 +263,13 @@ TEST(Describe, SaysWhatAVipAndABackendAre) {
 address = ["203.0.113.10", "2001:db8:10::10"]
 service = ["udp/443", "tcp/80"]
 forward = "ipip"
+health = { ping = true }
 [[vip.web.backend]]
 name = "web1"
 address = ["2001:db8::11", "10.0.0.11"]
 weight = 0
 state = "maint"
+fallback = true
 [vip.old]
 address = "203.0.113.11"
 service = "sctp"
@@ -250,8 +281,8 @@ enabled = false
     ASSERT_EQ(policy.vips.size(), 2U);
     EXPECT_EQ(describe(policy.vips[0]), "sctp to 203.0.113.11 by gue over 0 backends, disabled");
     EXPECT_EQ(describe(policy.vips[1]),
-              "tcp/80, udp/443 to 203.0.113.10, 2001:db8:10::10 by ipip over 1 backend");
-    EXPECT_EQ(describe(policy.vips[1].backends[0]), "10.0.0.11, 2001:db8::11 weight 0 maint");
+              "tcp/80, udp/443 to 203.0.113.10, 2001:db8:10::10 by ipip over 1 backend, checked by ping");
+    EXPECT_EQ(describe(policy.vips[1].backends[0]), "10.0.0.11, 2001:db8::11 weight 0 maint fallback");
 }
 
 // The words of a description. A protocol's number gets its "proto/", which the command line asks for behind

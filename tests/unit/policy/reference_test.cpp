@@ -1,5 +1,5 @@
-// docs/policy.md holds the tables of the schema, and its examples are policies. With FWCTL_WRITE_DOCUMENTS in
-// the environment the tables are written instead of compared.
+// docs/policy.md holds the tables of the schema, and its examples and those of docs/health.md are policies.
+// With FWCTL_WRITE_DOCUMENTS in the environment the tables are written instead of compared.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -21,9 +21,10 @@ namespace fwctl::policy {
 namespace {
 
 constexpr const char* kDocument = FWCTL_SOURCE_DIR "/docs/policy.md";
+constexpr const char* kHealthDocument = FWCTL_SOURCE_DIR "/docs/health.md";
 
-std::string document() {
-    std::ifstream file(kDocument);
+std::string document(const char* path) {
+    std::ifstream file(path);
     return {std::istreambuf_iterator<char>(file), {}};
 }
 
@@ -85,6 +86,7 @@ std::map<std::string, std::string> tables() {
         {"ban", table_of(find_rule_key("ban")->keys())},
         {"route", table_of(route_keys())},
         {"vip", table_of(vip_keys())},
+        {"health", table_of(health_keys())},
         {"backend", table_of(backend_keys())},
         {"decapsulate", table_of(decapsulate_keys())},
         {"test", table_of(test_keys())},
@@ -92,7 +94,7 @@ std::map<std::string, std::string> tables() {
 }
 
 TEST(Reference, HoldsTheTablesOfTheSchema) {
-    const std::string before = document();
+    const std::string before = document(kDocument);
     std::string text = before;
     for (const auto& [name, table] : tables()) {
         const std::size_t marker = text.find("<!-- " + name + ": ");
@@ -120,23 +122,32 @@ std::vector<std::string> blocks(const std::string& text, const std::string& lang
     return found;
 }
 
+// `list` is what the files named in it hold.
+void expect_policy(std::string example, const std::string& list) {
+    if (example.find("version = ") == std::string::npos) {
+        example.insert(0, "version = 1\n");
+    }
+    const LoadResult loaded =
+        load_policy("p.toml", SnapshotReader({Source{"p.toml", example}, Source{"lists/drop.txt", list}}));
+    ASSERT_TRUE(loaded.has_value()) << loaded.error().render();
+    EXPECT_TRUE(loaded->warnings.empty()) << loaded->warnings.render();
+}
+
 TEST(Reference, HasExamplesThatAreRead) {
-    const std::string text = document();
+    const std::string text = document(kDocument);
     const auto lists = blocks(text, "text");
     ASSERT_EQ(lists.size(), 2U);  // a list of addresses, and packets
     const auto examples = blocks(text, "toml");
     EXPECT_GT(examples.size(), 8U);
-    for (std::string example : examples) {
-        if (example.find("version = ") == std::string::npos) {
-            example.insert(0, "version = 1\n");
-        }
-        const LoadResult loaded = load_policy(
-            "p.toml", SnapshotReader({Source{"p.toml", example}, Source{"lists/drop.txt", lists[0]}}));
-        ASSERT_TRUE(loaded.has_value()) << loaded.error().render();
-        EXPECT_TRUE(loaded->warnings.empty()) << loaded->warnings.render();
-    }
+    for (const std::string& example : examples) expect_policy(example, lists[0]);
     std::istringstream packets(lists[1]);
     for (std::string packet; std::getline(packets, packet);) EXPECT_TRUE(parse_packet(packet)) << packet;
+}
+
+TEST(Reference, HasExamplesOfHealthChecksThatAreRead) {
+    const auto examples = blocks(document(kHealthDocument), "toml");
+    EXPECT_EQ(examples.size(), 2U);
+    for (const std::string& example : examples) expect_policy(example, "");
 }
 
 }  // namespace

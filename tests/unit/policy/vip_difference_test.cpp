@@ -76,6 +76,31 @@ TEST(VipDifference, SaysWhatChangesALineEach) {
     EXPECT_EQ(difference(policy_of(kBefore), policy_of(kBefore)), Lines{});
 }
 
+TEST(VipDifference, ShowsAHealthCheckWhole) {
+    const std::string vip =
+        "[vip.web]\naddress = \"203.0.113.10\"\nservice = \"tcp/80\"\nforward = \"gue\"\n";
+    const std::string backend = "[[vip.web.backend]]\nname = \"a\"\naddress = \"10.0.0.1\"\n";
+    const Policy without = policy_of(vip + backend);
+    const Policy tcp = policy_of(vip + "health = { tcp = true }\n" + backend);
+    const Policy http = policy_of(vip +
+                                  "health = { http = \"/\", status = [200, 204], every = \"500ms\" }\n"
+                                  "down = \"keep\"\npanic = 40\nslow_start = \"30s\"\n" +
+                                  backend + "fallback = true\n");
+    EXPECT_EQ(difference(without, tcp), (Lines{"~ vip web: health none -> { tcp = true }"}));
+    EXPECT_EQ(difference(tcp, http),
+              (Lines{"~ vip web: down move -> keep", "~ vip web: panic 0 -> 40",
+                     "~ vip web: slow_start none -> 30s",
+                     "~ vip web: health { tcp = true } -> { http = \"/\", status = [\"200\", \"204\"], "
+                     "every = \"500ms\" }",
+                     "~ vip web: backend a fallback false -> true"}));
+    EXPECT_EQ(difference(http, without),
+              (Lines{"~ vip web: down keep -> move", "~ vip web: panic 40 -> 0",
+                     "~ vip web: slow_start 30s -> none",
+                     "~ vip web: health { http = \"/\", status = [\"200\", \"204\"], every = \"500ms\" } -> "
+                     "none",
+                     "~ vip web: backend a fallback true -> false"}));
+}
+
 TEST(VipDifference, SaysNothingOfTheOrderInTheFile) {
     const std::string vip = "[vip.web]\naddress = \"203.0.113.10\"\nservice = \"tcp\"\nforward = \"gue\"\n";
     const std::string one = "[[vip.web.backend]]\nname = \"a\"\naddress = \"10.0.0.1\"\n";

@@ -25,9 +25,14 @@ transition  = "1h30m"
 new_entries = 10_000_000
 gue_port    = 6081
 enabled     = false
+health      = { tcp = true }
+down        = "reset"
+panic       = 50
+slow_start  = "1m30s"
 [[vip.web.backend]]
-name    = "Web2.example"
-address = "10.0.0.12"
+name     = "Web2.example"
+address  = "10.0.0.12"
+fallback = true
 [[vip.web.backend]]
 name    = "Web1.example"
 address = ["2001:db8::11", "10.0.0.11"]
@@ -54,15 +59,21 @@ TEST(VipReader, ReadsEveryKey) {
     EXPECT_EQ(web.new_entries, 10'000'000U);
     EXPECT_EQ(web.gue_port, 6081);
     EXPECT_FALSE(web.enabled);
+    EXPECT_EQ(web.health.kind, HealthKind::kTcp);
+    EXPECT_EQ(web.down, Down::kReset);
+    EXPECT_EQ(web.panic, 50);
+    EXPECT_EQ(web.slow_start, std::chrono::seconds(90));
     EXPECT_EQ(web.place.span.line, 2U);
     ASSERT_EQ(web.backends.size(), 2U);
     EXPECT_EQ(web.backends[0].name, "Web1.example");
     EXPECT_EQ(prefix_words(web.backends[0].addresses), (Words{"10.0.0.11", "2001:db8::11"}));
     EXPECT_EQ(web.backends[0].weight, 0);
     EXPECT_EQ(web.backends[0].state, BackendState::kMaint);
+    EXPECT_FALSE(web.backends[0].fallback);
     EXPECT_EQ(web.backends[1].weight, 1);
     EXPECT_EQ(web.backends[1].state, BackendState::kReady);
-    EXPECT_EQ(web.backends[1].place.span.line, 13U);
+    EXPECT_TRUE(web.backends[1].fallback);
+    EXPECT_EQ(web.backends[1].place.span.line, 17U);
 }
 
 TEST(VipReader, KnowsWhatAbsenceMeans) {
@@ -116,7 +127,7 @@ new_entries = 0
 gue_port = 0
 enabled = "yes"
 backends = []
-health = { http = "/" }
+down = "stay"
 [vip.a]
 address = []
 forward = "ipip"
@@ -206,10 +217,13 @@ p.toml:13:1: error: unknown key "backends"
   13 | backends = []
      | ^~~~~~~~
   hint: did you mean "backend"?
-p.toml:14:1: error: unknown key "health"
-  14 | health = { http = "/" }
-     | ^~~~~~
-  hint: the keys of a vip are address, service, forward, schedule, affinity, ring, transition, new_entries, gue_port, enabled, backend
+p.toml:14:8: error: "stay" is not what becomes of connections; write move, keep or reset
+  14 | down = "stay"
+     |        ^~~~~~
+p.toml:14:8: error: "down" goes with "health": without it no backend is ever down
+  14 | down = "stay"
+     |        ^~~~~~
+  hint: add a health check, such as health = { tcp = true }
 p.toml:15:1: error: a vip needs the key "service"
   15 | [vip.a]
      | ^~~~~~~
@@ -321,7 +335,7 @@ p.toml:10:9: error: "up" is not a state of a backend; write ready, drain or main
 p.toml:11:1: error: unknown key "port"
   11 | port = 80
      | ^~~~
-  hint: the keys of a backend are name, address, weight, state
+  hint: the keys of a backend are name, address, weight, state, fallback
 p.toml:12:1: error: a backend needs the key "name"
   12 | [[vip.a.backend]]
      | ^~~~~~~~~~~~~~~~~

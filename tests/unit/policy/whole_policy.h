@@ -13,6 +13,7 @@
 
 #include "policy/addresses.h"
 #include "policy/check.h"
+#include "policy/health.h"
 #include "policy/model.h"
 #include "policy/prefix_list.h"
 #include "policy/rule.h"
@@ -139,6 +140,13 @@ private:
         if (vip.forward != Transport::kGue) {
             vip.gue_port = Vip{}.gue_port;
         }
+        if (one_in(2)) {
+            fill_health(vip);
+        } else {
+            vip.down = Down::kMove;
+            vip.panic = 0;
+            vip.slow_start = {};
+        }
         for (int i = below(4); i > 0; --i) {
             Backend& backend = vip.backends.emplace_back();
             fill(backend_keys(), backend, "backend.");
@@ -150,6 +158,23 @@ private:
         return canonical(std::move(vip));
     }
 
+    // One kind, and some of the keys that it has.
+    void fill_health(Vip& vip) {
+        const auto kinds = health_kinds();
+        const Choice<HealthKind>& kind =
+            kinds[static_cast<std::size_t>(below(static_cast<int>(kinds.size())))];
+        vip.health.statuses.clear();
+        for (const Key<Vip>& key : health_keys()) {
+            if (has_key(kind.value, key.name) && (key.name == kind.word || one_in(3))) {
+                add_some(key, vip, "health.", key.kind == ValueKind::kNumbers);
+            }
+        }
+        vip.health = canonical(vip.health);
+        if (checked_port(canonical(vip)) == 0 && kind.value != HealthKind::kPing) {
+            vip.health.port = 8080;
+        }
+    }
+
     // Every required key and some of the others, from the words below.
     template <typename Target>
     void fill(std::span<const Key<Target>> keys, Target& target, const std::string& table = "") {
@@ -158,15 +183,21 @@ private:
                 continue;
             }
             if (key.kind == ValueKind::kTable) {
-                fill(key.keys(), target, std::string(key.name) + ".");
+                if (key.name != "health") {  // not any of its keys go together: fill_health()
+                    fill(key.keys(), target, std::string(key.name) + ".");
+                }
                 continue;
             }
-            const auto special = kWords.find(table + std::string(key.name));
-            const auto& words = special == kWords.end() ? kWords.at(key.name) : special->second;
-            const bool is_list = key.kind == ValueKind::kWords || key.kind == ValueKind::kList;
-            for (int i = is_list ? 1 + below(4) : 1; i > 0; --i) {
-                (void)key.add(target, words[static_cast<std::size_t>(below(static_cast<int>(words.size())))]);
-            }
+            add_some(key, target, table, key.kind == ValueKind::kWords || key.kind == ValueKind::kList);
+        }
+    }
+
+    template <typename Target>
+    void add_some(const Key<Target>& key, Target& target, const std::string& table, bool is_list) {
+        const auto special = kWords.find(table + std::string(key.name));
+        const auto& words = special == kWords.end() ? kWords.at(key.name) : special->second;
+        for (int i = is_list ? 1 + below(4) : 1; i > 0; --i) {
+            (void)key.add(target, words[static_cast<std::size_t>(below(static_cast<int>(words.size())))]);
         }
     }
 
@@ -250,6 +281,25 @@ private:
         {"new_entries", {"1", "100000", "10000000"}},
         {"gue_port", {"1", "6080", "65535"}},
         {"enabled", {"true", "false"}},
+        {"down", {"move", "keep", "reset"}},
+        {"panic", {"0", "1", "100"}},
+        {"slow_start", {"1s", "1m30s", "1h"}},
+        {"health.tcp", {"true"}},
+        {"health.http", {"/", "/a?b=\"c\\"}},
+        {"health.https", {"/", "/healthz"}},
+        {"health.udp", {"", "ping\r\n", "\"\\\x7f", "\x01M\xc3\xbc\xc2\x9f", std::string_view("\0", 1)}},
+        {"health.ping", {"true"}},
+        {"health.exec", {"test -e \"/run/$FWCTL_BACKEND\" # \\"}},
+        {"health.answer", {"", "pong", "\t"}},
+        {"health.host", {"www.example.org"}},
+        {"health.status", {"100", "200", "200-399", "204-206", "400-599"}},
+        {"health.body", {"all is \"well\""}},
+        {"health.port", {"1", "8080", "65535"}},
+        {"health.every", {"100ms", "500ms", "2s", "1m", "1h"}},
+        {"health.timeout", {"1ms", "500ms", "1s", "2s"}},
+        {"health.rise", {"1", "2", "100"}},
+        {"health.fall", {"1", "3", "100"}},
+        {"fallback", {"true", "false"}},
         {"backend.name", {"Web.", "b-", "c_"}},
         {"backend.address", {"10.0.0.1", "2001:db8::1"}},
         {"weight", {"0", "1", "65535"}},

@@ -1,0 +1,193 @@
+#include "agent/agent.h"
+
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "agent/log.h"
+#include "fwctl/abi/service.h"
+#include "policy/prefix.h"
+
+namespace fwctl::agent {
+namespace {
+
+// Between two looks at the generation that holds.
+constexpr auto kLookWhileChecking = std::chrono::milliseconds(250);
+constexpr auto kLookWhileIdle = std::chrono::milliseconds(1000);
+
+Time now() {
+    return std::chrono::steady_clock::now();
+}
+
+// What a service's packets come to; nothing where that goes without saying.
+std::string mode_text(Conditions::Mode mode, Conditions::Mode before) {
+    switch (mode) {
+        case Conditions::Mode::kPanic:
+            return "panic: too little of its weight is up, so that all backends count as up";
+        case Conditions::Mode::kFallback:
+            return "all backends are down; its fallback backends take their place";
+        case Conditions::Mode::kNone:
+            return "all backends are down";
+        case Conditions::Mode::kNormal:
+            break;
+    }
+    return before == Conditions::Mode::kPanic ? "the panic is over" : "back from its fallback";
+}
+
+}  // namespace
+
+Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller, std::unique_ptr<Checker> checker)
+    : lock_(std::move(lock)), manager_(getenv), poller_(std::move(poller)), checker_(std::move(checker)) {}
+
+Result<std::unique_ptr<Agent>> Agent::create() {
+    auto lock = engine::AgentLock::acquire();
+    if (!lock) return tl::unexpected(lock.error());
+    auto poller = Poller::create();
+    if (!poller) return tl::unexpected(poller.error());
+    auto checker = Checker::create(now, std::random_device()());
+    if (!checker) return tl::unexpected(checker.error());
+    std::unique_ptr<Agent> agent(new Agent(std::move(*lock), std::move(*poller), std::move(*checker)));
+    if (auto watched = agent->watch_signals(); !watched) return tl::unexpected(watched.error());
+    if (auto watched = agent->watch_checker(); !watched) return tl::unexpected(watched.error());
+    auto follower = Follower::create(*agent->poller_);
+    if (!follower) return tl::unexpected(follower.error());
+    agent->follower_ = std::move(*follower);
+    return agent;
+}
+
+Status Agent::watch_signals() {
+    sigset_t ending;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGTERM);
+    sigaddset(&ending, SIGINT);
+    sigprocmask(SIG_BLOCK, &ending, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    signals_ = Fd(signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!signals_) return fail(std::string("cannot wait for signals: ") + strerror(errno));
+    auto watch = poller_->watch(signals_.get(), EPOLLIN, [this](std::uint32_t) { ends_ = true; });
+    if (!watch) return tl::unexpected(watch.error());
+    signals_watch_ = std::move(*watch);
+    return {};
+}
+
+Status Agent::watch_checker() {
+    auto watch = poller_->watch(checker_->fd(), EPOLLIN, [this](std::uint32_t) { check(); });
+    if (!watch) return tl::unexpected(watch.error());
+    checker_watch_ = std::move(*watch);
+    return {};
+}
+
+std::chrono::milliseconds Agent::pause() const {
+    std::chrono::milliseconds pause = checking_ ? kLookWhileChecking : kLookWhileIdle;
+    if (const auto watchdog = manager_.watchdog())
+        pause = std::min(pause, std::chrono::duration_cast<std::chrono::milliseconds>(*watchdog) / 2);
+    return pause;
+}
+
+Status Agent::run() {
+    look();
+    if (auto told = manager_.ready(); !told) log("{}", told.error().message);
+    while (!ends_) {
+        const auto due = std::chrono::ceil<std::chrono::milliseconds>(looked_ + pause() - now());
+        (void)poller_->wait(std::max(due, std::chrono::milliseconds(0)));
+        if (now() - looked_ < pause()) continue;
+        look();
+        tell_alive();
+    }
+    (void)manager_.stopping();
+    return {};
+}
+
+void Agent::tell_alive() {
+    const auto watchdog = manager_.watchdog();
+    if (!watchdog || now() - alive_ < *watchdog / 3) return;
+    alive_ = now();
+    if (auto told = manager_.alive(); !told) log("{}", told.error().message);
+}
+
+// State that cannot be read for now is told once, and looked at again.
+void Agent::look() {
+    looked_ = now();
+    const auto changed = services_.look();
+    const std::string trouble = changed ? "" : changed.error().message;
+    if (trouble != trouble_ && !trouble.empty()) log("{}", trouble);
+    trouble_ = trouble;
+    if (changed && *changed) take_over();
+    if (unsettled_) write();
+}
+
+// Another generation holds, or none any more.
+void Agent::take_over() {
+    conditions_.set_vips(
+        services_.vips(),
+        [this](const std::string& vip, const std::string& backend) {
+            return services_.condition(vip, backend);
+        },
+        now());
+    std::vector<Target> targets;
+    for (const policy::Vip& vip : services_.vips())
+        if (vip.enabled)
+            for (Target& target : targets_of(vip)) targets.push_back(std::move(target));
+    checking_ = !targets.empty();
+    checker_->set_targets(targets);
+    write();
+    tell_modes();
+    if (!services_.attached()) {
+        snapshot_.clear();
+        return;
+    }
+    if (std::exchange(snapshot_, services_.snapshot()) != services_.snapshot())
+        follower_->policy_changed();
+    else
+        follower_->generation_changed();
+}
+
+void Agent::check() {
+    bool any = false;
+    for (const Event& event : checker_->run_once(std::chrono::milliseconds(0))) {
+        tell_event(event, conditions_.note(event, now()));
+        any = true;
+    }
+    if (!any) return;
+    write();
+    tell_modes();
+}
+
+void Agent::write() {
+    unsettled_ = false;
+    if (!services_.attached()) return;
+    for (const Conditions::Wanted& one : conditions_.at(now())) {
+        const bool written = services_.set_condition(one.vip, one.backend, one.condition);
+        unsettled_ = unsettled_ || !written || one.condition >> FW_CONDITION_WITHHELD_SHIFT != 0;
+    }
+}
+
+void Agent::tell_event(const Event& event, bool changed) const {
+    const std::string who = fmt::format("vip {}: backend {}", event.target.vip, event.target.backend);
+    const std::string address = policy::format_prefix(event.target.address);
+    if (event.kind == Event::Kind::kUnable)
+        log("{} cannot be checked at {}: {}", who, address, event.why);
+    else if (event.kind == Event::Kind::kDown)
+        log("{} {}: {}", who, changed ? "is down" : "still fails at " + address, event.why);
+    else if (changed)
+        log("{} is up", who);
+}
+
+void Agent::tell_modes() {
+    const auto modes = conditions_.modes();
+    for (const auto& [vip, mode] : modes) {
+        const auto before = modes_.contains(vip) ? modes_.at(vip) : Conditions::Mode::kNormal;
+        if (mode != before) log("vip {}: {}", vip, mode_text(mode, before));
+    }
+    modes_ = modes;
+}
+
+}  // namespace fwctl::agent

@@ -1,0 +1,71 @@
+// The agent of one network namespace: checks backends and gives their conditions to the kernel, attaches
+// interfaces that appear.
+//
+// Promises: no packet needs it. When it ends, however, the last conditions stay; the next one goes on from
+// them. It runs until SIGTERM or SIGINT.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/checker.h"
+#include "agent/conditions.h"
+#include "agent/follower.h"
+#include "agent/notify.h"
+#include "agent/poller.h"
+#include "base/fd.h"
+#include "base/result.h"
+#include "engine/agent_lock.h"
+#include "engine/service_watch.h"
+
+namespace fwctl::agent {
+
+class Agent {
+public:
+    // An error with Exit::kConflict where there is one already.
+    static Result<std::unique_ptr<Agent>> create();
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+    Agent(Agent&&) = delete;
+    Agent& operator=(Agent&&) = delete;
+    ~Agent() = default;
+
+    Status run();
+
+private:
+    Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller, std::unique_ptr<Checker> checker);
+    Status watch_signals();
+    Status watch_checker();
+
+    [[nodiscard]] std::chrono::milliseconds pause() const;
+    void look();
+    void take_over();
+    void check();
+    void write();
+    void tell_event(const Event& event, bool changed) const;
+    void tell_modes();
+    void tell_alive();
+
+    engine::AgentLock lock_;
+    ServiceManager manager_;
+    std::unique_ptr<Poller> poller_;
+    std::unique_ptr<Checker> checker_;
+    std::unique_ptr<Follower> follower_;
+    Fd signals_;
+    Poller::Watch signals_watch_;
+    Poller::Watch checker_watch_;
+    engine::ServiceWatch services_;
+    Conditions conditions_;
+    std::map<std::string, Conditions::Mode> modes_;  // that were told
+    std::string snapshot_;
+    std::string trouble_;     // that was told of the state; empty: there is none
+    bool checking_ = false;   // anything
+    bool unsettled_ = false;  // a condition changes by the time alone, or could not be written
+    bool ends_ = false;
+    Time looked_;
+    Time alive_;
+};
+
+}  // namespace fwctl::agent

@@ -1,0 +1,106 @@
+#include "agent/follower.h"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "agent/log.h"
+#include "engine/follow.h"
+
+namespace fwctl::agent {
+namespace {
+
+// In the child. Whatever kills it, the next command cleans up behind it.
+int follow_and_tell() {
+    const auto followed = engine::follow();
+    if (!followed) {
+        log("following interfaces: {}", followed.error().message);
+        return 1;
+    }
+    for (const engine::AttachOutcome& one : followed->attached)
+        if (one.change != engine::AttachChange::kUnchanged) log("interface {}: attached", one.interface);
+    for (const std::string& name : followed->forgotten)
+        log("interface {}: forgotten, as its device is gone", name);
+    return 0;
+}
+
+[[noreturn]] void be_the_child(pid_t parent) {
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+    if (getppid() != parent) _exit(1);
+    _exit(follow_and_tell());
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Follower>> Follower::create(Poller& poller) {
+    auto monitor = net::LinkMonitor::open();
+    if (!monitor) return tl::unexpected(monitor.error());
+    std::unique_ptr<Follower> follower(new Follower(poller, std::move(*monitor)));
+    auto watch = poller.watch(follower->monitor_.fd(), EPOLLIN,
+                              [raw = follower.get()](std::uint32_t) { raw->interfaces_told(); });
+    if (!watch) return tl::unexpected(watch.error());
+    follower->monitor_watch_ = std::move(*watch);
+    return follower;
+}
+
+Follower::~Follower() {
+    if (child_ < 0) return;
+    kill(child_, SIGTERM);
+    waitpid(child_, nullptr, 0);
+}
+
+void Follower::policy_changed() {
+    begin();
+}
+
+void Follower::generation_changed() {
+    if (failed_) begin();
+}
+
+void Follower::interfaces_told() {
+    const auto changed = monitor_.changed();
+    if (!changed) log("following interfaces: {}", changed.error().message);
+    if (changed && *changed) begin();
+}
+
+void Follower::begin() {
+    once_more_ = child_ >= 0;
+    if (once_more_) return;
+    const pid_t parent = getpid();
+    child_ = fork();
+    if (child_ == 0) be_the_child(parent);
+    if (child_ < 0) {
+        log("following interfaces: {}", strerror(errno));
+        failed_ = true;
+        return;
+    }
+    pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, child_, 0)));
+    auto watch = poller_.watch(pidfd_.get(), EPOLLIN, [this](std::uint32_t) { ended(); });
+    if (watch)
+        child_watch_ = std::move(*watch);
+    else
+        ended();
+}
+
+void Follower::ended() {
+    child_watch_ = {};
+    int status = 0;
+    waitpid(child_, &status, 0);
+    child_ = -1;
+    pidfd_ = {};
+    failed_ = status != 0;
+    if (once_more_) begin();
+}
+
+}  // namespace fwctl::agent

@@ -1,0 +1,19 @@
+// fwctl-agent: what `fwctl agent` becomes. A program of its own, as libcurl takes as long to load as all of
+// fwctl, and no other command needs it.
+#include <fmt/format.h>
+
+#include "agent/agent.h"
+#include "agent/log.h"
+
+int main() {
+    auto agent = fwctl::agent::Agent::create();
+    if (!agent) {
+        fwctl::agent::log("fwctl agent: {}", agent.error().message);
+        return static_cast<int>(agent.error().exit);
+    }
+    if (auto ended = (*agent)->run(); !ended) {
+        fwctl::agent::log("fwctl agent: {}", ended.error().message);
+        return static_cast<int>(ended.error().exit);
+    }
+    return 0;
+}

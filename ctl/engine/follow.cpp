@@ -1,0 +1,124 @@
+#include "engine/follow.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/attach_plan.h"
+#include "engine/hooks.h"
+#include "engine/library.h"
+#include "engine/requests.h"
+#include "engine/rewriting.h"
+#include "engine/running.h"
+#include "engine/session.h"
+#include "policy/rule.h"
+
+namespace fwctl::engine {
+namespace {
+
+using net::Interface;
+using policy::Policy;
+
+// Whether ours are on it; a device of the same name or index may be another one.
+Result<bool> is_attached(const Store& store, const State& state, const Interface& interface) {
+    for (const Attachment& attachment : state.attachments)
+        if (attachment.enabled && attachment.ifindex() == interface.ifindex &&
+            attachment.name() == interface.name)
+            return has_any_hook(store, attachment);
+    return false;
+}
+
+// The part of a request that is not done yet; of a bridge with its ports all of it.
+Result<AttachRequest> missing_part(const Store& store, const State& state, AttachRequest request) {
+    auto targets = find_targets(state.interfaces, request);
+    request.interfaces.clear();
+    if (!targets) return request;  // nothing matches it for now
+    for (const Target& target : *targets) {
+        auto attached = is_attached(store, state, target.interface);
+        if (!attached) return tl::unexpected(attached.error());
+        if (*attached) continue;
+        const Interface* wanted = &target.interface;
+        if (target.peer_of != 0) wanted = net::find_interface(state.interfaces, target.peer_of);
+        if (std::find(request.interfaces.begin(), request.interfaces.end(), wanted->name) ==
+            request.interfaces.end())
+            request.interfaces.push_back(wanted->name);
+    }
+    return request;
+}
+
+Result<std::vector<AttachRequest>> missing_of(const Store& store, const State& state, const Policy& policy) {
+    std::vector<AttachRequest> missing;
+    for (const AttachRequest& request : requests_of(policy)) {
+        auto part = missing_part(store, state, request);
+        if (!part) return tl::unexpected(part.error());
+        part->rewrites = part->rewrites || rewrites(state);
+        if (!part->interfaces.empty()) missing.push_back(std::move(*part));
+    }
+    return missing;
+}
+
+// Attachments of patterns whose devices are gone: what comes in their place has another name as a rule.
+std::vector<Attachment> gone_of(const State& state, const Policy& policy) {
+    std::vector<Attachment> gone;
+    for (const Attachment& attachment : state.attachments) {
+        if (net::find_interface(state.interfaces, attachment.ifindex()) != nullptr) continue;
+        const bool of_pattern =
+            std::any_of(policy.attachments.begin(), policy.attachments.end(), [&](const policy::Attach& one) {
+                return one.name == attachment.label() && policy::is_pattern(one.device);
+            });
+        if (of_pattern) gone.push_back(attachment);
+    }
+    return gone;
+}
+
+bool is_one_of(const std::vector<Attachment>& all, const Attachment& wanted) {
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Attachment& one) { return one.slot == wanted.slot; });
+}
+
+Result<Followed> catch_up(const Library& library) {
+    auto writing = open_to_write();
+    if (!writing) return tl::unexpected(writing.error());
+    auto loaded = load_running(library, writing->state.main);
+    if (!loaded) return tl::unexpected(loaded.error());
+    auto missing = missing_of(writing->store, writing->state, loaded->policy);
+    if (!missing) return tl::unexpected(missing.error());
+    if (missing->empty()) return Followed{};
+
+    std::vector<Attachment> gone;
+    auto attached = attach_all(*writing, *missing, [&](State& next) {
+        gone = gone_of(next, loaded->policy);
+        std::erase_if(next.attachments, [&](const Attachment& one) { return is_one_of(gone, one); });
+    });
+    if (!attached) return tl::unexpected(attached.error());
+    Followed followed{std::move(*attached), {}};
+    for (const Attachment& attachment : gone) {
+        if (auto removed = remove_hooks(writing->store, attachment); !removed)
+            return tl::unexpected(removed.error());
+        writing->store.erase_record(attachment.slot);
+        followed.forgotten.push_back(attachment.name());
+    }
+    return followed;
+}
+
+}  // namespace
+
+Result<Followed> follow() {
+    auto store = open_to_peek();
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) return Followed{};
+    auto state = (*store)->read();
+    if (!state) return tl::unexpected(state.error());
+    if (state->main.snapshot.empty()) return Followed{};
+    auto interfaces = net::list_interfaces();
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    state->interfaces = std::move(*interfaces);
+    auto library = Library::open();
+    if (!library) return tl::unexpected(library.error());
+    auto loaded = load_running(*library, state->main);
+    if (!loaded) return tl::unexpected(loaded.error());
+    auto missing = missing_of(**store, *state, loaded->policy);
+    if (!missing) return tl::unexpected(missing.error());
+    return missing->empty() ? Followed{} : catch_up(*library);
+}
+
+}  // namespace fwctl::engine

@@ -1,0 +1,82 @@
+#include "engine/service_watch.h"
+
+#include <sys/stat.h>
+
+#include "engine/session.h"
+
+namespace fwctl::engine {
+namespace {
+
+std::optional<ino_t> inode_of(const std::string& path) {
+    struct stat found {};
+    if (stat(path.c_str(), &found) != 0) return std::nullopt;
+    return found.st_ino;
+}
+
+}  // namespace
+
+bool ServiceWatch::still_there() const {
+    return inode_of(store_->paths().directory) == directory_;
+}
+
+void ServiceWatch::forget() {
+    *this = ServiceWatch();
+}
+
+Status ServiceWatch::open() {
+    auto store = open_to_peek();
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) return {};
+    const auto inode = inode_of((*store)->paths().directory);
+    if (!inode) return {};
+    store_ = std::move(*store);
+    directory_ = *inode;
+    return {};
+}
+
+Result<bool> ServiceWatch::read() {
+    const Store::Holding holding = store_->holding();
+    if (holding_ == holding) return false;
+    auto state = store_->read();
+    auto running = store_->running_services();
+    // What was read while another generation took its place may be of neither; the next look reads it whole.
+    if (store_->holding() != holding) return false;
+    if (!state) return tl::unexpected(state.error());
+    if (!running) return tl::unexpected(running.error());
+    holding_ = holding;
+    vips_ = std::move(state->front.vips);
+    snapshot_ = std::move(state->main.snapshot);
+    numbers_.clear();
+    for (const policy::Vip& vip : vips_)
+        for (const policy::Backend& backend : vip.backends)
+            numbers_[{vip.name, backend.name}] = running->numbers.backend(vip.name, backend.name);
+    return true;
+}
+
+Result<bool> ServiceWatch::look() {
+    bool changed = false;
+    if (store_ && !still_there()) {
+        forget();
+        changed = true;
+    }
+    if (!store_)
+        if (auto opened = open(); !opened) return tl::unexpected(opened.error());
+    if (!store_) return changed;
+    auto read = this->read();
+    if (!read) return tl::unexpected(read.error());
+    return changed || *read;
+}
+
+std::uint32_t ServiceWatch::condition(const std::string& vip, const std::string& backend) const {
+    return store_->condition(numbers_.at({vip, backend}));
+}
+
+bool ServiceWatch::set_condition(const std::string& vip, const std::string& backend,
+                                 std::uint32_t condition) const {
+    if (!store_ || store_->holding() != holding_) return false;
+    const std::uint16_t number = numbers_.at({vip, backend});
+    if (store_->condition(number) != condition) store_->set_condition(number, condition);
+    return true;
+}
+
+}  // namespace fwctl::engine

@@ -1,0 +1,54 @@
+// The services of this network namespace, for a process that lives as long as they do.
+//
+// Promises: no lock is taken. What is known is of one generation, and a condition is written only while that
+// one holds: no backend gets what was meant for the one that had its number before. State that is removed and
+// made again is found again.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "policy/model.h"
+
+namespace fwctl::engine {
+
+class ServiceWatch {
+public:
+    // Whether anything is another than at the last look; cheap when nothing is.
+    Result<bool> look();
+
+    [[nodiscard]] bool attached() const { return store_.has_value(); }
+    // Live edits included.
+    [[nodiscard]] const std::vector<policy::Vip>& vips() const { return vips_; }
+    // Of the policy that was applied; empty: none was.
+    [[nodiscard]] const std::string& snapshot() const { return snapshot_; }
+
+    // enum fw_backend_condition of a backend of vips().
+    [[nodiscard]] std::uint32_t condition(const std::string& vip, const std::string& backend) const;
+    // Nothing is done when it is that already. Returns false when another generation holds by now.
+    [[nodiscard]] bool set_condition(const std::string& vip, const std::string& backend,
+                                     std::uint32_t condition) const;
+
+private:
+    [[nodiscard]] bool still_there() const;
+    Status open();
+    Result<bool> read();
+    void forget();
+
+    std::optional<Store> store_;
+    ino_t directory_ = 0;
+    std::optional<Store::Holding> holding_;  // when the rest was read
+    std::vector<policy::Vip> vips_;
+    std::string snapshot_;
+    std::map<std::pair<std::string, std::string>, std::uint16_t> numbers_;  // of VIP and backend
+};
+
+}  // namespace fwctl::engine
