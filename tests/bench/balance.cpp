@@ -39,9 +39,9 @@ constexpr Targets kPassedBy = {1.2, 1.2, 1.2, 1.2};
 std::vector<BalanceScenario> balance_scenarios() {
     using enum Meeting;
     return {
-        {"balance: l2-dsr, hit", "l2-dsr", 10, kPlaced, kHit, false},
+        {"balance: l2-dsr, hit", "l2-dsr", 10, kPlaced, kHit, true},
         {"balance: ipip, hit", "ipip", 10, kPlaced, kHit, true},
-        {"balance: gue, hit", "gue", 10, kPlaced, kHit, false},
+        {"balance: gue, hit", "gue", 10, kPlaced, kHit, true},
         {"balance: ipip, hit, 100 backends", "ipip", 100, kPlaced, kHit, false},
         {"balance: ipip, new TCP (SYN)", "ipip", 10, kSyn, kFirst, true},
         {"balance: ipip, miss (no SYN)", "ipip", 10, kUnplaced, kFirst, true},

@@ -21,13 +21,13 @@ std::string target_cell(const std::optional<Cost>& cost, const std::optional<dou
                 : fmt::format("{}", *target);
 }
 
-// "3.1 (2 x1.55)": so many times the constant; the target, and how many times that. Both with the driver's
+// "3.1/2 x1.55": so many times the constant; the target, and how many times that. Both with the driver's
 // share, as the design's 165 ns for 4.1 times can only be meant.
 std::string times_cell(const std::optional<Cost>& cost, const std::optional<Cost>& constant,
                        const std::optional<double>& target) {
-    if (!cost || !constant) return target ? fmt::format("({})", *target) : "";
+    if (!cost || !constant) return target ? fmt::format("/{}", *target) : "";
     const double times = (cost->baseline + cost->nanoseconds) / (constant->baseline + constant->nanoseconds);
-    return target ? fmt::format("{:.1f} ({} x{:.2f})", times, *target, times / *target)
+    return target ? fmt::format("{:.1f}/{} x{:.2f}", times, *target, times / *target)
                   : fmt::format("{:.1f}", times);
 }
 
@@ -103,7 +103,7 @@ void Report::add(const BalanceRow& row) {
     }
     fmt::print("{:<{}}{}{:>10.1f}\n", row.name, kNameWidth, costs, baseline);
     fmt::print("{:<{}}{}\n", "  constant encapsulation", kNameWidth, constants);
-    fmt::print("{:<{}}{}\n", "  times that (target)", kNameWidth, times);
+    fmt::print("{:<{}}{}\n", "  times that/target", kNameWidth, times);
     if (!row.note.empty()) fmt::print("  {}\n", row.note);
     if (!row.note.empty()) entry["note"] = row.note;
     std::fflush(stdout);
