@@ -57,7 +57,7 @@ Result<Driver> Driver::load() {
     return driver;
 }
 
-void Driver::set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, bool fresh) {
+void Driver::set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, Fresh fresh) {
     fresh_ = fresh;
     generate::Random random(seed);
     sample_.clear();
@@ -77,47 +77,85 @@ void Driver::turn_around(std::uint32_t first, std::uint32_t count) {
     }
 }
 
+// No clock is read.
+bench_clock Driver::untimed(std::uint32_t first) const {
+    constexpr std::uint32_t kNever = 0xffffffff;
+    bench_clock clock{};
+    clock.turn = first;
+    clock.mask = clock.first = clock.last = kNever;
+    clock.restores = ifindex_ != 0 ? 1 : 0;
+    return clock;
+}
+
+Status Driver::send(int program, std::uint32_t first, std::uint32_t count) {
+    skeleton_->bss->bench = untimed(first);
+    if (auto ran = run(program, count); !ran) return tl::unexpected(ran.error());
+    return {};
+}
+
 // A few at a time, as new flows push out each other.
 Status Driver::establish(int program, std::uint32_t count) {
-    constexpr std::uint32_t kNever = 0xffffffff;
     const std::uint32_t few = std::max(count / 256, 1U);
     for (std::uint32_t first = 0; first < count; first += few) {
         for (int turn = 0; turn < 3; ++turn) {
             if (turn > 0) turn_around(first, few);
-            skeleton_->bss->bench = {first, kNever, 0, kNever, kNever, 0, 0};
-            if (auto ran = run(program, few); !ran) return tl::unexpected(ran.error());
+            if (auto sent = send(program, first, few); !sent) return sent;
         }
     }
     return {};
 }
 
-Result<int> Driver::run(int program, std::uint32_t turns) const {
+Result<Driver::Answer> Driver::run(int program, std::uint32_t turns) const {
+    constexpr std::size_t kRoomToGrow = 128;
     const std::uint32_t zero = 0;
     if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.under_test), &zero, &program, BPF_ANY) != 0)
         return fail(fmt::format("cannot hand over to the program: {}", strerror(errno)));
     std::array<std::uint8_t, BENCH_FRAME> frame{};
+    Answer answer;
+    answer.frame.resize(frame.size() + kRoomToGrow);
+    xdp_md at{};
+    at.data_end = frame.size();
+    at.ingress_ifindex = static_cast<std::uint32_t>(ifindex_);
     bpf_test_run_opts options{};
     options.sz = sizeof(options);
     options.data_in = frame.data();
     options.data_size_in = frame.size();
+    options.data_out = answer.frame.data();
+    options.data_size_out = static_cast<std::uint32_t>(answer.frame.size());
+    options.ctx_in = options.ctx_out = &at;
+    options.ctx_size_in = options.ctx_size_out = sizeof(at);
     options.repeat = static_cast<int>(turns);
     const int error = bpf_prog_test_run_opts(bpf_program__fd(skeleton_->progs.vary), &options);
     if (error != 0) return fail(fmt::format("BPF_PROG_TEST_RUN: {}", strerror(-error)));
-    return static_cast<int>(options.retval);
+    answer.action = static_cast<int>(options.retval);
+    answer.frame.resize(options.data_size_out);
+    answer.frame.erase(answer.frame.begin(), answer.frame.begin() + (at.data - at.data_meta));
+    return answer;
 }
 
-Result<double> Driver::time(int program, std::uint32_t flows, std::uint32_t turns) const {
+Result<double> Driver::time(int program, std::uint32_t flows, std::uint32_t turns) {
     bench_clock& clock = skeleton_->bss->bench;
     const std::uint32_t warm_up = std::max(flows, 1024U);
-    clock = {0, flows - 1, fresh_ ? 0xffffU : 0, warm_up, warm_up + turns, 0, 0};
+    clock = untimed(0);
+    clock.mask = flows - 1;
+    clock.fresh = static_cast<std::uint32_t>(fresh_);
+    clock.epoch = epoch_;
+    clock.first = warm_up;
+    clock.last = warm_up + turns;
+    epoch_ += warm_up + turns;
     const Undisturbed undisturbed;
     if (auto ran = run(program, warm_up + turns + 1); !ran) return tl::unexpected(ran.error());
     return static_cast<double>(clock.ended - clock.began) / turns;
 }
 
 Result<int> Driver::judge(int program, std::uint32_t flow) const {
-    constexpr std::uint32_t kNever = 0xffffffff;
-    skeleton_->bss->bench = {flow, kNever, 0, kNever, kNever, 0, 0};
+    auto its = answer(program, flow);
+    if (!its) return tl::unexpected(its.error());
+    return its->action;
+}
+
+Result<Driver::Answer> Driver::answer(int program, std::uint32_t flow) const {
+    skeleton_->bss->bench = untimed(flow);
     return run(program, 1);
 }
 

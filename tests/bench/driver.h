@@ -16,13 +16,24 @@ struct fwctl_bench_vary;
 
 namespace fwctl::bench {
 
+// What is changed of a packet that is like one before, so that it is of another flow.
+enum class Fresh : std::uint32_t {
+    kNothing = 0,
+    kPort = 0xffff,
+    kPortAndAddress = 0xffffffff,  // of the source; IPv4 alone
+};
+
 class Driver {
 public:
     static Result<Driver> load();
 
     // The packets from now on: as many as the longest run asks for, at most BENCH_FLOWS.
-    // Fresh: a packet that is like one before has another source port, so that it is of another flow.
-    void set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, bool fresh);
+    void set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, Fresh fresh);
+    // Where packets come in from now on, an interface with a native XDP program; programs under test may put
+    // headers in front of them.
+    void enter_at(int ifindex) { ifindex_ = ifindex; }
+    // One packet of each of `count` flows.
+    Status send(int program, std::uint32_t first, std::uint32_t count);
     // Packets of both ends of the first flows, a multiple of 256, so that whoever follows flows knows all of
     // them as answered.
     Status establish(int program, std::uint32_t count);
@@ -31,22 +42,30 @@ public:
 
     // Nanoseconds per packet of `turns` packets, which are the first `flows` ones (a power of two) again and
     // again; each has been seen before.
-    Result<double> time(int program, std::uint32_t flows, std::uint32_t turns) const;
+    Result<double> time(int program, std::uint32_t flows, std::uint32_t turns);
     // What the program answers to one packet: XDP_*.
     Result<int> judge(int program, std::uint32_t flow) const;
+    struct Answer {
+        int action = 0;
+        std::vector<std::uint8_t> frame;  // as it came out
+    };
+    Result<Answer> answer(int program, std::uint32_t flow) const;
 
 private:
     struct Destroy {
         void operator()(fwctl_bench_vary* skeleton) const;
     };
     void turn_around(std::uint32_t first, std::uint32_t count);
-    [[nodiscard]] Result<int> run(int program, std::uint32_t turns) const;
+    [[nodiscard]] bench_clock untimed(std::uint32_t first) const;
+    [[nodiscard]] Result<Answer> run(int program, std::uint32_t turns) const;
 
     std::unique_ptr<fwctl_bench_vary, Destroy> skeleton_;
     bench_flow* flows_ = nullptr;
     bench_ipv6* ipv6_ = nullptr;
     std::vector<Flow> sample_;
-    bool fresh_ = false;
+    Fresh fresh_ = Fresh::kNothing;
+    std::uint32_t epoch_ = 0;  // turns that were measured
+    int ifindex_ = 0;
 };
 
 }  // namespace fwctl::bench

@@ -12,7 +12,7 @@ struct bench_flow {
     __u32 layer4; /* its first four bytes: ports, or type, code and checksum */
     __u8 protocol;
     __u8 family; /* 4 or 6 */
-    __u16 unused;
+    __u16 tcp_flags;
 };
 
 /* Of an IPv6 flow, under the same index; apart, so that IPv4 flows take one line of the cache for four. */
@@ -30,8 +30,10 @@ enum {
 struct bench_clock {
     __u32 turn;
     __u32 mask;  /* flows in use - 1 */
-    __u32 fresh; /* the bits of the turn that change the source port: 0, or all of it */
-    __u32 first; /* turns at which the clock is read */
+    __u32 fresh; /* the bits of the turn that change the source port, and above 16 the address: 0, or all */
+    __u32 epoch; /* is added to the turn for that, so that no run has the flows of one before */
+    __u32 restores; /* the programs under test put headers in front: take them away again */
+    __u32 first;    /* turns at which the clock is read */
     __u32 last;
     __u64 began; /* nanoseconds */
     __u64 ended;

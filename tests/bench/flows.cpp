@@ -73,7 +73,7 @@ PacketView view_of(const Flow& flow, const std::string& interface) {
     view.has_l4 = has_ports(flow) || is_icmp(flow);
     view.source_port = has_ports(flow) ? flow.source_port : std::uint16_t{0};
     view.selector = view.has_l4 ? flow.selector : std::uint16_t{0};
-    view.tcp_flags = flow.protocol == IPPROTO_TCP ? 0x02 : 0;
+    view.tcp_flags = flow.protocol == IPPROTO_TCP ? flow.tcp_flags : std::uint8_t{0};
     view.interfaces = {interface};
     return view;
 }
@@ -85,6 +85,7 @@ bench_flow record_of(const Flow& flow) {
     std::memcpy(&record.source, flow.source.data(), sizeof(record.source));
     std::memcpy(&record.destination, flow.destination.data(), sizeof(record.destination));
     std::memcpy(&record.layer4, layer4, sizeof(layer4));
+    record.tcp_flags = flow.tcp_flags;
     record.protocol = flow.protocol;
     record.family = static_cast<std::uint8_t>(flow.family);
     return record;
@@ -111,6 +112,18 @@ Maker ping() {
         flow.source = public_address(Family::kIpv4, random);
         flow.protocol = IPPROTO_ICMP;
         flow.selector = 8 << 8;
+        return flow;
+    };
+}
+
+Maker clients_of(Address destination, std::uint16_t port, std::uint8_t protocol, std::uint8_t tcp_flags) {
+    return [=](Random& random) {
+        Flow flow = tcp_to_any(Family::kIpv4, random);
+        flow.source = public_address(Family::kIpv4, random);
+        flow.destination = destination;
+        flow.protocol = protocol;
+        flow.selector = port;
+        flow.tcp_flags = tcp_flags;
         return flow;
     };
 }

@@ -16,6 +16,9 @@
 
 namespace fwctl::bench {
 
+inline constexpr std::uint8_t kSyn = 0x02;
+inline constexpr std::uint8_t kAck = 0x10;
+
 struct Flow {
     policy::Family family = policy::Family::kIpv4;
     generate::Address source{};
@@ -23,6 +26,7 @@ struct Flow {
     std::uint8_t protocol = 0;
     std::uint16_t source_port = 0;
     std::uint16_t selector = 0;  // destination port, or ICMP type * 256 + code
+    std::uint8_t tcp_flags = kSyn;
 };
 using Maker = std::function<Flow(generate::Random&)>;
 
@@ -34,6 +38,9 @@ bench_ipv6 addresses_of(const Flow& flow);
 // TCP from any public address to any.
 Maker any_flow(policy::Family family);
 Maker ping();
+// TCP with these flags, or UDP where that is the protocol, from any public IPv4 address to that one.
+Maker clients_of(generate::Address destination, std::uint16_t port, std::uint8_t protocol,
+                 std::uint8_t tcp_flags);
 // UDP from any public IPv4 address to any, from and to ports that nothing else uses.
 Maker datagrams();
 // The source is in one of the prefixes; the list has to outlive the maker.

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "balance.h"
 #include "control.h"
 #include "kernel/bpffs.h"
 #include "kernel/log.h"
@@ -76,12 +77,15 @@ Status run(const Arguments& arguments) {
     Laboratory laboratory{std::move(*subject), std::move(*peers), std::move(*driver), effort};
 
     Report report;
-    report.packets_begin();
+    bool begun = false;
     for (const Scenario& scenario : scenarios()) {
         if (arguments.quick && !scenario.quick) continue;
         if (scenario.name.find(arguments.only) == std::string::npos) continue;
+        if (!std::exchange(begun, true)) report.packets_begin();
         if (auto measured = measure_packets(laboratory, scenario, report); !measured) return measured;
     }
+    if (auto measured = measure_balance(laboratory, arguments.quick, arguments.only, report); !measured)
+        return measured;
     if (arguments.only.empty()) {
         report.control_begin();
         if (auto done = measure_control(laboratory.subject, arguments.quick, report); !done) return done;

@@ -12,29 +12,53 @@ double median(std::vector<double>& values) {
     return *middle;
 }
 
+// By load what each round took.
+using Times = std::vector<std::vector<double>>;
+
+struct Best {
+    double least = 0;
+    double spread = 0;
+};
+
+Best best_of(Times& times) {
+    std::vector<double> loads;
+    for (auto& rounds : times) loads.push_back(median(rounds));
+    const auto [least, most] = std::minmax_element(loads.begin(), loads.end());
+    return {*least, *most - *least};
+}
+
 }  // namespace
 
-Result<Cost> measure(const Driver& driver, std::span<const int> programs, std::span<const int> trivial,
-                     std::uint32_t flows, const Effort& effort) {
-    std::vector<std::vector<double>> costs(programs.size());
-    std::vector<std::vector<double>> baselines(programs.size());
+Result<std::vector<Cost>> measure(Driver& driver, const std::vector<std::vector<int>>& programs,
+                                  std::span<const int> trivial, std::uint32_t flows, const Effort& effort) {
+    Times baselines(trivial.size());
+    std::vector<Times> all(programs.size(), baselines);
     for (std::size_t round = 0; round < effort.rounds; ++round) {
-        for (std::size_t load = 0; load < programs.size(); ++load) {
+        for (std::size_t load = 0; load < trivial.size(); ++load) {
             const auto baseline = driver.time(trivial[load], flows, effort.turns);
-            const auto cost = driver.time(programs[load], flows, effort.turns);
             if (!baseline) return tl::unexpected(baseline.error());
-            if (!cost) return tl::unexpected(cost.error());
             baselines[load].push_back(*baseline);
-            costs[load].push_back(*cost);
+            for (std::size_t i = 0; i < programs.size(); ++i) {
+                const auto took = driver.time(programs[i][load], flows, effort.turns);
+                if (!took) return tl::unexpected(took.error());
+                all[i][load].push_back(*took);
+            }
         }
     }
-    std::vector<double> of_program;
-    std::vector<double> of_trivial;
-    for (auto& values : costs) of_program.push_back(median(values));
-    for (auto& values : baselines) of_trivial.push_back(median(values));
-    const auto [least, most] = std::minmax_element(of_program.begin(), of_program.end());
-    const double baseline = *std::min_element(of_trivial.begin(), of_trivial.end());
-    return Cost{*least - baseline, *most - *least, baseline};
+    const double baseline = best_of(baselines).least;
+    std::vector<Cost> costs;
+    for (Times& times : all) {
+        const Best best = best_of(times);
+        costs.push_back({best.least - baseline, best.spread, baseline});
+    }
+    return costs;
+}
+
+Result<Cost> measure(Driver& driver, std::span<const int> programs, std::span<const int> trivial,
+                     std::uint32_t flows, const Effort& effort) {
+    auto costs = measure(driver, {{programs.begin(), programs.end()}}, trivial, flows, effort);
+    if (!costs) return tl::unexpected(costs.error());
+    return costs->front();
 }
 
 }  // namespace fwctl::bench

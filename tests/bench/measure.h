@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "base/result.h"
 #include "driver.h"
@@ -27,7 +28,10 @@ struct Cost {
     double baseline = 0;  // what was taken away
 };
 
-Result<Cost> measure(const Driver& driver, std::span<const int> programs, std::span<const int> trivial,
+Result<Cost> measure(Driver& driver, std::span<const int> programs, std::span<const int> trivial,
                      std::uint32_t flows, const Effort& effort);
+// The same of several programs that are to be compared: all in turns.
+Result<std::vector<Cost>> measure(Driver& driver, const std::vector<std::vector<int>>& programs,
+                                  std::span<const int> trivial, std::uint32_t flows, const Effort& effort);
 
 }  // namespace fwctl::bench

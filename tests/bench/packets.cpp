@@ -66,8 +66,8 @@ Status compare(const Laboratory& laboratory, const World& world, std::span<const
     return {};
 }
 
-Status measure_row(const Laboratory& laboratory, const World& world, PacketRow row,
-                   std::span<const int> programs, Report& report) {
+Status measure_row(Laboratory& laboratory, const World& world, PacketRow row, std::span<const int> programs,
+                   Report& report) {
     if (auto agrees = compare(laboratory, world, programs); !agrees) return context(row.name, agrees.error());
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         if (kFlowCounts[i] > laboratory.effort.most_flows) continue;
@@ -97,7 +97,7 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
     const auto world = scenario.make();
     constexpr std::uint64_t kSeed = 7;
     laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, kSeed,
-                                world->traffic == Traffic::kFresh);
+                                world->traffic == Traffic::kFresh ? Fresh::kPort : Fresh::kNothing);
     if (world->traffic == Traffic::kEstablished) {
         policy::Conntrack& conntrack = world->policy.conntrack;
         conntrack.size = laboratory.effort.most_flows + laboratory.effort.most_flows / 4;

@@ -76,6 +76,16 @@ std::vector<int> Peers::trivial() const {
     return programs;
 }
 
+std::vector<int> Peers::encapsulation() const {
+    std::vector<int> programs;
+    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.encapsulate));
+    return programs;
+}
+
+int Peers::pass() const {
+    return bpf_program__fd(loaded_.front()->progs.let_pass);
+}
+
 std::vector<int> Peers::lookup(policy::Family family) const {
     std::vector<int> programs;
     for (const Loaded& one : loaded_)

@@ -20,6 +20,10 @@ public:
     Status fill_trie(const std::vector<policy::Prefix>& prefixes);
 
     [[nodiscard]] std::vector<int> trivial() const;
+    // Puts a header that was made before in front of each packet, and sends it back.
+    [[nodiscard]] std::vector<int> encapsulation() const;
+    // Lets pass.
+    [[nodiscard]] int pass() const;
     // The one that looks up sources of that family.
     [[nodiscard]] std::vector<int> lookup(policy::Family family) const;
 

@@ -21,6 +21,16 @@ struct PacketRow {
     Targets targets;
 };
 
+// Costs per packet of balancing, beside those of a program that puts a constant header in front of each
+// packet. Targets are multiples of the latter.
+struct BalanceRow {
+    std::string name;
+    std::array<std::optional<Cost>, kFlowCounts.size()> costs;
+    std::array<std::optional<Cost>, kFlowCounts.size()> constant;
+    Targets targets;
+    std::string note;
+};
+
 // A figure of the control plane.
 struct ControlRow {
     std::string name;
@@ -34,6 +44,8 @@ class Report {
 public:
     void packets_begin() const;
     void add(const PacketRow& row);
+    void balance_begin() const;
+    void add(const BalanceRow& row);
     void control_begin() const;
     void add(const ControlRow& row);
     // Something was left out.
@@ -42,7 +54,10 @@ public:
     [[nodiscard]] Status write_json(const std::string& path) const;
 
 private:
+    void columns() const;
+
     nlohmann::json packets_ = nlohmann::json::array();
+    nlohmann::json balance_ = nlohmann::json::array();
     nlohmann::json control_ = nlohmann::json::array();
     nlohmann::json skipped_ = nlohmann::json::array();
 };

@@ -11,9 +11,13 @@
 namespace fwctl::bench {
 namespace {
 
-constexpr std::uint32_t kSlot = 1;
-constexpr std::uint64_t kCookie = 1;  // of the network namespace, as far as the pins go
 constexpr std::size_t kPageBytes = std::size_t{FW_PAGE_WORDS} * 4;
+
+// Each is a network namespace of its own, as far as its pins go.
+std::uint64_t next_cookie() {
+    static std::uint64_t cookie = 1;
+    return cookie++;
+}
 
 std::vector<std::string> dynamic_sets(const policy::Policy& policy) {
     std::vector<std::string> names;
@@ -24,9 +28,9 @@ std::vector<std::string> dynamic_sets(const policy::Policy& policy) {
 
 }  // namespace
 
-Result<Subject> Subject::load(std::size_t times) {
+Result<Subject> Subject::load(std::size_t times, kernel::ProgramConfig config) {
     Subject subject;
-    auto store = engine::Store::create(kernel::state_paths(kCookie));
+    auto store = engine::Store::create(kernel::state_paths(next_cookie()));
     if (!store) return tl::unexpected(store.error());
     subject.store_ = std::make_unique<engine::Store>(std::move(*store));
 
@@ -36,7 +40,6 @@ Result<Subject> Subject::load(std::size_t times) {
     std::strncpy(attachment.record.name, kInterface, sizeof(attachment.record.name) - 1);
     subject.state_.attachments.push_back(attachment);
 
-    kernel::ProgramConfig config;
     config.slot = kSlot;
     for (std::size_t i = 0; i < times; ++i) {
         auto object = kernel::Object::open(kernel::ProgramKind::kXdp, config, subject.store_->paths());
@@ -66,6 +69,7 @@ Status Subject::publish(const policy::Policy& policy, compile::TierImage* image,
     state_.main.dynamic_sets = dynamic_sets(policy);
     state_.front.defaults = policy.defaults;
     state_.front.conntrack = policy.conntrack;
+    state_.front.vips = policy.vips;
     if (image == nullptr) state_.main.tier = {};
     main_words_ = image == nullptr ? 0 : image->bank.size();
     if (auto started = store_->start_counters(counters); !started) return started;

@@ -23,9 +23,12 @@ namespace fwctl::bench {
 
 inline constexpr const char* kInterface = "wan";  // one that generated policies speak of
 
+inline constexpr std::uint32_t kSlot = 1;  // of the attachment
+
 class Subject {
 public:
-    static Result<Subject> load(std::size_t times);
+    // `config`: what else an attachment may do.
+    static Result<Subject> load(std::size_t times, kernel::ProgramConfig config = {});
 
     // Compiles the rules of the policy as the main tier. `counters` is filled.
     static Result<compile::TierImage> compile(const policy::Policy& policy,
@@ -42,6 +45,7 @@ public:
     // What the compiled rules of both tiers take in the kernel.
     [[nodiscard]] std::size_t kernel_bytes() const;
     [[nodiscard]] std::vector<int> programs() const;
+    [[nodiscard]] const engine::Store& store() const { return *store_; }
 
 private:
     std::unique_ptr<engine::Store> store_;

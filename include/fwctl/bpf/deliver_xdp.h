@@ -9,14 +9,17 @@
 #include "fwctl/bpf/parse_l4.h"
 #include "fwctl/bpf/send_xdp.h"
 
-/* The outer header, behind room for the link header. */
+/* The outer header, behind room for the link header. In words: memcpy() of bytes goes byte by byte. */
 static __always_inline bool fw_put_in_front(fw_ctx *ctx, const struct fw_balance_room *room, const __u32 size)
 {
-	__u8 *to = (__u8 *)(long)ctx->data + sizeof(struct ethhdr);
+	__u32 *to = (void *)(long)ctx->data + sizeof(struct ethhdr);
+	const __u32 *from = (const void *)room->header;
 
-	if ((void *)(to + size) > (void *)(long)ctx->data_end)
+	if ((void *)to + size > (void *)(long)ctx->data_end)
 		return false;
-	__builtin_memcpy(to, room->header, size);
+#pragma unroll
+	for (__u32 i = 0; i < size / 4; i++)
+		to[i] = from[i];
 	return true;
 }
 
@@ -34,6 +37,16 @@ static __always_inline bool fw_grow_in_front(fw_ctx *ctx, const struct fw_balanc
 	default:
 		return fw_put_in_front(ctx, room, sizeof(struct ipv6hdr) + FW_GUE_SIZE);
 	}
+}
+
+static __always_inline void fw_put_mac(__u8 *to, const __u8 *mac)
+{
+	__u16 *words = (void *)to;
+	const __u16 *from = (const void *)mac;
+
+#pragma unroll
+	for (int i = 0; i < ETH_ALEN / 2; i++)
+		words[i] = from[i];
 }
 
 static __always_inline bool fw_device_sends(fw_ctx *ctx, __u32 ifindex)
@@ -59,8 +72,8 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 	ethernet = (void *)(long)ctx->data;
 	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
 		return -FW_REASON_BALANCE_FAILED;
-	__builtin_memcpy(ethernet->h_dest, room->mac_to, ETH_ALEN);
-	__builtin_memcpy(ethernet->h_source, room->mac_from, ETH_ALEN);
+	fw_put_mac(ethernet->h_dest, room->mac_to);
+	fw_put_mac(ethernet->h_source, room->mac_from);
 	if (room->overhead)
 		ethernet->h_proto =
 			room->way_family == FW_FAMILY_IPV4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);

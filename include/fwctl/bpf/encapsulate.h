@@ -71,9 +71,11 @@ static __always_inline void fw_put_gue(struct fw_balance_room *room, const __u32
 static __always_inline void fw_put_outer(const struct fw_packet *packet, struct fw_balance_room *room,
 					 const struct fw_service *service, __u32 length)
 {
-	bool is_gue = service->transport == FW_BY_GUE;
+	bool is_gue = service->transport == FW_BY_GUE,
+	     tells_flows = is_gue || room->way_family != FW_FAMILY_IPV4;
 	__u8 protocol = is_gue ? IPPROTO_UDP : fw_carried(room->family);
-	__u32 body = length + (is_gue ? FW_GUE_SIZE : 0), hash = fw_ring_hash(service, room);
+	__u32 body = length + (is_gue ? FW_GUE_SIZE : 0),
+	      hash = tells_flows ? fw_ring_hash(service, room) : 0;
 
 	if (room->way_family == FW_FAMILY_IPV4) {
 		fw_put_outer_ipv4(room, packet->traffic_class, body, protocol);

@@ -92,13 +92,14 @@ static __always_inline bool fw_ask_icmp(fw_ctx *ctx, const struct fw_packet *pac
 	       packet->fragment == FW_FRAGMENT_NONE;
 }
 
-/* What the packet asks for; false: no service could have it. */
+/* What the packet asks for; false: no service could have it. Addresses are copied in the words in which they
+ * are read: a load waits for two stores that it spans. */
 __noinline int fw_ask(fw_ctx *ctx, const struct fw_packet *packet, struct fw_balance_room *room)
 {
 	if (!packet || !room)
 		return false;
-	room->client = packet->source;
-	room->vip = packet->destination;
+	fw_put_end((void *)&room->client, &packet->source);
+	fw_put_end((void *)&room->vip, &packet->destination);
 	room->client_port = packet->source_port;
 	room->vip_port = packet->selector;
 	room->protocol = packet->protocol;

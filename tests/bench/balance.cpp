@@ -1,0 +1,147 @@
+#include "balance.h"
+
+#include <fmt/format.h>
+#include <linux/bpf.h>
+#include <netinet/in.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "balancer.h"
+
+namespace fwctl::bench {
+namespace {
+
+// What the packets of a row are.
+enum class Meeting {
+    kPlaced,     // of TCP flows that are in the table
+    kSyn,        // the first of a TCP connection
+    kUnplaced,   // of TCP flows that go on, and are not in the table: each is put there
+    kDatagram,   // the first of a UDP flow
+    kNoService,  // for an address of none
+};
+
+struct BalanceScenario {
+    std::string name;
+    std::string forward;
+    std::size_t backends = 10;
+    Meeting meeting = Meeting::kPlaced;
+    Targets targets;  // times constant encapsulation
+    bool quick = false;
+};
+
+// The design has one figure for flows that a cache holds, and one for a million.
+constexpr Targets kHit = {2.0, 2.0, std::nullopt, 4.5};
+constexpr Targets kFirst = {5, 5, 5, 5};
+constexpr Targets kPassedBy = {1.2, 1.2, 1.2, 1.2};
+
+std::vector<BalanceScenario> balance_scenarios() {
+    using enum Meeting;
+    return {
+        {"balance: l2-dsr, hit", "l2-dsr", 10, kPlaced, kHit, true},
+        {"balance: ipip, hit", "ipip", 10, kPlaced, kHit, true},
+        {"balance: gue, hit", "gue", 10, kPlaced, kHit, true},
+        {"balance: ipip, hit, 100 backends", "ipip", 100, kPlaced, kHit, false},
+        {"balance: ipip, new TCP (SYN)", "ipip", 10, kSyn, kFirst, true},
+        {"balance: ipip, miss (no SYN)", "ipip", 10, kUnplaced, kFirst, true},
+        {"balance: ipip, new UDP", "ipip", 10, kDatagram, kFirst, true},
+        {"balance: not for a service", "ipip", 10, kNoService, kPassedBy, true},
+    };
+}
+
+Maker maker_of(Meeting meeting) {
+    const auto to_service = [](std::uint8_t protocol, std::uint8_t flags) {
+        return clients_of(Balancer::address(), kServicePort, protocol, flags);
+    };
+    switch (meeting) {
+        case Meeting::kSyn:
+            return to_service(IPPROTO_TCP, kSyn);
+        case Meeting::kDatagram:
+            return to_service(IPPROTO_UDP, 0);
+        case Meeting::kNoService:
+            return any_flow(policy::Family::kIpv4);
+        case Meeting::kPlaced:
+        case Meeting::kUnplaced:
+            break;
+    }
+    return to_service(IPPROTO_TCP, kAck);
+}
+
+Fresh fresh_of(Meeting meeting) {
+    const bool fresh = meeting == Meeting::kUnplaced || meeting == Meeting::kDatagram;
+    return fresh ? Fresh::kPortAndAddress : Fresh::kNothing;
+}
+
+// One packet in 4,096 goes to the kernel (docs/balance.md): not that often the same one again.
+Result<Driver::Answer> answer_of(const Driver& driver, int program, std::uint32_t flow) {
+    constexpr int kTries = 5;
+    auto answer = driver.answer(program, flow);
+    for (int i = 1; answer && answer->action == XDP_PASS && i < kTries; ++i)
+        answer = driver.answer(program, flow);
+    return answer;
+}
+
+Status compare_answers(const Laboratory& laboratory, const Balancer& balancer, Meeting meeting) {
+    const std::vector<Flow>& sample = laboratory.driver.sample();
+    const std::vector<int> programs = balancer.programs();
+    for (std::uint32_t i = 0; i < sample.size(); ++i) {
+        const auto answer = answer_of(laboratory.driver, programs[i % programs.size()], i);
+        if (!answer) return tl::unexpected(answer.error());
+        Status right = balancer.check(sample[i], *answer);
+        if (meeting == Meeting::kNoService)
+            right = answer->action == XDP_PASS ? Status{}
+                                               : fail(fmt::format("the program answers {}", answer->action));
+        if (!right) return context(fmt::format("packet {} of the sample", i), right.error());
+    }
+    return {};
+}
+
+Status measure_balance_row(Laboratory& laboratory, Balancer& balancer, const BalanceScenario& scenario,
+                           Report& report) {
+    constexpr std::uint64_t kSeed = 7;
+    Driver& driver = laboratory.driver;
+    const Effort& effort = laboratory.effort;
+    BalanceRow row{scenario.name, {}, {}, scenario.targets, {}};
+    driver.set_flows(maker_of(scenario.meeting), effort.most_flows, kSeed, fresh_of(scenario.meeting));
+    if (auto served = balancer.serve(scenario.backends, scenario.forward); !served) return served;
+    if (scenario.meeting == Meeting::kPlaced) {
+        const auto placed = balancer.establish(driver, effort.most_flows);
+        if (!placed) return tl::unexpected(placed.error());
+        row.note = fmt::format("of {} flows {} are in the table", effort.most_flows, *placed);
+    }
+    if (auto agrees = compare_answers(laboratory, balancer, scenario.meeting); !agrees) return agrees;
+    for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
+        if (kFlowCounts[i] > effort.most_flows) continue;
+        auto costs = measure(driver, {balancer.programs(), laboratory.peers.encapsulation()},
+                             laboratory.peers.trivial(), kFlowCounts[i], effort);
+        if (!costs) return tl::unexpected(costs.error());
+        row.costs[i] = costs->at(0);
+        row.constant[i] = costs->at(1);
+    }
+    report.add(row);
+    return {};
+}
+
+}  // namespace
+
+Status measure_balance(Laboratory& laboratory, bool quick, const std::string& only, Report& report) {
+    std::optional<Balancer> balancer;
+    for (const BalanceScenario& scenario : balance_scenarios()) {
+        if (quick && !scenario.quick) continue;
+        if (scenario.name.find(only) == std::string::npos) continue;
+        if (!balancer) {
+            auto made = Balancer::make(laboratory.effort.loads, laboratory.peers);
+            if (!made) return tl::unexpected(made.error());
+            balancer.emplace(std::move(*made));
+            laboratory.driver.enter_at(balancer->ifindex());
+            report.balance_begin();
+        }
+        if (auto done = measure_balance_row(laboratory, *balancer, scenario, report); !done)
+            return context(scenario.name, done.error());
+    }
+    laboratory.driver.enter_at(0);
+    return {};
+}
+
+}  // namespace fwctl::bench
