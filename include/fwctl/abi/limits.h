@@ -49,6 +49,9 @@ enum {
 	FW_PLACED_PAGE_LINES = 16384, /* of the table of placed flows; 1 MB, 131,072 flows */
 	FW_PLACED_PAGES = 8,
 	FW_MAX_FRAGMENT_WAYS = 16384, /* packets in fragments that are balanced at a time */
+	/* Translated flows; with full-nat each takes two. */
+	FW_MAX_NEW_NAT = 65536,
+	FW_MAX_CONFIRMED_NAT = 262144,
 
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
 	FW_MAX_MEMBERS = 1 << 22, /* prefixes of all dynamic sets together; a set is replaced beside itself */

@@ -135,6 +135,7 @@ struct fw_control {
 	__u32 bucket_pages[FW_BUCKET_PAGES];
 	__u32 flow_pages[FW_FLOW_PAGES];
 	__u32 placed_pages[FW_PLACED_PAGES];
+	__u32 nat_flows[FW_NAT_TABLES];
 	struct fw_flow_table flows;
 };
 enum { FW_DEADLINE_SHIFT = 30 };

@@ -68,7 +68,12 @@ enum fw_verdict {
 	X(BALANCE_FAILED, FW_DROP, "balance-failed", "there is no way to its backend (docs/balance.md)")     \
 	X(BACKEND_DOWN, FW_DROP, "backend-down",                                                             \
 	  "part of a connection to a backend that is down; the client was told")                             \
-	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered")
+	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered") \
+	X(ANSWER_TRANSLATED, FW_REDIRECT, "answer-translated",                                               \
+	  "from a backend by nat or full-nat, and sent to the client as from the service")                   \
+	X(NAT_FULL, FW_DROP, "nat-full", "no port is left to translate the flow with (docs/nat.md)")         \
+	X(BALANCE_EXPIRED, FW_DROP, "balance-expired",                                                       \
+	  "by nat or full-nat, and its TTL has run out here; the sender was told")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

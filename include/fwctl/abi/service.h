@@ -20,9 +20,11 @@
 #include "fwctl/abi/packet.h"
 
 enum fw_transport {
-	FW_BY_L2 = 0,	/* as it is, to the backend's MAC address */
-	FW_BY_IPIP = 1, /* RFC 2003, RFC 2473, RFC 4213 */
-	FW_BY_GUE = 2,	/* draft-ietf-intarea-gue-09, variant 0 without optional fields */
+	FW_BY_L2 = 0,	    /* as it is, to the backend's MAC address */
+	FW_BY_IPIP = 1,	    /* RFC 2003, RFC 2473, RFC 4213 */
+	FW_BY_GUE = 2,	    /* draft-ietf-intarea-gue-09, variant 0 without optional fields */
+	FW_BY_NAT = 3,	    /* with the backend's address and port; answers come back through here */
+	FW_BY_FULL_NAT = 4, /* and from an address and a port of this host */
 };
 
 /* Four words. The rows of an address follow each other, up to the one with is_last. */
@@ -85,7 +87,11 @@ struct fw_backend {
 	__u32 ipv6_ifindex;
 	__u16 service; /* its number */
 	__u8 flags;    /* enum fw_backend_flags; 0: nobody has this number */
-	__u8 unused[13];
+	__u8 unused;
+	__u16 port; /* that packets are translated to, in host byte order; 0: their own */
+	__u8 unused_2[2];
+	__u32 service_at; /* address of its struct fw_service */
+	__u8 unused_3[4];
 };
 FW_ASSERT_SIZE(struct fw_backend, 64);
 
@@ -114,7 +120,9 @@ struct fw_services {
 	__u32 backends;	     /* address of struct fw_backend[backend_count] */
 	__u32 backend_count; /* 0: there are no services */
 	__u16 gue_port;	     /* of what is unpacked; 0: nothing is */
-	__u16 unused;
+	__u16 translates;    /* not 0: there are services by nat or full-nat */
+	struct fw_address_index
+		answering; /* from a source to what is not 0: a backend of those, whose answers come by */
 	/* What the programs do not read: address and bytes of the numbers' text. */
 	__u32 numbers;
 	__u32 numbers_size;
@@ -203,8 +211,65 @@ struct fw_fragment_way {
 	__u32 service; /* its number */
 	__u32 backend;
 	__u32 tick; /* at which it was noted */
+	__u32 is_answer;
+	struct fw_address vip; /* of an answer: what its ends become */
+	struct fw_address client;
 };
-FW_ASSERT_SIZE(struct fw_fragment_way, 12);
+FW_ASSERT_SIZE(struct fw_fragment_way, 48);
+
+/*
+ * Translated flows, by the ends of the packets that are translated: where an answer goes (FW_NAT_ANSWER), and
+ * with FW_BY_FULL_NAT from which port of ours a client's packets are sent (FW_NAT_WAY). Kept in two tables of
+ * the kernel's, each of which pushes out what was used least lately: one for flows that nobody has answered
+ * yet, and one to which a flow moves when its client goes on after an answer, so that no flood of new flows
+ * pushes those out.
+ */
+enum fw_nat_table { FW_NAT_NEW = 0, FW_NAT_CONFIRMED = 1, FW_NAT_TABLES = 2 };
+enum fw_nat_kind { FW_NAT_ANSWER = 0, FW_NAT_WAY = 1 };
+
+struct fw_nat_key {
+	struct fw_address sender;
+	struct fw_address receiver;
+	__u16 sender_port; /* host byte order */
+	__u16 receiver_port;
+	__u8 protocol;
+	__u8 family;
+	__u8 kind; /* enum fw_nat_kind */
+	__u8 unused;
+};
+FW_ASSERT_SIZE(struct fw_nat_key, 40);
+
+struct fw_nat_flow {
+	struct fw_address vip;
+	struct fw_address client;
+	__u16 vip_port; /* host byte order */
+	__u16 client_port;
+	__u16 backend; /* its number */
+	__u16 service;
+	__u16 our_port; /* that the backend sees */
+	__u8 flags;	/* enum fw_nat_flags */
+	__u8 unused;
+	__u32 seen; /* in ticks: the last packet */
+};
+FW_ASSERT_SIZE(struct fw_nat_flow, 48);
+
+enum fw_nat_flags {
+	FW_NAT_ANSWERED = 1 << 0,
+	FW_NAT_CLOSING = 1 << 1, /* TCP: a FIN or a reset was seen */
+};
+
+/* Ports of ours, of FW_BY_FULL_NAT: 16,384 from here on, below those that Linux gives to its own sockets
+ * (net.ipv4.ip_local_port_range). */
+enum { FW_NAT_FIRST_PORT = 0x4000, FW_NAT_PORTS = 0x4000 };
+
+/* The ends of a packet, or of a quoted one. */
+struct fw_ends {
+	struct fw_address source;
+	struct fw_address destination;
+	__be16 source_port;
+	__be16 destination_port;
+};
+FW_ASSERT_SIZE(struct fw_ends, 36);
 
 /* What a packet asks of its service. */
 enum fw_asked {
@@ -212,6 +277,10 @@ enum fw_asked {
 	FW_ASKED_ERROR = 1,    /* an ICMP error about such a flow, by a router on the way to the client */
 	FW_ASKED_FRAGMENT = 2, /* a later fragment */
 	FW_ASKED_ECHO = 3,     /* an echo request to the address */
+	/* From here on: of a flow that was translated, from its backend. */
+	FW_ASKED_ANSWER = 4,
+	FW_ASKED_ANSWER_ERROR = 5, /* an ICMP error about what the backend was sent */
+	FW_ASKED_ANSWER_FRAGMENT = 6,
 };
 
 enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
@@ -246,6 +315,16 @@ struct fw_balance_room {
 	__u8 has_neighbour;
 	__u16 overhead;			/* bytes of the headers to put in front */
 	__u8 header[FW_MAX_OUTER_SIZE]; /* they, from layer 3 on: IP, and for GUE UDP and GUE */
+	/* With translates: the ends of the flow, in the packet's direction, as they are and as they become.
+	 */
+	struct fw_ends before;
+	struct fw_ends after;
+	struct fw_ends quoted; /* of what an ICMP error quotes, as they become */
+	__u32 translates;
+	__u32 quoted_l4; /* of an ICMP error: where the ports stand in what it quotes */
+	struct fw_nat_key answer_key;
+	struct fw_nat_key way_key;
+	struct fw_nat_flow nat; /* one that is made or moved */
 };
 
 /* Why a packet went to that backend; for `explain`. */

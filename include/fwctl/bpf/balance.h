@@ -10,6 +10,7 @@
 #define FWCTL_BPF_BALANCE_H
 
 #include "fwctl/bpf/encapsulate.h"
+#include "fwctl/bpf/nat.h"
 #include "fwctl/bpf/reject.h"
 #include "fwctl/bpf/stand_in.h"
 
@@ -43,15 +44,23 @@ static __always_inline void fw_count_flow(const struct fw_packet *packet, const 
 		count->flows++;
 }
 
-/* Where the rest of the packet is to go. */
-static __always_inline void fw_note_first_way(const struct fw_packet *packet,
-					      const struct fw_balance_room *room, __u32 service)
+/* Where the rest of the packet is to go. A global function, as fw_parse(). */
+__noinline int fw_note_first_way(const struct fw_packet *packet, const struct fw_balance_room *room,
+				 __u32 service)
 {
-	struct fw_fragment_way way = {.service = service, .backend = room->backend, .tick = room->now};
+	struct fw_fragment_way way = {.service = service};
 	struct fw_fragment_key key;
 
+	if (!packet || !room)
+		return 0;
+	way.backend = room->backend;
+	way.tick = room->now;
+	way.is_answer = fw_is_answer(room);
+	way.vip = room->vip;
+	way.client = room->client;
 	fw_key_of_fragment(&key, packet);
 	bpf_map_update_elem(&fragment_ways, &key, &way, BPF_ANY);
+	return 0;
 }
 
 /*
@@ -82,22 +91,27 @@ __noinline int fw_answer_echo(fw_ctx *ctx, const struct fw_packet *packet)
 	return action < 0 ? -FW_REASON_REJECT_SILENT : action;
 }
 
-/* Type and code of what says that a packet is too long, and the MTU (RFC 1191, RFC 4443, 3.2). */
-__noinline int fw_answer_too_long(fw_ctx *ctx, const struct fw_packet *packet, __u32 mtu)
+/*
+ * Tells the sender that its packet cannot go on: it is longer than `mtu` (RFC 1191, RFC 4443, 3.2), or, with
+ * 0, its TTL has run out (RFC 792, RFC 4443, 3.3). Negative: it is not told.
+ */
+__noinline int fw_answer_stopped(fw_ctx *ctx, const struct fw_packet *packet, __u32 mtu)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, type_and_code;
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
 	bool is_ipv4;
-	int action;
 
 	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
-		return -FW_REASON_BALANCE_TOO_LONG;
+		return -1;
 	is_ipv4 = packet->family == FW_FAMILY_IPV4;
-	if (!fw_make_unreachable(ctx, packet, answer, is_ipv4 ? 3 << 8 | 4 : 2 << 8))
-		return -FW_REASON_BALANCE_TOO_LONG;
+	if (mtu)
+		type_and_code = is_ipv4 ? 3 << 8 | 4 : 2 << 8;
+	else
+		type_and_code = is_ipv4 ? 11 << 8 : 3 << 8;
+	if (!fw_make_unreachable(ctx, packet, answer, type_and_code))
+		return -1;
 	fw_answer_word(answer, FW_ANSWER_TRANSPORT)[1] = bpf_htonl(is_ipv4 ? mtu & 0xffff : mtu);
-	action = fw_send_answer(ctx, packet, answer, FW_IN);
-	return action < 0 ? -FW_REASON_BALANCE_TOO_LONG : action;
+	return fw_send_answer(ctx, packet, answer, FW_IN);
 }
 
 /*
@@ -117,7 +131,7 @@ __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 	if (!service)
 		return true;
 	room->overhead = 0;
-	if (service->transport != FW_BY_L2)
+	if (service->transport == FW_BY_IPIP || service->transport == FW_BY_GUE)
 		fw_put_outer(packet, room, service, fw_ip_end(ctx, packet) - packet->l3_offset);
 	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
 }
@@ -139,9 +153,19 @@ __noinline int fw_deliver(fw_ctx *ctx, const struct fw_packet *packet, __u32 hal
 	if (packet->fragment == FW_FRAGMENT_FIRST && fw_changes_placed())
 		fw_note_first_way(packet, room, service->number);
 	action = fw_ctx_send_to_backend(ctx, packet, room, service->transport);
-	if (action >= 0)
+	if (action >= 0 && !fw_is_answer(room))
 		fw_count_backend(packet, room);
 	return action;
+}
+
+/* The packet is dropped as `reason`, whether its sender is told or not. */
+static __always_inline int fw_stop(fw_ctx *ctx, const struct fw_packet *packet, __u32 mtu, __u8 reason,
+				   struct fw_decision *decision)
+{
+	int action = fw_answer_stopped(ctx, packet, mtu);
+
+	decision->reason = reason;
+	return action < 0 ? FW_DECIDED : action;
 }
 
 /* A message to the sender in the packet's place; decision->reason becomes `reason`. */
@@ -171,7 +195,7 @@ static __always_inline void fw_foresee_choice(const struct fw_packet *packet, __
 
 	if (!fw_tracing || fw_ctx_may_rewrite() || !packet->service || !room)
 		return;
-	if (room->asked != FW_ASKED_ECHO) {
+	if (room->asked != FW_ASKED_ECHO && !fw_is_answer(room)) {
 		room->now = fw_placed_now();
 		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
 	}
@@ -192,7 +216,9 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 	if (room->asked == FW_ASKED_ECHO)
 		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
 	room->now = fw_placed_now();
-	fw_choose_backend(room, half, packet->service, packet->tcp_flags);
+	room->resets = false;
+	if (!fw_is_answer(room))
+		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
 	fw_trace_choice(room);
 	if (room->resets)
 		return fw_told(fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8),
@@ -205,12 +231,20 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 	if (!fw_find_next_hop(ctx, room, half, packet->service))
 		return FW_DECIDED;
 	if (fw_pack(ctx, packet, half))
-		return fw_told(fw_answer_too_long(ctx, packet, room->mtu - room->overhead),
-			       FW_REASON_BALANCE_TOO_LONG, decision);
+		return fw_stop(ctx, packet, room->mtu - room->overhead, FW_REASON_BALANCE_TOO_LONG, decision);
+	if (!fw_find_translation(packet, half)) {
+		decision->reason = FW_REASON_NAT_FULL;
+		return FW_DECIDED;
+	}
+	if (room->translates && packet->ttl <= 1)
+		return fw_stop(ctx, packet, 0, FW_REASON_BALANCE_EXPIRED, decision);
 	action = fw_deliver(ctx, packet, half);
 	if (action == FW_HAND_ON && !fw_hands_on)
 		action = -FW_REASON_BALANCE_FAILED;
-	return action == FW_HAND_ON ? FW_HAND_ON : fw_told(action, FW_REASON_BALANCED, decision);
+	if (action == FW_HAND_ON)
+		return FW_HAND_ON;
+	return fw_told(action, fw_is_answer(room) ? FW_REASON_ANSWER_TRANSLATED : FW_REASON_BALANCED,
+		       decision);
 }
 
 #endif

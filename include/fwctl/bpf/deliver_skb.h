@@ -4,6 +4,8 @@
 #define FWCTL_BPF_DELIVER_SKB_H
 
 #include "fwctl/bpf/parse_l4.h"
+#include "fwctl/bpf/patch_skb.h"
+#include "fwctl/bpf/rewrite.h"
 #include "fwctl/bpf/send_skb.h"
 
 /*
@@ -47,6 +49,8 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 	const struct fw_control *now = bpf_map_lookup_elem(&control, &zero);
 
 	if (!now || (room->overhead && !fw_grow_in_front(ctx, packet, room, transport)))
+		return -FW_REASON_BALANCE_FAILED;
+	if (room->translates && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))
 		return -FW_REASON_BALANCE_FAILED;
 	ctx->mark = now->secret;
 	if (transport == FW_BY_L2 && packet->family == FW_FAMILY_IPV6 && room->via_family == FW_FAMILY_IPV4)

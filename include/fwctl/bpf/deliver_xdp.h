@@ -7,6 +7,8 @@
 #define FWCTL_BPF_DELIVER_XDP_H
 
 #include "fwctl/bpf/parse_l4.h"
+#include "fwctl/bpf/patch_xdp.h"
+#include "fwctl/bpf/rewrite.h"
 #include "fwctl/bpf/send_xdp.h"
 
 /* The outer header, behind room for the link header. In words: memcpy() of bytes goes byte by byte. */
@@ -68,6 +70,8 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 		return FW_HAND_ON;
 	fw_ctx_give_room_back(ctx);
 	if (room->overhead && !fw_grow_in_front(ctx, room))
+		return -FW_REASON_BALANCE_FAILED;
+	if (room->translates && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))
 		return -FW_REASON_BALANCE_FAILED;
 	ethernet = (void *)(long)ctx->data;
 	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)

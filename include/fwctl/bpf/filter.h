@@ -12,9 +12,9 @@
 #include "fwctl/bpf/classify.h"
 #include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
+#include "fwctl/bpf/find_service.h"
 #include "fwctl/bpf/parse.h"
 #include "fwctl/bpf/recall.h"
-#include "fwctl/bpf/service.h"
 #include "fwctl/bpf/unpack.h"
 
 /* The built-in rule under whose name the parser drops. */

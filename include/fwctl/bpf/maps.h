@@ -173,6 +173,20 @@ struct {
 		});
 } placed_pages SEC(".maps");
 
+/* Translated flows. Made when the first service translates; the sizes are in abi/limits.h. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_NAT_TABLES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LRU_HASH);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(struct fw_nat_key));
+			__uint(value_size, sizeof(struct fw_nat_flow));
+		});
+} nat_flows SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, FW_MAX_SERVICES);

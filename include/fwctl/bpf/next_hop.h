@@ -14,6 +14,29 @@
 
 enum { FW_NO_DEVICE = 19 }; /* ENODEV of asm-generic/errno-base.h */
 
+/* Translated packets stay in their family. Only with full-nat have they an address of ours. */
+static __always_inline bool fw_address_translated(const struct fw_backend *backend,
+						  const struct fw_service *service,
+						  struct fw_balance_room *room)
+{
+	room->way_family = room->family;
+	if (fw_is_answer(room)) {
+		room->to = room->client;
+		room->from = room->vip;
+		return true;
+	}
+	if (room->family == FW_FAMILY_IPV4) {
+		__builtin_memcpy(room->to.bytes, &backend->ipv4, 4);
+		__builtin_memcpy(room->from.bytes, &backend->ipv4_source, 4);
+		return backend->flags & FW_BACKEND_HAS_IPV4 &&
+		       (backend->ipv4_source || service->transport == FW_BY_NAT);
+	}
+	room->to = backend->ipv6;
+	room->from = backend->ipv6_source;
+	return backend->flags & FW_BACKEND_HAS_IPV6 &&
+	       (!fw_is_same_address(&room->from, &(struct fw_address){}) || service->transport == FW_BY_NAT);
+}
+
 /* Its address: of the packet's own family where it has one. False: we have no address to send from. */
 static __always_inline bool fw_address_backend(const struct fw_backend *backend,
 					       const struct fw_service *service, struct fw_balance_room *room)
@@ -21,6 +44,8 @@ static __always_inline bool fw_address_backend(const struct fw_backend *backend,
 	bool has_ipv4 = backend->flags & FW_BACKEND_HAS_IPV4, has_ipv6 = backend->flags & FW_BACKEND_HAS_IPV6;
 
 	room->to = room->from = (struct fw_address){};
+	if (service->transport >= FW_BY_NAT)
+		return fw_address_translated(backend, service, room);
 	if (has_ipv4 && (room->family == FW_FAMILY_IPV4 || !has_ipv6)) {
 		room->way_family = FW_FAMILY_IPV4;
 		__builtin_memcpy(room->to.bytes, &backend->ipv4, 4);
@@ -60,6 +85,8 @@ static __always_inline bool fw_ask_device_mtu(fw_ctx *ctx, struct fw_balance_roo
 static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_backend *backend,
 						  struct fw_balance_room *room)
 {
+	if (fw_is_answer(room))
+		return false;
 	room->has_neighbour = false;
 	room->via = room->to;
 	room->ifindex = room->way_family == FW_FAMILY_IPV4 ? backend->ipv4_ifindex : backend->ipv6_ifindex;
@@ -128,7 +155,7 @@ __noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32
 	if (!service || !backend || !fw_address_backend(backend, service, room))
 		return false;
 	index = room->backend + (room->way_family == FW_FAMILY_IPV6 ? FW_MAX_BACKENDS : 0);
-	known = bpf_map_lookup_elem(&next_hops, &index);
+	known = fw_is_answer(room) ? NULL : bpf_map_lookup_elem(&next_hops, &index);
 	if (known && fw_recall_hop(room, known, service->transport))
 		return true;
 	if (!fw_find_hop_by_fib(ctx, backend, room, service->transport))

@@ -251,7 +251,7 @@ static __always_inline int fw_ctx_send_as_it_is(fw_ctx *ctx, __u32 ifindex)
 	return bpf_redirect(ifindex, 0);
 }
 
-static __always_inline bool fw_lower_ttl(fw_ctx *ctx, const struct fw_packet *packet)
+static __always_inline bool fw_ctx_lower_ttl(fw_ctx *ctx, const struct fw_packet *packet)
 {
 	__u32 at = packet->l3_offset;
 	__be16 before = bpf_htons(packet->ttl << 8), after = bpf_htons((packet->ttl - 1) << 8);
@@ -275,7 +275,7 @@ static __always_inline int fw_ctx_send_to_neighbour(fw_ctx *ctx, const struct fw
 		neighbour.ipv4_nh = fib->ipv4_dst;
 	else
 		__builtin_memcpy(neighbour.ipv6_nh, fib->ipv6_dst, sizeof(neighbour.ipv6_nh));
-	if (!fw_lower_ttl(ctx, packet))
+	if (!fw_ctx_lower_ttl(ctx, packet))
 		return FW_TO_KERNEL;
 	return bpf_redirect_neigh(fib->ifindex, &neighbour, sizeof(neighbour), 0);
 }

@@ -206,6 +206,27 @@ static __always_inline void fw_lower_ttl_ipv4(struct iphdr *ip)
 	ip->check = check + (check >= 0xffff);
 }
 
+static __always_inline bool fw_ctx_lower_ttl(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	struct ethhdr *ethernet = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct ipv6hdr *ipv6 = (void *)(ethernet + 1);
+	struct iphdr *ipv4 = (void *)(ethernet + 1);
+
+	if (packet->l3_offset != sizeof(*ethernet))
+		return false;
+	if (packet->family == FW_FAMILY_IPV4) {
+		if ((void *)(ipv4 + 1) > end)
+			return false;
+		fw_lower_ttl_ipv4(ipv4);
+	} else {
+		if ((void *)(ipv6 + 1) > end)
+			return false;
+		ipv6->hop_limit--;
+	}
+	return true;
+}
+
 /*
  * The kernel asks whether a neighbour is still there when it sends to it, not when XDP does: now and then it
  * gets a packet to send.
@@ -216,24 +237,14 @@ enum { FW_SENT_FOR_ONE_HANDED_ON = 4096 };
 static __always_inline int fw_ctx_send_to_neighbour(fw_ctx *ctx, const struct fw_packet *packet,
 						    const struct bpf_fib_lookup *fib)
 {
-	struct ethhdr *ethernet = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
-	struct ipv6hdr *ipv6 = (void *)(ethernet + 1);
-	struct iphdr *ipv4 = (void *)(ethernet + 1);
+	struct ethhdr *ethernet;
 
-	if (packet->l3_offset != sizeof(*ethernet) || !fw_ctx_device_takes(ctx, fib->ifindex))
+	if (!fw_ctx_device_takes(ctx, fib->ifindex) ||
+	    bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0 || !fw_ctx_lower_ttl(ctx, packet))
 		return FW_HAND_ON;
-	if (bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0)
+	ethernet = (void *)(long)ctx->data;
+	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
 		return FW_HAND_ON;
-	if (packet->family == FW_FAMILY_IPV4) {
-		if ((void *)(ipv4 + 1) > end)
-			return FW_HAND_ON;
-		fw_lower_ttl_ipv4(ipv4);
-	} else {
-		if ((void *)(ipv6 + 1) > end)
-			return FW_HAND_ON;
-		ipv6->hop_limit--;
-	}
 	__builtin_memcpy(ethernet->h_dest, fib->dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet->h_source, fib->smac, ETH_ALEN);
 	fw_ctx_give_room_back(ctx);

@@ -18,6 +18,11 @@ static __always_inline __u32 fw_placed_now(void)
 	return (fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns()) >> FW_PLACED_TICK_SHIFT;
 }
 
+static __always_inline bool fw_is_answer(const struct fw_balance_room *room)
+{
+	return room->asked >= FW_ASKED_ANSWER;
+}
+
 static __always_inline bool fw_changes_placed(void)
 {
 	return fw_rehearses || !fw_silent;
@@ -46,7 +51,7 @@ static __always_inline bool fw_ask_fragment(const struct fw_packet *packet, stru
 
 	fw_key_of_fragment(&key, packet);
 	way = bpf_map_lookup_elem(&fragment_ways, &key);
-	if (!way || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
+	if (!way || way->is_answer || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
 		return false;
 	room->asked = FW_ASKED_FRAGMENT;
 	room->backend = way->backend;
@@ -71,6 +76,7 @@ static __always_inline bool fw_ask_quoted(fw_ctx *ctx, const struct fw_packet *p
 	head = fw_ctx_at(ctx, quote.l4_offset, &here, sizeof(here));
 	if (!head)
 		return false;
+	room->quoted_l4 = quote.l4_offset;
 	room->client = quote.destination;
 	room->client_port = bpf_ntohs(head->destination);
 	room->vip_port = bpf_ntohs(head->source_or_type);
@@ -181,24 +187,6 @@ static __noinline int fw_is_for_us(fw_ctx *ctx, __u32 half)
 
 	return generation &&
 	       fw_is_to_mac(ctx, generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].mac);
-}
-
-/* Sets packet->service. What has no link header cannot be sent to a neighbour, and is left alone. */
-static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
-{
-	__u32 zero = 0, rows;
-	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
-
-	if (!room || fw_link != FW_LINK_ETHERNET || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
-		return 0;
-	rows = fw_find_vip(packet, half);
-	if (rows && !fw_is_for_us(ctx, half))
-		return 0;
-	if (rows && fw_ask(ctx, packet, room))
-		packet->service = fw_find_row(room, half, rows);
-	if (packet->service && room->asked != FW_ASKED_ECHO)
-		packet->flags |= FW_PACKET_SERVED;
-	return 0;
 }
 
 #endif

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the ends of a packet become, of a service by nat or full-nat.
+ *
+ * Promises: docs/nat.md. Two flows never have the same ends on the backend's side: what would is not sent.
+ */
+#ifndef FWCTL_BPF_NAT_H
+#define FWCTL_BPF_NAT_H
+
+#include "fwctl/bpf/nat_answer.h"
+
+static __always_inline bool fw_is_same_flow(const struct fw_nat_flow *flow,
+					    const struct fw_balance_room *room)
+{
+	return flow->vip_port == room->vip_port && flow->client_port == room->client_port &&
+	       fw_is_same_address(&flow->vip, &room->vip) && fw_is_same_address(&flow->client, &room->client);
+}
+
+/* Whether another flow may have the ends of that one, as it has closed or has been silent for twice the
+ * longest life of a segment. */
+static __always_inline bool fw_nat_gives_way(const struct fw_nat_flow *flow,
+					     const struct fw_balance_room *room)
+{
+	return room->opens && (flow->flags & FW_NAT_CLOSING || room->now - flow->seen > FW_PLACED_SILENT);
+}
+
+static __always_inline void fw_fill_nat(struct fw_balance_room *room)
+{
+	struct fw_nat_flow *flow = &room->nat;
+
+	flow->vip = room->vip;
+	flow->client = room->client;
+	flow->vip_port = room->vip_port;
+	flow->client_port = room->client_port;
+	flow->backend = room->backend;
+	flow->service = room->service_number;
+	flow->our_port = room->answer_key.receiver_port;
+	flow->flags = 0;
+	flow->unused = 0;
+	flow->seen = room->now;
+}
+
+/* Finds or makes the entry that brings answers back. False: another flow has these ends. */
+static __always_inline bool fw_hold_answer(struct fw_balance_room *room, __u32 tcp_flags)
+{
+	const struct fw_nat_key *key = &room->answer_key;
+	__u32 table;
+	struct fw_nat_flow *flow = fw_find_nat(key, room->now, &table);
+
+	if (flow && fw_is_same_flow(flow, room)) {
+		fw_see_nat(flow, tcp_flags, room->now);
+		if (table == FW_NAT_NEW && flow->flags & FW_NAT_ANSWERED && !(tcp_flags & FW_TCP_SYN) &&
+		    fw_changes_nat())
+			fw_confirm_nat(key, flow, &room->nat);
+		return true;
+	}
+	if (flow && !fw_nat_gives_way(flow, room))
+		return false;
+	if (flow && fw_changes_nat())
+		fw_erase_nat(key, table);
+	fw_fill_nat(room);
+	return fw_make_nat(key, &room->nat, room->now);
+}
+
+/* The flow goes on from the port that it has: room->way_key, and where its answers are confirmed this is,
+ * too. */
+static __always_inline void fw_hold_way(struct fw_balance_room *room, __u32 tcp_flags)
+{
+	__u32 table;
+	struct fw_nat_flow *way = fw_find_nat(&room->way_key, room->now, &table);
+
+	if (!fw_changes_nat())
+		return;
+	if (way && way->our_port == room->answer_key.receiver_port && way->backend == room->backend) {
+		fw_see_nat(way, tcp_flags, room->now);
+		if (table == FW_NAT_NEW && !(tcp_flags & FW_TCP_SYN) &&
+		    fw_find_nat_in(&room->answer_key, FW_NAT_CONFIRMED, room->now))
+			fw_confirm_nat(&room->way_key, way, &room->nat);
+		return;
+	}
+	if (way)
+		fw_erase_nat(&room->way_key, table);
+	fw_fill_nat(room);
+	fw_put_nat(&room->way_key, &room->nat, FW_NAT_NEW, BPF_ANY);
+}
+
+static __always_inline void fw_put_way_key(struct fw_balance_room *room)
+{
+	struct fw_nat_key *key = &room->way_key;
+
+	key->kind = FW_NAT_WAY;
+	key->unused = 0;
+	key->family = room->family;
+	key->protocol = room->protocol;
+	key->sender = room->client;
+	key->receiver = room->vip;
+	key->sender_port = room->client_port;
+	key->receiver_port = room->vip_port;
+}
+
+struct fw_port_search {
+	struct fw_balance_room *room;
+	__u32 tcp_flags;
+	__u32 first;
+	__u32 found; /* 1: room->answer_key has it */
+};
+
+enum { FW_NAT_TRIES = 32 };
+
+static long fw_try_port(__u32 turn, struct fw_port_search *search)
+{
+	struct fw_balance_room *room = search->room;
+
+	/* The first turn asks for the port that the flow has. */
+	room->answer_key.receiver_port =
+		turn == 0 ? search->first
+			  : FW_NAT_FIRST_PORT + ((search->first + turn * 0x9e5) & (FW_NAT_PORTS - 1));
+	search->found = fw_hold_answer(room, search->tcp_flags);
+	/* A port cannot be had in SCTP, whose checksum is over the whole packet: the client's own, or none.
+	 */
+	return search->found || room->protocol == IPPROTO_SCTP;
+}
+
+/* False: there is none. Flows start at ports that depend on them, so that few turns are taken. */
+static __always_inline bool fw_find_port(struct fw_balance_room *room, const struct fw_service *service,
+					 __u32 tcp_flags)
+{
+	struct fw_port_search search = {.room = room, .tcp_flags = tcp_flags};
+	const struct fw_nat_flow *way;
+	__u32 table;
+
+	fw_put_way_key(room);
+	way = fw_find_nat(&room->way_key, room->now, &table);
+	if (room->protocol == IPPROTO_SCTP)
+		search.first = room->client_port;
+	else if (way && way->backend == room->backend)
+		search.first = way->our_port;
+	else
+		search.first = FW_NAT_FIRST_PORT + (fw_ring_hash(service, room) >> 20 & (FW_NAT_PORTS - 1));
+	bpf_loop(FW_NAT_TRIES, fw_try_port, &search, 0);
+	if (search.found)
+		fw_hold_way(room, tcp_flags);
+	return search.found;
+}
+
+/* Of an ICMP error to a backend: the port of ours that its flow has. Nothing is made for it. */
+static __always_inline bool fw_recall_port(struct fw_balance_room *room)
+{
+	const struct fw_nat_flow *way;
+	__u32 table;
+
+	fw_put_way_key(room);
+	way = fw_find_nat(&room->way_key, room->now, &table);
+	if (!way || way->backend != room->backend)
+		return false;
+	room->answer_key.receiver_port = way->our_port;
+	return true;
+}
+
+/* What comes from the client's side. False: no port, or the flow is not known. */
+static __always_inline bool fw_translate_forth(struct fw_balance_room *room, const struct fw_service *service,
+					       __u16 port, __u32 tcp_flags)
+{
+	struct fw_nat_key *key = &room->answer_key;
+	bool is_full = service->transport == FW_BY_FULL_NAT;
+
+	room->before.source = room->client;
+	room->before.destination = room->vip;
+	fw_put_ports(&room->before, room->client_port, room->vip_port);
+	room->after.source = is_full ? room->from : room->client;
+	room->after.destination = room->to;
+	if (room->asked == FW_ASKED_FRAGMENT)
+		return true;
+	room->service_number = service->number;
+	key->kind = FW_NAT_ANSWER;
+	key->unused = 0;
+	key->family = room->family;
+	key->protocol = room->protocol;
+	key->sender = room->after.destination;
+	key->receiver = room->after.source;
+	key->sender_port = port ?: room->vip_port;
+	key->receiver_port = room->client_port;
+	if (room->asked == FW_ASKED_ERROR) {
+		if (is_full && !fw_recall_port(room))
+			return false;
+	} else if (is_full ? !fw_find_port(room, service, tcp_flags) : !fw_hold_answer(room, tcp_flags)) {
+		return false;
+	}
+	fw_put_ports(&room->after, key->receiver_port, key->sender_port);
+	return true;
+}
+
+/* What comes from the backend's side: the entry has said all. */
+static __always_inline void fw_translate_back(const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	if (room->asked == FW_ASKED_ANSWER_FRAGMENT) {
+		room->before.source = packet->source;
+		room->before.destination = packet->destination;
+	} else {
+		room->before.source = room->answer_key.sender;
+		room->before.destination = room->answer_key.receiver;
+		fw_put_ports(&room->before, room->answer_key.sender_port, room->answer_key.receiver_port);
+	}
+	room->after.source = room->vip;
+	room->after.destination = room->client;
+	fw_put_ports(&room->after, room->vip_port, room->client_port);
+}
+
+/*
+ * Sets what the packet's ends become, where its service translates. False: it cannot be translated. Behind
+ * fw_find_next_hop(). A global function, as fw_parse().
+ */
+__noinline int fw_find_translation(const struct fw_packet *packet, __u32 half)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+	__u32 zero = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	const struct fw_service *service;
+	const struct fw_backend *backend;
+
+	if (!packet || !generation || !room)
+		return false;
+	room->translates = false;
+	service = fw_service_at(generation, packet->service);
+	if (!service || service->transport < FW_BY_NAT)
+		return service != NULL;
+	room->translates = true;
+	if (fw_is_answer(room)) {
+		fw_translate_back(packet, room);
+		return true;
+	}
+	backend = fw_backend_of(generation, room->backend);
+	return backend && fw_translate_forth(room, service, backend->port, packet->tcp_flags);
+}
+
+#endif

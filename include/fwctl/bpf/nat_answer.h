@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Whether a packet is a backend's answer to what was translated, or an ICMP error about that.
+ *
+ * Promises: only what belongs to a flow in the table; what a backend sends to others, or what others ask of
+ * it past the service, is not touched.
+ */
+#ifndef FWCTL_BPF_NAT_ANSWER_H
+#define FWCTL_BPF_NAT_ANSWER_H
+
+#include "fwctl/bpf/address.h"
+#include "fwctl/bpf/choose.h"
+#include "fwctl/bpf/flow_key.h"
+#include "fwctl/bpf/nat_table.h"
+
+static __always_inline void fw_put_ports(struct fw_ends *ends, __u16 source, __u16 destination)
+{
+	ends->source_port = bpf_htons(source);
+	ends->destination_port = bpf_htons(destination);
+}
+
+/* The key of what `packet` answers, and room->before. False: it has no ports. */
+static __always_inline bool fw_key_of_answer(const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	struct fw_nat_key *key = &room->answer_key;
+
+	key->kind = FW_NAT_ANSWER;
+	key->unused = 0;
+	key->family = packet->family;
+	key->protocol = packet->protocol;
+	key->sender = packet->source;
+	key->receiver = packet->destination;
+	key->sender_port = packet->source_port;
+	key->receiver_port = packet->selector;
+	room->asked = FW_ASKED_ANSWER;
+	return packet->flags & FW_PACKET_L4 && !fw_is_icmp(packet->family, packet->protocol);
+}
+
+/* The same of an ICMP error: it quotes what the backend was sent. This and the next one are global functions,
+ * as fw_parse(). */
+__noinline int fw_key_of_answer_error(fw_ctx *ctx, const struct fw_packet *packet,
+				      struct fw_balance_room *room)
+{
+	struct fw_quote quote = {};
+	struct fw_l4_head here;
+	const struct fw_l4_head *head;
+	struct fw_nat_key *key;
+	__u32 offset;
+
+	if (!packet || !room)
+		return false;
+	offset = packet->l4_offset + FW_ICMP_HEADER;
+	key = &room->answer_key;
+	if (!(packet->family == FW_FAMILY_IPV4 ? fw_read_quote4(ctx, offset, &quote)
+					       : fw_read_quote6(ctx, offset, &quote)))
+		return false;
+	if (!fw_is_same_address(&quote.source, &packet->destination))
+		return false;
+	head = fw_ctx_at(ctx, quote.l4_offset, &here, sizeof(here));
+	if (!head)
+		return false;
+	key->kind = FW_NAT_ANSWER;
+	key->unused = 0;
+	key->family = packet->family;
+	key->protocol = quote.protocol;
+	key->sender = quote.destination;
+	key->receiver = quote.source;
+	key->sender_port = bpf_ntohs(head->destination);
+	key->receiver_port = bpf_ntohs(head->source_or_type);
+	room->asked = FW_ASKED_ANSWER_ERROR;
+	room->quoted_l4 = quote.l4_offset;
+	return true;
+}
+
+/* A later fragment of an answer goes where the first one went. */
+__noinline int fw_ask_answer_fragment(const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	const struct fw_fragment_way *way;
+	struct fw_fragment_key key;
+
+	if (!packet || !room)
+		return false;
+	fw_key_of_fragment(&key, packet);
+	way = bpf_map_lookup_elem(&fragment_ways, &key);
+	if (!way || !way->is_answer || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
+		return false;
+	room->asked = FW_ASKED_ANSWER_FRAGMENT;
+	room->backend = way->backend;
+	room->service_number = way->service;
+	room->vip = way->vip;
+	room->client = way->client;
+	return true;
+}
+
+/* Fills the room with the flow's ends. */
+static __always_inline bool fw_ask_answered(const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	__u32 now = fw_placed_now(), table;
+	struct fw_nat_flow *flow = fw_find_nat(&room->answer_key, now, &table);
+
+	if (!flow)
+		return false;
+	room->backend = flow->backend;
+	room->service_number = flow->service;
+	room->vip = flow->vip;
+	room->vip_port = flow->vip_port;
+	room->client = flow->client;
+	room->client_port = flow->client_port;
+	if (room->asked != FW_ASKED_ANSWER)
+		return true;
+	if (fw_changes_nat() && !(flow->flags & FW_NAT_ANSWERED))
+		flow->flags |= FW_NAT_ANSWERED;
+	fw_see_nat(flow, packet->tcp_flags, now);
+	return true;
+}
+
+static __always_inline bool fw_is_error(const struct fw_packet *packet)
+{
+	return packet->flags & FW_PACKET_L4 && fw_is_icmp(packet->family, packet->protocol) &&
+	       fw_icmp_message_of(packet->family, packet->selector >> 8).role == FW_ICMP_ERROR;
+}
+
+/*
+ * Address of the service whose answer it is; 0: it is none. A flow whose backend is not in the policy any
+ * more has ended. A global function, as fw_parse().
+ */
+__noinline __u32 fw_find_answer(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
+{
+	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+	__u32 zero = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	const struct fw_backend *backend;
+
+	if (!packet || !generation || !room || !generation->services.translates)
+		return 0;
+	if (fw_is_error(packet)) {
+		if (!fw_key_of_answer_error(ctx, packet, room) || !fw_ask_answered(packet, room))
+			return 0;
+	} else if (!fw_find_address(generation->tiers[FW_FRONT].bank, &generation->services.answering,
+				    packet->family, &packet->source)) {
+		return 0;
+	} else if (packet->fragment == FW_FRAGMENT_LATER) {
+		if (!fw_ask_answer_fragment(packet, room))
+			return 0;
+	} else if (!fw_key_of_answer(packet, room) || !fw_ask_answered(packet, room)) {
+		return 0;
+	}
+	backend = fw_backend_of(generation, room->backend);
+	if (!backend || backend->service != room->service_number)
+		return 0;
+	room->family = packet->family;
+	room->protocol = room->asked == FW_ASKED_ANSWER_ERROR ? room->answer_key.protocol : packet->protocol;
+	room->opens = false;
+	room->why = FW_PLACED_BY_NOTHING;
+	return backend->service_at;
+}
+
+#endif
