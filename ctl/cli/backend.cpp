@@ -29,6 +29,7 @@ struct Options {
     std::string path;
     std::vector<std::string> addresses;
     std::string weight;
+    std::string port;
     bool waits = false;
     std::string deadline;
 };
@@ -52,7 +53,10 @@ Result<Exit> carry_out(const std::string& path, const std::string& what, const E
 
 Result<Exit> add(const Options& options, const Globals& globals) {
     const auto how = [&](Vips& vips, const BackendPath& path) -> Result<bool> {
-        auto backend = policy::backend_from_words(path.backend, options.addresses, options.weight);
+        auto backend = policy::backend_from_words({.name = path.backend,
+                                                   .addresses = options.addresses,
+                                                   .weight = options.weight,
+                                                   .port = options.port});
         if (!backend) return tl::unexpected(backend.error());
         return policy::add_backend(vips, path.vip, std::move(*backend));
     };
@@ -164,6 +168,10 @@ void add_backend(CLI::App& app, Command& command) {
     verb->add_option("--weight", options->weight,
                      "Its share of new flows beside the other backends', 0 to 65535; else 1")
         ->option_text("N");
+    verb->add_option("--port", options->port,
+                     "The port that packets are translated to, with nat and full-nat; else the one that they "
+                     "are for")
+        ->option_text("PORT");
 
     add_verb(*backend, command, "remove", "Take a backend away, live; its flows go to others", remove,
              options);

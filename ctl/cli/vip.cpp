@@ -93,7 +93,8 @@ void add_vip_add(CLI::App& app, Command& command) {
     verb->add_option("--service", words->services, "Protocols and ports: tcp/80, udp/5000-6000, sctp")
         ->required()
         ->option_text("SERVICE...");
-    verb->add_option("--forward", words->forward, "How packets get to backends: l2-dsr, ipip or gue")
+    verb->add_option("--forward", words->forward,
+                     "How packets get to backends: l2-dsr, ipip, gue, nat or full-nat")
         ->required()
         ->option_text("FORWARD");
     verb->add_option("--backend", words->backends,

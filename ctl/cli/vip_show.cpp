@@ -70,6 +70,7 @@ Json backend_json(const BackendView& one, const ServiceView& view) {
     Json entry{{"name", one.backend.name},
                {"address", policy::prefix_words(one.backend.addresses)},
                {"state", policy::state_name(one.backend.state)},
+               {"port", one.backend.port == 0 ? Json(nullptr) : Json(one.backend.port)},
                {"weight", one.backend.weight},
                {"fallback", one.backend.fallback},
                {"health", engine::health_name(one.health)},
@@ -118,6 +119,10 @@ bool is_block(const policy::Prefix& prefix) {
 
 // What the service asks of each backend, a line each.
 std::vector<std::string> duties_of(const policy::Vip& vip) {
+    if (vip.forward == policy::Transport::kNat)
+        return {"a route to clients by this host, whose interface to it is attached, too"};
+    if (vip.forward == policy::Transport::kFullNat)
+        return {"a route to this host's address, by an interface that is attached, too"};
     std::vector<std::string> duties;
     for (const policy::Prefix& address : vip.addresses)
         duties.push_back(fmt::format("ip {} {} dev lo", is_block(address) ? "route add local" : "address add",
@@ -137,6 +142,11 @@ std::string state_of(const policy::Backend& backend) {
     return backend.fallback ? state + ", fallback" : state;
 }
 
+std::string ends_of(const policy::Backend& backend) {
+    std::string ends = join(policy::prefix_words(backend.addresses), ", ");
+    return backend.port == 0 ? ends : fmt::format("{} port {}", ends, backend.port);
+}
+
 void print_backends(const ServiceView& view, const Globals& globals) {
     Table table({{"BACKEND"},
                  {"ADDRESS"},
@@ -150,11 +160,11 @@ void print_backends(const ServiceView& view, const Globals& globals) {
                  {"PLACED", true},
                  {"LIVE"}});
     for (const BackendView& one : view.backends)
-        table.add({one.backend.name, join(policy::prefix_words(one.backend.addresses), ", "),
-                   state_of(one.backend), std::string(engine::health_name(one.health)),
-                   std::to_string(one.backend.weight), fmt::format("{:.1f} %", 100 * share_of(one, view)),
-                   with_commas(one.count.packets), with_commas(one.count.bytes), with_commas(one.count.flows),
-                   with_commas(one.placed.all()), one.live.empty() ? "-" : join(one.live, ", ")});
+        table.add({one.backend.name, ends_of(one.backend), state_of(one.backend),
+                   std::string(engine::health_name(one.health)), std::to_string(one.backend.weight),
+                   fmt::format("{:.1f} %", 100 * share_of(one, view)), with_commas(one.count.packets),
+                   with_commas(one.count.bytes), with_commas(one.count.flows), with_commas(one.placed.all()),
+                   one.live.empty() ? "-" : join(one.live, ", ")});
     table.print(globals);
 }
 

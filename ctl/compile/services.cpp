@@ -5,11 +5,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 
 #include "compile/address_index.h"
 #include "compile/classes.h"
 #include "compile/constraint.h"
 #include "compile/maglev.h"
+#include "policy/vip.h"
 
 namespace fwctl::compile {
 namespace {
@@ -25,6 +27,10 @@ std::uint8_t transport_of(policy::Transport transport) {
             return FW_BY_IPIP;
         case policy::Transport::kGue:
             return FW_BY_GUE;
+        case policy::Transport::kNat:
+            return FW_BY_NAT;
+        case policy::Transport::kFullNat:
+            return FW_BY_FULL_NAT;
         case policy::Transport::kL2Dsr:
             break;
     }
@@ -58,9 +64,12 @@ std::uint8_t flags_of(const policy::Backend& backend) {
     return static_cast<std::uint8_t>(flags);
 }
 
-fw_backend record_of(const policy::Backend& backend, std::uint16_t service, const ServicesInput& input) {
+fw_backend record_of(const policy::Backend& backend, std::uint16_t service, Address service_at,
+                     const ServicesInput& input) {
     fw_backend record{};
     record.service = service;
+    record.service_at = service_at;
+    record.port = backend.port;
     unsigned flags = flags_of(backend);
     for (const policy::Prefix& address : backend.addresses) {
         const WayOut way = input.way_to(address);
@@ -197,16 +206,33 @@ Status put_vips(const ServicesInput& input, const Numbers& numbers, Bank& bank, 
     return {};
 }
 
-void put_unpacked(const policy::Decapsulate& decapsulate, Bank& bank, fw_services& services) {
+// An index of what is one of the addresses.
+fw_address_index put_membership(const policy::Addresses& addresses, Bank& bank) {
     constexpr Address kYes = 2;  // all that counts is that it is not 0
     SetBlocks sets({});
     Constraints constraints(sets);
-    (void)constraints.number_of(addresses_of(decapsulate.from));
+    (void)constraints.number_of(addresses);
     const Classes classes(constraints);
     std::vector<Address> values;
     for (const auto& members : classes.members()) values.push_back(members.empty() ? 0 : kYes);
-    services.unpacked = put_address_index(bank, classes, values);
+    return put_address_index(bank, classes, values);
+}
+
+void put_unpacked(const policy::Decapsulate& decapsulate, Bank& bank, fw_services& services) {
+    services.unpacked = put_membership(addresses_of(decapsulate.from), bank);
     services.gue_port = decapsulate.gue_port;
+}
+
+// The backends whose answers come by.
+void put_answering(const ServicesInput& input, Bank& bank, fw_services& services) {
+    std::set<policy::Prefix> backends;
+    for (const policy::Vip& vip : input.vips)
+        if (policy::translates(vip.forward))
+            for (const policy::Backend& backend : vip.backends)
+                backends.insert(backend.addresses.begin(), backend.addresses.end());
+    if (backends.empty()) return;
+    services.translates = 1;
+    services.answering = put_membership(addresses_of({backends.begin(), backends.end()}), bank);
 }
 
 void put_numbers(const Numbers& numbers, Bank& bank, fw_services& services) {
@@ -241,9 +267,10 @@ Status put_services(const ServicesInput& input, Bank& bank, Numbers& numbers, fw
         for (const policy::Backend& backend : vip.backends)
             bank.set(
                 services.backends + static_cast<Address>(numbers.backend(vip.name, backend.name) * kWords),
-                record_of(backend, numbers.service(vip.name), input));
+                record_of(backend, numbers.service(vip.name), numbers.place(vip.name), input));
     }
     if (auto put = put_vips(input, numbers, bank, services); !put) return put;
+    put_answering(input, bank, services);
     put_numbers(numbers, bank, services);
     return {};
 }

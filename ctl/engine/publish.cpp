@@ -20,6 +20,7 @@
 #include "kernel/grace.h"
 #include "policy/builtin.h"
 #include "policy/print.h"
+#include "policy/vip.h"
 
 namespace fwctl::engine {
 namespace {
@@ -144,6 +145,10 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
     // Tests of a policy need none: there the ring decides.
     if (!state.front.vips.empty() && !paths_.directory.empty())
         if (auto made = placed_pages_.make(); !made) return made;
+    if (!paths_.directory.empty() &&
+        std::any_of(state.front.vips.begin(), state.front.vips.end(),
+                    [](const policy::Vip& vip) { return policy::translates(vip.forward); }))
+        if (auto made = nat_tables_.make(); !made) return made;
     if (auto given = give_counters(state); !given) return given;
     if (follows_flows(state))
         if (auto made = make_flow_table(flow_pages(state)); !made) return made;
@@ -279,10 +284,14 @@ void Store::clear_unused_banks() const {
     }
 }
 
-// What flows of services are remembered, once there are no services.
+// What flows of services are remembered, once there are no such services.
 void Store::clear_placed() const {
-    if (policy_.at(active_half())->services.backend_count != 0 || !placed_pages_.has_any()) return;
-    if (kernel::wait_for_packets()) (void)placed_pages_.clear();
+    const fw_services& now = policy_.at(active_half())->services;
+    const bool has_placed = now.backend_count == 0 && placed_pages_.has_any();
+    const bool has_nat = now.translates == 0 && nat_tables_.has_any();
+    if ((!has_placed && !has_nat) || !kernel::wait_for_packets()) return;
+    if (has_placed) (void)placed_pages_.clear();
+    if (has_nat) (void)nat_tables_.clear();
 }
 
 void Store::clear_unused() const {

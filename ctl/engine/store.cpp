@@ -192,6 +192,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.flow_pages_ = kernel::FlowPages({std::move(maps.flow_pages), held.flow_pages});
     store.flow_counts_ = std::move(maps.flow_counts);
     store.placed_pages_ = kernel::PlacedPages({std::move(maps.placed_pages), held.placed_pages});
+    store.nat_tables_ = kernel::NatTables({std::move(maps.nat_flows), held.nat_flows});
     store.service_states_ = std::move(maps.service_states);
     store.backend_counts_ = std::move(maps.backend_counts);
     store.conditions_ = std::move(*conditions);
@@ -218,6 +219,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"flow_pages", flow_pages_.map().fd()},
              {"flow_counts", flow_counts_.fd()},
              {"placed_pages", placed_pages_.map().fd()},
+             {"nat_flows", nat_tables_.map().fd()},
              {"service_states", service_states_.fd()},
              {"backend_counts", backend_counts_.fd()},
              {"conditions", conditions_.map().fd()},

@@ -217,6 +217,7 @@ private:
     kernel::FlowPages flow_pages_;
     kernel::Map flow_counts_;
     kernel::PlacedPages placed_pages_;
+    kernel::NatTables nat_tables_;
     kernel::Map service_states_;
     kernel::Map backend_counts_;
     kernel::MappedArray<fw_conditions> conditions_;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -16,6 +17,7 @@
 #include "fwctl/abi/bucket.h"
 #include "fwctl/abi/image.h"
 #include "fwctl/abi/limits.h"
+#include "fwctl/abi/service.h"
 
 namespace fwctl::kernel {
 namespace {
@@ -275,6 +277,24 @@ Status PlacedPages::clear() const {
 
 Result<std::optional<MappedArray<fw_placed_page>>> PlacedPages::map(std::uint32_t index) const {
     return map_page<fw_placed_page>(pages_, index);
+}
+
+Status NatTables::make() const {
+    constexpr std::array<std::uint32_t, FW_NAT_TABLES> kSizes = {FW_MAX_NEW_NAT, FW_MAX_CONFIRMED_NAT};
+    std::vector<std::uint32_t> missing;
+    std::vector<Fd> made;
+    for (std::uint32_t table = 0; table < FW_NAT_TABLES; ++table) {
+        if (tables_.open(table)) continue;
+        missing.push_back(table);
+        made.emplace_back(bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "fwctl_nat", sizeof(fw_nat_key),
+                                         sizeof(fw_nat_flow), kSizes[table], nullptr));
+        if (!made.back()) return no_memory("the tables of translated flows");
+    }
+    return tables_.put(missing, made);
+}
+
+Status NatTables::clear() const {
+    return tables_.erase(tables_.present(0, FW_NAT_TABLES));
 }
 
 }  // namespace fwctl::kernel

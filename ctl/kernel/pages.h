@@ -149,4 +149,20 @@ private:
     InnerMaps pages_;
 };
 
+// The map `nat_flows`: all of its tables or none.
+class NatTables {
+public:
+    NatTables() = default;
+    explicit NatTables(InnerMaps tables) : tables_(std::move(tables)) {}
+
+    // Those that are missing, without flows.
+    [[nodiscard]] Status make() const;
+    [[nodiscard]] Status clear() const;
+    [[nodiscard]] bool has_any() const { return !tables_.present(0, FW_NAT_TABLES).empty(); }
+    [[nodiscard]] const Map& map() const { return tables_.map(); }
+
+private:
+    InnerMaps tables_;
+};
+
 }  // namespace fwctl::kernel

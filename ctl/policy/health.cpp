@@ -58,9 +58,12 @@ bool has_key(HealthKind kind, std::string_view key) {
     return key != "port" || kind != HealthKind::kPing;
 }
 
-std::uint16_t checked_port(const Vip& vip) {
+std::uint16_t checked_port(const Vip& vip, const Backend& backend) {
     if (vip.health.port != 0) {
         return vip.health.port;
+    }
+    if (backend.port != 0) {
+        return backend.port;
     }
     std::uint16_t lowest = 0;
     for (const Service& service : vip.services) {

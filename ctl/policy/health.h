@@ -23,7 +23,7 @@ std::vector<std::string_view> kinds_with(std::string_view key);
 bool has_key(HealthKind kind, std::string_view key);
 
 // The one of the check, else the lowest one that the services name, else 0: they name none.
-std::uint16_t checked_port(const Vip& vip);
+std::uint16_t checked_port(const Vip& vip, const Backend& backend);
 
 // Puts in what absence means where that is not the same for all: without statuses the good ones are 200 to
 // 399, and an answer is waited for no longer than to the next check. Sorts statuses; a check that is not made

@@ -115,7 +115,7 @@ void check_health_values(TableReader& reader, const Vip& vip, const toml::table&
     }
     // The services in the form that counts: of tcp and tcp/80 the second one goes.
     const bool asks_a_port = health.kind != HealthKind::kPing && health.kind != HealthKind::kExec;
-    if (asks_a_port && checked_port(canonical(vip)) == 0) {
+    if (asks_a_port && checked_port(canonical(vip), {}) == 0) {
         reader.error(table_of_health->source(),
                      "the health check does not know which port to ask: the vip's services name none",
                      "add port = 80, or another one");

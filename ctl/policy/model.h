@@ -291,9 +291,11 @@ struct Route {
 
 // How the packets of a service reach its backends (docs/balance.md).
 enum class Transport : std::uint8_t {
-    kL2Dsr,  // as they are, to the backend's own MAC address
-    kIpip,   // in an IP packet to the backend (RFC 2003, RFC 2473, RFC 4213)
-    kGue,    // in a UDP datagram to it (draft-ietf-intarea-gue, variant 0)
+    kL2Dsr,    // as they are, to the backend's own MAC address
+    kIpip,     // in an IP packet to the backend (RFC 2003, RFC 2473, RFC 4213)
+    kGue,      // in a UDP datagram to it (draft-ietf-intarea-gue, variant 0)
+    kNat,      // with its address and port; answers come back through here (docs/nat.md)
+    kFullNat,  // and from an address and a port of this host
 };
 
 // What a backend gets of new flows. Those that it has stay, but for kMaint.
@@ -345,7 +347,8 @@ struct Backend {
     std::vector<Prefix> addresses;  // single ones, one of each family at most; never empty
     std::uint16_t weight = 1;       // its share of new flows, beside the others'; 0: none
     BackendState state = BackendState::kReady;
-    bool fallback = false;  // gets flows only while no other one can
+    bool fallback = false;   // gets flows only while no other one can
+    std::uint16_t port = 0;  // that packets are translated to; 0: stays; kNat and kFullNat alone
     Place place;
     bool operator==(const Backend&) const = default;
 };

@@ -224,6 +224,9 @@ std::string print_health(const Vip& vip) {
 
 std::string describe(const Backend& backend) {
     std::string out = fmt::format("{}", fmt::join(prefix_words(backend.addresses), ", "));
+    if (backend.port != 0) {
+        out += fmt::format(" port {}", backend.port);
+    }
     if (backend.weight != Backend{}.weight) {
         out += fmt::format(" weight {}", backend.weight);
     }

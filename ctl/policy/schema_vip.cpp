@@ -29,9 +29,10 @@ constexpr unsigned kLargestPercentage = 100;
 constexpr std::chrono::hours kLongestTransition{24};
 constexpr std::chrono::hours kLongestSlowStart{1};
 
-constexpr std::array kTransports = {Choice<Transport>{"l2-dsr", Transport::kL2Dsr},
-                                    Choice<Transport>{"ipip", Transport::kIpip},
-                                    Choice<Transport>{"gue", Transport::kGue}};
+constexpr std::array kTransports = {
+    Choice<Transport>{"l2-dsr", Transport::kL2Dsr}, Choice<Transport>{"ipip", Transport::kIpip},
+    Choice<Transport>{"gue", Transport::kGue}, Choice<Transport>{"nat", Transport::kNat},
+    Choice<Transport>{"full-nat", Transport::kFullNat}};
 constexpr std::array kBackendStates = {Choice<BackendState>{"ready", BackendState::kReady},
                                        Choice<BackendState>{"drain", BackendState::kDrain},
                                        Choice<BackendState>{"maint", BackendState::kMaint}};
@@ -68,13 +69,6 @@ Words vip_service_words(const Vip& vip) {
         words.push_back(format_service(service));
     }
     return words;
-}
-
-Status add_forward(Vip& vip, std::string_view word) {
-    if (word == "nat" || word == "full-nat") {
-        return refuse(fmt::format("\"{}\" is not supported yet; write l2-dsr, ipip or gue", word));
-    }
-    return choose<Transport>(vip.forward, kTransports, word, "a way to backends");
 }
 
 Status add_affinity(Vip& vip, std::string_view word) {
@@ -158,9 +152,14 @@ constexpr std::array kVipKeys = {
     Key<Vip>{"service", ValueKind::kWords, true, "tcp/80, udp/5000-6000, sctp",
              "Protocols and ports of these addresses; a protocol alone: all its ports.", add_vip_service,
              vip_service_words},
-    Key<Vip>{"forward", ValueKind::kWord, true, "l2-dsr, ipip or gue",
-             "How packets get to their backend: to its MAC address, or in an IP packet or a UDP datagram.",
-             add_forward, [](const Vip& vip) { return Words{std::string(transport_name(vip.forward))}; }},
+    Key<Vip>{
+        "forward", ValueKind::kWord, true, "l2-dsr, ipip, gue, nat or full-nat",
+        "How packets get to their backend: to its MAC address, in an IP packet or a UDP datagram, or with "
+        "its address in them (docs/nat.md).",
+        [](Vip& vip, std::string_view word) {
+            return choose<Transport>(vip.forward, kTransports, word, "a way to backends");
+        },
+        [](const Vip& vip) { return Words{std::string(transport_name(vip.forward))}; }},
     Key<Vip>{"schedule", ValueKind::kWord, false, "maglev",
              "How flows are spread over backends; absent: maglev, which is the only way.",
              [](Vip&, std::string_view word) {
@@ -287,6 +286,14 @@ constexpr std::array kBackendKeys = {
                  "Whether it gets flows only while no other one can; absent: false.",
                  [](Backend& backend, std::string_view word) { return read_boolean(backend.fallback, word); },
                  [](const Backend& backend) { return backend.fallback ? Words{"true"} : Words{}; }},
+    Key<Backend>{
+        "port", ValueKind::kInteger, false, "8080",
+        "The port that packets are translated to, for forward nat and full-nat alone; absent: the one "
+        "that they are for.",
+        [](Backend& backend, std::string_view word) { return read_port(backend.port, word, "port"); },
+        [](const Backend& backend) {
+            return backend.port == 0 ? Words{} : Words{std::to_string(backend.port)};
+        }},
 };
 
 constexpr std::array kDecapsulateKeys = {

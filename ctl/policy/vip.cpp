@@ -1,5 +1,7 @@
 #include "policy/vip.h"
 
+#include <netinet/in.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -136,6 +138,48 @@ Status check_vip_address(const Prefix& block) {
 
 Status check_backend_address(const Prefix& address) {
     return check_unicast(address, "a backend");
+}
+
+std::string end_of_backend(const Prefix& address, const Backend& backend) {
+    const std::string text = format_prefix(address);
+    return backend.port == 0 ? text : fmt::format("{} port {}", text, backend.port);
+}
+
+bool translates(Transport transport) {
+    return transport == Transport::kNat || transport == Transport::kFullNat;
+}
+
+Status check_reachable(const Vip& vip, const Backend& backend) {
+    if (!translates(vip.forward)) {
+        if (backend.port == 0) {
+            return {};
+        }
+        return refuse(
+            fmt::format("backend \"{}\" of vip \"{}\": \"port\" goes with forward nat or full-nat "
+                        "alone, not with {}",
+                        backend.name, vip.name, transport_name(vip.forward)));
+    }
+    for (const Prefix& address : vip.addresses) {
+        const bool has_family = std::any_of(backend.addresses.begin(), backend.addresses.end(),
+                                            [&](const Prefix& its) { return its.family == address.family; });
+        if (!has_family) {
+            return refuse(
+                fmt::format("backend \"{}\" of vip \"{}\" has no {} address, and {} does not change "
+                            "the IP version of what is for {}",
+                            backend.name, vip.name, address.family == Family::kIpv4 ? "IPv4" : "IPv6",
+                            transport_name(vip.forward), format_prefix(address)));
+        }
+    }
+    const bool has_sctp = std::any_of(vip.services.begin(), vip.services.end(), [](const Service& service) {
+        return service.protocol == IPPROTO_SCTP;
+    });
+    if (has_sctp && backend.port != 0) {
+        return refuse(
+            fmt::format("backend \"{}\" of vip \"{}\": \"port\" is not for sctp, whose checksum would "
+                        "have to be made anew over the whole packet",
+                        backend.name, vip.name));
+    }
+    return {};
 }
 
 std::optional<std::string_view> vip_of_expectation(std::string_view expect) {

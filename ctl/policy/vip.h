@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -27,6 +28,16 @@ Status check_backend_name(std::string_view name);
 // Addresses that packets from elsewhere can have; for a vip a block, too, of at least /8 or, in IPv6, /16.
 Status check_vip_address(const Prefix& block);
 Status check_backend_address(const Prefix& address);
+
+// Whether the vip's way of forwarding reaches the backend: nat and full-nat keep the IP version of packets,
+// and they alone change ports.
+Status check_reachable(const Vip& vip, const Backend& backend);
+
+// "10.0.0.11", or "10.0.0.11 port 8080".
+std::string end_of_backend(const Prefix& address, const Backend& backend);
+
+// nat and full-nat.
+bool translates(Transport transport);
 
 // The vip that a [[test]] expects to balance its packet: "web" of "balance web".
 std::optional<std::string_view> vip_of_expectation(std::string_view expect);

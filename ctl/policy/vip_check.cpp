@@ -62,6 +62,16 @@ void report_unbacked(const Draft& draft) {
     }
 }
 
+void report_unreachable(const Draft& draft) {
+    for (const Vip& vip : draft.policy.vips) {
+        for (const Backend& backend : vip.backends) {
+            if (const Status reachable = check_reachable(vip, backend); !reachable) {
+                draft.diagnostics.error(backend.place.file, backend.place.span, reachable.error().message);
+            }
+        }
+    }
+}
+
 void report_unknown_vips(const Draft& draft) {
     std::vector<std::string_view> names;
     for (const Vip& vip : draft.policy.vips) {
@@ -85,6 +95,7 @@ void check_vips(const Draft& draft) {
     report_overlaps(draft);
     report_too_many_backends(draft);
     report_unbacked(draft);
+    report_unreachable(draft);
     if (draft.origin == Origin::kFile) {
         report_unknown_vips(draft);
     }

@@ -68,13 +68,15 @@ bool assign(Value& value, const Value& wanted) {
 
 // What another backend of the vip has, too.
 Status check_addresses(const Vip& vip) {
-    std::map<Prefix, std::string> owners;
+    std::map<std::string, std::string> owners;
     for (const Backend& backend : vip.backends)
-        for (const Prefix& address : backend.addresses)
-            if (const auto [owner, is_first] = owners.emplace(address, backend.name); !is_first)
+        for (const Prefix& address : backend.addresses) {
+            const std::string end = end_of_backend(address, backend);
+            if (const auto [owner, is_first] = owners.emplace(end, backend.name); !is_first)
                 return fail(fmt::format("backend \"{}\" of vip \"{}\" has the address {}, as \"{}\" does",
-                                        backend.name, vip.name, format_prefix(address), owner->second),
+                                        backend.name, vip.name, end, owner->second),
                             Exit::kConflict);
+        }
     return {};
 }
 
@@ -86,6 +88,7 @@ Result<bool> put_backend(Vip& vip, Backend backend) {
             fmt::format("vip \"{}\" has a backend \"{}\" already, another one", vip.name, backend.name),
             Exit::kConflict);
     }
+    if (auto reachable = check_reachable(vip, backend); !reachable) return tl::unexpected(reachable.error());
     Vip edited = vip;
     insert(edited.backends, std::move(backend));
     if (auto apart = check_addresses(edited); !apart) return tl::unexpected(apart.error());
@@ -101,20 +104,25 @@ Result<Backend> backend_from_word(const std::string& word) {
                                 "web1=10.0.0.11,2001:db8::11*2",
                                 word),
                     Exit::kUsage);
-    return backend_from_words(word.substr(0, equals), {parts[0]}, parts.size() == 2 ? parts[1] : "");
+    return backend_from_words({.name = word.substr(0, equals),
+                               .addresses = {parts[0]},
+                               .weight = parts.size() == 2 ? parts[1] : "",
+                               .port = ""});
 }
 
 }  // namespace
 
-Result<Backend> backend_from_words(const std::string& name, const std::vector<std::string>& addresses,
-                                   const std::string& weight) {
+Result<Backend> backend_from_words(const BackendWords& words) {
     Backend backend;
-    backend.name = name;
-    if (auto possible = check_backend_name(name); !possible) return tl::unexpected(possible.error());
-    if (auto added = add_words(backend_keys(), "address", backend, addresses); !added)
+    backend.name = words.name;
+    if (auto possible = check_backend_name(backend.name); !possible) return tl::unexpected(possible.error());
+    if (auto added = add_words(backend_keys(), "address", backend, words.addresses); !added)
         return tl::unexpected(added.error());
-    if (!weight.empty())
-        if (auto read = read_weight(backend, weight); !read) return tl::unexpected(read.error());
+    if (!words.weight.empty())
+        if (auto read = read_weight(backend, words.weight); !read) return tl::unexpected(read.error());
+    if (!words.port.empty())
+        if (auto read = find_key(backend_keys(), "port")->add(backend, words.port); !read)
+            return tl::unexpected(read.error());
     std::sort(backend.addresses.begin(), backend.addresses.end());
     return backend;
 }

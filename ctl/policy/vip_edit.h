@@ -31,9 +31,14 @@ struct BackendPath {
 };
 Result<BackendPath> parse_backend_path(const std::string& path);
 
-// `weight`: empty where none was named.
-Result<Backend> backend_from_words(const std::string& name, const std::vector<std::string>& addresses,
-                                   const std::string& weight);
+// A backend as it is named on the command line; weight and port are empty where none was named.
+struct BackendWords {
+    std::string name;
+    std::vector<std::string> addresses;
+    std::string weight;
+    std::string port;
+};
+Result<Backend> backend_from_words(const BackendWords& words);
 
 // An error with Exit::kConflict when another one has the name, or would balance the same packets.
 Result<bool> add_vip(std::vector<Vip>& vips, Vip vip);

@@ -65,6 +65,7 @@ Backend merge(const std::string& vip, const Backend& before, const Backend& live
                edit(fmt::format("address {}", fmt::join(prefix_words(live.addresses), ", "))), merged);
     result.weight =
         choose(before.weight, live.weight, after.weight, edit(fmt::format("weight {}", live.weight)), merged);
+    result.port = choose(before.port, live.port, after.port, edit(fmt::format("port {}", live.port)), merged);
     result.state = choose(before.state, live.state, after.state,
                           edit(fmt::format("state {}", state_name(live.state))), merged);
     return result;

@@ -15,11 +15,12 @@ namespace fwctl::policy {
 
 namespace {
 
-// No two backends of a vip share an address.
-void claim_address(Draft& draft, TableReader& reader, const Vip& vip, const toml::node& node) {
+// No two backends of a vip share an address and port.
+void claim_address(Draft& draft, TableReader& reader, const Vip& vip, const Backend& backend,
+                   const toml::node& node) {
     const auto address = parse_address(node.value_exact<std::string_view>().value_or(""));
     if (address) {
-        const std::string text = format_prefix(*address);
+        const std::string text = end_of_backend(*address, backend);
         draft.claim(fmt::format("vip {} at {}", vip.name, text), reader.place(node.source()),
                     fmt::format("another backend of vip \"{}\" has the address {}", vip.name, text));
     }
@@ -36,10 +37,10 @@ Backend read_backend(Draft& draft, TableReader& reader, const Vip& vip, const to
     const toml::node* addresses = table.get("address");
     if (const toml::array* list = addresses == nullptr ? nullptr : addresses->as_array()) {
         for (const toml::node& element : *list) {
-            claim_address(draft, reader, vip, element);
+            claim_address(draft, reader, vip, backend, element);
         }
     } else if (addresses != nullptr) {
-        claim_address(draft, reader, vip, *addresses);
+        claim_address(draft, reader, vip, backend, *addresses);
     }
     return backend;
 }

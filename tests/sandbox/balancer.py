@@ -22,9 +22,12 @@ CLIENT = {4: "10.1.0.{}", 6: "fd00:1::{}"}
 CLIENT_HOSTS = range(2, 10)
 VIP = {4: "10.100.0.{}", 6: "fd00:100::{}"}
 # By the last number of its addresses. The crossed ones: two backends have IPv4 alone, the others IPv6 alone.
-L2, IPIP, GUE, IPIP_CROSSED, GUE_CROSSED = 10, 11, 12, 13, 14
-FORWARD = {L2: "l2-dsr", IPIP: "ipip", GUE: "gue", IPIP_CROSSED: "ipip", GUE_CROSSED: "gue"}
+L2, IPIP, GUE, IPIP_CROSSED, GUE_CROSSED, NAT, FULL_NAT = 10, 11, 12, 13, 14, 15, 16
+FORWARD = {L2: "l2-dsr", IPIP: "ipip", GUE: "gue", IPIP_CROSSED: "ipip", GUE_CROSSED: "gue", NAT: "nat", FULL_NAT: "full-nat"}
 CROSSED = {IPIP_CROSSED, GUE_CROSSED}
+TRANSLATED = {NAT, FULL_NAT}
+NAT_BALANCER = "lb1"  # by which servers send their answers to what is not from the segment
+NAT_PORTS = range(16384, 32768)
 RANGE = range(6000, 6010)
 IPERF_SERVER = "b3"  # what comes in two connections has one backend
 
@@ -52,6 +55,11 @@ USUAL = list(WAYS) if ALL_WAYS else ["native", "native-handing-on", "tc"]
 
 def vip(family, number):
     return VIP[family].format(number)
+
+
+def place(server, family, number):
+    """The address at which a server gets what is for that service."""
+    return SEGMENT[family].format(SERVERS[server]) if number in TRANSLATED else vip(family, number)
 
 
 def both(addresses, number):
@@ -91,13 +99,25 @@ class Balancer:
         self.folder = pathlib.Path(folder)
         self.wired = set()
         for server in SERVERS:
-            lines = [f"address replace {vip(family, number)} dev lo" for number in numbers for family in FAMILIES]
+            lines = [f"address replace {vip(family, number)} dev lo" for number in set(numbers) - TRANSLATED for family in FAMILIES]
             self.bed.check(server, "ip", "-batch", "-", input="\n".join(lines))
+            self.answer_by_nat(server)
+        self.through_both()
         for role in BALANCERS:
             if way.wire:
                 self.bed.check("switch", WIRE, "--far", role)
             if way.forwarding:
                 self.bed.check(role, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+
+    def answer_by_nat(self, server):
+        """What a server sends from its own address leaves the segment by one balancer."""
+        for family in FAMILIES:
+            gateway = SEGMENT[family].format(BALANCERS[NAT_BALANCER])
+            own = SEGMENT[family].format(SERVERS[server])
+            for words in (["rule", "add", "from", own, "lookup", "main", "suppress_prefixlength", "0", "priority", "100"],
+                          ["rule", "add", "from", own, "lookup", "100", "priority", "101"],
+                          ["route", "add", "default", "via", gateway, "table", "100"]):
+                self.bed.check(server, "ip", f"-{family}", *words)
 
     def apply(self, role, text):
         policy = self.folder / f"{role}.toml"
@@ -148,6 +168,8 @@ class Balancer:
         for family, prefix in {4: VIP[4].format(0) + "/24", 6: VIP[6].format("") + "/64"}.items():
             hops = [word for role in roles for word in ("nexthop", "via", SEGMENT[family].format(BALANCERS[role]))]
             self.bed.check("router", "ip", f"-{family}", "route", "replace", prefix, *hops)
+            self.bed.check("router", "ip", f"-{family}", "route", "replace", VIP[family].format(NAT), "via",
+                           SEGMENT[family].format(BALANCERS[NAT_BALANCER]))
 
     def forget_paths(self):
         """The MTU of paths that someone was told."""

@@ -34,12 +34,12 @@ def datagrams(bed, role, address, port, source=None):
 
 
 class Servers:
-    """A thread with the servers of several roles: TCP on all their addresses, and UDP on those that are named.
+    """A thread with the servers of several roles: TCP on all their addresses, and UDP on those that are named for each.
 
     Both send back what they are sent; on TALLY, TCP says at the end of the stream how many bytes it was.
     """
 
-    def __init__(self, bed, roles, tcp_ports, udp_addresses=(), udp_port=ECHO):
+    def __init__(self, bed, roles, tcp_ports, udp_addresses=lambda role: (), udp_port=ECHO):
         self.ready = selectors.DefaultSelector()
         self.tallies = {}
         self.ends, self.wake = socket.socketpair()
@@ -49,7 +49,7 @@ class Servers:
                 for port in tcp_ports:
                     for family, address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
                         self.serve(socket.create_server((address, port), family=family, backlog=1000), self.accept, role)
-                for address in udp_addresses:
+                for address in udp_addresses(role):
                     bound = socket.socket(family_of(address), socket.SOCK_DGRAM)
                     bound.bind((address, udp_port))
                     self.serve(bound, self.answer, role)

@@ -49,7 +49,7 @@ class Scene:
         self.bed = self.balancer.bed
         self.balancer.unpack()
         addresses = [vip(family, number) for number in NUMBERS for family in FAMILIES]
-        ends.callback(echo.Servers(self.bed, SERVERS, [ECHO], addresses).close)
+        ends.callback(echo.Servers(self.bed, SERVERS, [ECHO], lambda _: addresses).close)
         self.connections = echo.Connections()
         ends.callback(self.connections.close)
 

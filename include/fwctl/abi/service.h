@@ -212,10 +212,11 @@ struct fw_fragment_way {
 	__u32 backend;
 	__u32 tick; /* at which it was noted */
 	__u32 is_answer;
+	__u32 client_ifindex;
 	struct fw_address vip; /* of an answer: what its ends become */
 	struct fw_address client;
 };
-FW_ASSERT_SIZE(struct fw_fragment_way, 48);
+FW_ASSERT_SIZE(struct fw_fragment_way, 52);
 
 /*
  * Translated flows, by the ends of the packets that are translated: where an answer goes (FW_NAT_ANSWER), and
@@ -249,9 +250,10 @@ struct fw_nat_flow {
 	__u16 our_port; /* that the backend sees */
 	__u8 flags;	/* enum fw_nat_flags */
 	__u8 unused;
-	__u32 seen; /* in ticks: the last packet */
+	__u32 seen;    /* in ticks: the last packet */
+	__u32 ifindex; /* that its client's packets come in by */
 };
-FW_ASSERT_SIZE(struct fw_nat_flow, 48);
+FW_ASSERT_SIZE(struct fw_nat_flow, 52);
 
 enum fw_nat_flags {
 	FW_NAT_ANSWERED = 1 << 0,
@@ -302,7 +304,9 @@ struct fw_balance_room {
 	__u16 service_number; /* of a later fragment */
 	__u8 why;	      /* enum fw_placed_why */
 	__u8 resets;	      /* its backend is down: the client is to be told by a reset */
-	__u8 via_family;      /* enum fw_family, of `via`: it may be another one than that of `to` */
+	/* enum fw_family, of `via`: it may be another one than that of `to`; none: the kernel's routes say it
+	 */
+	__u8 via_family;
 	/* The way there. */
 	__u32 ifindex;
 	__u32 mtu;
@@ -321,7 +325,8 @@ struct fw_balance_room {
 	struct fw_ends after;
 	struct fw_ends quoted; /* of what an ICMP error quotes, as they become */
 	__u32 translates;
-	__u32 quoted_l4; /* of an ICMP error: where the ports stand in what it quotes */
+	__u32 client_ifindex; /* that the client's packets come in by */
+	__u32 quoted_l4;      /* of an ICMP error: where the ports stand in what it quotes */
 	struct fw_nat_key answer_key;
 	struct fw_nat_key way_key;
 	struct fw_nat_flow nat; /* one that is made or moved */

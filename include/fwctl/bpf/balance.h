@@ -56,6 +56,7 @@ __noinline int fw_note_first_way(const struct fw_packet *packet, const struct fw
 	way.backend = room->backend;
 	way.tick = room->now;
 	way.is_answer = fw_is_answer(room);
+	way.client_ifindex = room->client_ifindex;
 	way.vip = room->vip;
 	way.client = room->client;
 	fw_key_of_fragment(&key, packet);

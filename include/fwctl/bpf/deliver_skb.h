@@ -55,6 +55,8 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 	ctx->mark = now->secret;
 	if (transport == FW_BY_L2 && packet->family == FW_FAMILY_IPV6 && room->via_family == FW_FAMILY_IPV4)
 		return fw_send_to_mac(ctx, room);
+	if (room->via_family == FW_FAMILY_NONE)
+		return bpf_redirect_neigh(room->ifindex, NULL, 0, 0);
 	if (room->via_family == FW_FAMILY_IPV4) {
 		__builtin_memcpy(&neighbour.ipv4_nh, room->via.bytes, 4);
 	} else {

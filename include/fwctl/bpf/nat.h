@@ -38,6 +38,7 @@ static __always_inline void fw_fill_nat(struct fw_balance_room *room)
 	flow->flags = 0;
 	flow->unused = 0;
 	flow->seen = room->now;
+	flow->ifindex = room->client_ifindex;
 }
 
 /* Finds or makes the entry that brings answers back. False: another flow has these ends. */
@@ -49,6 +50,8 @@ static __always_inline bool fw_hold_answer(struct fw_balance_room *room, __u32 t
 
 	if (flow && fw_is_same_flow(flow, room)) {
 		fw_see_nat(flow, tcp_flags, room->now);
+		if (flow->ifindex != room->client_ifindex && fw_changes_nat())
+			flow->ifindex = room->client_ifindex;
 		if (table == FW_NAT_NEW && flow->flags & FW_NAT_ANSWERED && !(tcp_flags & FW_TCP_SYN) &&
 		    fw_changes_nat())
 			fw_confirm_nat(key, flow, &room->nat);

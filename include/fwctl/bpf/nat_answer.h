@@ -87,6 +87,7 @@ __noinline int fw_ask_answer_fragment(const struct fw_packet *packet, struct fw_
 	room->asked = FW_ASKED_ANSWER_FRAGMENT;
 	room->backend = way->backend;
 	room->service_number = way->service;
+	room->client_ifindex = way->client_ifindex;
 	room->vip = way->vip;
 	room->client = way->client;
 	return true;
@@ -106,6 +107,7 @@ static __always_inline bool fw_ask_answered(const struct fw_packet *packet, stru
 	room->vip_port = flow->vip_port;
 	room->client = flow->client;
 	room->client_port = flow->client_port;
+	room->client_ifindex = flow->ifindex;
 	if (room->asked != FW_ASKED_ANSWER)
 		return true;
 	if (fw_changes_nat() && !(flow->flags & FW_NAT_ANSWERED))

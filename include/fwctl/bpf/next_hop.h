@@ -4,7 +4,7 @@
  *
  * Promises: what the kernel's tables say now, or have said in the last second; no process keeps it fresh.
  * Where the kernel does not look up, as forwarding is off, backends are reached by the interface that led to
- * them when the policy was written.
+ * them when the policy was written, and clients by the one that their packets come in by.
  */
 #ifndef FWCTL_BPF_NEXT_HOP_H
 #define FWCTL_BPF_NEXT_HOP_H
@@ -81,13 +81,16 @@ static __always_inline bool fw_ask_device_mtu(fw_ctx *ctx, struct fw_balance_roo
 	return bpf_check_mtu(ctx, room->ifindex, &room->mtu, 0, 0) != -FW_NO_DEVICE;
 }
 
-/* Forwarding is off: to the backend itself, which is on the link. */
+/* Forwarding is off: to the backend itself, which is on the link; to clients by where they came from. */
 static __always_inline bool fw_find_hop_by_record(fw_ctx *ctx, const struct fw_backend *backend,
 						  struct fw_balance_room *room)
 {
-	if (fw_is_answer(room))
-		return false;
 	room->has_neighbour = false;
+	if (fw_is_answer(room)) {
+		room->ifindex = room->client_ifindex;
+		room->via_family = FW_FAMILY_NONE;
+		return fw_ask_device_mtu(ctx, room);
+	}
 	room->via = room->to;
 	room->ifindex = room->way_family == FW_FAMILY_IPV4 ? backend->ipv4_ifindex : backend->ipv6_ifindex;
 	room->via_family = room->way_family;

@@ -111,6 +111,7 @@ __noinline int fw_ask(fw_ctx *ctx, const struct fw_packet *packet, struct fw_bal
 	room->protocol = packet->protocol;
 	room->family = packet->family;
 	room->asked = FW_ASKED_FLOW;
+	room->client_ifindex = fw_ctx_ifindex(ctx);
 	room->opens = packet->protocol != IPPROTO_TCP ||
 		      (packet->tcp_flags & (FW_TCP_SYN | FW_TCP_ACK)) == FW_TCP_SYN;
 	room->backend = 0;

@@ -36,7 +36,7 @@ std::uint16_t port_of(const std::vector<std::string>& services, std::uint16_t po
     Vip vip;
     vip.health.port = port;
     for (const std::string& service : services) vip.services.push_back(parse_service(service).value());
-    return checked_port(vip);
+    return checked_port(vip, {});
 }
 
 TEST(Health, AsksItsOwnPortOrTheLowestOfTheServices) {

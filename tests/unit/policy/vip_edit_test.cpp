@@ -96,7 +96,7 @@ TEST(VipEdit, VipsAndBackendsStandInTheOrderOfTheirNames) {
         EXPECT_TRUE(*add_vip(vips, other));
     }
     EXPECT_EQ(vips[0].name + vips[1].name + vips[2].name, "abcwebzzz");
-    EXPECT_TRUE(*add_backend(vips, "web", *backend_from_words("a", {"10.0.0.1"}, "")));
+    EXPECT_TRUE(*add_backend(vips, "web", *backend_from_words({"a", {"10.0.0.1"}, "", ""})));
     EXPECT_EQ(vips[1].backends.front().name, "a");
 }
 
@@ -139,12 +139,12 @@ TEST(VipEdit, WhatIsNotThereIsSaidWithTheNearestName) {
 
 TEST(VipEdit, BackendsThatCannotBeTogether) {
     Vips vips = web();
-    EXPECT_EQ(
-        refusal(add_backend(vips, "web", *backend_from_words("web1", {"10.0.0.13"}, "")), Exit::kConflict),
-        "vip \"web\" has a backend \"web1\" already, another one");
-    EXPECT_EQ(
-        refusal(add_backend(vips, "web", *backend_from_words("x", {"2001:db8::12"}, "")), Exit::kConflict),
-        "backend \"x\" of vip \"web\" has the address 2001:db8::12, as \"web2\" does");
+    EXPECT_EQ(refusal(add_backend(vips, "web", *backend_from_words({"web1", {"10.0.0.13"}, "", ""})),
+                      Exit::kConflict),
+              "vip \"web\" has a backend \"web1\" already, another one");
+    EXPECT_EQ(refusal(add_backend(vips, "web", *backend_from_words({"x", {"2001:db8::12"}, "", ""})),
+                      Exit::kConflict),
+              "backend \"x\" of vip \"web\" has the address 2001:db8::12, as \"web2\" does");
     EXPECT_EQ(vips, web());
 }
 

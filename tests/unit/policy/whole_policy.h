@@ -155,6 +155,16 @@ private:
                 address.address[3] = static_cast<std::uint8_t>(i);
             }
         }
+        const bool reachable =
+            std::all_of(vip.backends.begin(), vip.backends.end(),
+                        [&](const Backend& backend) { return check_reachable(vip, backend).has_value(); });
+        if (!reachable) {
+            vip.forward = Transport::kL2Dsr;
+            for (Backend& backend : vip.backends) {
+                backend.port = 0;
+            }
+            vip.gue_port = Vip{}.gue_port;
+        }
         return canonical(std::move(vip));
     }
 
@@ -170,7 +180,7 @@ private:
             }
         }
         vip.health = canonical(vip.health);
-        if (checked_port(canonical(vip)) == 0 && kind.value != HealthKind::kPing) {
+        if (checked_port(canonical(vip), {}) == 0 && kind.value != HealthKind::kPing) {
             vip.health.port = 8080;
         }
     }
