@@ -33,8 +33,9 @@ std::string_view verdict_of(const Reason& reason, const policy::Rule* rule, std:
     using policy::Action;
     // Also where TC sends it in place of the program that was asked.
     const bool is_balanced =
-        is_for_service && (reason.verdict == FW_PASS || reason.number == FW_REASON_BALANCED ||
-                           reason.number == FW_REASON_ECHO_ANSWERED);
+        is_for_service &&
+        (reason.verdict == FW_PASS || reason.number == FW_REASON_BALANCED ||
+         reason.number == FW_REASON_ECHO_ANSWERED || reason.number == FW_REASON_ANSWER_TRANSLATED);
     if (is_balanced) return "balance";
     // Also where TC answers in place of the program that was asked: an ACK that is no part of its flow goes
     // there too, where that was not answered yet.

@@ -32,6 +32,7 @@ TEST(VerdictOf, BalanceIsSaidOfWhatIsLetInForAService) {
     EXPECT_EQ(verdict(FW_REASON_RULE_ALLOW), "balance");
     EXPECT_EQ(verdict(FW_REASON_BALANCED), "balance");
     EXPECT_EQ(verdict(FW_REASON_ECHO_ANSWERED), "balance");
+    EXPECT_EQ(verdict(FW_REASON_ANSWER_TRANSLATED), "balance");
     EXPECT_EQ(verdict(FW_REASON_RULE_DENY), "deny");
     EXPECT_EQ(verdict(FW_REASON_NO_BACKEND), "deny");
     EXPECT_EQ(verdict(FW_REASON_BALANCE_FAILED), "deny");

@@ -57,8 +57,9 @@ TEST(VipEdit, WordsThatSayNothingAreRefused) {
     bad.services = {"icmp"};
     EXPECT_EQ(refusal_of_vip(bad), "icmp is not balanced: a vip's services are of tcp, udp or sctp");
     bad = good;
-    bad.forward = "nat";
-    EXPECT_EQ(refusal_of_vip(bad), "\"nat\" is not supported yet; write l2-dsr, ipip or gue");
+    bad.forward = "dnat";
+    EXPECT_EQ(refusal_of_vip(bad),
+              "\"dnat\" is not a way to backends; write l2-dsr, ipip, gue, nat or full-nat");
     bad = good;
     for (const char* word : {"10.0.0.11", "web1=10.0.0.11*1*2", "web1=10.0.0.11*"}) {
         bad.backends = {word};
@@ -73,6 +74,25 @@ TEST(VipEdit, WordsThatSayNothingAreRefused) {
     bad.backends = {"web1=10.0.0.11", "web2=10.0.0.11"};
     EXPECT_EQ(refusal_of_vip(bad, Exit::kConflict),
               "backend \"web2\" of vip \"web\" has the address 10.0.0.11, as \"web1\" does");
+}
+
+TEST(VipEdit, WhatCannotBeTranslatedIsRefused) {
+    VipWords words = {"web", {"203.0.113.10,2001:db8::10"}, {"sctp/80"}, "nat", {"web1=10.0.0.11"}};
+    EXPECT_EQ(
+        refusal_of_vip(words),
+        "backend \"web1\" of vip \"web\" has no IPv6 address, and nat does not change the IP version of "
+        "what is for 2001:db8::10");
+    words.backends = {"web1=10.0.0.11,2001:db8::11"};
+    Vips vips = {*vip_from_words(words)};
+    const BackendWords with_port = {"web3", {"10.0.0.12", "2001:db8::12"}, "", "8080"};
+    EXPECT_EQ(refusal(add_backend(vips, "web", *backend_from_words(with_port))),
+              "backend \"web3\" of vip \"web\": \"port\" is not for sctp, whose checksum would have to be "
+              "made anew "
+              "over the whole packet");
+    vips = web();
+    EXPECT_EQ(
+        refusal(add_backend(vips, "web", *backend_from_words(with_port))),
+        "backend \"web3\" of vip \"web\": \"port\" goes with forward nat or full-nat alone, not with l2-dsr");
 }
 
 TEST(VipEdit, AVipThatIsThereAlready) {

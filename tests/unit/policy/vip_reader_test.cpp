@@ -118,7 +118,7 @@ TEST(VipReader, SaysWhatIsWrongWithAVip) {
     EXPECT_EQ(errors_of(R"([vip.Web]
 address = ["203.0.113.10/24", "127.0.0.1", "10.0.0.0/7", "@admins", "192.0.2.1-192.0.2.9"]
 service = ["icmp", "any", "tpc/80", "gre", "tcp/80-70"]
-forward = "nat"
+forward = "dnat"
 schedule = "rr"
 affinity = "sources"
 ring = 1000
@@ -136,7 +136,7 @@ ring = 97
 gue_port = 6080
 backend = [1]
 [vip.b]
-forward = "full-nat"
+forward = "snat"
 affinity = "source/24/56"
 ring = 1000004
 backend = "web1"
@@ -185,9 +185,9 @@ p.toml:4:37: error: gre is not balanced: a vip's services are of tcp, udp or sct
 p.toml:4:44: error: the range in "tcp/80-70" runs backwards; did you mean "tcp/70-80"?
    4 | service = ["icmp", "any", "tpc/80", "gre", "tcp/80-70"]
      |                                            ^~~~~~~~~~~
-p.toml:5:11: error: "nat" is not supported yet; write l2-dsr, ipip or gue
-   5 | forward = "nat"
-     |           ^~~~~
+p.toml:5:11: error: "dnat" is not a way to backends; write l2-dsr, ipip, gue, nat or full-nat
+   5 | forward = "dnat"
+     |           ^~~~~~
 p.toml:6:12: error: "rr" is not a schedule; write maglev
    6 | schedule = "rr"
      |            ^~~~
@@ -261,9 +261,9 @@ p.toml:22:1: warning: vip "b" has no backends: its packets are dropped
   22 | [vip.b]
      | ^~~~~~~
   hint: add one: [[vip.b.backend]]
-p.toml:23:11: error: "full-nat" is not supported yet; write l2-dsr, ipip or gue
-  23 | forward = "full-nat"
-     |           ^~~~~~~~~~
+p.toml:23:11: error: "snat" is not a way to backends; write l2-dsr, ipip, gue, nat or full-nat
+  23 | forward = "snat"
+     |           ^~~~~~
 p.toml:24:12: error: "source/24/56" has no length of addresses: write source/24 for IPv4, source/64 for IPv6, source/24,64 for both
   24 | affinity = "source/24/56"
      |            ^~~~~~~~~~~~~~
@@ -281,7 +281,7 @@ p.toml:28:1: warning: vip "c" has no backends: its packets are dropped
   28 | [vip.c]
      | ^~~~~~~
   hint: add one: [[vip.c.backend]]
-p.toml:31:11: error: "dsr" is not a way to backends; write l2-dsr, ipip or gue
+p.toml:31:11: error: "dsr" is not a way to backends; write l2-dsr, ipip, gue, nat or full-nat
   31 | forward = "dsr"
      |           ^~~~~
 p.toml:33:5: error: "vip.d" is a table, not an integer
@@ -301,7 +301,7 @@ name = "web/1"
 address = ["10.0.0.1", "10.0.0.2", "2001:db8::/64"]
 weight = 65536
 state = "up"
-port = 80
+gateway = 80
 [[vip.a.backend]]
 [[vip.a.backend]]
 name = "x"
@@ -332,10 +332,10 @@ p.toml:9:10: error: "weight" is a number from 0 to 65535, not 65536
 p.toml:10:9: error: "up" is not a state of a backend; write ready, drain or maint
   10 | state = "up"
      |         ^~~~
-p.toml:11:1: error: unknown key "port"
-  11 | port = 80
-     | ^~~~
-  hint: the keys of a backend are name, address, weight, state, fallback
+p.toml:11:1: error: unknown key "gateway"
+  11 | gateway = 80
+     | ^~~~~~~
+  hint: the keys of a backend are name, address, weight, state, fallback, port
 p.toml:12:1: error: a backend needs the key "name"
   12 | [[vip.a.backend]]
      | ^~~~~~~~~~~~~~~~~
@@ -367,7 +367,30 @@ p.toml:23:1: error: a vip needs the key "service"
 p.toml:23:1: error: a vip needs the key "forward"
   23 | [[vip.d.backend]]
      | ^~~~~~~~~~~~~~~~~
-  hint: forward takes l2-dsr, ipip or gue
+  hint: forward takes l2-dsr, ipip, gue, nat or full-nat
+)");
+}
+
+TEST(VipReader, OneAddressWithSeveralPorts) {
+    const std::string nat = R"([vip.a]
+address = ["203.0.113.10", "2001:db8::10"]
+service = "tcp/80"
+forward = "full-nat"
+[[vip.a.backend]]
+name = "x"
+address = ["10.0.0.1", "2001:db8::1"]
+port = 8080
+[[vip.a.backend]]
+name = "y"
+address = ["10.0.0.1", "2001:db8::2"]
+port = )";
+    const Policy policy = policy_of(nat + "8081\n");
+    ASSERT_EQ(policy.vips[0].backends.size(), 2U);
+    EXPECT_EQ(policy.vips[0].backends[1].port, 8081);
+    EXPECT_EQ(errors_of(nat + "8080\n"),
+              R"(p.toml:12:12: error: another backend of vip "a" has the address 10.0.0.1 port 8080, in line 8
+  12 | address = ["10.0.0.1", "2001:db8::2"]
+     |            ^~~~~~~~~~
 )");
 }
 
