@@ -12,8 +12,8 @@ import pytest
 import echo
 import netns
 import placed
-from balancer import (ALL_WAYS, BALANCERS, CLIENT, CLIENT_HOSTS, FAMILIES, GUE, IPIP, L2, SERVERS, VIP, WAYS, Balancer, backend,
-                      both, service, vip)
+from balancer import (ALL_WAYS, BALANCERS, CLIENT, CLIENT_HOSTS, FAMILIES, FORWARD, FULL_NAT, GUE, IPIP, L2, NAT, SERVERS, VIP, WAYS,
+                      Balancer, backend, both, service, vip)
 from conftest import until
 from echo import ECHO
 from router import WIRE
@@ -22,17 +22,17 @@ from test_flood import SPOOF
 CONNECTIONS = 500
 PACKETS = 300_000  # of a flood
 BUDGET = 100  # new entries in a second
-NUMBERS = [L2, IPIP, GUE]
-NAMES = {L2: "l2", IPIP: "ipip", GUE: "gue"}
+STATELESS = [L2, IPIP, GUE]
+ALL_MODES = [*STATELESS, NAT, FULL_NAT]
 
 
 def policy(weights, states=None, **more):
     """One [vip] for each mode, with these servers."""
     text = ""
-    for number, forward in zip(NUMBERS, ["l2-dsr", "ipip", "gue"]):
+    for number in ALL_MODES:
         backends = [backend(server, server, weight=weight, state=(states or {}).get(server, "ready"))
                     for server, weight in weights.items()]
-        text += service(NAMES[number], both(VIP, number), [f"tcp/{ECHO}", f"udp/{ECHO}"], forward, backends, **more)
+        text += service(FORWARD[number], both(VIP, number), [f"tcp/{ECHO}", f"udp/{ECHO}"], FORWARD[number], backends, **more)
     return text
 
 
@@ -44,24 +44,23 @@ class Scene:
     """The balancers, echo servers behind them, and connections through them."""
 
     def __init__(self, folder, way, ends):
-        self.balancer = Balancer(folder, WAYS[way], NUMBERS)
+        self.balancer = Balancer(folder, WAYS[way], ALL_MODES)
         ends.callback(self.balancer.down)
         self.bed = self.balancer.bed
         self.balancer.unpack()
-        addresses = [vip(family, number) for number in NUMBERS for family in FAMILIES]
-        ends.callback(echo.Servers(self.bed, SERVERS, [ECHO], lambda _: addresses).close)
+        ends.callback(echo.Servers(self.bed, SERVERS, [ECHO]).close)
         self.connections = echo.Connections()
         ends.callback(self.connections.close)
 
-    def connect(self, count):
-        """To all addresses, from several of the client's."""
-        targets = [(number, family) for number in NUMBERS for family in FAMILIES]
+    def connect(self, count, numbers):
+        """To all addresses of these modes, from several of the client's."""
+        targets = [(number, family) for number in numbers for family in FAMILIES]
         servers = set()
         for turn in range(count):
             number, family = targets[turn % len(targets)]
             host = CLIENT_HOSTS[turn // len(targets) % len(CLIENT_HOSTS)]
             one = echo.dial(self.bed, "client", vip(family, number), ECHO, CLIENT[family].format(host), timeout=60)
-            servers.add(self.connections.add(one))
+            servers.add(self.connections.add(one, sees_client=number != FULL_NAT))
         return servers
 
     def all_speak(self):
@@ -77,11 +76,11 @@ class Scene:
             counts[server] = counts.get(server, 0) + 1
         return counts
 
-    def new_ones_go_to(self):
+    def new_ones_go_to(self, numbers=ALL_MODES):
         """Where forty new connections go; they end at once."""
         seen = set()
         for turn in range(40):
-            number, family = NUMBERS[turn % 3], FAMILIES[turn % 2]
+            number, family = numbers[turn % len(numbers)], FAMILIES[turn % 2]
             with echo.dial(self.bed, "client", vip(family, number), ECHO, timeout=60) as one:
                 (server, *_), _ = echo.greeting(one)
                 seen.add(server)
@@ -117,7 +116,7 @@ def in_ways(*ways):
 def test_only_connections_of_what_is_removed_end(scene):
     balancer, connections = scene.balancer, scene.connections
     balancer.balance(policy(THREE))
-    assert scene.connect(CONNECTIONS) == THREE.keys()
+    assert scene.connect(CONNECTIONS, ALL_MODES) == THREE.keys()
     connections.start()
     scene.all_speak()
 
@@ -175,7 +174,7 @@ def test_a_balancer_dies_in_the_middle_of_a_change(scene):
     """What the dead one had in its table the other one finds by where the slots were before; with TC alone in a flood."""
     balancer, connections = scene.balancer, scene.connections
     balancer.balance(policy(THREE))
-    assert scene.connect(CONNECTIONS) == THREE.keys()
+    assert scene.connect(CONNECTIONS, STATELESS) == THREE.keys()
     connections.start()
     scene.all_speak()
     counted = {role: balancer.counted([role])["balanced"] for role in BALANCERS}
@@ -185,7 +184,7 @@ def test_a_balancer_dies_in_the_middle_of_a_change(scene):
         balancer.balance(policy({"b1": 1, "b2": 5, "b3": 1, "b4": 9}), ["lb2"])
         scene.kill("lb1")
         scene.all_speak()
-        assert "b4" in scene.new_ones_go_to()
+        assert "b4" in scene.new_ones_go_to(STATELESS)
     scene.until_kept(["lb2"])
     balancer.balance(policy(FOUR, {"b3": "drain"}), ["lb2"])
     scene.all_speak()
@@ -202,7 +201,7 @@ def test_a_balancer_dies_in_the_middle_of_a_change(scene):
 def test_a_flood_takes_nobodys_place(scene):
     balancer, connections = scene.balancer, scene.connections
     balancer.balance(policy(THREE, new_entries=BUDGET))
-    assert scene.connect(CONNECTIONS) == THREE.keys()
+    assert scene.connect(CONNECTIONS, ALL_MODES) == THREE.keys()
     connections.start()
     tags = scene.until_kept()
     flood_within_the_budget(scene)
@@ -212,6 +211,10 @@ def test_a_flood_takes_nobodys_place(scene):
         balancer.balance(policy({"b1": 1, "b2": 7, "b3": 2, "b4": 5}, {"b2": "drain"}))
         scene.all_speak()
         until(lambda: sender.poll() is not None, 300)
+    for number in (NAT, FULL_NAT):  # whose tables are others
+        with flood(scene.bed, number) as sender:
+            scene.all_speak()
+            until(lambda: sender.poll() is not None, 300)
     scene.all_speak()
     assert all(tags[role] <= placed.kept_tags(scene.bed, role) for role in BALANCERS)
     assert balancer.counted()["balanced"] > PACKETS, "too little of a flood"
