@@ -7,6 +7,7 @@
 #include "policy/health_reader.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
+#include "policy/quic_reader.h"
 #include "policy/schema.h"
 #include "policy/value.h"
 #include "policy/vip.h"
@@ -41,6 +42,7 @@ Backend read_backend(Draft& draft, TableReader& reader, const Vip& vip, const to
     } else if (addresses != nullptr) {
         claim_address(draft, reader, vip, *addresses);
     }
+    check_server_ids(draft, reader, vip, table);
     return backend;
 }
 
@@ -60,6 +62,7 @@ void read_vip(Draft& draft, TableReader& reader, const toml::key& name, const to
     if (port != nullptr && vip.forward != Transport::kGue) {
         reader.error(port->source(), "\"gue_port\" goes with forward = \"gue\" alone");
     }
+    check_quic(reader, vip, table);
     check_health_keys(reader, table);
     if (draft.diagnostics.errors() == mistakes_before) {
         check_health_values(reader, vip, table);

@@ -87,6 +87,7 @@ std::map<std::string, std::string> tables() {
         {"route", table_of(route_keys())},
         {"vip", table_of(vip_keys())},
         {"health", table_of(health_keys())},
+        {"quic", table_of(quic_keys())},
         {"backend", table_of(backend_keys())},
         {"decapsulate", table_of(decapsulate_keys())},
         {"test", table_of(test_keys())},
