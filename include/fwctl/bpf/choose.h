@@ -195,7 +195,9 @@ static __always_inline bool fw_begin_to_choose(struct fw_choosing *choosing,
 
 /*
  * The flow of a packet whose connection id names its backend stands in the table as well: errors about it
- * have no connection id, and the next connection from the same port begins with one that names nobody.
+ * have no connection id, and the next connection from the same port begins with one that names nobody. What
+ * stands there of another backend stays while that serves: else one could move other clients' connections
+ * whose ids name nobody, with forged addresses and an id of one's own.
  */
 static __always_inline void fw_place_named(const struct fw_choosing *choosing,
 					   const struct fw_balance_room *room)
@@ -206,11 +208,11 @@ static __always_inline void fw_place_named(const struct fw_choosing *choosing,
 	/* Another processor may have put another flow there meanwhile. */
 	if (word >> FW_PLACED_TAG_SHIFT != choosing->tag)
 		way = FW_NOT_PLACED;
-	if (way == FW_NOT_PLACED || fw_placed_backend(word) != room->named ||
-	    fw_is_placed_over(word, way, choosing->now, room->protocol))
+	if (way == FW_NOT_PLACED || fw_is_placed_over(word, way, choosing->now, room->protocol) ||
+	    !fw_backend_serves(choosing, fw_placed_backend(word), FW_BACKEND_KEEPS))
 		fw_put_placed(choosing->line, way, choosing->tag, room->named, choosing->service,
 			      choosing->now);
-	else if (fw_changes_placed())
+	else if (fw_placed_backend(word) == room->named && fw_changes_placed())
 		fw_touch_placed(choosing->line, way, word, 0, choosing->now);
 }
 
