@@ -1,115 +1,9 @@
-// QUIC by connection id: what of a packet names its backend, compared with a decoder that was written from
-// draft-ietf-quic-load-balancers and RFC 8999 alone.
-#include <fmt/format.h>
-
-#include <map>
-#include <optional>
-#include <random>
-#include <set>
-
-#include "balance_lab.h"
-#include "fwctl/abi/service.h"
+// QUIC by connection id: what of a packet names its backend, and what becomes of it.
+#include "balance_quic.h"
 
 namespace fwctl::testing {
 namespace {
 
-constexpr std::uint16_t kPort = 443;
-constexpr std::uint8_t kLong = 0xc3;  // the lower seven bits are the version's own
-constexpr std::uint8_t kShort = 0x43;
-
-using Ids = std::map<std::string, std::vector<std::string>>;  // by backend, in hexadecimal
-
-const Ids kIds = {{"w1", {"0a01"}}, {"w2", {"0a02", "ff02"}}, {"w3", {"0000"}}, {"w4", {}}};
-const std::string kServices = kWebAddress + "service = [\"udp/443\", \"tcp/443\"]\n";
-const std::string kQuic = kServices +
-                          "forward = \"ipip\"\n"
-                          "quic = { config = [0, 2], server_id_length = 2 }\n";
-
-// `states`: of backends that are not ready.
-std::string quic_vip(const std::string& fields, const Ids& ids = kIds,
-                     const std::map<std::string, std::string>& states = {}) {
-    std::string text = "[vip.web]\n" + fields;
-    for (const auto& [name, its] : ids) {
-        text += fmt::format(
-            "[[vip.web.backend]]\nname = \"{0}\"\naddress = [\"10.2.0.1{1}\", \"fd00:2::1{1}\"]\n", name,
-            name.substr(1));
-        if (!its.empty()) text += fmt::format("server_id = [\"{}\"]\n", fmt::join(its, "\", \""));
-        if (states.count(name) > 0) text += states.at(name);
-    }
-    return text;
-}
-
-Bytes octets(const std::string& hex) {
-    Bytes bytes;
-    for (std::size_t i = 0; i + 1 < hex.size(); i += 2)
-        bytes.push_back(static_cast<std::uint8_t>(std::stoul(hex.substr(i, 2), nullptr, 16)));
-    return bytes;
-}
-
-Bytes operator+(Bytes one, const Bytes& other) {
-    one.insert(one.end(), other.begin(), other.end());
-    return one;
-}
-
-// A connection id: what stands below the configuration is the server's own.
-Bytes connection_id(unsigned config, const std::string& server, std::size_t nonce = 8) {
-    Bytes id = {static_cast<std::uint8_t>(config << 5 | 0x15)};
-    id = id + octets(server);
-    for (std::size_t i = 0; i < nonce; ++i) id.push_back(static_cast<std::uint8_t>(0xe0 + i));
-    return id;
-}
-
-// RFC 8999, 5.1. `says`: the length of the destination's id.
-Bytes long_header(const Bytes& id, std::optional<std::size_t> says = {}) {
-    const Bytes source = {0x55, 0x66, 0x77, 0x88};
-    Bytes bytes = {kLong, 0, 0, 0, 1, static_cast<std::uint8_t>(says.value_or(id.size()))};
-    bytes = bytes + id;
-    bytes.push_back(static_cast<std::uint8_t>(source.size()));
-    return bytes + source + Bytes(30, 0xaa);
-}
-
-Bytes short_header(const Bytes& id) {
-    return Bytes{kShort} + id + Bytes(25, 0xbb);
-}
-
-// Each from another port, so that nothing is known of the flow.
-class BalanceQuicTest : public BalanceTest {
-protected:
-    BalancedFlow flow(bool ipv6 = false) {
-        const std::uint16_t port = next_port_++;
-        return ipv6 ? BalancedFlow{.client = kClient6,
-                                   .vip = kVip6,
-                                   .port = port,
-                                   .vip_port = kPort,
-                                   .protocol = kUdp}
-                    : BalancedFlow{.port = port, .vip_port = kPort, .protocol = kUdp};
-    }
-    static Packet packet(const BalancedFlow& flow, const Bytes& datagram) {
-        return (flow.is_ipv6() ? ipv6({.source = flow.client, .destination = flow.vip})
-                               : ipv4({.source = flow.client, .destination = flow.vip})) /
-               udp({.source = flow.port, .destination = flow.vip_port}) / raw(datagram);
-    }
-    std::string gets(const BalancedFlow& flow, const Bytes& datagram) {
-        return lab_->backend_of(to_balancer() / packet(flow, datagram));
-    }
-    fw_placed_why why(const BalancedFlow& flow, const Bytes& datagram) {
-        return static_cast<fw_placed_why>(lab_->run(to_balancer() / packet(flow, datagram)).trace.placed_why);
-    }
-    // `backend`: that the id names; "": none.
-    void expect_named(const Bytes& datagram, const std::string& backend, const std::string& what) {
-        for (const bool ipv6 : {false, true}) {
-            const BalancedFlow one = flow(ipv6), other = flow(ipv6);
-            EXPECT_EQ(gets(one, datagram), backend.empty() ? lab_->expected("web", one) : backend) << what;
-            EXPECT_EQ(why(other, datagram), backend.empty() ? FW_PLACED_BY_RING : FW_PLACED_BY_CONNECTION)
-                << what;
-        }
-    }
-    void set_condition(const std::string& backend, std::uint32_t condition) {
-        lab_->runner().store().set_condition(lab_->number_of("web", backend), condition);
-    }
-
-    std::uint16_t next_port_ = 2000;
-};
 FWCTL_ON_BOTH_HOOKS(BalanceQuicTest);
 
 TEST_P(BalanceQuicTest, BothHeadersNameTheBackend) {
@@ -163,7 +57,7 @@ TEST_P(BalanceQuicTest, NothingBehindTheDatagramIsRead) {
             << size;
         const Packet longer = ipv4({.source = of_ip.client, .destination = of_ip.vip}) /
                               udp({.source = of_ip.port,
-                                   .destination = kPort,
+                                   .destination = kQuicPort,
                                    .length = static_cast<std::uint16_t>(8 + size)}) /
                               raw(whole + Bytes(20));
         EXPECT_EQ(lab_->run(to_balancer() / longer).trace.placed_why, FW_PLACED_BY_RING) << size;
@@ -209,32 +103,6 @@ TEST_P(BalanceQuicTest, ServerIdsOfEveryLength) {
     }
 }
 
-TEST_P(BalanceQuicTest, ThousandsOfServerIds) {
-    std::mt19937 random(5);
-    Ids ids;
-    std::set<std::string> known;
-    for (const char* backend : {"w1", "w2", "w3", "w4"})
-        while (ids[backend].size() < 700) {
-            const std::string id = fmt::format("{:06x}", random() % 4096);
-            if (known.insert(id).second) ids[backend].push_back(id);
-        }
-    lab_->start(
-        quic_vip(kServices + "forward = \"ipip\"\nquic = { config = 0, server_id_length = 3 }\n", ids));
-    for (const auto& [backend, its] : ids) {
-        const std::uint32_t number = lab_->number_of("web", backend);
-        for (const std::string& id : its) {
-            const auto trace =
-                lab_->run(to_balancer() / packet(flow(), short_header(connection_id(0, id)))).trace;
-            ASSERT_EQ(trace.placed_why, FW_PLACED_BY_CONNECTION) << id;
-            ASSERT_EQ(trace.backend, number) << id;
-        }
-    }
-    for (unsigned id = 0; id < 4096; ++id)
-        if (const std::string text = fmt::format("{:06x}", id); known.count(text) == 0) {
-            ASSERT_NE(why(flow(), short_header(connection_id(0, text))), FW_PLACED_BY_CONNECTION) << text;
-        }
-}
-
 TEST_P(BalanceQuicTest, AClientThatMovesKeepsItsServer) {
     lab_->start(quic_vip(kQuic));
     for (int turn = 0; turn < 20; ++turn) {
@@ -266,7 +134,7 @@ TEST_P(BalanceQuicTest, ItsFlowStandsInTheTable) {
     const Packet error = ipv4({.source = "192.0.2.99", .destination = kVip}) /
                          icmp({.type = 3, .code = 4, .rest = 1400}) /
                          ipv4({.source = kVip, .destination = one.client}) /
-                         udp({.source = kPort, .destination = one.port}) / payload(30);
+                         udp({.source = kQuicPort, .destination = one.port}) / payload(30);
     EXPECT_EQ(lab_->backend_of(to_balancer() / error), "w1");
     // It goes on: to the places that new flows do not reach.
     lab_->wait(3);
@@ -351,7 +219,7 @@ TEST_P(BalanceQuicTest, EachWayOfForwarding) {
 TEST_P(BalanceQuicTest, OptionsExtensionHeadersAndFragments) {
     lab_->start(quic_vip(kQuic));
     const Bytes datagram = short_header(connection_id(0, "0a01")) + Bytes(607);
-    const auto transport = [&] { return udp({.source = next_port_++, .destination = kPort}); };
+    const auto transport = [&] { return udp({.source = next_port_++, .destination = kQuicPort}); };
     const auto named = [&](const Packet& sent) {
         const RunResult result = lab_->run(to_balancer() / sent);
         EXPECT_EQ(result.trace.placed_why, FW_PLACED_BY_CONNECTION);
@@ -379,10 +247,11 @@ TEST_P(BalanceQuicTest, OnlyDatagramsOfServicesThatAsk) {
     lab_->start(quic_vip(kQuic) +
                 vip("plain", "address = \"203.0.113.11\"\nservice = \"udp/443\"\nforward = \"ipip\"\n",
                     {"w1", "w2", "w3"}));
-    const BalancedFlow plain{.vip = "203.0.113.11", .vip_port = kPort, .protocol = kUdp};
+    const BalancedFlow plain{.vip = "203.0.113.11", .vip_port = kQuicPort, .protocol = kUdp};
     EXPECT_EQ(why(plain, datagram), FW_PLACED_BY_RING);
     const Packet segment = ipv4({.source = kClient, .destination = kVip}) /
-                           tcp({.source = next_port_++, .destination = kPort, .flags = kAck}) / raw(datagram);
+                           tcp({.source = next_port_++, .destination = kQuicPort, .flags = kAck}) /
+                           raw(datagram);
     EXPECT_EQ(lab_->run(to_balancer() / segment).trace.placed_why, FW_PLACED_BY_RING);
     // Without, and with again.
     lab_->apply(quic_vip(kServices + "forward = \"ipip\"\n", {{"w1", {}}, {"w2", {}}}));
@@ -404,84 +273,6 @@ TEST_P(BalanceQuicTest, FlowsAreCountedOnce) {
     const auto after = lab_->runner().store().backend_count(number).value();
     EXPECT_EQ(after.packets - before.packets, 6U);
     EXPECT_EQ(after.flows - before.flows, 1U);
-}
-
-// As the draft and RFC 8999 say it, a field after the other. `lengths`: of server ids, by configuration.
-std::optional<Bytes> server_id_of(const Bytes& datagram, const std::map<unsigned, std::size_t>& lengths) {
-    std::size_t at = 0;
-    const auto take = [&](std::size_t count) -> std::optional<Bytes> {
-        if (datagram.size() - at < count) return std::nullopt;
-        const auto begin = datagram.begin() + static_cast<std::ptrdiff_t>(at);
-        at += count;
-        return Bytes(begin, begin + static_cast<std::ptrdiff_t>(count));
-    };
-    const auto first = take(1);
-    if (!first) return std::nullopt;
-    std::optional<Bytes> id;
-    if ((*first)[0] >= 128) {
-        const auto version = take(4);
-        const auto length = version ? take(1) : std::nullopt;
-        id = length ? take((*length)[0]) : std::nullopt;
-    } else {
-        id = take(datagram.size() - at);
-    }
-    if (!id || id->empty()) return std::nullopt;
-    const auto length = lengths.find((*id)[0] / 32U);
-    if (length == lengths.end() || id->size() - 1 < length->second) return std::nullopt;
-    return Bytes(id->begin() + 1, id->begin() + 1 + static_cast<std::ptrdiff_t>(length->second));
-}
-
-// Datagrams that are nearly right, in every way in which they can be wrong.
-class Datagrams {
-public:
-    explicit Datagrams(unsigned seed) : random_(seed) {}
-
-    Bytes next() {
-        Bytes id =
-            connection_id(below(8), below(3) == 0 ? fmt::format("{:04x}", below(65536)) : known(), below(20));
-        if (below(6) == 0) id.resize(below(5));
-        Bytes bytes = below(2) == 0 ? short_header(id) : long_header(id);
-        if (below(5) == 0) bytes.resize(below(static_cast<unsigned>(bytes.size()) + 1));
-        for (unsigned changes = below(3); changes > 0 && !bytes.empty(); --changes)
-            bytes[below(static_cast<unsigned>(std::min<std::size_t>(bytes.size(), 12)))] =
-                static_cast<std::uint8_t>(below(256));
-        return bytes;
-    }
-    unsigned below(unsigned limit) { return static_cast<unsigned>(random_() % limit); }
-
-private:
-    std::string known() { return std::array{"0a01", "0a02", "ff02", "0000"}[below(4)]; }
-
-    std::mt19937 random_;
-};
-
-TEST_P(BalanceQuicTest, RandomDatagramsAsTheDraftReadsThem) {
-    lab_->start(quic_vip(kQuic));
-    std::map<Bytes, std::string> owners;
-    std::map<std::string, std::uint32_t> numbers;
-    for (const auto& [backend, ids] : kIds) {
-        numbers[backend] = lab_->number_of("web", backend);
-        for (const std::string& id : ids) owners[octets(id)] = backend;
-    }
-    Datagrams datagrams(11);
-    unsigned named = 0;
-    constexpr unsigned kRounds = 6000;
-    for (unsigned round = 0; round < kRounds; ++round) {
-        const Bytes datagram = datagrams.next();
-        const auto id = server_id_of(datagram, {{0, 2}, {2, 2}});
-        const auto owner = id ? owners.find(*id) : owners.end();
-        const BalancedFlow one = flow(datagrams.below(2) != 0);
-        const fw_trace trace =
-            lab_->run(to_balancer() / packet(one, datagram) / padding(datagrams.below(2) * 20)).trace;
-        ASSERT_EQ(trace.reason, FW_REASON_BALANCED) << round;
-        const bool is_named = owner != owners.end();
-        ASSERT_EQ(trace.placed_why, is_named ? FW_PLACED_BY_CONNECTION : FW_PLACED_BY_RING)
-            << round << ": " << fmt::format("{:02x}", fmt::join(datagram, ""));
-        ASSERT_EQ(trace.backend, numbers.at(is_named ? owner->second : lab_->expected("web", one))) << round;
-        named += is_named ? 1 : 0;
-    }
-    EXPECT_GT(named, kRounds / 10);
-    EXPECT_LT(named, kRounds / 2);
 }
 
 }  // namespace
