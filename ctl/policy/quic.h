@@ -4,6 +4,7 @@
 // Promises: pure functions.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,7 @@
 namespace fwctl::policy {
 
 // Octets; with the first octet of a connection id and the four of the shortest nonce they fit into 20.
-inline constexpr unsigned kLongestServerId = 15;
+inline constexpr std::size_t kLongestServerId = 15;
 
 // "0a01": two digits an octet, of either case.
 Result<ServerId> parse_server_id(std::string_view word);
