@@ -83,6 +83,8 @@ const char* why_name(fw_placed_why why) {
             return "fragment";
         case FW_PLACED_BY_STAND_IN:
             return "stand-in";
+        case FW_PLACED_BY_CONNECTION:
+            return "connection";
         case FW_PLACED_BY_NOTHING:
             break;
     }
@@ -101,6 +103,8 @@ const char* describe_why(fw_placed_why why) {
             return "its first fragment went there";
         case FW_PLACED_BY_STAND_IN:
             return "in the place of the slot's own, which is down or takes less for now";
+        case FW_PLACED_BY_CONNECTION:
+            return "its connection id names it";
         case FW_PLACED_BY_NOTHING:
             break;
     }
@@ -168,7 +172,8 @@ void print_choice(const engine::Placement& choice) {
         fmt::print("for vip {}: {}\n", choice.vip, describe_why(choice.why));
     else if (choice.backend.empty())
         fmt::print("for vip {}, slot {}: no backend can take it\n", choice.vip, choice.slot);
-    else if (choice.why != FW_PLACED_BY_TABLE && choice.why != FW_PLACED_BY_FRAGMENT)
+    else if (choice.why != FW_PLACED_BY_TABLE && choice.why != FW_PLACED_BY_FRAGMENT &&
+             choice.why != FW_PLACED_BY_CONNECTION)
         fmt::print("for vip {}, slot {}, to backend {}: {}\n", choice.vip, choice.slot, choice.backend,
                    describe_why(choice.why));
     else

@@ -11,6 +11,7 @@
 #include "policy/addresses.h"
 #include "policy/prefix.h"
 #include "policy/print.h"
+#include "policy/quic.h"
 #include "policy/schema.h"
 
 namespace fwctl::cli {
@@ -66,6 +67,16 @@ Json placed_json(const engine::PlacedFlows& placed) {
             {"idle_seconds", placed.idle ? Json(placed.idle->count()) : Json(nullptr)}};
 }
 
+std::vector<std::string> server_ids_of(const policy::Backend& backend) {
+    return policy::find_key(policy::backend_keys(), "server_id")->words(backend);
+}
+
+// null: flows alone count.
+Json quic_json(const policy::Vip& vip) {
+    if (!policy::asks_for_quic(vip)) return nullptr;
+    return {{"config", vip.quic.configs}, {"server_id_length", vip.quic.server_id_length}};
+}
+
 Json backend_json(const BackendView& one, const ServiceView& view) {
     Json entry{{"name", one.backend.name},
                {"address", policy::prefix_words(one.backend.addresses)},
@@ -73,6 +84,7 @@ Json backend_json(const BackendView& one, const ServiceView& view) {
                {"port", one.backend.port == 0 ? Json(nullptr) : Json(one.backend.port)},
                {"weight", one.backend.weight},
                {"fallback", one.backend.fallback},
+               {"server_id", server_ids_of(one.backend)},
                {"health", engine::health_name(one.health)},
                {"share", share_of(one, view)}};
     entry.update(count_json(one.count));
@@ -96,6 +108,7 @@ Json service_json(const ServiceView& view) {
                {"health", engine::health_name(view.health)}};
     if (!view.place.empty()) entry["place"] = view.place;
     if (view.vip.by_source) entry["affinity"] = words_of(view.vip, "affinity").front();
+    entry["quic"] = quic_json(view.vip);
     entry.update(count_json(view.count));
     entry["backends"] = Json::array();
     for (const BackendView& one : view.backends) entry["backends"].push_back(backend_json(one, view));
@@ -184,6 +197,16 @@ std::string health_text(const ServiceView& view) {
     return fmt::format("{} of {} backends are up", up_of(view), view.backends.size());
 }
 
+// "QUIC by connection id: configuration 0, 1; server ids web1 0a01, web2 0a02, 0b02".
+void print_quic(const ServiceView& view) {
+    std::vector<std::string> ids;
+    for (const BackendView& one : view.backends)
+        if (const auto its = server_ids_of(one.backend); !its.empty())
+            ids.push_back(fmt::format("{} {}", one.backend.name, join(its, ", ")));
+    fmt::print("  QUIC by connection id: configuration {}; server ids {}\n",
+               fmt::join(view.vip.quic.configs, ", "), ids.empty() ? "none" : join(ids, ", "));
+}
+
 void print_service(const ServiceView& view, const Globals& globals) {
     const std::string affinity = view.vip.by_source ? words_of(view.vip, "affinity").front() : "flow";
     fmt::print("{}\n  {}\n  {}\n", view.vip.name, policy::describe(view.vip), origin_of(view));
@@ -192,6 +215,7 @@ void print_service(const ServiceView& view, const Globals& globals) {
                view.transition_left.count() == 0
                    ? "not in transition"
                    : fmt::format("in transition for another {}", format_duration(view.transition_left)));
+    if (policy::asks_for_quic(view.vip)) print_quic(view);
     fmt::print("  {} packets, {} bytes, {} flows\n", with_commas(view.count.packets),
                with_commas(view.count.bytes), with_commas(view.count.flows));
     if (view.health != engine::ServiceHealth::kUnchecked) fmt::print("  {}\n", health_text(view));

@@ -11,6 +11,9 @@
 #include "compile/classes.h"
 #include "compile/constraint.h"
 #include "compile/maglev.h"
+#include "compile/quic.h"
+#include "policy/quic.h"
+#include "policy/service.h"
 #include "policy/vip.h"
 
 namespace fwctl::compile {
@@ -153,6 +156,7 @@ Address put_service(const policy::Vip& vip, const ServicesInput& input, const Nu
     service.gue_port = vip.gue_port;
     service.transport = transport_of(vip.forward);
     service.by_source = vip.by_source ? 1 : 0;
+    service.quic = put_quic(vip, numbers, bank);
     return bank.put(service, kWords);
 }
 
@@ -164,6 +168,7 @@ std::vector<fw_service_row> rows_of(const policy::Vip& vip, const Numbers& numbe
         row.service = numbers.place(vip.name);
         row.number = numbers.service(vip.name);
         row.protocol = service.protocol;
+        row.by_connection = policy::asks_for_quic(vip) && service.protocol == policy::kProtocolUdp ? 1 : 0;
         row.first_port = service.has_selector ? service.selector.first : 0;
         row.last_port = service.has_selector ? service.selector.last : 65535;
         rows.push_back(row);

@@ -341,14 +341,25 @@ enum class Down : std::uint8_t {
     kReset,  // their clients get a reset from here
 };
 
+// What connection ids of QUIC carry of the backend that has made them, octet by octet.
+using ServerId = std::vector<std::uint8_t>;
+
+// quic: packets go to the backend that their connection id names (docs/balance.md).
+struct Quic {
+    std::vector<std::uint8_t> configs;  // which ids are read: 0 to 6; sorted; empty: none
+    std::uint8_t server_id_length = 0;  // octets
+    bool operator==(const Quic&) const = default;
+};
+
 // [[vip.NAME.backend]]
 struct Backend {
     std::string name;
     std::vector<Prefix> addresses;  // single ones, one of each family at most; never empty
     std::uint16_t weight = 1;       // its share of new flows, beside the others'; 0: none
     BackendState state = BackendState::kReady;
-    bool fallback = false;   // gets flows only while no other one can
-    std::uint16_t port = 0;  // that packets are translated to; 0: stays; kNat and kFullNat alone
+    std::uint16_t port = 0;            // that packets are translated to; 0: stays; kNat and kFullNat alone
+    bool fallback = false;             // gets flows only while no other one can
+    std::vector<ServerId> server_ids;  // sorted; of the vip's length
     Place place;
     bool operator==(const Backend&) const = default;
 };
@@ -372,7 +383,8 @@ struct Vip {
     Down down = Down::kMove;
     std::uint8_t panic = 0;              // percent of the weight: when less of it is up, all count as up
     std::chrono::seconds slow_start{0};  // how long a backend that has come up takes to its full weight
-    std::vector<Backend> backends;       // by name
+    Quic quic;
+    std::vector<Backend> backends;  // by name
     Place place;
     bool operator==(const Vip&) const = default;
 };

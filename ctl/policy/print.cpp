@@ -217,9 +217,9 @@ std::string describe(const Vip& vip) {
                        check.empty() ? "" : ", checked by ", check, vip.enabled ? "" : ", disabled");
 }
 
-std::string print_health(const Vip& vip) {
-    const auto keys = assignments(health_keys(), vip);
-    return keys.empty() ? "none" : fmt::format("{{ {} }}", fmt::join(keys, ", "));
+std::string print_inline(std::span<const Key<Vip>> keys, const Vip& vip) {
+    const auto lines = assignments(keys, vip);
+    return lines.empty() ? "none" : fmt::format("{{ {} }}", fmt::join(lines, ", "));
 }
 
 std::string describe(const Backend& backend) {
@@ -235,6 +235,10 @@ std::string describe(const Backend& backend) {
     }
     if (backend.fallback) {
         out += " fallback";
+    }
+    if (!backend.server_ids.empty()) {
+        out += fmt::format(" server id {}",
+                           fmt::join(find_key(backend_keys(), "server_id")->words(backend), ", "));
     }
     return out;
 }

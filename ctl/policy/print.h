@@ -5,9 +5,11 @@
 // not written. Built-in rules are not meant for print_policy().
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "policy/model.h"
+#include "policy/schema.h"
 
 namespace fwctl::policy {
 
@@ -22,10 +24,11 @@ std::string describe(const Rule& rule);
 // "tcp/80, udp/443 to 203.0.113.10 by l2-dsr over 2 backends, checked by http".
 std::string describe(const Vip& vip);
 
-// The health check of a vip as in print_policy(), "{ http = "/healthz", every = "5s" }", or "none".
-std::string print_health(const Vip& vip);
+// An inline table of a vip as in print_policy(), such as `health`, "{ http = "/healthz", every = "5s" }", or
+// "none".
+std::string print_inline(std::span<const Key<Vip>> keys, const Vip& vip);
 
-// "10.0.0.11, 2001:db8::11 weight 2 drain fallback".
+// "10.0.0.11, 2001:db8::11 weight 2 drain fallback server id 0a01".
 std::string describe(const Backend& backend);
 
 }  // namespace fwctl::policy

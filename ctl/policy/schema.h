@@ -53,6 +53,7 @@ std::span<const Key<Set>> set_keys();                  // [set.NAME]
 std::span<const Key<Route>> route_keys();              // [[route]]
 std::span<const Key<Vip>> vip_keys();                  // [vip.NAME], but for its backends
 std::span<const Key<Vip>> health_keys();               // its inline table health
+std::span<const Key<Vip>> quic_keys();                 // its inline table quic
 std::span<const Key<Backend>> backend_keys();          // [[vip.NAME.backend]]
 std::span<const Key<Decapsulate>> decapsulate_keys();  // [decapsulate]
 std::span<const Key<Test>> test_keys();                // [[test]]

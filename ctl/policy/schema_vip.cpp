@@ -10,6 +10,7 @@
 #include "policy/address_bits.h"
 #include "policy/addresses.h"
 #include "policy/prefix.h"
+#include "policy/quic.h"
 #include "policy/schema.h"
 #include "policy/service.h"
 #include "policy/value.h"
@@ -227,6 +228,11 @@ constexpr std::array kVipKeys = {
              [](const Vip& vip) {
                  return vip.slow_start.count() == 0 ? Words{} : Words{format_duration(vip.slow_start)};
              }},
+    Key<Vip>{
+        "quic", ValueKind::kTable, false, "{ config = 0, server_id_length = 2 }",
+        "Packets of UDP go to the backend that their QUIC connection id names (docs/balance.md); absent: "
+        "flows alone count.",
+        nullptr, nullptr, quic_keys},
 };
 
 Status add_backend_name(Backend& backend, std::string_view word) {
@@ -258,6 +264,14 @@ Status add_weight(Backend& backend, std::string_view word) {
     }
     backend.weight = static_cast<std::uint16_t>(*weight);
     return {};
+}
+
+Words server_id_words(const Backend& backend) {
+    Words words;
+    for (const ServerId& id : backend.server_ids) {
+        words.push_back(format_server_id(id));
+    }
+    return words;
 }
 
 constexpr std::array kBackendKeys = {
@@ -294,6 +308,14 @@ constexpr std::array kBackendKeys = {
         [](const Backend& backend) {
             return backend.port == 0 ? Words{} : Words{std::to_string(backend.port)};
         }},
+    Key<Backend>{
+        "server_id", ValueKind::kWords, false, "0a01",
+        "What it writes into the connection ids that it makes, in hexadecimal, as long as quic of the "
+        "vip says; absent: no connection id names it.",
+        [](Backend& backend, std::string_view word) {
+            return parse_server_id(word).map([&](const ServerId& id) { backend.server_ids.push_back(id); });
+        },
+        server_id_words},
 };
 
 constexpr std::array kDecapsulateKeys = {

@@ -111,6 +111,12 @@ std::vector<Block> nested_blocks(const std::vector<Vip>& vips) {
     return blocks;
 }
 
+template <typename Value>
+void sort_unique(std::vector<Value>& values) {
+    std::sort(values.begin(), values.end());
+    values.erase(std::unique(values.begin(), values.end()), values.end());
+}
+
 }  // namespace
 
 Status check_vip_name(std::string_view name) {
@@ -192,8 +198,10 @@ Vip canonical(Vip vip) {
     reduce(vip.addresses);
     reduce(vip.services);
     vip.health = canonical(std::move(vip.health));
+    sort_unique(vip.quic.configs);
     for (Backend& backend : vip.backends) {
         std::sort(backend.addresses.begin(), backend.addresses.end());
+        sort_unique(backend.server_ids);
     }
     std::stable_sort(vip.backends.begin(), vip.backends.end(),
                      [](const Backend& one, const Backend& other) { return one.name < other.name; });

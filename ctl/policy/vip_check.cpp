@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 #include "policy/prefix.h"
+#include "policy/quic.h"
 #include "policy/service.h"
 #include "policy/vip.h"
 
@@ -72,6 +73,22 @@ void report_unreachable(const Draft& draft) {
     }
 }
 
+void report_unnamed(const Draft& draft) {
+    for (const Vip& vip : draft.policy.vips) {
+        const bool has_ids = std::any_of(vip.backends.begin(), vip.backends.end(),
+                                         [](const Backend& backend) { return !backend.server_ids.empty(); });
+        if (asks_for_quic(vip) && !vip.backends.empty() && !has_ids) {
+            draft.diagnostics.warning(
+                vip.place.file, vip.place.span,
+                fmt::format(
+                    "vip \"{}\" has \"quic\", but no backend with a server id: no connection id names "
+                    "one",
+                    vip.name),
+                "add server_id to its backends");
+        }
+    }
+}
+
 void report_unknown_vips(const Draft& draft) {
     std::vector<std::string_view> names;
     for (const Vip& vip : draft.policy.vips) {
@@ -96,6 +113,7 @@ void check_vips(const Draft& draft) {
     report_too_many_backends(draft);
     report_unbacked(draft);
     report_unreachable(draft);
+    report_unnamed(draft);
     if (draft.origin == Origin::kFile) {
         report_unknown_vips(draft);
     }

@@ -26,7 +26,7 @@ constexpr std::array kAbsent = {
     Absent{"new_entries", "100000"}, Absent{"gue_port", "6080"},    Absent{"enabled", "true"},
     Absent{"down", "move"},          Absent{"panic", "0"},          Absent{"slow_start", "none"},
     Absent{"weight", "1"},           Absent{"state", "ready"},      Absent{"fallback", "false"},
-    Absent{"from", "none"},          Absent{"port", "as it came"},
+    Absent{"from", "none"},          Absent{"port", "as it came"},  Absent{"server_id", "none"},
 };
 
 template <typename Target>
@@ -53,8 +53,11 @@ void add_changes(const Vip& before, const Vip& after, Lines& lines) {
         lines.push_back(fmt::format("~ vip {}: {}", after.name, change));
     };
     for (const std::string& part : changes(vip_keys(), before, after)) add(part);
-    if (before.health != after.health)
-        add(fmt::format("health {} -> {}", print_health(before), print_health(after)));
+    for (const Key<Vip>& key : vip_keys()) {
+        if (key.kind != ValueKind::kTable) continue;
+        const std::string old = print_inline(key.keys(), before), young = print_inline(key.keys(), after);
+        if (old != young) add(fmt::format("{} {} -> {}", key.name, old, young));
+    }
     for (const Backend& backend : before.backends)
         if (find_named(after.backends, backend.name) == nullptr)
             add(fmt::format("- backend {}: {}", backend.name, describe(backend)));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "policy/addresses.h"
+#include "policy/quic.h"
 #include "policy/schema.h"
 #include "policy/vip.h"
 
@@ -93,6 +94,9 @@ Vip merge(const Vip& before, const Vip& live, const Vip& after, MergedVips& merg
                      choose_presence(of_before, of_live, of_after, {live.name, name, {}}, merged))
             result.backends.push_back(*chosen);
     }
+    // Settings of a vip that was made anew live ask for no connection ids: nobody needs a server id then.
+    if (!asks_for_quic(result))
+        for (Backend& backend : result.backends) backend.server_ids.clear();
     return result;
 }
 

@@ -7,6 +7,7 @@
 #include "policy/health_reader.h"
 #include "policy/prefix.h"
 #include "policy/prefix_list.h"
+#include "policy/quic_reader.h"
 #include "policy/schema.h"
 #include "policy/value.h"
 #include "policy/vip.h"
@@ -42,6 +43,7 @@ Backend read_backend(Draft& draft, TableReader& reader, const Vip& vip, const to
     } else if (addresses != nullptr) {
         claim_address(draft, reader, vip, backend, *addresses);
     }
+    check_server_ids(draft, reader, vip, table);
     return backend;
 }
 
@@ -61,6 +63,7 @@ void read_vip(Draft& draft, TableReader& reader, const toml::key& name, const to
     if (port != nullptr && vip.forward != Transport::kGue) {
         reader.error(port->source(), "\"gue_port\" goes with forward = \"gue\" alone");
     }
+    check_quic(reader, vip, table);
     check_health_keys(reader, table);
     if (draft.diagnostics.errors() == mistakes_before) {
         check_health_values(reader, vip, table);

@@ -35,7 +35,8 @@ struct fw_service_row {
 	__u16 number; /* of the service */
 	__u8 protocol;
 	__u8 is_last;
-	__u8 unused[4];
+	__u8 by_connection; /* not 0: connection ids of QUIC are read, as fw_service.quic says */
+	__u8 unused[3];
 };
 FW_ASSERT_SIZE(struct fw_service_row, 16);
 
@@ -58,7 +59,7 @@ struct fw_service {
 			  ones */
 	__u32 member_count;
 	__u32 fallback_count;
-	__u8 unused_2[4];
+	__u32 quic; /* address of struct fw_quic (quic.h); 0: flows alone say where packets go */
 };
 FW_ASSERT_SIZE(struct fw_service, 64);
 
@@ -295,8 +296,10 @@ struct fw_balance_room {
 	__u16 vip_port;
 	__u8 protocol;
 	__u8 family;
-	__u8 asked; /* enum fw_asked */
-	__u8 opens; /* a first packet: a SYN, or one of a protocol without */
+	__u8 asked;	    /* enum fw_asked */
+	__u8 opens;	    /* a first packet: a SYN, or one of a protocol without */
+	__u8 by_connection; /* of its row */
+	__u32 named;	    /* number of the backend that its connection id names; 0: none */
 	/* What was found. */
 	__u32 backend;	      /* number; 0: none */
 	__u32 slot;	      /* of the ring */
@@ -341,6 +344,7 @@ enum fw_placed_why {
 	FW_PLACED_BY_FRAGMENT = 4, /* where the first fragment went */
 	FW_PLACED_BY_STAND_IN =
 		5, /* in the place of the slot's backend, which is down or takes less for now */
+	FW_PLACED_BY_CONNECTION = 6, /* its connection id names it */
 };
 
 #endif

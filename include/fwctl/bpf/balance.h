@@ -11,6 +11,7 @@
 
 #include "fwctl/bpf/encapsulate.h"
 #include "fwctl/bpf/nat.h"
+#include "fwctl/bpf/quic.h"
 #include "fwctl/bpf/reject.h"
 #include "fwctl/bpf/stand_in.h"
 
@@ -189,7 +190,7 @@ static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
  * For `explain`, of a packet that this program hands on: what TC ingress will choose. What is attached never
  * traces, so that the verifier takes it out there.
  */
-static __always_inline void fw_foresee_choice(const struct fw_packet *packet, __u32 half)
+static __always_inline void fw_foresee_choice(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 {
 	__u32 zero = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
@@ -198,6 +199,7 @@ static __always_inline void fw_foresee_choice(const struct fw_packet *packet, __
 		return;
 	if (room->asked != FW_ASKED_ECHO && !fw_is_answer(room)) {
 		room->now = fw_placed_now();
+		fw_name_backend(ctx, packet, room, half);
 		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
 	}
 	fw_trace_choice(room);
@@ -218,8 +220,10 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
 	room->now = fw_placed_now();
 	room->resets = false;
-	if (!fw_is_answer(room))
+	if (!fw_is_answer(room)) {
+		fw_name_backend(ctx, packet, room, half);
 		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
+	}
 	fw_trace_choice(room);
 	if (room->resets)
 		return fw_told(fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8),

@@ -2,9 +2,10 @@
 /*
  * Which backend a packet goes to.
  *
- * Promises: a flow that is in the table stays with its backend while that keeps flows. One that is not goes
- * where the ring says, on every node alike; while the ring is in transition to where it said before, unless
- * its packet opens the flow. docs/balance.md says why nothing breaks.
+ * Promises: a packet whose connection id names a backend goes there while that keeps flows and is up. Else a
+ * flow that is in the table stays with its backend while that keeps flows. One that is not goes where the
+ * ring says, on every node alike; while the ring is in transition to where it said before, unless its packet
+ * opens the flow. docs/balance.md says why nothing breaks.
  */
 #ifndef FWCTL_BPF_CHOOSE_H
 #define FWCTL_BPF_CHOOSE_H
@@ -193,6 +194,43 @@ static __always_inline bool fw_begin_to_choose(struct fw_choosing *choosing,
 }
 
 /*
+ * The flow of a packet whose connection id names its backend stands in the table as well: errors about it
+ * have no connection id, and the next connection from the same port begins with one that names nobody. What
+ * stands there of another backend stays while that serves: else one could move other clients' connections
+ * whose ids name nobody, with forged addresses and an id of one's own.
+ */
+static __always_inline void fw_place_named(const struct fw_choosing *choosing,
+					   const struct fw_balance_room *room)
+{
+	__u32 way = fw_find_placed(choosing->line, choosing->tag);
+	__u64 word = way == FW_NOT_PLACED ? 0 : *fw_placed_at(choosing->line, way);
+
+	/* Another processor may have put another flow there meanwhile. */
+	if (word >> FW_PLACED_TAG_SHIFT != choosing->tag)
+		way = FW_NOT_PLACED;
+	if (way == FW_NOT_PLACED || fw_is_placed_over(word, way, choosing->now, room->protocol) ||
+	    !fw_backend_serves(choosing, fw_placed_backend(word), FW_BACKEND_KEEPS))
+		fw_put_placed(choosing->line, way, choosing->tag, room->named, choosing->service,
+			      choosing->now);
+	else if (fw_placed_backend(word) == room->named && fw_changes_placed())
+		fw_touch_placed(choosing->line, way, word, 0, choosing->now);
+}
+
+/* By the connection id, wherever the client is by now; false: it names nobody, or one that does not serve. */
+static __always_inline bool fw_choose_by_connection(const struct fw_choosing *choosing,
+						    struct fw_balance_room *room)
+{
+	if (!room->named || !fw_backend_serves(choosing, room->named, FW_BACKEND_KEEPS))
+		return false;
+	room->why = FW_PLACED_BY_CONNECTION;
+	room->backend = room->named;
+	room->opens = false; /* the connection goes on */
+	if (choosing->line)
+		fw_place_named(choosing, room);
+	return true;
+}
+
+/*
  * Sets room->backend, to 0 where another one has to stand in. What opens a TCP connection is put into the
  * table only where the next packet would go elsewhere: while its slot is in transition, and in the place of
  * what stands there of the same flow. A flood of SYNs takes no room. A global function, as fw_parse().
@@ -215,6 +253,8 @@ __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 s
 	if (room->protocol == IPPROTO_TCP && tcp_flags & (FW_TCP_FIN | FW_TCP_RST))
 		choosing.closing = FW_PLACED_CLOSING;
 	choosing.line = fw_placed_line_of(room, &choosing.tag);
+	if (fw_choose_by_connection(&choosing, room))
+		return 0;
 	room->why = FW_PLACED_BY_TABLE;
 	room->backend = fw_choose_by_table(&choosing, room, &way);
 	if (room->backend || room->resets)

@@ -205,7 +205,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
-	fw_foresee_choice(&packet, now.number & 1);
+	fw_foresee_choice(ctx, &packet, now.number & 1);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);
 	return fw_exit(ctx, &packet, direction, &decision, now.secret);

@@ -144,7 +144,7 @@ __noinline __u32 fw_find_vip(const struct fw_packet *packet, __u32 half)
 }
 
 /* The first of the rows that fits; 0: none. */
-__noinline __u32 fw_find_row(const struct fw_balance_room *room, __u32 half, __u32 rows)
+__noinline __u32 fw_find_row(struct fw_balance_room *room, __u32 half, __u32 rows)
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	const struct fw_page *page = generation ? fw_page_at(generation->tiers[FW_FRONT].bank, rows) : NULL;
@@ -155,8 +155,10 @@ __noinline __u32 fw_find_row(const struct fw_balance_room *room, __u32 half, __u
 	for (__u32 i = 0; i < FW_MAX_SERVICE_ROWS; i++) {
 		const struct fw_service_row *row = (const void *)fw_words_on(page, rows, 4);
 
-		if (fw_row_fits(row, room))
+		if (fw_row_fits(row, room)) {
+			room->by_connection = row->by_connection;
 			return row->service;
+		}
 		if (row->is_last)
 			return 0;
 		rows += 4;

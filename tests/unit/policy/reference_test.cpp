@@ -1,4 +1,5 @@
-// docs/policy.md holds the tables of the schema, and its examples and those of docs/health.md are policies.
+// docs/policy.md holds the tables of the schema, and its examples and those of docs/health.md and
+// docs/balance.md are policies.
 // With FWCTL_WRITE_DOCUMENTS in the environment the tables are written instead of compared.
 #include <gtest/gtest.h>
 
@@ -22,6 +23,7 @@ namespace {
 
 constexpr const char* kDocument = FWCTL_SOURCE_DIR "/docs/policy.md";
 constexpr const char* kHealthDocument = FWCTL_SOURCE_DIR "/docs/health.md";
+constexpr const char* kBalanceDocument = FWCTL_SOURCE_DIR "/docs/balance.md";
 
 std::string document(const char* path) {
     std::ifstream file(path);
@@ -87,6 +89,7 @@ std::map<std::string, std::string> tables() {
         {"route", table_of(route_keys())},
         {"vip", table_of(vip_keys())},
         {"health", table_of(health_keys())},
+        {"quic", table_of(quic_keys())},
         {"backend", table_of(backend_keys())},
         {"decapsulate", table_of(decapsulate_keys())},
         {"test", table_of(test_keys())},
@@ -147,6 +150,12 @@ TEST(Reference, HasExamplesThatAreRead) {
 TEST(Reference, HasExamplesOfHealthChecksThatAreRead) {
     const auto examples = blocks(document(kHealthDocument), "toml");
     EXPECT_EQ(examples.size(), 2U);
+    for (const std::string& example : examples) expect_policy(example, "");
+}
+
+TEST(Reference, HasAnExampleOfBalancingThatIsRead) {
+    const auto examples = blocks(document(kBalanceDocument), "toml");
+    EXPECT_EQ(examples.size(), 1U);
     for (const std::string& example : examples) expect_policy(example, "");
 }
 

@@ -119,6 +119,27 @@ TEST(VipMerge, SettingsOfAVip) {
     expect_each_way({vip("web", {})}, {by_ipip(vip("web", {}))}, {other}, "web: settings");
 }
 
+// A vip that was made anew live asks for no connection ids, and its backends have no server ids then: the
+// text of both has to be read again.
+TEST(VipMerge, ServerIdsStayWithWhatAsksForThem) {
+    const auto quic = [](std::uint8_t id, bool asks = true) {
+        Vip made = vip("web", {backend("b1")});
+        if (asks) {
+            made.quic = {{0}, 1};
+            made.backends[0].server_ids = {{id}};
+        }
+        return Vips{made};
+    };
+    const Vips none = quic(0, false);
+    expect_merge(quic(1), none, quic(2), none, {"web: settings"}, {}, {});
+    expect_merge(quic(1), quic(1), quic(2), quic(2), {}, {}, {});
+    Vips heavier = quic(1);
+    heavier[0].backends[0].weight = 2;
+    Vips renamed = quic(2);
+    renamed[0].backends[0].weight = 2;
+    expect_merge(quic(1), heavier, quic(2), renamed, {"web/b1: weight 2"}, {}, {});
+}
+
 TEST(VipMerge, EditsOfDifferentThingsMeetInOneVip) {
     const Vips before = {vip("web", {backend("b1"), backend("b2"), backend("b3")})};
     const Vips live = {

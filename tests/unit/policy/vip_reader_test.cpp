@@ -335,7 +335,7 @@ p.toml:10:9: error: "up" is not a state of a backend; write ready, drain or main
 p.toml:11:1: error: unknown key "gateway"
   11 | gateway = 80
      | ^~~~~~~
-  hint: the keys of a backend are name, address, weight, state, fallback, port
+  hint: the keys of a backend are name, address, weight, state, fallback, port, server_id
 p.toml:12:1: error: a backend needs the key "name"
   12 | [[vip.a.backend]]
      | ^~~~~~~~~~~~~~~~~

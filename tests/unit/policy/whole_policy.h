@@ -147,6 +147,12 @@ private:
             vip.panic = 0;
             vip.slow_start = {};
         }
+        const bool has_udp =
+            std::any_of(vip.services.begin(), vip.services.end(),
+                        [](const Service& service) { return service.protocol == kProtocolUdp; });
+        if (!has_udp) {
+            vip.quic = {};
+        }
         for (int i = below(4); i > 0; --i) {
             Backend& backend = vip.backends.emplace_back();
             fill(backend_keys(), backend, "backend.");
@@ -154,6 +160,7 @@ private:
             for (Prefix& address : backend.addresses) {
                 address.address[3] = static_cast<std::uint8_t>(i);
             }
+            name_server(vip, backend, static_cast<std::uint8_t>(i));
         }
         const bool reachable =
             std::all_of(vip.backends.begin(), vip.backends.end(),
@@ -166,6 +173,18 @@ private:
             vip.gue_port = Vip{}.gue_port;
         }
         return canonical(std::move(vip));
+    }
+
+    // Ids of the vip's length that no other backend has.
+    void name_server(const Vip& vip, Backend& backend, std::uint8_t number) {
+        if (vip.quic.configs.empty()) {
+            backend.server_ids.clear();
+        }
+        for (ServerId& id : backend.server_ids) {
+            const std::uint8_t first = id.front();
+            id.assign(vip.quic.server_id_length, first);
+            id.back() = static_cast<std::uint8_t>((first & 0xf0) | number);
+        }
     }
 
     // One kind, and some of the keys that it has.
@@ -309,6 +328,9 @@ private:
         {"health.timeout", {"1ms", "500ms", "1s", "2s"}},
         {"health.rise", {"1", "2", "100"}},
         {"health.fall", {"1", "3", "100"}},
+        {"quic.config", {"0", "3", "6"}},
+        {"quic.server_id_length", {"1", "2", "15"}},
+        {"server_id", {"00", "a0", "F0"}},
         {"fallback", {"true", "false"}},
         {"backend.name", {"Web.", "b-", "c_"}},
         {"backend.address", {"10.0.0.1", "2001:db8::1"}},
