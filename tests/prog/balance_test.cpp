@@ -161,16 +161,18 @@ TEST_P(BalanceTest, WhatIsSentIsCounted) {
     const std::uint32_t number = lab_->number_of("web", "w1");
     const auto before = lab_->runner().store().backend_count(number).value();
     const BalancedFlow flow{.port = 41000};
-    const Bytes frames[] = {frame_of(flow, kSyn, 0), frame_of(flow, kAck, 0), frame_of(flow, kAck, 100),
-                            frame_of({.port = 41000, .vip_port = 53, .protocol = kUdp}, 0, 8)};
+    const Packet packets[] = {packet_of(flow, kSyn, 0), packet_of(flow, kAck, 0), packet_of(flow, kAck, 100),
+                              packet_of({.port = 41000, .vip_port = 53, .protocol = kUdp}, 0, 8)};
     std::uint64_t bytes = 0;
-    for (const Bytes& frame : frames) {
-        EXPECT_EQ(lab_->backend_of(frame), "w1");
-        bytes += frame.size() - 14;
+    for (const Packet& packet : packets) {
+        const std::size_t size = Bytes(packet).size();
+        // Ethernet's shortest frame has 46 bytes behind its header.
+        EXPECT_EQ(lab_->backend_of(to_balancer() / packet / padding(size < 46 ? 46 - size : 0)), "w1");
+        bytes += size;
     }
     const auto after = lab_->runner().store().backend_count(number).value();
     EXPECT_EQ(after.packets - before.packets, 4U);
-    EXPECT_EQ(after.bytes - before.bytes, bytes) << "before encapsulation";
+    EXPECT_EQ(after.bytes - before.bytes, bytes) << "of IP packets, before encapsulation";
     EXPECT_EQ(after.flows - before.flows, 2U);
 }
 

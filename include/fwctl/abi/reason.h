@@ -68,7 +68,13 @@ enum fw_verdict {
 	X(BALANCE_FAILED, FW_DROP, "balance-failed", "there is no way to its backend (docs/balance.md)")     \
 	X(BACKEND_DOWN, FW_DROP, "backend-down",                                                             \
 	  "part of a connection to a backend that is down; the client was told")                             \
-	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered")
+	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered") \
+	X(ECHO_SILENT, FW_DROP, "echo-silent",                                                               \
+	  "an echo request to a service's address that must not be answered, or cannot")                     \
+	X(ECHO_LIMITED, FW_DROP, "echo-limited",                                                             \
+	  "an echo request to a service's address; more answers than are sent in a second")                  \
+	X(UNPACK_FAILED, FW_DROP, "unpack-failed",                                                           \
+	  "came in another packet, which could not be taken away (docs/balance.md)")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

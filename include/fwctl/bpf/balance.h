@@ -15,10 +15,10 @@
 
 enum {
 	FW_MAX_ECHO = FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT - 8, /* bytes of a message that are sent back */
+	FW_IPV6_MIN_MTU = 1280,
 };
 
-static __always_inline void fw_count_backend(const struct fw_packet *packet,
-					     const struct fw_balance_room *room)
+static __always_inline void fw_count_backend(const struct fw_balance_room *room)
 {
 	__u32 number = room->backend;
 	struct fw_backend_count *count = bpf_map_lookup_elem(&backend_counts, &number);
@@ -26,7 +26,7 @@ static __always_inline void fw_count_backend(const struct fw_packet *packet,
 	if (!count || fw_silent)
 		return;
 	count->packets++;
-	count->bytes += packet->network_length;
+	count->bytes += room->length;
 }
 
 /* A first packet, where its backend is chosen: not again behind XDP. */
@@ -64,25 +64,31 @@ __noinline int fw_answer_echo(fw_ctx *ctx, const struct fw_packet *packet)
 	int action;
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
 
-	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
-		return -FW_REASON_REJECT_SILENT;
+	if (!packet || !answer || !fw_may_be_answered(ctx, packet))
+		return -FW_REASON_ECHO_SILENT;
+	if (!fw_take_answer_token(answer))
+		return -FW_REASON_ECHO_LIMITED;
 	size = fw_ip_end(ctx, packet) - packet->l4_offset;
 	if (size > FW_MAX_ECHO)
-		return -FW_REASON_REJECT_SILENT;
+		return -FW_REASON_ECHO_SILENT;
 	*fw_answer_word(answer, FW_ANSWER_TRANSPORT + size) = 0;
 	answer->body = size;
 	if (!fw_size_fits(&size, FW_MAX_ECHO) ||
 	    !fw_ctx_read(ctx, packet->l4_offset, &answer->bytes[FW_ANSWER_TRANSPORT], size))
-		return -FW_REASON_REJECT_SILENT;
+		return -FW_REASON_ECHO_SILENT;
 	answer->protocol = packet->protocol;
 	answer->family = packet->family;
 	*fw_answer_word(answer, FW_ANSWER_TRANSPORT) =
 		packet->family == FW_FAMILY_IPV4 ? 0 : bpf_htonl(FW_ICMP6_ECHO_REPLY << 24);
 	action = fw_send_answer(ctx, packet, answer, FW_IN);
-	return action < 0 ? -FW_REASON_REJECT_SILENT : action;
+	return action < 0 ? -FW_REASON_ECHO_SILENT : action;
 }
 
-/* Type and code of what says that a packet is too long, and the MTU (RFC 1191, RFC 4443, 3.2). */
+/*
+ * Type and code of what says that a packet is too long, and the MTU (RFC 1191, RFC 4443, 3.2). Every IPv6
+ * link takes FW_IPV6_MIN_MTU bytes (RFC 8200, 5): a message of less has to be thrown away (RFC 8201, 4), so
+ * nobody is told of what is no longer than that.
+ */
 __noinline int fw_answer_too_long(fw_ctx *ctx, const struct fw_packet *packet, __u32 mtu)
 {
 	__u32 zero = 0;
@@ -90,9 +96,16 @@ __noinline int fw_answer_too_long(fw_ctx *ctx, const struct fw_packet *packet, _
 	bool is_ipv4;
 	int action;
 
-	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
+	if (!packet || !answer || !fw_may_be_answered(ctx, packet))
 		return -FW_REASON_BALANCE_TOO_LONG;
 	is_ipv4 = packet->family == FW_FAMILY_IPV4;
+	if (!is_ipv4 && mtu < FW_IPV6_MIN_MTU) {
+		if (fw_ctx_wire_length(ctx, packet) <= FW_IPV6_MIN_MTU)
+			return -FW_REASON_BALANCE_TOO_LONG;
+		mtu = FW_IPV6_MIN_MTU;
+	}
+	if (!fw_take_answer_token(answer))
+		return -FW_REASON_BALANCE_TOO_LONG;
 	if (!fw_make_unreachable(ctx, packet, answer, is_ipv4 ? 3 << 8 | 4 : 2 << 8))
 		return -FW_REASON_BALANCE_TOO_LONG;
 	fw_answer_word(answer, FW_ANSWER_TRANSPORT)[1] = bpf_htonl(is_ipv4 ? mtu & 0xffff : mtu);
@@ -117,8 +130,9 @@ __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 	if (!service)
 		return true;
 	room->overhead = 0;
+	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
 	if (service->transport != FW_BY_L2)
-		fw_put_outer(packet, room, service, fw_ip_end(ctx, packet) - packet->l3_offset);
+		fw_put_outer(packet, room, service, room->length);
 	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
 }
 
@@ -140,8 +154,16 @@ __noinline int fw_deliver(fw_ctx *ctx, const struct fw_packet *packet, __u32 hal
 		fw_note_first_way(packet, room, service->number);
 	action = fw_ctx_send_to_backend(ctx, packet, room, service->transport);
 	if (action >= 0)
-		fw_count_backend(packet, room);
+		fw_count_backend(room);
 	return action;
+}
+
+/* The connection is over for both sides, also where its client cannot be told. */
+static __always_inline int fw_reset_client(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	int action = fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8);
+
+	return action < 0 ? -FW_REASON_BACKEND_DOWN : action;
 }
 
 /* A message to the sender in the packet's place; decision->reason becomes `reason`. */
@@ -195,8 +217,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 	fw_choose_backend(room, half, packet->service, packet->tcp_flags);
 	fw_trace_choice(room);
 	if (room->resets)
-		return fw_told(fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8),
-			       FW_REASON_BACKEND_DOWN, decision);
+		return fw_told(fw_reset_client(ctx, packet), FW_REASON_BACKEND_DOWN, decision);
 	if (!room->backend) {
 		decision->reason = FW_REASON_NO_BACKEND;
 		return FW_DECIDED;
