@@ -76,10 +76,11 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());
 
     if (auto published = writing->store.publish(next); !published) return tl::unexpected(published.error());
-    leaving.insert(leaving.end(), writing->unfinished.begin(), writing->unfinished.end());
     if (auto removed = remove_attachments(writing->store, leaving); !removed)
         return tl::unexpected(removed.error());
+    auto rest = remove_attachments(writing->store, writing->unfinished);
     if (next.attachments.empty()) {
+        if (!rest) return tl::unexpected(rest.error());
         remove_state(writing->store.paths());
         if (auto library = Library::open()) library->forget();
     }

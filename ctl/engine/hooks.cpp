@@ -340,14 +340,13 @@ Status remove_attachments(const Store& store, std::vector<Attachment> leaving) {
     while (!leaving.empty()) {
         std::vector<Attachment> stay;
         Status refused;
-        for (Attachment& attachment : leaving) {
-            if (auto removed = remove_hooks(store, attachment)) {
-                store.erase_record(attachment.slot);
-                continue;
-            } else if (refused) {
+        for (const Attachment& attachment : leaving) {
+            if (auto removed = remove_hooks(store, attachment); !removed) {
                 refused = context(attachment.name(), removed.error());
+                stay.push_back(attachment);
+            } else {
+                store.erase_record(attachment.slot);
             }
-            stay.push_back(std::move(attachment));
         }
         if (stay.size() == leaving.size()) return refused;
         leaving = std::move(stay);

@@ -119,6 +119,37 @@ def test_what_xdp_unpacks_and_tc_sends_on(balancer, family):
         bed.check("lb1", "sysctl", "-qw", *[line.format(int(balancer.way.forwarding)) for line in forwards])
 
 
+@every_family
+@every_way
+def test_what_is_packed_twice_is_unpacked_once(balancer, family):
+    """Also where XDP has unpacked it and TC, or the kernel, sends it on, as the next router is not known yet."""
+    bed, address = balancer.bed, vip(family, GUE)
+    next_router = SEGMENT[family].format(99)
+    packer, IP_ = CLIENT[family].format(2), IP_OF[family]
+    balancer.apply("lb1", f'[decapsulate]\nfrom = "{packer}"\n[defaults]\nforward = "fib"\n')
+    bed.check("lb1", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    bed.check("router", "ip", "address", "add", f"{next_router}/{24 if family == 4 else 64}", "dev", "out0", *["nodad"] * (family == 6))
+    bed.check("lb1", "ip", f"-{family}", "route", "add", address, "via", next_router)
+    inside = IP_(src=packer, dst=address) / IP_(src=STRANGER[family], dst=address) / UDP(sport=4000, dport=ECHO) / b"hello"
+    packed = IP_(src=packer, dst=SEGMENT[family].format(BALANCERS["lb1"])) / inside
+    link = Ether(src=netns.mac_of(bed.name("client"), "eth0"), dst=netns.mac_of(bed.name("router"), "in0"))
+    rest = bytes(inside.payload)
+    try:
+        with netns.packet_socket(bed.name("router"), "out0", 3) as ear:
+            ear.settimeout(10)
+            sends(balancer, "client", "eth0", [link / packed])
+            mac = bytes.fromhex(netns.mac_of(bed.name("lb1"), "eth0").replace(":", ""))
+            while not ((heard := ear.recv(2048))[6:12] == mac and heard.endswith(rest)):
+                pass
+        assert len(heard) == 14 + len(inside), "as it was, but for its TTL"
+    finally:
+        bed.check("lb1", "ip", f"-{family}", "route", "del", address)
+        bed.check("router", "ip", "address", "del", f"{next_router}/{24 if family == 4 else 64}", "dev", "out0")
+        bed.check("lb1", "ip", "neigh", "flush", "all")
+        bed.check("lb1", "sysctl", "-qw", *[f"{name}={int(balancer.way.forwarding)}" for name in
+                                            ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")])
+
+
 @pytest.mark.parametrize("carried", FAMILIES)
 def test_what_cannot_be_unpacked_is_dropped(testbed, tmp_path, carried):
     """The kernel takes away 4,095 bytes at once: where it has changed the outer header's version, what is left is no packet."""

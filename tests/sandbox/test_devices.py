@@ -284,6 +284,8 @@ def test_a_port_is_detached_behind_its_bridge(testbed):
     assert bed.fwctl("b", "detach", "v0", expect=1).stderr == \
         "fwctl: v0: cannot detach from XDP while an interface above it, a VLAN or a bridge, has an XDP program\n"
     assert bed.attached("b") == {"br0"}
+    bed.fwctl("b", "attach", "v1", "--mode", "generic")
     bed.fwctl("b", "deny", "icmp")
+    bed.fwctl("b", "detach", "v1")
     bed.fwctl("b", "detach", "br0")
     assert netns.leftovers(bed.name("b")) == []
