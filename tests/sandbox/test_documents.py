@@ -186,6 +186,8 @@ RULE_VERBS = {verb[1] for verb in VERBS if verb[0] == "rule"}
 COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp-icmp6",
              "rule move": "rule move deny-udp/1000-2000-from-198.51.100.0/24", "import nft": "import nft ruleset.nft",
              "import ipset": "import ipset sets.ipset",
+             # It runs until it is ended.
+             "agent": "agent & sleep 0.5; kill $! && wait $!",
              # The README's own policy bans nobody.
              "ban 203.0.113.9 --for 1h": "apply banned.toml && fwctl ban 203.0.113.9 --for 1h"}
 
