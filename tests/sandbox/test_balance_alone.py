@@ -128,7 +128,8 @@ def test_what_is_packed_twice_is_unpacked_once(balancer, family):
     packer, IP_ = CLIENT[family].format(2), IP_OF[family]
     balancer.apply("lb1", f'[decapsulate]\nfrom = "{packer}"\n[defaults]\nforward = "fib"\n')
     bed.check("lb1", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
-    bed.check("router", "ip", "address", "add", f"{next_router}/{24 if family == 4 else 64}", "dev", "out0", *["nodad"] * (family == 6))
+    on_the_segment = f"{next_router}/{24 if family == 4 else 64}"
+    bed.check("router", "ip", "address", "add", on_the_segment, "dev", "out0", *["nodad"] * (family == 6))
     bed.check("lb1", "ip", f"-{family}", "route", "add", address, "via", next_router)
     inside = IP_(src=packer, dst=address) / IP_(src=STRANGER[family], dst=address) / UDP(sport=4000, dport=ECHO) / b"hello"
     packed = IP_(src=packer, dst=SEGMENT[family].format(BALANCERS["lb1"])) / inside
@@ -144,7 +145,7 @@ def test_what_is_packed_twice_is_unpacked_once(balancer, family):
         assert len(heard) == 14 + len(inside), "as it was, but for its TTL"
     finally:
         bed.check("lb1", "ip", f"-{family}", "route", "del", address)
-        bed.check("router", "ip", "address", "del", f"{next_router}/{24 if family == 4 else 64}", "dev", "out0")
+        bed.check("router", "ip", "address", "del", on_the_segment, "dev", "out0")
         bed.check("lb1", "ip", "neigh", "flush", "all")
         bed.check("lb1", "sysctl", "-qw", *[f"{name}={int(balancer.way.forwarding)}" for name in
                                             ("net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding")])

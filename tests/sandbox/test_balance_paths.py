@@ -12,8 +12,8 @@ import pytest
 
 import echo
 import netns
-from balancer import (BALANCERS, CLIENT, CROSSED, FAMILIES, FORWARD, IPIP, L2, SEGMENT, SERVERS, WAYS, Balancer, all_services, service,
-                      vip)
+from balancer import (BALANCERS, CLIENT, CROSSED, FAMILIES, FORWARD, IPIP, L2, SEGMENT, SERVERS, WAYS, Balancer, all_services,
+                      service, vip)
 from conftest import until
 from echo import ECHO
 from router import ROUTER
@@ -134,7 +134,8 @@ def send_whole(bed, role, family, address, length):
             one.send(bytes(length - (28 if family == 4 else 48)))
 
 
-forwarding_ways = pytest.mark.parametrize("balancer", [name for name in WAYS if WAYS[name].forwarding], indirect=True, scope="module")
+forwarding_ways = pytest.mark.parametrize("balancer", [name for name in WAYS if WAYS[name].forwarding], indirect=True,
+                                          scope="module")
 
 
 @every_family

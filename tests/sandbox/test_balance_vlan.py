@@ -27,7 +27,8 @@ every_mode = pytest.mark.parametrize("number", [pytest.param(number, id=f"{FORWA
                                                 for number in FORWARD])
 OFFLOADS = {"rxvlan": "on", "no-rxvlan": "off"}
 # Half of them on the oldest kernel, whose processor is emulated.
-WAYS = [pytest.param((hooks, offload), id=f"{hooks}-{offload}", marks=[pytest.mark.oldest] * ((hooks == "tc") == (offload == "rxvlan")))
+WAYS = [pytest.param((hooks, offload), id=f"{hooks}-{offload}",
+                     marks=[pytest.mark.oldest] * ((hooks, offload) in [("generic", "no-rxvlan"), ("tc", "rxvlan")]))
         for hooks in HOOKS for offload in OFFLOADS]
 
 
