@@ -153,14 +153,13 @@ Status Application::finish() {
 }
 
 Status Application::detach_others() const {
+    std::vector<Attachment> leaving;
     for (const Attachment& attachment : writing_.state.attachments) {
         const bool stays = std::any_of(next_.attachments.begin(), next_.attachments.end(),
                                        [&](const Attachment& one) { return one.slot == attachment.slot; });
-        if (stays) continue;
-        if (auto removed = remove_hooks(writing_.store, attachment); !removed) return removed;
-        writing_.store.erase_record(attachment.slot);
+        if (!stays) leaving.push_back(attachment);
     }
-    return {};
+    return remove_attachments(writing_.store, leaving);
 }
 
 // Labels are no part of a generation: those from before the trial stay until it is confirmed.

@@ -76,12 +76,11 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());
 
     if (auto published = writing->store.publish(next); !published) return tl::unexpected(published.error());
-    for (const Attachment& attachment : leaving) {
-        if (auto removed = remove_hooks(writing->store, attachment); !removed)
-            return context(attachment.name(), removed.error());
-        writing->store.erase_record(attachment.slot);
-    }
+    if (auto removed = remove_attachments(writing->store, leaving); !removed)
+        return tl::unexpected(removed.error());
+    auto rest = remove_attachments(writing->store, writing->unfinished);
     if (next.attachments.empty()) {
+        if (!rest) return tl::unexpected(rest.error());
         remove_state(writing->store.paths());
         if (auto library = Library::open()) library->forget();
     }

@@ -336,6 +336,24 @@ Status remove_hooks(const Store& store, const Attachment& attachment) {
     return {};
 }
 
+Status remove_attachments(const Store& store, std::vector<Attachment> leaving) {
+    while (!leaving.empty()) {
+        std::vector<Attachment> stay;
+        Status refused;
+        for (const Attachment& attachment : leaving) {
+            if (auto removed = remove_hooks(store, attachment); !removed) {
+                refused = context(attachment.name(), removed.error());
+                stay.push_back(attachment);
+            } else {
+                store.erase_record(attachment.slot);
+            }
+        }
+        if (stay.size() == leaving.size()) return refused;
+        leaving = std::move(stay);
+    }
+    return {};
+}
+
 std::set<std::uint32_t> slots_in_use(const Store& store) {
     std::set<std::uint32_t> slots;
     for (const kernel::ProgramInfo& program : kernel::programs_using(store.control_id()))

@@ -69,6 +69,10 @@ Status add_tc_in(const Store& store, Attachment& attachment);
 // missing.
 Status remove_hooks(const Store& store, const Attachment& attachment);
 
+// The same of several, with their records. While an interface above another one, a VLAN or a bridge, has an
+// XDP program, the kernel takes none off the lower one: so the order is whichever the kernel takes.
+Status remove_attachments(const Store& store, std::vector<Attachment> leaving);
+
 // The slots of programs that are loaded, be it on a device that was moved to another network namespace.
 std::set<std::uint32_t> slots_in_use(const Store& store);
 

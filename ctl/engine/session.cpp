@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,14 +18,16 @@ namespace {
 
 // Attachments that no generation enables belong to a command that did not finish, or to a detach that did not
 // get to its end.
-Status clean_up(const Store& store, State& state) {
-    for (const Attachment& attachment : state.attachments) {
-        if (attachment.enabled) continue;
-        if (auto removed = remove_hooks(store, attachment); !removed)
-            return context("cleaning up after a command that did not finish", removed.error());
-        store.erase_record(attachment.slot);
-    }
-    std::erase_if(state.attachments, [](const Attachment& attachment) { return !attachment.enabled; });
+// What cannot be taken off yet, as an interface above it is attached, stays: it is in nobody's way.
+Status clean_up(Writing& writing) {
+    std::vector<Attachment>& all = writing.state.attachments;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(writing.unfinished),
+                 [](const Attachment& attachment) { return !attachment.enabled; });
+    std::erase_if(all, [](const Attachment& attachment) { return !attachment.enabled; });
+    auto removed = remove_attachments(writing.store, writing.unfinished);
+    if (removed) writing.unfinished.clear();
+    if (!removed && all.empty())
+        return context("cleaning up after a command that did not finish", removed.error());
     return {};
 }
 
@@ -34,7 +37,7 @@ Result<Writing> look(Lock lock, Store store) {
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     state->interfaces = std::move(*interfaces);
-    return Writing{std::move(lock), std::move(store), std::move(*state)};
+    return Writing{std::move(lock), std::move(store), std::move(*state), {}};
 }
 
 // Behind a trial that has run out the word is put straight first: the other half holds, and stays so.
@@ -47,7 +50,7 @@ Result<Writing> begin(Lock lock, Store store) {
     if (store.trial_lapsed()) store.end_trial();
     auto writing = look(std::move(lock), std::move(store));
     if (!writing) return writing;
-    if (auto clean = clean_up(writing->store, writing->state); !clean) return tl::unexpected(clean.error());
+    if (auto clean = clean_up(*writing); !clean) return tl::unexpected(clean.error());
     // A full disk keeps nobody from editing what the kernel has.
     if (auto library = Library::open()) (void)library->settle(writing->state.main.snapshot);
     return writing;

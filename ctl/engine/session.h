@@ -34,6 +34,7 @@ struct Writing {
     Lock lock;
     Store store;
     State state;
+    std::vector<Attachment> unfinished;  // of a detach, what the kernel has refused to take off so far
 };
 
 // An error with Exit::kNotAttached when nothing is attached, with Exit::kConflict while a policy is on trial.

@@ -156,8 +156,11 @@ Status detach_xdp(int ifindex, std::uint32_t id) {
         if (program == nullptr) return {};
     }
     const xdp_attach_mode mode = xdp_multiprog__attach_mode(multiprog.get());
-    if (const int error = xdp_program__detach(program, ifindex, mode, 0); error != 0)
-        return fail(fmt::format("cannot detach from XDP: {}", strerror(-error)));
+    const int error = xdp_program__detach(program, ifindex, mode, 0);
+    if (error == -EBUSY || error == -EEXIST)
+        return fail(
+            "cannot detach from XDP while an interface above it, a VLAN or a bridge, has an XDP program");
+    if (error != 0) return fail(fmt::format("cannot detach from XDP: {}", strerror(-error)));
     return {};
 }
 

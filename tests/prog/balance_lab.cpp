@@ -168,6 +168,9 @@ int Lab::map(const std::string& name) const {
 void Lab::start(const std::string& text) {
     clock_ = ((engine::monotonic_now() >> FW_PLACED_TICK_SHIFT) + 1) << FW_PLACED_TICK_SHIFT;
     wait(0);
+    const std::uint32_t zero = 0;
+    const auto all_up = std::make_unique<fw_conditions>();
+    EXPECT_EQ(bpf_map_update_elem(map("conditions"), &zero, all_up.get(), BPF_ANY), 0);
     apply("");
     clear_table();
     apply(text);
@@ -212,6 +215,14 @@ std::uint32_t Lab::now() const {
 
 std::uint32_t Lab::number_of(const std::string& vip, const std::string& backend) {
     return runner_->store().running_services()->numbers.backend(vip, backend);
+}
+
+void Lab::set_down(const std::string& vip, const std::string& backend) {
+    const std::uint32_t zero = 0;
+    auto held = std::make_unique<fw_conditions>();
+    ASSERT_EQ(bpf_map_lookup_elem(map("conditions"), &zero, held.get()), 0);
+    held->of[number_of(vip, backend)] = FW_CONDITION_DOWN;
+    EXPECT_EQ(bpf_map_update_elem(map("conditions"), &zero, held.get(), BPF_ANY), 0);
 }
 
 std::string Lab::expected(const policy::Policy& policy, const std::string& vip, const BalancedFlow& flow) {

@@ -104,6 +104,9 @@ public:
     // Of those that plant() wrote: whether it stands there still.
     bool stands(const BalancedFlow& flow, unsigned way, const std::string& backend, std::uint32_t time);
 
+    // What health checks would have found out of it. All are up when a test starts.
+    void set_down(const std::string& vip, const std::string& backend);
+
     [[nodiscard]] bool is_xdp() const { return hook_ == Hook::kXdp; }
     [[nodiscard]] int passes() const { return is_xdp() ? kXdpPass : kTcPass; }
     [[nodiscard]] int drops() const { return is_xdp() ? kXdpDrop : kTcShot; }

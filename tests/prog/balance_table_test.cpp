@@ -238,6 +238,19 @@ TEST_P(BalanceTableTest, NewFlowsNeverPushOutKeptOnesThatAreActive) {
     EXPECT_EQ(left, FW_PLACED_KEPT - 1U);
 }
 
+TEST_P(BalanceTableTest, AFlowForWhichNoKeptWayIsFreeIsNotForgotten) {
+    const BalancedFlow flow = moving({"w1", "w2"}, {"w1 drain", "w2"}, "w1", "w2");
+    EXPECT_EQ(gets(flow, kAck), "w1");
+    lab_->apply(vip("web", kWebFields + "transition = \"1s\"\n", {"w1 drain", "w2"}));
+    for (std::uint32_t passed = 0; passed < 3 * FW_PLACED_NEW_TIMEOUT; passed += 20) {
+        for (unsigned way = 0; way < FW_PLACED_KEPT; ++way) lab_->plant(flow, way, "w2", lab_->now());
+        lab_->wait(20);
+        EXPECT_EQ(gets(flow, kAck), "w1") << passed;
+        ASSERT_TRUE(lab_->entry_of(flow)) << passed;
+        EXPECT_GE(lab_->entry_of(flow)->way, +FW_PLACED_KEPT) << passed;
+    }
+}
+
 TEST_P(BalanceTableTest, TheOlderOfTwoNewOnesMakesRoom) {
     const BalancedFlow flow{};
     lab_->start(vip("web", kWebFields, {"w1", "w2"}));
@@ -268,6 +281,38 @@ TEST_P(BalanceTableTest, NewEntriesAreLimited) {
     const int again = enter(2000);
     EXPECT_GE(again, 20);
     EXPECT_LE(again, 22);
+}
+
+// What follows the SYN finds no entry, and goes to the former backend of the slot: so must the SYN.
+TEST_P(BalanceTableTest, ASynBeyondTheBudgetGoesWhereWhatFollowsGoes) {
+    const std::string fields = kWebFields + "new_entries = 1\n";
+    const BalancedFlow flow = moving({"w1", "w2"}, {"w1", "w2", "w3"}, "w2", "w3");
+    lab_->apply(vip("web", fields, {"w1", "w2"}));
+    lab_->apply(vip("web", fields, {"w1", "w2", "w3"}));
+    BalancedFlow other{.port = 1024, .vip_port = 53, .protocol = kUdp};
+    const auto use_up_the_budget = [&] {
+        do {
+            ++other.port;
+            gets(other, 0);
+        } while (lab_->entry_of(other));
+    };
+    use_up_the_budget();
+    const RunResult result = lab_->run(frame_of(flow, kSyn));
+    EXPECT_EQ(result.trace.backend, lab_->number_of("web", "w2"));
+    EXPECT_EQ(result.trace.placed_why, FW_PLACED_BY_FORMER);
+    EXPECT_EQ(gets(flow, kAck), "w2");
+    EXPECT_EQ(gets(flow, kPsh | kAck), "w2");
+    EXPECT_FALSE(lab_->entry_of(flow));
+    lab_->wait(3);
+    EXPECT_EQ(gets(flow, kAck), "w2");
+    EXPECT_TRUE(lab_->entry_of(flow)) << "now there is room in the budget";
+    wait_for_transition();
+    BalancedFlow fresh = flow;
+    fresh.port = lab_->port_for("web", flow, "w3", static_cast<std::uint16_t>(flow.port + 1));
+    EXPECT_EQ(gets(fresh, kSyn), "w3") << "once it is over a SYN needs no entry";
+    lab_->apply(vip("web", fields, {"w1", "w2", "w3 drain"}));
+    use_up_the_budget();
+    EXPECT_NE(gets(fresh, kSyn), "w3") << "where the former one takes nothing new";
 }
 
 // A client that takes the same port again: the old connection is over, so is what is known of it.

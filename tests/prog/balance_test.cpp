@@ -161,16 +161,18 @@ TEST_P(BalanceTest, WhatIsSentIsCounted) {
     const std::uint32_t number = lab_->number_of("web", "w1");
     const auto before = lab_->runner().store().backend_count(number).value();
     const BalancedFlow flow{.port = 41000};
-    const Bytes frames[] = {frame_of(flow, kSyn, 0), frame_of(flow, kAck, 0), frame_of(flow, kAck, 100),
-                            frame_of({.port = 41000, .vip_port = 53, .protocol = kUdp}, 0, 8)};
+    const Packet packets[] = {packet_of(flow, kSyn, 0), packet_of(flow, kAck, 0), packet_of(flow, kAck, 100),
+                              packet_of({.port = 41000, .vip_port = 53, .protocol = kUdp}, 0, 8)};
     std::uint64_t bytes = 0;
-    for (const Bytes& frame : frames) {
-        EXPECT_EQ(lab_->backend_of(frame), "w1");
-        bytes += frame.size() - 14;
+    for (const Packet& packet : packets) {
+        const std::size_t size = Bytes(packet).size();
+        // Ethernet's shortest frame has 46 bytes behind its header.
+        EXPECT_EQ(lab_->backend_of(to_balancer() / packet / padding(size < 46 ? 46 - size : 0)), "w1");
+        bytes += size;
     }
     const auto after = lab_->runner().store().backend_count(number).value();
     EXPECT_EQ(after.packets - before.packets, 4U);
-    EXPECT_EQ(after.bytes - before.bytes, bytes) << "before encapsulation";
+    EXPECT_EQ(after.bytes - before.bytes, bytes) << "of IP packets, before encapsulation";
     EXPECT_EQ(after.flows - before.flows, 2U);
 }
 
@@ -263,6 +265,57 @@ TEST(BalanceByXdpTest, WhatTcHasToDoIsHandedOn) {
             EXPECT_TRUE(unpacked->meta.empty()) << "TC ingress judges what it unpacks";
         }
     }
+}
+
+// What the kernel would not take either: a bridge's, a mirror's, or what another balancer sends to backends.
+TEST(BalanceForOthersTest, FramesToAnotherMacAddressAreLeftAlone) {
+    for (const Hook hook : {Hook::kXdp, Hook::kTcIn}) {
+        Lab& lab = Lab::at(hook);
+        lab.start("");
+        auto runner = ProgramRunner::load(hook, FW_LINK_ETHERNET, "in",
+                                          {.ifindex = lab.ifindex(), .may_rewrite = true, .traces = false});
+        ASSERT_TRUE(runner) << runner.error().message;
+        ASSERT_TRUE(runner->set_policy(policy_of(vip("web", kWebFields, {"w7"}))));
+        for (const Packet& packet : {packet_of({}), packet_of({.client = kClient6, .vip = kVip6}),
+                                     ipv4({.source = kClient, .destination = kVip}) / icmp()}) {
+            EXPECT_EQ(runner->run(Bytes(to_balancer() / packet))->action, lab.answers()) << "to this one's";
+            for (const char* other : {"00:00:00:00:01:01", "02:00:01:00:01:01", "02:00:00:00:01:00",
+                                      "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:01:01"}) {
+                const Bytes frame = ethernet({.destination = other, .source = kClientMac}) / packet;
+                const auto result = runner->run(frame);
+                EXPECT_EQ(result->action, lab.passes()) << other;
+                EXPECT_EQ(result->frame, frame) << other;
+            }
+        }
+    }
+}
+
+// Who is to do the rest must know that it was unpacked: else a packet for a service would be balanced there.
+TEST(BalanceByXdpTest, TcIsToldWhatWasUnpacked) {
+    Lab& lab = Lab::at(Hook::kXdp);
+    lab.start("");
+    auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET, "in",
+                                      {.ifindex = lab.ifindex(), .may_rewrite = true, .hands_on = true});
+    ASSERT_TRUE(runner) << runner.error().message;
+    ASSERT_TRUE(
+        runner->set_policy(policy_of("[defaults]\nforward = \"fib\"\n[decapsulate]\nfrom = \"192.0.2.1\"\n" +
+                                     vip("web", kWebFields, {"w1"}))));
+    const auto marked = [&](const Bytes& frame, const Bytes& after) {
+        const auto result = runner->run(frame);  // the next router's MAC address is not known
+        EXPECT_EQ(result->action, kXdpPass);
+        EXPECT_EQ(result->frame, after);
+        fw_mark mark{};
+        EXPECT_EQ(result->meta.size(), sizeof(mark));
+        std::memcpy(&mark, result->meta.data(), std::min(sizeof(mark), result->meta.size()));
+        EXPECT_EQ(mark.reason, FW_REASON_DEFAULT_ALLOW);
+        return mark.tier;
+    };
+    const Bytes inside = to_balancer() / packet_of({});
+    const Bytes packed =
+        to_balancer() / ipv4({.source = "192.0.2.1", .destination = "10.1.0.1"}) / packet_of({});
+    EXPECT_EQ(marked(packed, inside) & FW_MARK_UNPACKED, +FW_MARK_UNPACKED);
+    const Bytes other = frame_of({.vip_port = 81});
+    EXPECT_EQ(marked(other, other) & FW_MARK_UNPACKED, 0);
 }
 
 // With forwarding off the kernel looks nothing up for others.

@@ -60,7 +60,7 @@ Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::st
     config.may_rewrite = station.may_rewrite;
     config.hands_on = station.hands_on;
     config.behind_xdp = station.behind_xdp;
-    config.tracing = true;
+    config.tracing = station.traces;
     config.rehearses = station.rehearses;
     config.proxies = true;
     auto object = kernel::Object::open(kind_of(hook), config, runner.store_->paths());

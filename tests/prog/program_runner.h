@@ -37,6 +37,7 @@ struct Station {
     bool hands_on = false;     // XDP
     bool behind_xdp = false;   // TC ingress
     bool rehearses = false;    // buckets go by set_clock()
+    bool traces = true;        // else a result has no trace, and frames have to be for this host
 };
 
 class ProgramRunner {

@@ -167,6 +167,21 @@ TEST_P(UnpackTest, CongestionOnTheWayIsPutIntoThePacket) {
             }
 }
 
+// Longer than the part of the frame that XDP can take away. TC: tests/sandbox/test_balance_alone.py.
+TEST(UnpackByXdpTest, WhatCannotBeTakenAwayIsDropped) {
+    Lab& lab = Lab::at(Hook::kXdp);
+    Packet outer = kOuter6;
+    for (int i = 0; i < 3; ++i) outer = outer / destination_options({.size = 2048});
+    for (const char* parser : {"", "[builtin]\nmalformed = false\n"}) {
+        lab.start(parser + kDecapsulate);
+        for (const Packet& inner : {kInner4, kInner6}) {
+            const RunResult result = lab.run(to_balancer() / outer / inner);
+            EXPECT_EQ(result.trace.reason, FW_REASON_UNPACK_FAILED);
+            EXPECT_EQ(result.action, kXdpDrop);
+        }
+    }
+}
+
 TEST_P(UnpackTest, AnotherPortOfGue) {
     lab_->start(kDecapsulate + "gue_port = 7000\n");
     expect_unpacked(kOuter4 / udp({.destination = 7000}) / gue(0, kIpv4InIp), kInner4, "its port");

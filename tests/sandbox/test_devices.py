@@ -266,3 +266,26 @@ def test_a_device_with_the_index_of_one_that_was_moved_is_not_taken_for_it(testb
     assert bed.status("b", "v0")["broken"] is None
     bed.fwctl("b", "detach", "--all")
     assert netns.leftovers(bed.name("b")) == []
+
+
+def test_a_port_is_detached_behind_its_bridge(testbed):
+    """The kernel takes no XDP program off a port while the bridge above it has one: no order of the two may get stuck."""
+    bed = testbed("pair")
+    add_veth(bed, "b", "v0", "v1")
+    bed.check("b", "ip", "link", "add", "name", "br0", "type", "bridge")
+    bed.check("b", "ip", "link", "set", "v0", "master", "br0")
+    for interface in ("v0", "br0"):
+        bed.fwctl("b", "attach", interface, "--mode", "generic")
+    bed.fwctl("b", "detach", "--all")
+    assert netns.leftovers(bed.name("b")) == []
+
+    for interface in ("v0", "br0"):
+        bed.fwctl("b", "attach", interface, "--mode", "generic")
+    assert bed.fwctl("b", "detach", "v0", expect=1).stderr == \
+        "fwctl: v0: cannot detach from XDP while an interface above it, a VLAN or a bridge, has an XDP program\n"
+    assert bed.attached("b") == {"br0"}
+    bed.fwctl("b", "attach", "v1", "--mode", "generic")
+    bed.fwctl("b", "deny", "icmp")
+    bed.fwctl("b", "detach", "v1")
+    bed.fwctl("b", "detach", "br0")
+    assert netns.leftovers(bed.name("b")) == []

@@ -73,7 +73,13 @@ enum fw_verdict {
 	  "from a backend by nat or full-nat, and sent to the client as from the service")                   \
 	X(NAT_FULL, FW_DROP, "nat-full", "no port is left to translate the flow with (docs/nat.md)")         \
 	X(BALANCE_EXPIRED, FW_DROP, "balance-expired",                                                       \
-	  "by nat or full-nat, and its TTL has run out here; the sender was told")
+	  "by nat or full-nat, and its TTL has run out here; the sender was told")                           \
+	X(ECHO_SILENT, FW_DROP, "echo-silent",                                                               \
+	  "an echo request to a service's address that must not be answered, or cannot")                     \
+	X(ECHO_LIMITED, FW_DROP, "echo-limited",                                                             \
+	  "an echo request to a service's address; more answers than are sent in a second")                  \
+	X(UNPACK_FAILED, FW_DROP, "unpack-failed",                                                           \
+	  "came in another packet, which could not be taken away (docs/balance.md)")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

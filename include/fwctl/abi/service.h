@@ -178,7 +178,7 @@ struct fw_service_state {
 /* By processor and number of the backend. */
 struct fw_backend_count {
 	__u64 packets;
-	__u64 bytes; /* from layer 3 on, before encapsulation */
+	__u64 bytes; /* of IP packets, before encapsulation */
 	__u64 flows; /* that it was chosen for: first packets */
 };
 FW_ASSERT_SIZE(struct fw_backend_count, 24);
@@ -321,6 +321,7 @@ struct fw_balance_room {
 	__u8 way_family; /* enum fw_family, of `to` */
 	__u8 has_neighbour;
 	__u16 overhead;			/* bytes of the headers to put in front */
+	__u32 length;			/* of the packet, from layer 3 to its end */
 	__u8 header[FW_MAX_OUTER_SIZE]; /* they, from layer 3 on: IP, and for GUE UDP and GUE */
 	/* With translates: the ends of the flow, in the packet's direction, as they are and as they become.
 	 */

@@ -17,10 +17,10 @@
 
 enum {
 	FW_MAX_ECHO = FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT - 8, /* bytes of a message that are sent back */
+	FW_IPV6_MIN_MTU = 1280,
 };
 
-static __always_inline void fw_count_backend(const struct fw_packet *packet,
-					     const struct fw_balance_room *room)
+static __always_inline void fw_count_backend(const struct fw_balance_room *room)
 {
 	__u32 number = room->backend;
 	struct fw_backend_count *count = bpf_map_lookup_elem(&backend_counts, &number);
@@ -28,7 +28,7 @@ static __always_inline void fw_count_backend(const struct fw_packet *packet,
 	if (!count || fw_silent)
 		return;
 	count->packets++;
-	count->bytes += packet->network_length;
+	count->bytes += room->length;
 }
 
 /* A first packet, where its backend is chosen: not again behind XDP. */
@@ -75,27 +75,31 @@ __noinline int fw_answer_echo(fw_ctx *ctx, const struct fw_packet *packet)
 	int action;
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
 
-	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
-		return -FW_REASON_REJECT_SILENT;
+	if (!packet || !answer || !fw_may_be_answered(ctx, packet))
+		return -FW_REASON_ECHO_SILENT;
+	if (!fw_take_answer_token(answer))
+		return -FW_REASON_ECHO_LIMITED;
 	size = fw_ip_end(ctx, packet) - packet->l4_offset;
 	if (size > FW_MAX_ECHO)
-		return -FW_REASON_REJECT_SILENT;
+		return -FW_REASON_ECHO_SILENT;
 	*fw_answer_word(answer, FW_ANSWER_TRANSPORT + size) = 0;
 	answer->body = size;
 	if (!fw_size_fits(&size, FW_MAX_ECHO) ||
 	    !fw_ctx_read(ctx, packet->l4_offset, &answer->bytes[FW_ANSWER_TRANSPORT], size))
-		return -FW_REASON_REJECT_SILENT;
+		return -FW_REASON_ECHO_SILENT;
 	answer->protocol = packet->protocol;
 	answer->family = packet->family;
 	*fw_answer_word(answer, FW_ANSWER_TRANSPORT) =
 		packet->family == FW_FAMILY_IPV4 ? 0 : bpf_htonl(FW_ICMP6_ECHO_REPLY << 24);
 	action = fw_send_answer(ctx, packet, answer, FW_IN);
-	return action < 0 ? -FW_REASON_REJECT_SILENT : action;
+	return action < 0 ? -FW_REASON_ECHO_SILENT : action;
 }
 
 /*
  * Tells the sender that its packet cannot go on: it is longer than `mtu` (RFC 1191, RFC 4443, 3.2), or, with
- * 0, its TTL has run out (RFC 792, RFC 4443, 3.3). Negative: it is not told.
+ * 0, its TTL has run out (RFC 792, RFC 4443, 3.3). Every IPv6 link takes FW_IPV6_MIN_MTU bytes (RFC 8200, 5):
+ * a message of less has to be thrown away (RFC 8201, 4), so nobody is told of what is no longer than that.
+ * Negative: it is not told.
  */
 __noinline int fw_answer_stopped(fw_ctx *ctx, const struct fw_packet *packet, __u32 mtu)
 {
@@ -103,9 +107,16 @@ __noinline int fw_answer_stopped(fw_ctx *ctx, const struct fw_packet *packet, __
 	struct fw_answering *answer = bpf_map_lookup_elem(&answers, &zero);
 	bool is_ipv4;
 
-	if (!packet || !answer || !fw_may_be_answered(ctx, packet) || !fw_take_answer_token(answer))
+	if (!packet || !answer || !fw_may_be_answered(ctx, packet))
 		return -1;
 	is_ipv4 = packet->family == FW_FAMILY_IPV4;
+	if (!is_ipv4 && mtu && mtu < FW_IPV6_MIN_MTU) {
+		if (fw_ctx_wire_length(ctx, packet) <= FW_IPV6_MIN_MTU)
+			return -1;
+		mtu = FW_IPV6_MIN_MTU;
+	}
+	if (!fw_take_answer_token(answer))
+		return -1;
 	if (mtu)
 		type_and_code = is_ipv4 ? 3 << 8 | 4 : 2 << 8;
 	else
@@ -133,8 +144,9 @@ __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 	if (!service)
 		return true;
 	room->overhead = 0;
+	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
 	if (service->transport == FW_BY_IPIP || service->transport == FW_BY_GUE)
-		fw_put_outer(packet, room, service, fw_ip_end(ctx, packet) - packet->l3_offset);
+		fw_put_outer(packet, room, service, room->length);
 	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
 }
 
@@ -156,7 +168,7 @@ __noinline int fw_deliver(fw_ctx *ctx, const struct fw_packet *packet, __u32 hal
 		fw_note_first_way(packet, room, service->number);
 	action = fw_ctx_send_to_backend(ctx, packet, room, service->transport);
 	if (action >= 0 && !fw_is_answer(room))
-		fw_count_backend(packet, room);
+		fw_count_backend(room);
 	return action;
 }
 
@@ -168,6 +180,14 @@ static __always_inline int fw_stop(fw_ctx *ctx, const struct fw_packet *packet, 
 
 	decision->reason = reason;
 	return action < 0 ? FW_DECIDED : action;
+}
+
+/* The connection is over for both sides, also where its client cannot be told. */
+static __always_inline int fw_reset_client(fw_ctx *ctx, const struct fw_packet *packet)
+{
+	int action = fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8);
+
+	return action < 0 ? -FW_REASON_BACKEND_DOWN : action;
 }
 
 /* A message to the sender in the packet's place; decision->reason becomes `reason`. */
@@ -226,8 +246,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 	}
 	fw_trace_choice(room);
 	if (room->resets)
-		return fw_told(fw_reject(ctx, packet, FW_ANSWER_TCP_RESET | FW_IN << 8),
-			       FW_REASON_BACKEND_DOWN, decision);
+		return fw_told(fw_reset_client(ctx, packet), FW_REASON_BACKEND_DOWN, decision);
 	if (!room->backend) {
 		decision->reason = FW_REASON_NO_BACKEND;
 		return FW_DECIDED;

@@ -246,7 +246,8 @@ __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 s
 	room->resets = false;
 	if (room->asked == FW_ASKED_FRAGMENT) {
 		room->why = FW_PLACED_BY_FRAGMENT;
-		if (!fw_backend_serves(&choosing, room->backend, FW_BACKEND_KEEPS))
+		/* Also to one that is down: nobody else has the first one. */
+		if (!fw_backend_is(&choosing, room->backend, FW_BACKEND_KEEPS))
 			room->backend = 0;
 		return 0;
 	}

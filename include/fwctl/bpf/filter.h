@@ -17,9 +17,11 @@
 #include "fwctl/bpf/recall.h"
 #include "fwctl/bpf/unpack.h"
 
-/* The built-in rule under whose name the parser drops. */
+/* The built-in rule under whose name the parser drops; FW_NO_RULE: none, it drops in any case. */
 static __always_inline __u32 fw_parser_rule(__u8 reason)
 {
+	if (reason == FW_REASON_UNPACK_FAILED)
+		return FW_NO_RULE;
 	if (reason == FW_REASON_VLAN_DEPTH)
 		return FW_RULE_VLAN_DEPTH;
 	if (reason == FW_REASON_HEADER_CHAIN)
@@ -129,6 +131,8 @@ static __noinline __u8 fw_open(fw_ctx *ctx, struct fw_packet *packet, __u32 half
 	unpacked = fw_unpack(ctx, packet, half);
 	if (unpacked == FW_UNPACKED_BEHIND)
 		return FW_NOT_HERE;
+	if (unpacked == FW_UNPACKED_HALF)
+		return FW_REASON_UNPACK_FAILED;
 	if (unpacked != FW_UNPACKED_HERE)
 		return FW_UNDECIDED;
 	*packet = (struct fw_packet){.vlan_id = FW_NO_VLAN, .flags = FW_PACKET_UNPACKED};
@@ -163,7 +167,9 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 
 	if (fw_tracing)
 		fw_last.row_count = 0;
-	if (direction == FW_IN && now.generation->services.gue_port)
+	/* Once: what XDP has unpacked may hold another one, which is for somebody else. */
+	if (direction == FW_IN && now.generation->services.gue_port && !is_judged &&
+	    !(decision.tier & FW_MARK_UNPACKED))
 		fault = fw_open(ctx, &packet, now.number & 1);
 	else
 		fault = fw_parse(ctx, &packet);
@@ -182,7 +188,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		decision.reason = fault;
 		if (fault != FW_UNDECIDED) {
 			decision.rule = fw_parser_rule(fault);
-			if (!(now.generation->disabled_parser_rules >> decision.rule & 1))
+			if (decision.rule == FW_NO_RULE ||
+			    !(now.generation->disabled_parser_rules >> decision.rule & 1))
 				return fw_exit(ctx, &packet, direction, &decision, now.secret);
 		}
 		if (fw_tracing && fw_last.assumed_state)

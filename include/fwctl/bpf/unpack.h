@@ -54,8 +54,14 @@ static __always_inline void fw_take_congestion(fw_ctx *ctx, struct fw_packet *pa
 		packet->traffic_class |= FW_ECN_CONGESTED;
 }
 
-/* Whether it was unpacked, or has to be by TC ingress. */
-enum fw_unpacked { FW_UNPACKED_NOT = 0, FW_UNPACKED_HERE = 1, FW_UNPACKED_BEHIND = 2 };
+/* Whether it was unpacked, or has to be by TC ingress. Where it should have been, and could not, its headers
+ * may be half gone. */
+enum fw_unpacked {
+	FW_UNPACKED_NOT = 0,
+	FW_UNPACKED_HERE = 1,
+	FW_UNPACKED_BEHIND = 2,
+	FW_UNPACKED_HALF = 3, /* what is left is no packet */
+};
 
 /* A global function, as in fw_parse(). The packet has to be parsed again. */
 __noinline int fw_unpack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
@@ -84,7 +90,7 @@ __noinline int fw_unpack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half
 		return fw_hands_on ? FW_UNPACKED_BEHIND : FW_UNPACKED_NOT;
 	return fw_ctx_unpack(ctx, packet, size, carried == IPPROTO_IPIP ? FW_FAMILY_IPV4 : FW_FAMILY_IPV6)
 		       ? FW_UNPACKED_HERE
-		       : FW_UNPACKED_NOT;
+		       : FW_UNPACKED_HALF;
 }
 
 #endif
