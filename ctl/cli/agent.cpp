@@ -27,8 +27,10 @@ Result<Exit> become_agent() {
 }  // namespace
 
 void add_agent(CLI::App& app, Command& command) {
-    CLI::App* verb = app.add_subcommand(
-        "agent", "Check the backends of services and attach interfaces that appear, until it is ended");
+    CLI::App* verb = app.add_subcommand("agent",
+                                        "Check the backends of services, attach interfaces that appear and "
+                                        "keep addresses announced, until it "
+                                        "is ended");
     verb->callback([&command] { command.run = become_agent; });
 }
 

@@ -75,14 +75,27 @@ bool is_one_of(const std::vector<Attachment>& all, const Attachment& wanted) {
                        [&](const Attachment& one) { return one.slot == wanted.slot; });
 }
 
-Result<Followed> catch_up(const Library& library) {
+// Beginning to write has done it, unless it failed.
+Result<std::vector<Announced>> announce_missing(const State& state, const AddressChanges& due) {
+    if (auto announced = announce(state); !announced) return tl::unexpected(announced.error());
+    std::vector<Announced> all = announced_by(state);
+    std::erase_if(all, [&](const Announced& one) {
+        return std::find(due.take.begin(), due.take.end(), one.address) == due.take.end();
+    });
+    return all;
+}
+
+Result<Followed> catch_up(const Library& library, const AddressChanges& due) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
+    auto announced = announce_missing(writing->state, due);
+    if (!announced) return tl::unexpected(announced.error());
+    Followed followed{{}, {}, std::move(*announced)};
     auto loaded = load_running(library, writing->state.main);
     if (!loaded) return tl::unexpected(loaded.error());
     auto missing = missing_of(writing->store, writing->state, loaded->policy);
     if (!missing) return tl::unexpected(missing.error());
-    if (missing->empty()) return Followed{};
+    if (missing->empty()) return followed;
 
     std::vector<Attachment> gone;
     auto attached = attach_all(*writing, *missing, [&](State& next) {
@@ -90,7 +103,7 @@ Result<Followed> catch_up(const Library& library) {
         std::erase_if(next.attachments, [&](const Attachment& one) { return is_one_of(gone, one); });
     });
     if (!attached) return tl::unexpected(attached.error());
-    Followed followed{std::move(*attached), {}};
+    followed.attached = std::move(*attached);
     for (const Attachment& attachment : gone) {
         if (auto removed = remove_hooks(writing->store, attachment); !removed)
             return tl::unexpected(removed.error());
@@ -102,23 +115,30 @@ Result<Followed> catch_up(const Library& library) {
 
 }  // namespace
 
-Result<Followed> follow() {
+Result<Followed> follow(const std::set<int>& risen) {
     auto store = open_to_peek();
     if (!store) return tl::unexpected(store.error());
     if (!*store) return Followed{};
     auto state = (*store)->read();
     if (!state) return tl::unexpected(state.error());
-    if (state->main.snapshot.empty()) return Followed{};
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     state->interfaces = std::move(*interfaces);
+    if (auto told = announce_again(risen); !told) return tl::unexpected(told.error());
+    AddressChanges due;
+    // What a trial has left is put straight when it is over.
+    if (!(*store)->trial_left()) {
+        auto changes = due_changes(*state);
+        if (!changes) return tl::unexpected(changes.error());
+        due = std::move(*changes);
+    }
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
     auto loaded = load_running(*library, state->main);
     if (!loaded) return tl::unexpected(loaded.error());
     auto missing = missing_of(**store, *state, loaded->policy);
     if (!missing) return tl::unexpected(missing.error());
-    return missing->empty() ? Followed{} : catch_up(*library);
+    return missing->empty() && !due.any() ? Followed{} : catch_up(*library, due);
 }
 
 }  // namespace fwctl::engine

@@ -81,6 +81,11 @@ Result<ServiceList> list_services() {
     const Store& store = (*reading)->store;
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
+    auto interfaces = net::list_interfaces();
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    state->interfaces = std::move(*interfaces);
+    auto absences = unanswered(*state);
+    if (!absences) return tl::unexpected(absences.error());
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
     auto applied = load_running(*library, state->main);
@@ -95,6 +100,8 @@ Result<ServiceList> list_services() {
         auto view = view_service(store, vip, *running, *placed);
         if (!view) return tl::unexpected(view.error());
         view->place = place_of(applied->policy, vip.name);
+        std::copy_if(absences->begin(), absences->end(), std::back_inserter(view->unanswered),
+                     [&](const Absence& one) { return one.vip == vip.name; });
         list.services.push_back(std::move(*view));
     }
     const std::vector<policy::Vip>& base = applied->policy.vips;

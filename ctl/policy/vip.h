@@ -28,6 +28,9 @@ Status check_backend_name(std::string_view name);
 Status check_vip_address(const Prefix& block);
 Status check_backend_address(const Prefix& address);
 
+// A segment is told of single addresses alone.
+Status check_announce(const Vip& vip);
+
 // The vip that a [[test]] expects to balance its packet: "web" of "balance web".
 std::optional<std::string_view> vip_of_expectation(std::string_view expect);
 

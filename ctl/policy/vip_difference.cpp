@@ -26,7 +26,7 @@ constexpr std::array kAbsent = {
     Absent{"new_entries", "100000"}, Absent{"gue_port", "6080"},    Absent{"enabled", "true"},
     Absent{"down", "move"},          Absent{"panic", "0"},          Absent{"slow_start", "none"},
     Absent{"weight", "1"},           Absent{"state", "ready"},      Absent{"fallback", "false"},
-    Absent{"from", "none"},
+    Absent{"from", "none"},          Absent{"announce", "nowhere"},
 };
 
 template <typename Target>
