@@ -2,8 +2,8 @@
 //
 // Promises: interfaces that an [attach.NAME] of the running policy matches, and on which nothing of ours is,
 // are attached as `apply` would. Those of a pattern that are gone for good are forgotten then. Addresses that
-// services announce are put back where they are missing. Nothing else is changed, and no lock is taken while
-// there is nothing to do.
+// services announce are put back where they are missing. Programs that send packets on learn the MAC address
+// that a device has now. Nothing else is changed, and no lock is taken while there is nothing to do.
 #pragma once
 
 #include <set>
