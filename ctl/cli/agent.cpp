@@ -27,10 +27,9 @@ Result<Exit> become_agent() {
 }  // namespace
 
 void add_agent(CLI::App& app, Command& command) {
-    CLI::App* verb = app.add_subcommand("agent",
-                                        "Check the backends of services, attach interfaces that appear and "
-                                        "keep addresses announced, until it "
-                                        "is ended");
+    CLI::App* verb = app.add_subcommand(
+        "agent",
+        "Check backends, attach interfaces that appear, keep addresses announced, until it is ended");
     verb->callback([&command] { command.run = become_agent; });
 }
 

@@ -182,7 +182,10 @@ void print_service(const ServiceView& view, const Globals& globals) {
     const std::string affinity = view.vip.by_source ? words_of(view.vip, "affinity").front() : "flow";
     fmt::print("{}\n  {}\n  {}\n", view.vip.name, policy::describe(view.vip), origin_of(view));
     for (const std::string& text : policy::texts_of(view.live)) fmt::print("  live: {}\n", text);
-    if (view.vip.announce.empty()) fmt::print("  not announced: its addresses are to be routed here\n");
+    if (view.vip.announce.empty())
+        fmt::print(
+            "  not announced: its packets are to be routed here, or its addresses put on a device by "
+            "others\n");
     for (const engine::Absence& one : view.unanswered)
         fmt::print("  {} is not on {}: {}\n", one.address, one.device, one.why);
     fmt::print("  affinity {}, a ring of {} slots, {}\n", affinity, view.ring,

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <thread>
 
 #include "net/announce.h"
@@ -69,6 +68,13 @@ std::string hindrance(const Announced& wanted, const std::vector<net::Interface>
     return {};
 }
 
+// Without those that cannot be, of which the user is told elsewhere: they keep no command from being done.
+std::vector<Announced> possible_of(const State& state) {
+    std::vector<Announced> possible = announced_by(state);
+    std::erase_if(possible, [&](const Announced& one) { return !hindrance(one, state.interfaces).empty(); });
+    return possible;
+}
+
 }  // namespace
 
 std::vector<Announced> announced_by(const State& state) {
@@ -89,8 +95,7 @@ std::vector<Announced> announced_by(const State& state) {
 
 AddressChanges changes_to(const std::vector<Announced>& wanted, const std::vector<HeldAddress>& held) {
     std::set<LocalAddress> addresses;
-    for (const Announced& one : wanted)
-        if (one.address.ifindex != 0) addresses.insert(one.address);
+    for (const Announced& one : wanted) addresses.insert(one.address);
     AddressChanges changes;
     for (const HeldAddress& one : held)
         if (one.ours && !addresses.contains(one.address)) changes.give_up.push_back(one.address);
@@ -102,7 +107,7 @@ AddressChanges changes_to(const std::vector<Announced>& wanted, const std::vecto
 Result<AddressChanges> due_changes(const State& state) {
     auto held = net::list_addresses();
     if (!held) return tl::unexpected(held.error());
-    return changes_to(announced_by(state), *held);
+    return changes_to(possible_of(state), *held);
 }
 
 Status check_announced(const State& before, const State& after) {
@@ -120,9 +125,9 @@ Status check_announced(const State& before, const State& after) {
 }
 
 Status announce(const State& state, const State* besides) {
-    std::vector<Announced> wanted = announced_by(state);
+    std::vector<Announced> wanted = possible_of(state);
     if (besides != nullptr)
-        for (Announced& one : announced_by(*besides)) wanted.push_back(std::move(one));
+        for (Announced& one : possible_of(*besides)) wanted.push_back(std::move(one));
     auto held = net::list_addresses();
     if (!held) return tl::unexpected(held.error());
     const AddressChanges changes = changes_to(wanted, *held);

@@ -33,7 +33,7 @@ struct AddressChanges {
 
     [[nodiscard]] bool any() const { return !take.empty() || !give_up.empty(); }
 };
-// From what the interfaces have to what is wanted.
+// From what the interfaces have to what is wanted, on devices that are there.
 AddressChanges changes_to(const std::vector<Announced>& wanted, const std::vector<net::HeldAddress>& held);
 // From what the interfaces have now.
 Result<AddressChanges> due_changes(const State& state);

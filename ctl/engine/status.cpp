@@ -161,12 +161,10 @@ Status add_services(const Store& store, const State& state, Overview& status) {
     return {};
 }
 
-// Whether ours see what comes in by the device, or by a port of it.
+// Whether ours see what comes in by the device. A port of it does not balance for it.
 bool is_seen(const State& state, int ifindex) {
-    return std::any_of(state.attachments.begin(), state.attachments.end(), [&](const Attachment& one) {
-        const Interface* device = net::find_interface(state.interfaces, one.ifindex());
-        return one.enabled && has_hook(one, FW_HOOK_XDP | FW_HOOK_TC_IN) && device != nullptr &&
-               (device->ifindex == ifindex || device->master == ifindex);
+    return std::any_of(state.attachments.begin(), state.attachments.end(), [ifindex](const Attachment& one) {
+        return one.enabled && one.ifindex() == ifindex && has_hook(one, FW_HOOK_XDP | FW_HOOK_TC_IN);
     });
 }
 
