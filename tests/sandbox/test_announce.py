@@ -109,8 +109,7 @@ def lan(made):
         made.run("detach", "--all", role=role, expect=None)
         assert netns.leftovers(made.bed.name(role)) == []
         assert own_addresses(made, role) == before[role]
-    # Those that tell the segment once more live a second or two longer.
-    until(lambda: not processes_in(made.bed, "lb1") | processes_in(made.bed, "lb2"))
+        until(lambda: not processes_in(made.bed, role))  # those that tell the segment once more
     made.ip("neigh flush dev out0", "router")
 
 
@@ -197,6 +196,7 @@ def test_neighbours_learn_the_new_place(lan):
     with netns.inside(lan.bed.name("router")):
         held = socket.create_connection((V4, 80), timeout=10)
     held.sendall(b"GET / HTTP/1.0\r\n")
+    until(lambda: not processes_in(lan.bed, "lb2"))  # it has told the segment for the last time
     lan.apply()
     until(lambda: {lan.known(address) for address in ADDRESSES} == {lan.mac("lb1")})
     held.sendall(b"\r\n")
