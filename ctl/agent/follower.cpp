@@ -19,8 +19,8 @@ namespace fwctl::agent {
 namespace {
 
 // In the child. Whatever kills it, the next command cleans up behind it.
-int follow_and_tell() {
-    const auto followed = engine::follow();
+int follow_and_tell(const std::set<int>& risen) {
+    const auto followed = engine::follow(risen);
     if (!followed) {
         log("following interfaces: {}", followed.error().message);
         return 1;
@@ -29,16 +29,18 @@ int follow_and_tell() {
         if (one.change != engine::AttachChange::kUnchanged) log("interface {}: attached", one.interface);
     for (const std::string& name : followed->forgotten)
         log("interface {}: forgotten, as its device is gone", name);
+    for (const engine::Announced& one : followed->announced)
+        log("interface {}: announces {} of vip {} again", one.device, one.address.text(), one.vip);
     return 0;
 }
 
-[[noreturn]] void be_the_child(pid_t parent) {
+[[noreturn]] void be_the_child(pid_t parent, const std::set<int>& risen) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
     if (getppid() != parent) _exit(1);
-    _exit(follow_and_tell());
+    _exit(follow_and_tell(risen));
 }
 
 }  // namespace
@@ -69,9 +71,13 @@ void Follower::generation_changed() {
 }
 
 void Follower::interfaces_told() {
-    const auto changed = monitor_.changed();
-    if (!changed) log("following interfaces: {}", changed.error().message);
-    if (changed && *changed) begin();
+    const auto change = monitor_.changed();
+    if (!change) {
+        log("following interfaces: {}", change.error().message);
+        return;
+    }
+    risen_.insert(change->risen.begin(), change->risen.end());
+    if (change->others || !change->risen.empty()) begin();
 }
 
 void Follower::begin() {
@@ -79,12 +85,13 @@ void Follower::begin() {
     if (once_more_) return;
     const pid_t parent = getpid();
     child_ = fork();
-    if (child_ == 0) be_the_child(parent);
+    if (child_ == 0) be_the_child(parent, risen_);
     if (child_ < 0) {
         log("following interfaces: {}", strerror(errno));
         failed_ = true;
         return;
     }
+    risen_.clear();
     pidfd_ = Fd(static_cast<int>(syscall(SYS_pidfd_open, child_, 0)));
     auto watch = poller_.watch(pidfd_.get(), EPOLLIN, [this](std::uint32_t) { ended(); });
     if (watch)

@@ -1,11 +1,14 @@
-// Attaches interfaces that appear, in a process of its own: the work takes the lock of all commands, and may
-// have to wait for it, while checks are to go on.
+// Attaches interfaces that appear, and announces addresses there, in a process of its own: the work takes the
+// lock of all commands, and may have to wait for it, while checks are to go on.
 //
-// Promises: one at a time. What was attached, and what failed, is told by the child on stderr; a failure is
+// Promises: one at a time. What was done, and what failed, is told by the child on stderr; a failure is
 // tried again with the next thing that happens, never by itself.
 #pragma once
 
 #include <sys/types.h>
+
+#include <memory>
+#include <set>
 
 #include "agent/poller.h"
 #include "base/fd.h"
@@ -39,6 +42,7 @@ private:
     pid_t child_ = -1;
     Fd pidfd_;
     Poller::Watch child_watch_;
+    std::set<int> risen_;     // interfaces that the next child tells of their addresses
     bool once_more_ = false;  // something has happened since the child began
     bool failed_ = false;
 };

@@ -28,7 +28,8 @@ Result<Exit> become_agent() {
 
 void add_agent(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand(
-        "agent", "Check the backends of services and attach interfaces that appear, until it is ended");
+        "agent",
+        "Check backends, attach interfaces that appear, keep addresses announced, until it is ended");
     verb->callback([&command] { command.run = become_agent; });
 }
 

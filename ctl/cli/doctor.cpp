@@ -104,6 +104,19 @@ Status examine_agent(const engine::Overview& overview, std::vector<Finding>& fin
     return {};
 }
 
+void examine_announced(const engine::Overview& overview, std::vector<Finding>& findings) {
+    for (const engine::Absence& one : overview.unanswered)
+        findings.push_back(
+            {Verdict::kBad, fmt::format("vip {}: {} is to be announced on {}, and is not there: {}", one.vip,
+                                        one.address, one.device, one.why)});
+    for (const engine::Announced& one : overview.unattached)
+        findings.push_back(
+            {Verdict::kNote,
+             fmt::format(
+                 "vip {}: {} is announced on {}, where what comes in is not balanced: fwctl attach {}",
+                 one.vip, one.address.text(), one.device, one.device)});
+}
+
 Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
@@ -116,6 +129,7 @@ Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
         for (const std::string& warning : one.warnings)
             findings.push_back({Verdict::kNote, fmt::format("{}: {}", one.attachment.name(), warning)});
     }
+    examine_announced(**overview, findings);
     if (auto examined = examine_agent(**overview, findings); !examined) return examined;
     if ((*overview)->leftovers != 0)
         findings.push_back(

@@ -97,6 +97,9 @@ void add_vip_add(CLI::App& app, Command& command) {
                      "How packets get to backends: l2-dsr, ipip, gue, nat or full-nat")
         ->required()
         ->option_text("FORWARD");
+    verb->add_option("--announce", words->announce,
+                     "On this device's segment, this host answers for the addresses")
+        ->option_text("IF");
     verb->add_option("--backend", words->backends,
                      "Backends: NAME=ADDRESS, with a second address behind a comma and a weight behind *")
         ->option_text("NAME=A[,A][*WEIGHT]...");

@@ -101,6 +101,7 @@ Json service_json(const ServiceView& view) {
                {"address", words_of(view.vip, "address")},
                {"service", words_of(view.vip, "service")},
                {"forward", policy::transport_name(view.vip.forward)},
+               {"announce", view.vip.announce.empty() ? Json(nullptr) : Json(view.vip.announce)},
                {"by_source", view.vip.by_source},
                {"ring", view.ring},
                {"transition_seconds_left", view.transition_left.count()},
@@ -109,6 +110,9 @@ Json service_json(const ServiceView& view) {
     if (!view.place.empty()) entry["place"] = view.place;
     if (view.vip.by_source) entry["affinity"] = words_of(view.vip, "affinity").front();
     entry["quic"] = quic_json(view.vip);
+    entry["unanswered"] = Json::array();
+    for (const engine::Absence& one : view.unanswered)
+        entry["unanswered"].push_back({{"address", one.address}, {"why", one.why}});
     entry.update(count_json(view.count));
     entry["backends"] = Json::array();
     for (const BackendView& one : view.backends) entry["backends"].push_back(backend_json(one, view));
@@ -211,6 +215,12 @@ void print_service(const ServiceView& view, const Globals& globals) {
     const std::string affinity = view.vip.by_source ? words_of(view.vip, "affinity").front() : "flow";
     fmt::print("{}\n  {}\n  {}\n", view.vip.name, policy::describe(view.vip), origin_of(view));
     for (const std::string& text : policy::texts_of(view.live)) fmt::print("  live: {}\n", text);
+    if (view.vip.announce.empty())
+        fmt::print(
+            "  not announced: its packets are to be routed here, or its addresses put on a device by "
+            "others\n");
+    for (const engine::Absence& one : view.unanswered)
+        fmt::print("  {} is not on {}: {}\n", one.address, one.device, one.why);
     fmt::print("  affinity {}, a ring of {} slots, {}\n", affinity, view.ring,
                view.transition_left.count() == 0
                    ? "not in transition"

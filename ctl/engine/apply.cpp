@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "engine/announce.h"
 #include "engine/attach_plan.h"
 #include "engine/candidate.h"
 #include "engine/guard.h"
@@ -27,6 +28,10 @@ using policy::Policy;
 
 constexpr const char* kNotKept = "the policy's text cannot be kept, so it is not applied";
 
+tl::unexpected<Error> in_part(const Error& error) {
+    return fail("the policy holds, but not all is done: " + error.message, Exit::kInPart);
+}
+
 // One application of a policy, step by step; what it takes is given back when a step fails.
 class Application {
 public:
@@ -46,6 +51,7 @@ private:
     Status compare();
     Status prepare();
     Status finish();
+    [[nodiscard]] Status announce_addresses() const;
     [[nodiscard]] Status detach_others() const;
     void keep_labels() const;
     [[nodiscard]] Applied entry() const;
@@ -125,6 +131,7 @@ Status Application::prepare() {
     if (!request_.force)
         if (auto fit = check_sizes(writing_.store, policy_); !fit) return fit;
     if (auto can = check_synproxy(policy_, next_); !can) return can;
+    if (auto can = check_announced(writing_.state, next_); !can) return can;
     if (rewrites(policy_) || rewrites(next_.front))
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
@@ -147,9 +154,14 @@ Status Application::finish() {
     const Status detached = request_.trial ? Status{} : detach_others();
     const Status noted = request_.trial ? Status{} : library_.note(entry());
     for (const Status& status : {attached, detached, noted})
-        if (!status)
-            return fail("the policy holds, but not all is done: " + status.error().message, Exit::kInPart);
+        if (!status) return in_part(status.error());
     return {};
+}
+
+// What the policy before announces stays while it may come back by itself.
+Status Application::announce_addresses() const {
+    const Status announced = announce(next_, request_.trial ? &writing_.state : nullptr);
+    return announced ? announced : in_part(announced.error());
 }
 
 Status Application::detach_others() const {
@@ -214,8 +226,10 @@ Result<ApplyReport> Application::run() {
         writing_.store.commit(next_, request_.trial);
         report_.generation = next_.generation;
     }
+    const Status announced = announce_addresses();
     const Status finished = holds_already_ ? note_unless_last() : finish();
-    if (!finished) return tl::unexpected(finished.error());
+    for (const Status& status : {finished, announced})
+        if (!status) return tl::unexpected(status.error());
     return std::move(report_);
 }
 

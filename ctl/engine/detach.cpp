@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "engine/announce.h"
 #include "engine/hooks.h"
 #include "engine/library.h"
 #include "engine/running.h"
@@ -76,6 +77,7 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
     for (const Attachment& attachment : leaving) outcome.interfaces.push_back(attachment.name());
 
     if (auto published = writing->store.publish(next); !published) return tl::unexpected(published.error());
+    const Status announced = announce(next);
     if (auto removed = remove_attachments(writing->store, leaving); !removed)
         return tl::unexpected(removed.error());
     auto rest = remove_attachments(writing->store, writing->unfinished);
@@ -84,6 +86,7 @@ Result<DetachOutcome> detach(const std::vector<std::string>& interfaces) {
         remove_state(writing->store.paths());
         if (auto library = Library::open()) library->forget();
     }
+    if (!announced) return tl::unexpected(announced.error());
     return outcome;
 }
 

@@ -1,8 +1,8 @@
 // `fwctl detach`.
 //
 // Promises: one store ends the filtering on all of the interfaces at once; then the programs, links, qdiscs
-// and pins go. With the last attachment the live rules and the applied policy go, too: nothing is left in the
-// kernel. The first network namespace keeps its history.
+// and pins go. With the last attachment the live rules and the applied policy go, too, and the addresses that
+// it announces: nothing is left in the kernel. The first network namespace keeps its history.
 #pragma once
 
 #include <string>

@@ -75,14 +75,41 @@ bool is_one_of(const std::vector<Attachment>& all, const Attachment& wanted) {
                        [&](const Attachment& one) { return one.slot == wanted.slot; });
 }
 
-Result<Followed> catch_up(const Library& library) {
+// Programs that send packets on take only frames to the MAC address that the device had at the last switch.
+bool knows_macs(const State& state) {
+    return !rewrites(state) ||
+           std::all_of(state.attachments.begin(), state.attachments.end(), [&](const Attachment& one) {
+               const Interface* device = net::find_interface(state.interfaces, one.ifindex());
+               return !one.enabled || device == nullptr || device->mac == one.mac;
+           });
+}
+
+// Beginning to write has done it, unless it failed.
+Result<std::vector<Announced>> announce_missing(const State& state, const AddressChanges& due) {
+    if (auto announced = announce(state); !announced) return tl::unexpected(announced.error());
+    std::vector<Announced> all = announced_by(state);
+    std::erase_if(all, [&](const Announced& one) {
+        return std::find(due.take.begin(), due.take.end(), one.address) == due.take.end();
+    });
+    return all;
+}
+
+Result<Followed> catch_up(const Library& library, const AddressChanges& due) {
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
+    auto announced = announce_missing(writing->state, due);
+    if (!announced) return tl::unexpected(announced.error());
+    Followed followed{{}, {}, std::move(*announced)};
     auto loaded = load_running(library, writing->state.main);
     if (!loaded) return tl::unexpected(loaded.error());
     auto missing = missing_of(writing->store, writing->state, loaded->policy);
     if (!missing) return tl::unexpected(missing.error());
-    if (missing->empty()) return Followed{};
+    if (missing->empty()) {
+        if (knows_macs(writing->state)) return followed;
+        auto published = writing->store.publish(writing->state);
+        if (!published) return tl::unexpected(published.error());
+        return followed;
+    }
 
     std::vector<Attachment> gone;
     auto attached = attach_all(*writing, *missing, [&](State& next) {
@@ -90,7 +117,7 @@ Result<Followed> catch_up(const Library& library) {
         std::erase_if(next.attachments, [&](const Attachment& one) { return is_one_of(gone, one); });
     });
     if (!attached) return tl::unexpected(attached.error());
-    Followed followed{std::move(*attached), {}};
+    followed.attached = std::move(*attached);
     for (const Attachment& attachment : gone) {
         if (auto removed = remove_hooks(writing->store, attachment); !removed)
             return tl::unexpected(removed.error());
@@ -100,25 +127,37 @@ Result<Followed> catch_up(const Library& library) {
     return followed;
 }
 
-}  // namespace
-
-Result<Followed> follow() {
-    auto store = open_to_peek();
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) return Followed{};
-    auto state = (*store)->read();
+Result<Followed> put_right(const Store& store) {
+    auto state = store.read();
     if (!state) return tl::unexpected(state.error());
-    if (state->main.snapshot.empty()) return Followed{};
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     state->interfaces = std::move(*interfaces);
+    AddressChanges due;
+    // What a trial has left is put straight when it is over.
+    if (!store.trial_left()) {
+        auto changes = due_changes(*state);
+        if (!changes) return tl::unexpected(changes.error());
+        due = std::move(*changes);
+    }
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
     auto loaded = load_running(*library, state->main);
     if (!loaded) return tl::unexpected(loaded.error());
-    auto missing = missing_of(**store, *state, loaded->policy);
+    auto missing = missing_of(store, *state, loaded->policy);
     if (!missing) return tl::unexpected(missing.error());
-    return missing->empty() ? Followed{} : catch_up(*library);
+    return missing->empty() && !due.any() && knows_macs(*state) ? Followed{} : catch_up(*library, due);
+}
+
+}  // namespace
+
+Result<Followed> follow(const std::set<int>& risen) {
+    auto store = open_to_peek();
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) return Followed{};
+    auto followed = put_right(**store);
+    if (auto told = announce_again(risen); !told) return tl::unexpected(told.error());
+    return followed;
 }
 
 }  // namespace fwctl::engine

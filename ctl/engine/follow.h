@@ -1,14 +1,17 @@
-// Attaching what has appeared since the policy was applied.
+// Attaching and announcing where interfaces have appeared since the policy was applied.
 //
 // Promises: interfaces that an [attach.NAME] of the running policy matches, and on which nothing of ours is,
-// are attached as `apply` would. Those of a pattern that are gone for good are forgotten then. Nothing else
-// is changed, and no lock is taken while there is nothing to do.
+// are attached as `apply` would. Those of a pattern that are gone for good are forgotten then. Addresses that
+// services announce are put back where they are missing. Programs that send packets on learn the MAC address
+// that a device has now. Nothing else is changed, and no lock is taken while there is nothing to do.
 #pragma once
 
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
+#include "engine/announce.h"
 #include "engine/attach.h"
 
 namespace fwctl::engine {
@@ -16,8 +19,10 @@ namespace fwctl::engine {
 struct Followed {
     std::vector<AttachOutcome> attached;
     std::vector<std::string> forgotten;
+    std::vector<Announced> announced;  // that were missing
 };
 
-Result<Followed> follow();
+// `risen`: interfaces that have come up, whose segments are told again of the addresses that they have.
+Result<Followed> follow(const std::set<int>& risen);
 
 }  // namespace fwctl::engine

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "compile/moved_share.h"
+#include "engine/announce.h"
 #include "engine/placed.h"
 #include "engine/rewriting.h"
 #include "engine/session.h"
@@ -34,10 +35,11 @@ Result<ServiceEdit> edit_service(const std::string& vip, bool dry_run,
     auto writing = open_to_write();
     if (!writing) return tl::unexpected(writing.error());
     State& state = writing->state;
-    const std::vector<policy::Vip> before = state.front.vips;
+    const State before = state;
     auto changed = edit(state.front.vips);
     if (!changed) return tl::unexpected(changed.error());
-    auto share = moved(find(before, vip), find(state.front.vips, vip));
+    if (auto can = check_announced(before, state); !can) return tl::unexpected(can.error());
+    auto share = moved(find(before.front.vips, vip), find(state.front.vips, vip));
     if (!share) return tl::unexpected(share.error());
     const ServiceEdit done{*changed, *share};
     if (!*changed || dry_run) return done;
@@ -45,6 +47,8 @@ Result<ServiceEdit> edit_service(const std::string& vip, bool dry_run,
         if (auto complete = complete_hooks(writing->store, state); !complete)
             return tl::unexpected(complete.error());
     if (auto published = writing->store.publish(state); !published) return tl::unexpected(published.error());
+    if (auto announced = announce(state); !announced)
+        return fail("the edit holds, but not all is done: " + announced.error().message, Exit::kInPart);
     return done;
 }
 

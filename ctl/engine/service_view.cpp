@@ -72,6 +72,24 @@ void mark_live(const policy::VipEdit& edit, ServiceList& list) {
         if (backend.backend.name == edit.backend) backend.live.push_back(edit.what);
 }
 
+struct Picture {
+    State state;
+    RunningServices running;
+};
+
+// Of one generation, though a trial's time may run out while it is read.
+Result<Picture> read_picture(const Store& store) {
+    while (true) {
+        const Store::Holding holding = store.holding();
+        auto state = store.read();
+        auto running = store.running_services();
+        if (store.holding() != holding) continue;
+        if (!state) return tl::unexpected(state.error());
+        if (!running) return tl::unexpected(running.error());
+        return Picture{std::move(*state), std::move(*running)};
+    }
+}
+
 }  // namespace
 
 Result<ServiceList> list_services() {
@@ -79,26 +97,33 @@ Result<ServiceList> list_services() {
     if (!reading) return tl::unexpected(reading.error());
     if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     const Store& store = (*reading)->store;
-    auto state = store.read();
-    if (!state) return tl::unexpected(state.error());
+    auto picture = read_picture(store);
+    if (!picture) return tl::unexpected(picture.error());
+    State& state = picture->state;
+    const RunningServices& running = picture->running;
+    auto interfaces = net::list_interfaces();
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    state.interfaces = std::move(*interfaces);
+    auto absences = unanswered(state);
+    if (!absences) return tl::unexpected(absences.error());
     auto library = Library::open();
     if (!library) return tl::unexpected(library.error());
-    auto applied = load_running(*library, state->main);
+    auto applied = load_running(*library, state.main);
     if (!applied) return tl::unexpected(applied.error());
-    auto running = store.running_services();
-    if (!running) return tl::unexpected(running.error());
-    auto placed = count_placed(store, state->front.vips, running->numbers);
+    auto placed = count_placed(store, state.front.vips, running.numbers);
     if (!placed) return tl::unexpected(placed.error());
 
     ServiceList list;
-    for (const policy::Vip& vip : state->front.vips) {
-        auto view = view_service(store, vip, *running, *placed);
+    for (const policy::Vip& vip : state.front.vips) {
+        auto view = view_service(store, vip, running, *placed);
         if (!view) return tl::unexpected(view.error());
         view->place = place_of(applied->policy, vip.name);
+        std::copy_if(absences->begin(), absences->end(), std::back_inserter(view->unanswered),
+                     [&](const Absence& one) { return one.vip == vip.name; });
         list.services.push_back(std::move(*view));
     }
     const std::vector<policy::Vip>& base = applied->policy.vips;
-    for (const policy::VipEdit& edit : policy::merge_vips(base, state->front.vips, base).kept)
+    for (const policy::VipEdit& edit : policy::merge_vips(base, state.front.vips, base).kept)
         mark_live(edit, list);
     return list;
 }

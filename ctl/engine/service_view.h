@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/announce.h"
 #include "engine/placed.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
@@ -34,6 +35,7 @@ struct ServiceView {
     fw_backend_count count{};           // of the backends together
     std::vector<policy::VipEdit> live;  // what was edited live, of backends too
     ServiceHealth health = ServiceHealth::kUnchecked;
+    std::vector<Absence> unanswered;  // of its addresses
 };
 
 struct ServiceList {

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/text.h"
+#include "engine/announce.h"
 #include "engine/hooks.h"
 #include "engine/library.h"
 #include "net/namespace.h"
@@ -51,6 +52,9 @@ Result<Writing> begin(Lock lock, Store store) {
     auto writing = look(std::move(lock), std::move(store));
     if (!writing) return writing;
     if (auto clean = clean_up(*writing); !clean) return tl::unexpected(clean.error());
+    // Behind a trial that has run out, and a command that was killed; a device that is gone keeps nobody from
+    // editing either.
+    (void)announce(writing->state);
     // A full disk keeps nobody from editing what the kernel has.
     if (auto library = Library::open()) (void)library->settle(writing->state.main.snapshot);
     return writing;
@@ -59,6 +63,7 @@ Result<Writing> begin(Lock lock, Store store) {
 // What the first command of a namespace left, which was killed, or undone as a trial.
 void forget(const kernel::StatePaths& paths) {
     remove_state(paths);
+    (void)announce(State{});
     if (auto library = Library::open()) library->forget();
 }
 

@@ -161,6 +161,23 @@ Status add_services(const Store& store, const State& state, Overview& status) {
     return {};
 }
 
+// Whether ours see what comes in by the device. A port of it does not balance for it.
+bool is_seen(const State& state, int ifindex) {
+    return std::any_of(state.attachments.begin(), state.attachments.end(), [ifindex](const Attachment& one) {
+        return one.enabled && one.ifindex() == ifindex && has_hook(one, FW_HOOK_XDP | FW_HOOK_TC_IN);
+    });
+}
+
+Status add_announced(const State& state, Overview& status) {
+    auto absences = unanswered(state);
+    if (!absences) return tl::unexpected(absences.error());
+    status.unanswered = std::move(*absences);
+    for (Announced& one : announced_by(state))
+        if (one.address.ifindex != 0 && !is_seen(state, one.address.ifindex))
+            status.unattached.push_back(std::move(one));
+    return {};
+}
+
 }  // namespace
 
 Result<std::optional<Overview>> read_status() {
@@ -172,6 +189,7 @@ Result<std::optional<Overview>> read_status() {
     if (!state) return tl::unexpected(state.error());
     auto all = net::list_interfaces();
     if (!all) return tl::unexpected(all.error());
+    state->interfaces = *all;
 
     Overview status;
     status.generation = state->generation;
@@ -183,6 +201,7 @@ Result<std::optional<Overview>> read_status() {
     status.defaults = state->front.defaults;
     if (!state->main.snapshot.empty()) status.policy = policy_path(state->main.snapshot);
     if (auto told = add_services(store, *state, status); !told) return tl::unexpected(told.error());
+    if (auto told = add_announced(*state, status); !told) return tl::unexpected(told.error());
     for (const Attachment& attachment : state->attachments) {
         if (!attachment.enabled) {
             ++status.leftovers;

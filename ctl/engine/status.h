@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/announce.h"
 #include "engine/hooks.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
@@ -45,6 +46,8 @@ struct Overview {
     std::size_t leftovers = 0;                  // attachments of commands that did not finish
     std::size_t checked = 0;                    // services with a health check
     std::vector<TroubledService> troubled;      // those of which a backend fails
+    std::vector<Absence> unanswered;            // what services announce and nobody answers for
+    std::vector<Announced> unattached;          // what they announce where no packet is looked at
 
     [[nodiscard]] bool any_broken() const;
 };

@@ -258,6 +258,7 @@ Result<State> Store::read() const {
         attachment.slot = slot;
         attachment.record = *records_.at(slot);
         attachment.enabled = copy->attachments[slot].enabled != 0;
+        std::copy_n(std::begin(copy->attachments[slot].mac), attachment.mac.size(), attachment.mac.begin());
         if (attachment.record.ifindex != 0) state.attachments.push_back(attachment);
     }
     return state;

@@ -5,6 +5,7 @@
 // Lock may publish or write records.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -45,7 +46,8 @@ struct CountedRule {
 struct Attachment {
     std::uint32_t slot = 0;
     fw_attachment record{};
-    bool enabled = false;  // false: left behind by a command that did not finish
+    bool enabled = false;               // false: left behind by a command that did not finish
+    std::array<std::uint8_t, 6> mac{};  // that the generation knows its device by
     [[nodiscard]] std::string name() const { return record.name; }
     [[nodiscard]] std::string label() const { return record.label; }
     // What `on` may call it.

@@ -19,14 +19,6 @@
 namespace fwctl::net {
 namespace {
 
-Result<NlSocket> connect() {
-    NlSocket socket(nl_socket_alloc());
-    if (!socket) return fail("out of memory");
-    if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error != 0)
-        return fail(fmt::format("cannot talk to the kernel by netlink: {}", nl_geterror(error)));
-    return socket;
-}
-
 LinkLayer link_layer(unsigned type) {
     switch (type) {
         case ARPHRD_ETHER:
@@ -53,6 +45,7 @@ Interface describe(rtnl_link* link) {
     interface.link = link_layer(interface.link_type);
     interface.mtu = rtnl_link_get_mtu(link);
     interface.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
+    interface.running = interface.up && (rtnl_link_get_flags(link) & IFF_RUNNING) != 0;
     interface.loopback = (rtnl_link_get_flags(link) & IFF_LOOPBACK) != 0;
     interface.master = rtnl_link_get_master(link);
     if (nl_addr* mac = rtnl_link_get_addr(link); mac != nullptr &&
@@ -65,7 +58,7 @@ Interface describe(rtnl_link* link) {
 }  // namespace
 
 Result<std::vector<Interface>> list_interfaces() {
-    auto socket = connect();
+    auto socket = connect_to_rtnetlink();
     if (!socket) return tl::unexpected(socket.error());
     nl_cache* raw = nullptr;
     if (const int error = rtnl_link_alloc_cache(socket->get(), AF_UNSPEC, &raw); error != 0)
@@ -91,7 +84,7 @@ const Interface* find_interface(const std::vector<Interface>& interfaces, int if
 }
 
 Result<bool> has_clsact(int ifindex) {
-    auto socket = connect();
+    auto socket = connect_to_rtnetlink();
     if (!socket) return tl::unexpected(socket.error());
     nl_cache* raw = nullptr;
     if (const int error = rtnl_qdisc_alloc_cache(socket->get(), &raw); error != 0)
@@ -108,7 +101,7 @@ Result<bool> has_clsact(int ifindex) {
 
 // The kernel lists them in the order in which they are asked.
 Result<std::optional<std::uint32_t>> first_tc_filter(int ifindex, bool egress) {
-    auto socket = connect();
+    auto socket = connect_to_rtnetlink();
     if (!socket) return tl::unexpected(socket.error());
     const std::uint32_t minor = egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS;
     nl_cache* raw = nullptr;
@@ -133,7 +126,7 @@ Result<bool> has_tc_filters(int ifindex) {
 }
 
 std::string interface_with_address(const std::string& address) {
-    auto socket = connect();
+    auto socket = connect_to_rtnetlink();
     nl_addr* parsed = nullptr;
     if (!socket || nl_addr_parse(address.c_str(), AF_UNSPEC, &parsed) != 0) return {};
     const NlAddress wanted(parsed);

@@ -18,8 +18,15 @@ void LinkMonitor::Free::operator()(nl_sock* socket) const {
 Result<LinkMonitor::Known> LinkMonitor::look() {
     auto all = list_interfaces();
     if (!all) return tl::unexpected(all.error());
+    auto addresses = list_addresses();
+    if (!addresses) return tl::unexpected(addresses.error());
     Known known;
-    for (const Interface& one : *all) known.emplace(one.ifindex, one.name, one.master);
+    for (const Interface& one : *all) {
+        known.interfaces.emplace(one.ifindex, one.name, one.master);
+        if (one.running) known.running.emplace(one.ifindex, one.mac);
+    }
+    for (const HeldAddress& one : *addresses)
+        if (one.ours) known.ours.insert(one.address);
     return known;
 }
 
@@ -29,7 +36,8 @@ Result<LinkMonitor> LinkMonitor::open() {
     nl_socket_disable_seq_check(socket.get());
     int error = nl_connect(socket.get(), NETLINK_ROUTE);
     if (error == 0) error = nl_socket_set_nonblocking(socket.get());
-    if (error == 0) error = nl_socket_add_membership(socket.get(), RTNLGRP_LINK);
+    for (const int group : {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR})
+        if (error == 0) error = nl_socket_add_membership(socket.get(), group);
     if (error != 0) return fail(fmt::format("cannot follow the interfaces: {}", nl_geterror(error)));
     auto known = look();  // behind the membership, so that nothing is missed
     if (!known) return tl::unexpected(known.error());
@@ -40,12 +48,17 @@ int LinkMonitor::fd() const {
     return nl_socket_get_fd(socket_.get());
 }
 
-Result<bool> LinkMonitor::changed() {
-    // Whatever it says, and also that it was too much: the interfaces are listed anew.
+Result<LinkChange> LinkMonitor::changed() {
+    // Whatever it says, and also that it was too much: all is listed anew.
     while (nl_recvmsgs_default(socket_.get()) == 0) continue;
     auto now = look();
     if (!now) return tl::unexpected(now.error());
-    return std::exchange(known_, std::move(*now)) != known_;
+    const Known before = std::exchange(known_, std::move(*now));
+    LinkChange change;
+    change.others = before.interfaces != known_.interfaces || before.ours != known_.ours;
+    for (const auto& one : known_.running)
+        if (!before.running.contains(one)) change.risen.insert(one.first);
+    return change;
 }
 
 }  // namespace fwctl::net

@@ -1,9 +1,12 @@
-// Tells when the interfaces of this network namespace are others than before.
+// Tells when the interfaces of this network namespace are others than before, or have come up, and when
+// addresses of ours came or went.
 //
 // Promises: nothing blocks. Only what makes another interface counts, its index, name and master: not that
-// programs were attached to it, nor that its cable was pulled.
+// programs were attached to it, nor that its cable was pulled; and of addresses those that are ours.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -11,10 +14,16 @@
 #include <utility>
 
 #include "base/result.h"
+#include "net/address.h"
 
 struct nl_sock;  // of libnl, whose headers are not for those who include this one
 
 namespace fwctl::net {
+
+struct LinkChange {
+    bool others = false;  // interfaces, or addresses of ours, are others than before
+    std::set<int> risen;  // interfaces that have come up, or have another MAC address
+};
 
 class LinkMonitor {
 public:
@@ -25,10 +34,14 @@ public:
     [[nodiscard]] int fd() const;
 
     // Takes what the kernel has told.
-    Result<bool> changed();
+    Result<LinkChange> changed();
 
 private:
-    using Known = std::set<std::tuple<int, std::string, int>>;
+    struct Known {
+        std::set<std::tuple<int, std::string, int>> interfaces;
+        std::set<LocalAddress> ours;
+        std::set<std::pair<int, std::array<std::uint8_t, 6>>> running;
+    };
 
     struct Free {
         void operator()(nl_sock* socket) const;

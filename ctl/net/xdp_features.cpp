@@ -20,7 +20,6 @@ constexpr int kDeviceIfindex = 1;
 constexpr int kDeviceXdpFeatures = 3;
 constexpr std::uint64_t kNdoXmit = 1 << 2;
 
-using Message = std::unique_ptr<nl_msg, FreedBy<nlmsg_free>>;
 using Use = std::function<void(nlmsghdr*)>;
 
 int hand_over(nl_msg* message, void* use) {
@@ -28,8 +27,8 @@ int hand_over(nl_msg* message, void* use) {
     return NL_OK;
 }
 
-Message request(int family, std::uint8_t command, int flags) {
-    Message message(nlmsg_alloc_simple(family, flags));
+NlMessage request(int family, std::uint8_t command, int flags) {
+    NlMessage message(nlmsg_alloc_simple(family, flags));
     const genlmsghdr header{command, 1, 0};
     if (message &&
         nlmsg_append(message.get(), const_cast<genlmsghdr*>(&header), sizeof(header), NLMSG_ALIGNTO) != 0)
@@ -48,7 +47,7 @@ nlattr* attribute(nlmsghdr* answer, int type) {
 }
 
 int family_of_netdev(nl_sock* socket) {
-    Message message = request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
+    NlMessage message = request(GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
     if (!message || nla_put_string(message.get(), CTRL_ATTR_FAMILY_NAME, "netdev") != 0) return 0;
     int family = 0;
     ask(socket, message.get(), [&family](nlmsghdr* answer) {
@@ -66,7 +65,7 @@ std::set<int> redirect_targets() {
     nl_socket_disable_auto_ack(socket.get());
     const int family = family_of_netdev(socket.get());
     if (family == 0) return targets;
-    const Message message = request(family, kDeviceGet, NLM_F_DUMP);
+    const NlMessage message = request(family, kDeviceGet, NLM_F_DUMP);
     if (!message) return targets;
     ask(socket.get(), message.get(), [&targets](nlmsghdr* answer) {
         nlattr* ifindex = attribute(answer, kDeviceIfindex);

@@ -370,6 +370,8 @@ struct Vip {
     std::vector<Prefix> addresses;  // reduced; blocks, too
     std::vector<Service> services;  // of tcp, udp and sctp: a port, a range, or all; reduced
     Transport forward = Transport::kL2Dsr;
+    std::string
+        announce;  // the device on whose segment this host takes the addresses; empty: they are routed
     // affinity: flows are told apart by both ends with their ports, or by so many bits of the source alone.
     bool by_source = false;
     std::uint8_t ipv4_bits = 32;

@@ -212,8 +212,9 @@ std::string describe(const Vip& vip) {
     };
     const std::size_t count = vip.backends.size();
     const std::string_view check = word_of<HealthKind>(health_kinds(), vip.health.kind);
-    return fmt::format("{} to {} by {} over {} backend{}{}{}{}", words("service"), words("address"),
+    return fmt::format("{} to {} by {} over {} backend{}{}{}{}{}{}", words("service"), words("address"),
                        transport_name(vip.forward), count, count == 1 ? "" : "s",
+                       vip.announce.empty() ? "" : ", announced on ", vip.announce,
                        check.empty() ? "" : ", checked by ", check, vip.enabled ? "" : ", disabled");
 }
 

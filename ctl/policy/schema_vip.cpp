@@ -161,6 +161,11 @@ constexpr std::array kVipKeys = {
             return choose<Transport>(vip.forward, kTransports, word, "a way to backends");
         },
         [](const Vip& vip) { return Words{std::string(transport_name(vip.forward))}; }},
+    Key<Vip>{"announce", ValueKind::kWord, false, "eth0",
+             "The device on whose segment this host answers for the addresses, and tells that it has them; "
+             "absent: they are routed here.",
+             [](Vip& vip, std::string_view word) { return read_interface(vip.announce, word); },
+             [](const Vip& vip) { return vip.announce.empty() ? Words{} : Words{vip.announce}; }},
     Key<Vip>{"schedule", ValueKind::kWord, false, "maglev",
              "How flows are spread over backends; absent: maglev, which is the only way.",
              [](Vip&, std::string_view word) {

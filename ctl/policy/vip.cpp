@@ -188,6 +188,16 @@ Status check_reachable(const Vip& vip, const Backend& backend) {
     return {};
 }
 
+Status check_announce(const Vip& vip) {
+    for (const Prefix& address : vip.addresses) {
+        if (!vip.announce.empty() && address.length < address_bits(address.family)) {
+            return refuse(fmt::format("\"announce\" goes with single addresses alone, and {} is a block",
+                                      format_prefix(address)));
+        }
+    }
+    return {};
+}
+
 std::optional<std::string_view> vip_of_expectation(std::string_view expect) {
     constexpr std::string_view kOpening = "balance ";
     return expect.substr(0, kOpening.size()) == kOpening ? std::optional(expect.substr(kOpening.size()))

@@ -39,6 +39,9 @@ std::string end_of_backend(const Prefix& address, const Backend& backend);
 // nat and full-nat.
 bool translates(Transport transport);
 
+// A segment is told of single addresses alone.
+Status check_announce(const Vip& vip);
+
 // The vip that a [[test]] expects to balance its packet: "web" of "balance web".
 std::optional<std::string_view> vip_of_expectation(std::string_view expect);
 

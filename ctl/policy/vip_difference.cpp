@@ -27,6 +27,7 @@ constexpr std::array kAbsent = {
     Absent{"down", "move"},          Absent{"panic", "0"},          Absent{"slow_start", "none"},
     Absent{"weight", "1"},           Absent{"state", "ready"},      Absent{"fallback", "false"},
     Absent{"from", "none"},          Absent{"port", "as it came"},  Absent{"server_id", "none"},
+    Absent{"announce", "nowhere"},
 };
 
 template <typename Target>

@@ -137,6 +137,10 @@ Result<Vip> vip_from_words(const VipWords& words) {
         return tl::unexpected(added.error());
     if (auto added = find_key(vip_keys(), "forward")->add(vip, words.forward); !added)
         return tl::unexpected(added.error());
+    if (!words.announce.empty())
+        if (auto added = find_key(vip_keys(), "announce")->add(vip, words.announce); !added)
+            return tl::unexpected(added.error());
+    if (auto single = check_announce(vip); !single) return tl::unexpected(single.error());
     for (const std::string& word : words.backends) {
         auto backend = backend_from_word(word);
         if (!backend) return tl::unexpected(backend.error());

@@ -21,6 +21,7 @@ struct VipWords {
     std::vector<std::string> services;
     std::string forward;
     std::vector<std::string> backends;  // "web1=10.0.0.11,2001:db8::11*2"
+    std::string announce = {};          // empty: not named
 };
 Result<Vip> vip_from_words(const VipWords& words);
 

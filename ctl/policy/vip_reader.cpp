@@ -64,6 +64,10 @@ void read_vip(Draft& draft, TableReader& reader, const toml::key& name, const to
         reader.error(port->source(), "\"gue_port\" goes with forward = \"gue\" alone");
     }
     check_quic(reader, vip, table);
+    if (const Status single = check_announce(vip); !single) {
+        reader.error(table.get("announce")->source(), single.error().message,
+                     "route the block to this host instead");
+    }
     check_health_keys(reader, table);
     if (draft.diagnostics.errors() == mistakes_before) {
         check_health_values(reader, vip, table);

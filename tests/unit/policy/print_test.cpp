@@ -217,6 +217,7 @@ enabled = false
 address = "203.0.113.10"
 service = "tcp/443"
 forward = "l2-dsr"
+announce = "eth0"
 health = { https = "/healthz", host = "www.example.org", every = "500ms", rise = 1 }
 down = "reset"
 panic = 50
@@ -274,12 +275,14 @@ fallback = true
 address = "203.0.113.11"
 service = "sctp"
 forward = "gue"
+announce = "eth1"
 enabled = false
 )",
                                        "p.toml")
                               .value();
     ASSERT_EQ(policy.vips.size(), 2U);
-    EXPECT_EQ(describe(policy.vips[0]), "sctp to 203.0.113.11 by gue over 0 backends, disabled");
+    EXPECT_EQ(describe(policy.vips[0]),
+              "sctp to 203.0.113.11 by gue over 0 backends, announced on eth1, disabled");
     EXPECT_EQ(describe(policy.vips[1]),
               "tcp/80, udp/443 to 203.0.113.10, 2001:db8:10::10 by ipip over 1 backend, checked by ping");
     EXPECT_EQ(describe(policy.vips[1].backends[0]), "10.0.0.11, 2001:db8::11 weight 0 maint fallback");

@@ -37,6 +37,7 @@ address = ["203.0.113.10", "2001:db8:10::10"]
 service = "tcp/443"
 forward = "gue"
 affinity = "source/24"
+announce = "eth0"
 ring = 101
 new_entries = 5
 gue_port = 6081
@@ -60,19 +61,19 @@ address = "10.0.0.1"
 )";
 
 TEST(VipDifference, SaysWhatChangesALineEach) {
-    EXPECT_EQ(
-        difference(policy_of(kBefore), policy_of(kAfter)),
-        (Lines{"- vip old: sctp to 203.0.113.9 by ipip over 0 backends",
-               "~ vip web: address 203.0.113.10 -> 203.0.113.10, 2001:db8:10::10",
-               "~ vip web: service tcp/80, tcp/443 -> tcp/443", "~ vip web: affinity flow -> source/24",
-               "~ vip web: ring by backends -> 101", "~ vip web: transition 1h -> 10m",
-               "~ vip web: new_entries 100000 -> 5", "~ vip web: gue_port 6080 -> 6081",
-               "~ vip web: enabled true -> false", "~ vip web: - backend web2: 10.0.0.12 weight 2 drain",
-               "~ vip web: backend web1 address 10.0.0.11 -> 10.0.0.11, 2001:db8::11, weight 1 -> 2, "
-               "state ready -> maint",
-               "~ vip web: + backend web3: 10.0.0.13 weight 5",
-               "+ vip young: sctp to 203.0.113.9 by l2-dsr over 1 backend",
-               "~ decapsulate: from 192.0.2.1 -> none", "~ decapsulate: gue_port 6081 -> 6080"}));
+    EXPECT_EQ(difference(policy_of(kBefore), policy_of(kAfter)),
+              (Lines{"- vip old: sctp to 203.0.113.9 by ipip over 0 backends",
+                     "~ vip web: address 203.0.113.10 -> 203.0.113.10, 2001:db8:10::10",
+                     "~ vip web: service tcp/80, tcp/443 -> tcp/443", "~ vip web: announce nowhere -> eth0",
+                     "~ vip web: affinity flow -> source/24", "~ vip web: ring by backends -> 101",
+                     "~ vip web: transition 1h -> 10m", "~ vip web: new_entries 100000 -> 5",
+                     "~ vip web: gue_port 6080 -> 6081", "~ vip web: enabled true -> false",
+                     "~ vip web: - backend web2: 10.0.0.12 weight 2 drain",
+                     "~ vip web: backend web1 address 10.0.0.11 -> 10.0.0.11, 2001:db8::11, weight 1 -> 2, "
+                     "state ready -> maint",
+                     "~ vip web: + backend web3: 10.0.0.13 weight 5",
+                     "+ vip young: sctp to 203.0.113.9 by l2-dsr over 1 backend",
+                     "~ decapsulate: from 192.0.2.1 -> none", "~ decapsulate: gue_port 6081 -> 6080"}));
     EXPECT_EQ(difference(policy_of(kBefore), policy_of(kBefore)), Lines{});
 }
 

@@ -46,6 +46,10 @@ TEST(VipEdit, WordsSayWhatAFileSays) {
     ASSERT_TRUE(several.has_value());
     EXPECT_EQ(several->addresses.size(), 3U);
     EXPECT_EQ(several->services.size(), 2U);
+    EXPECT_EQ(several->announce, "");
+    const auto announced = vip_from_words({"a", {"192.0.2.1"}, {"tcp"}, "gue", {}, "eth0"});
+    ASSERT_TRUE(announced.has_value());
+    EXPECT_EQ(announced->announce, "eth0");
 }
 
 TEST(VipEdit, WordsThatSayNothingAreRefused) {
@@ -67,6 +71,13 @@ TEST(VipEdit, WordsThatSayNothingAreRefused) {
                                            "\" is not a backend; write web1=10.0.0.11 or "
                                            "web1=10.0.0.11,2001:db8::11*2");
     }
+    bad.announce = "eth*";
+    EXPECT_EQ(refusal_of_vip(bad), "\"eth*\" is a pattern; name one interface");
+    bad.announce = "eth0";
+    bad.addresses = {"2001:db8::/127"};
+    EXPECT_EQ(refusal_of_vip(bad),
+              "\"announce\" goes with single addresses alone, and 2001:db8::/127 is a block");
+    bad = good;
     bad.backends = {"web1=10.0.0.11*65536"};
     EXPECT_EQ(refusal_of_vip(bad), "\"weight\" is a number from 0 to 65535, not 65536");
     bad.backends = {"=10.0.0.11"};

@@ -140,6 +140,16 @@ TEST(VipMerge, ServerIdsStayWithWhatAsksForThem) {
     expect_merge(quic(1), heavier, quic(2), renamed, {"web/b1: weight 2"}, {}, {});
 }
 
+TEST(VipMerge, WhereAVipIsAnnounced) {
+    Vip announced = vip("web", {});
+    announced.announce = "eth0";
+    Vip elsewhere = announced;
+    elsewhere.announce = "eth1";
+    expect_each_way({vip("web", {})}, {announced}, {elsewhere}, "web: settings");
+    expect_merge({announced}, {disabled(announced)}, {elsewhere}, {disabled(elsewhere)}, {"web: disabled"},
+                 {}, {});
+}
+
 TEST(VipMerge, EditsOfDifferentThingsMeetInOneVip) {
     const Vips before = {vip("web", {backend("b1"), backend("b2"), backend("b3")})};
     const Vips live = {

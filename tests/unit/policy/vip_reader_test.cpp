@@ -76,6 +76,33 @@ TEST(VipReader, ReadsEveryKey) {
     EXPECT_EQ(web.backends[1].place.span.line, 17U);
 }
 
+TEST(VipReader, AnnouncesSingleAddresses) {
+    const std::string vip = "[vip.a]\nservice = \"tcp\"\nforward = \"ipip\"\n";
+    const Policy policy =
+        policy_of(vip + "address = [\"203.0.113.10\", \"2001:db8::10\"]\nannounce = \"eth0\"\n");
+    EXPECT_EQ(policy.vips[0].announce, "eth0");
+    EXPECT_EQ(
+        errors_of(vip + "address = [\"203.0.113.10\", \"198.51.100.0/31\"]\nannounce = \"eth0\"\n"
+                        "[[vip.a.backend]]\nname = \"x\"\naddress = \"10.0.0.1\"\n"),
+        R"(p.toml:6:12: error: "announce" goes with single addresses alone, and 198.51.100.0/31 is a block
+   6 | announce = "eth0"
+     |            ^~~~~~
+  hint: route the block to this host instead
+)");
+    EXPECT_EQ(errors_of("[vip.a]\naddress = \"2001:db8::/64\"\nservice = \"tcp\"\nforward = \"ipip\"\n"
+                        "announce = \"eth*\"\n[vip.b]\naddress = \"203.0.113.10\"\nservice = \"udp\"\n"
+                        "forward = \"ipip\"\nannounce = \"a device of 16 letters\"\n"
+                        "[[vip.a.backend]]\nname = \"x\"\naddress = \"10.0.0.1\"\n"
+                        "[[vip.b.backend]]\nname = \"x\"\naddress = \"10.0.0.1\"\n"),
+              R"(p.toml:6:12: error: "eth*" is a pattern; name one interface
+   6 | announce = "eth*"
+     |            ^~~~~~
+p.toml:11:12: error: "a device of 16 letters" is not an interface's name or pattern (eth0, veth*), of at most 15 letters
+  11 | announce = "a device of 16 letters"
+     |            ^~~~~~~~~~~~~~~~~~~~~~~~
+)");
+}
+
 TEST(VipReader, KnowsWhatAbsenceMeans) {
     const Policy policy = policy_of(
         "[vip.b]\naddress = \"203.0.113.10\"\nservice = \"tcp\"\nforward = \"l2-dsr\"\n"

@@ -137,6 +137,9 @@ private:
         for (Prefix& block : vip.addresses) {
             block.address[1] = static_cast<std::uint8_t>(block.address[1] + number);
         }
+        if (!check_announce(vip)) {
+            vip.announce.clear();
+        }
         if (vip.forward != Transport::kGue) {
             vip.gue_port = Vip{}.gue_port;
         }
@@ -303,6 +306,7 @@ private:
          {"203.0.113.10", "198.51.100.0/28", "10.0.0.0/16", "2001:db8:10::10", "2001:db8:20::/48"}},
         {"vip.service", {"tcp/80", "tcp/443", "tcp", "udp/5000-6000", "udp/5500", "sctp"}},
         {"vip.forward", {"l2-dsr", "ipip", "gue", "nat", "full-nat"}},
+        {"announce", {"eth0", "br-lan"}},
         {"schedule", {"maglev"}},
         {"affinity", {"flow", "source", "source/24", "source/56", "source/24,56"}},
         {"ring", {"101", "65537", "1000003"}},
