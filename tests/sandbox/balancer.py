@@ -26,6 +26,7 @@ L2, IPIP, GUE, IPIP_CROSSED, GUE_CROSSED, NAT, FULL_NAT = 10, 11, 12, 13, 14, 15
 FORWARD = {L2: "l2-dsr", IPIP: "ipip", GUE: "gue", IPIP_CROSSED: "ipip", GUE_CROSSED: "gue", NAT: "nat", FULL_NAT: "full-nat"}
 CROSSED = {IPIP_CROSSED, GUE_CROSSED}
 TRANSLATED = {NAT, FULL_NAT}
+UNTRANSLATED = {number: forward for number, forward in FORWARD.items() if number not in TRANSLATED}
 NAT_BALANCER = "lb1"  # by which servers send their answers to what is not from the segment
 NAT_PORTS = range(16384, 32768)
 RANGE = range(6000, 6010)

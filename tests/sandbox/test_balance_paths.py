@@ -12,8 +12,8 @@ import pytest
 
 import echo
 import netns
-from balancer import (BALANCERS, CLIENT, CROSSED, FAMILIES, FORWARD, IPIP, L2, SEGMENT, SERVERS, WAYS, Balancer, all_services,
-                      service, vip)
+from balancer import (BALANCERS, CLIENT, CROSSED, FAMILIES, FORWARD, IPIP, L2, SEGMENT, SERVERS, TRANSLATED, WAYS, Balancer,
+                      all_services, place, service, vip)
 from conftest import until
 from echo import ECHO
 from router import ROUTER
@@ -33,7 +33,10 @@ def balancer(request, tmp_path_factory):
     try:
         made.balance(all_services())
         made.unpack()
-        addresses = [vip(family, number) for number in FORWARD for family in FAMILIES]
+
+        def addresses(server):
+            return {place(server, family, number) for number in FORWARD for family in FAMILIES}
+
         for role in ("router", *BALANCERS, *SERVERS):  # what they say at once is limited otherwise
             made.bed.check(role, "sysctl", "-qw", "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
         with contextlib.closing(echo.Servers(made.bed, SERVERS, [ECHO], addresses)):
@@ -54,9 +57,12 @@ def hops(balancer, family, address, *options):
 @every_mode
 @every_way
 def test_of_a_service(balancer, number, family):
+    """Where it is translated the balancer is a hop as any router, and speaks for the address."""
     address = vip(family, number)
     for kind, options in KINDS.items():
-        assert hops(balancer, family, address, *options) == [ROUTER[family], address], kind
+        found = hops(balancer, family, address, *options)
+        is_hop = number in TRANSLATED and kind != "icmp"  # which the balancer answers itself
+        assert found == [ROUTER[family], address] + [address] * is_hop, kind
 
 
 @every_family
@@ -86,14 +92,14 @@ HOPS = {4: (socket.IPPROTO_IP, socket.IP_TTL), 6: (socket.IPPROTO_IPV6, socket.I
 @every_mode
 @every_way
 def test_a_packet_of_a_backend_that_dies_on_its_way(balancer, number, family):
-    """Its server must be told, whichever of the two balancers the router's message comes to."""
+    """Its server must be told, whichever of the two balancers the router's message comes to; of what is translated by the balancer."""
     bed, address = balancer.bed, vip(family, number)
     kind = socket.AF_INET if family == 4 else socket.AF_INET6
     with contextlib.ExitStack() as ends:
         listening = []
         for server in SERVERS:
             with netns.inside(bed.name(server)):
-                one = ends.enter_context(socket.create_server((address, PORT), family=kind))
+                one = ends.enter_context(socket.create_server((place(server, family, number), PORT), family=kind))
             one.settimeout(0)
             listening.append(one)
         for _ in range(4):

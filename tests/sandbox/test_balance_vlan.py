@@ -12,7 +12,7 @@ import pytest
 
 import echo
 import netns
-from balancer import ALL_WAYS, CLIENT, CROSSED, FAMILIES, FORWARD, GUE, SERVERS, VIP, both, service, vip
+from balancer import ALL_WAYS, CLIENT, CROSSED, FAMILIES, FORWARD, GUE, SERVERS, UNTRANSLATED, VIP, both, service, vip
 from conftest import KERNEL, Testbed
 from echo import ECHO, TALLY
 
@@ -24,7 +24,7 @@ HOOKS = {
     "tc": 'mode = "tc"\nhooks = ["tc-in"]\n',
 }
 every_mode = pytest.mark.parametrize("number", [pytest.param(number, id=f"{FORWARD[number]}{'-crossed' * (number in CROSSED)}")
-                                                for number in FORWARD])
+                                                for number in UNTRANSLATED])
 OFFLOADS = {"rxvlan": "on", "no-rxvlan": "off"}
 # Half of them on the oldest kernel, whose processor is emulated.
 WAYS = [pytest.param((hooks, offload), id=f"{hooks}-{offload}",
@@ -34,7 +34,7 @@ WAYS = [pytest.param((hooks, offload), id=f"{hooks}-{offload}",
 
 def services(segment):
     text = ""
-    for number, forward in FORWARD.items():
+    for number, forward in UNTRANSLATED.items():
         families = [[4], [6], [4], [6]] if number in CROSSED else [FAMILIES] * 4
         backends = [{"name": server, "address": [segment[family].format(SERVERS[server]) for family in its]}
                     for server, its in zip(SERVERS, families)]
@@ -70,7 +70,7 @@ class Vlan:
             lines += [f"address add {SEGMENT[family].format(NUMBERS[role])}/{24 if family == 4 else 64} dev {parent}.10"
                       + " nodad" * (family == 6) for family in FAMILIES]
             if role in SERVERS:
-                lines += [f"address replace {vip(family, number)} dev lo" for number in FORWARD for family in FAMILIES]
+                lines += [f"address replace {vip(family, number)} dev lo" for number in UNTRANSLATED for family in FAMILIES]
             self.bed.check(role, "ip", "-batch", "-", input="\n".join(lines))
         for port in ("router", "lb1", *SERVERS):
             self.bed.check("switch", "ethtool", "-K", port, "rxvlan", offload, "txvlan", offload)
@@ -102,8 +102,8 @@ def vlan(request, tmp_path_factory):
         made.apply("lb1", services(SEGMENT))
         for server in SERVERS:
             made.apply(server, f"[decapsulate]\nfrom = {json.dumps(both(SEGMENT, NUMBERS['lb1']))}\n")
-        addresses = [vip(family, number) for number in FORWARD for family in FAMILIES]
-        with contextlib.closing(echo.Servers(made.bed, SERVERS, [ECHO, TALLY], addresses)):
+        addresses = [vip(family, number) for number in UNTRANSLATED for family in FAMILIES]
+        with contextlib.closing(echo.Servers(made.bed, SERVERS, [ECHO, TALLY], lambda _: addresses)):
             yield made
     finally:
         made.down()
