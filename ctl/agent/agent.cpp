@@ -44,19 +44,17 @@ std::string mode_text(Conditions::Mode mode, Conditions::Mode before) {
 
 }  // namespace
 
-Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller, std::unique_ptr<Checker> checker)
-    : lock_(std::move(lock)), manager_(getenv), poller_(std::move(poller)), checker_(std::move(checker)) {}
+Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller)
+    : lock_(std::move(lock)), manager_(getenv), poller_(std::move(poller)) {}
 
 Result<std::unique_ptr<Agent>> Agent::create() {
     auto lock = engine::AgentLock::acquire();
     if (!lock) return tl::unexpected(lock.error());
     auto poller = Poller::create();
     if (!poller) return tl::unexpected(poller.error());
-    auto checker = Checker::create(now, std::random_device()());
-    if (!checker) return tl::unexpected(checker.error());
-    std::unique_ptr<Agent> agent(new Agent(std::move(*lock), std::move(*poller), std::move(*checker)));
+    std::unique_ptr<Agent> agent(new Agent(std::move(*lock), std::move(*poller)));
     if (auto watched = agent->watch_signals(); !watched) return tl::unexpected(watched.error());
-    if (auto watched = agent->watch_checker(); !watched) return tl::unexpected(watched.error());
+    if (auto begun = agent->begin_checker(); !begun) return tl::unexpected(begun.error());
     auto follower = Follower::create(*agent->poller_);
     if (!follower) return tl::unexpected(follower.error());
     agent->follower_ = std::move(*follower);
@@ -78,7 +76,13 @@ Status Agent::watch_signals() {
     return {};
 }
 
-Status Agent::watch_checker() {
+Status Agent::begin_checker() {
+    const auto sent = [this](const TargetId& id) {
+        return services_.checks_sent(id.vip, id.backend, id.asked().family);
+    };
+    auto checker = Checker::create(now, sent, std::random_device()());
+    if (!checker) return tl::unexpected(checker.error());
+    checker_ = std::move(*checker);
     auto watch = poller_->watch(checker_->fd(), EPOLLIN, [this](std::uint32_t) { check(); });
     if (!watch) return tl::unexpected(watch.error());
     checker_watch_ = std::move(*watch);
@@ -135,7 +139,11 @@ void Agent::take_over() {
     std::vector<Target> targets;
     for (const policy::Vip& vip : services_.vips())
         if (vip.enabled)
-            for (Target& target : targets_of(vip)) targets.push_back(std::move(target));
+            for (Target& target : targets_of(vip)) {
+                if (target.id.vip_address)
+                    target.mark = services_.check_mark(target.id.vip, target.id.backend);
+                targets.push_back(std::move(target));
+            }
     checking_ = !targets.empty();
     checker_->set_targets(targets);
     write();
@@ -172,7 +180,7 @@ void Agent::write() {
 
 void Agent::tell_event(const Event& event, bool changed) const {
     const std::string who = fmt::format("vip {}: backend {}", event.target.vip, event.target.backend);
-    const std::string address = policy::format_prefix(event.target.address);
+    const std::string address = policy::format_prefix(event.target.asked());
     if (event.kind == Event::Kind::kUnable)
         log("{} cannot be checked at {}: {}", who, address, event.why);
     else if (event.kind == Event::Kind::kDown)

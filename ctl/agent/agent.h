@@ -35,9 +35,9 @@ public:
     Status run();
 
 private:
-    Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller, std::unique_ptr<Checker> checker);
+    Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller);
+    Status begin_checker();
     Status watch_signals();
-    Status watch_checker();
 
     [[nodiscard]] std::chrono::milliseconds pause() const;
     void look();

@@ -8,6 +8,7 @@
 #include "engine/placed.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
+#include "fwctl/abi/mark.h"
 #include "net/route.h"
 #include "policy/prefix.h"
 
@@ -91,6 +92,14 @@ std::uint32_t Store::condition(std::uint32_t number) const {
 
 void Store::set_condition(std::uint32_t number, std::uint32_t condition) const {
     std::atomic_ref<__u32>(conditions_.at(0)->of[number]).store(condition, std::memory_order_relaxed);
+}
+
+std::uint32_t Store::check_mark(std::uint32_t number) const {
+    return fw_check_mark(control_.at(0)->secret, number);
+}
+
+std::uint32_t Store::checks_sent(std::uint32_t number, fw_check_family family) const {
+    return std::atomic_ref<__u32>(checks_.at(0)->sent[family][number]).load(std::memory_order_relaxed);
 }
 
 Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {

@@ -163,6 +163,10 @@ public:
     // By the numbers of backends. enum fw_backend_condition: written by the agent alone.
     [[nodiscard]] std::uint32_t condition(std::uint32_t number) const;
     void set_condition(std::uint32_t number, std::uint32_t condition) const;
+    // For health checks by the way of a service: the mark of their sockets, and how many of their packets
+    // have gone to a backend by the programs, a number that comes around.
+    [[nodiscard]] std::uint32_t check_mark(std::uint32_t number) const;
+    [[nodiscard]] std::uint32_t checks_sent(std::uint32_t number, fw_check_family family) const;
     [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
     // Calls `use(line)` for a copy of each line of the table of placed flows.
     Status for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const;
@@ -220,6 +224,7 @@ private:
     kernel::Map service_states_;
     kernel::Map backend_counts_;
     kernel::MappedArray<fw_conditions> conditions_;
+    kernel::MappedArray<fw_checks> checks_;
     kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;

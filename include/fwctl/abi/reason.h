@@ -68,7 +68,9 @@ enum fw_verdict {
 	X(BALANCE_FAILED, FW_DROP, "balance-failed", "there is no way to its backend (docs/balance.md)")     \
 	X(BACKEND_DOWN, FW_DROP, "backend-down",                                                             \
 	  "part of a connection to a backend that is down; the client was told")                             \
-	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered")
+	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered") \
+	X(HEALTH_CHECK, FW_REDIRECT, "health-check",                                                         \
+	  "a health check by the agent, sent to its backend as packets of the service are")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

@@ -188,6 +188,20 @@ struct fw_next_hop_known {
 };
 FW_ASSERT_SIZE(struct fw_next_hop_known, 48);
 
+/*
+ * How many packets of health checks went to a backend by the way of its service, by the family of the
+ * service's address and the backend's number. Numbers come around: the agent sees whether they change.
+ */
+enum fw_check_family {
+	FW_CHECK_IPV4 = 0,
+	FW_CHECK_IPV6 = 1,
+	FW_CHECK_FAMILIES = 2,
+};
+
+struct fw_checks {
+	__u32 sent[FW_CHECK_FAMILIES][FW_MAX_BACKENDS];
+};
+
 /* Two fragments of one packet, when their first one was balanced. */
 struct fw_fragment_key {
 	struct fw_address source;
@@ -212,6 +226,7 @@ enum fw_asked {
 	FW_ASKED_ERROR = 1,    /* an ICMP error about such a flow, by a router on the way to the client */
 	FW_ASKED_FRAGMENT = 2, /* a later fragment */
 	FW_ASKED_ECHO = 3,     /* an echo request to the address */
+	FW_ASKED_CHECK = 4,    /* a health check of ours, on its way out: to any port of the address */
 };
 
 enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
@@ -230,7 +245,7 @@ struct fw_balance_room {
 	__u32 backend;	      /* number; 0: none */
 	__u32 slot;	      /* of the ring */
 	__u32 now;	      /* in ticks */
-	__u16 service_number; /* of a later fragment */
+	__u16 service_number; /* of a later fragment, or a health check */
 	__u8 why;	      /* enum fw_placed_why */
 	__u8 resets;	      /* its backend is down: the client is to be told by a reset */
 	__u8 via_family;      /* enum fw_family, of `via`: it may be another one than that of `to` */

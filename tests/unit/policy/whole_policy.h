@@ -294,6 +294,7 @@ private:
         {"health.host", {"www.example.org"}},
         {"health.status", {"100", "200", "200-399", "204-206", "400-599"}},
         {"health.body", {"all is \"well\""}},
+        {"health.via", {"vip"}},
         {"health.port", {"1", "8080", "65535"}},
         {"health.every", {"100ms", "500ms", "2s", "1m", "1h"}},
         {"health.timeout", {"1ms", "500ms", "1s", "2s"}},
