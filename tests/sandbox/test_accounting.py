@@ -167,7 +167,7 @@ def assert_all_counted(cable, frames, direction):
     assert unused[2:] == ["rule-reject", "reject-silent", "reject-limited", "rule-redirect", "redirect-kernel", "redirect-failed",
                           "forwarded", "own-answer", "rule-synproxy", "syn-cookie", "cookie-accepted", "cookie-invalid",
                           "synproxy-failed", "balanced", "no-backend", "balance-too-long", "balance-failed", "backend-down",
-                          "echo-answered"]
+                          "echo-answered", "health-check"]
 
 
 def test_all_that_comes_in_is_counted(cable, mode, frames):
