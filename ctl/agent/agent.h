@@ -1,5 +1,5 @@
 // The agent of one network namespace: checks backends and gives their conditions to the kernel, attaches
-// interfaces that appear.
+// interfaces that appear, follows the routes to backends.
 //
 // Promises: no packet needs it. When it ends, however, the last conditions stay; the next one goes on from
 // them. It runs until SIGTERM or SIGINT.

@@ -11,6 +11,7 @@
 #include "engine/hooks.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
+#include "engine/ways.h"
 #include "net/interface.h"
 
 namespace fwctl::engine {
@@ -45,6 +46,7 @@ struct Overview {
     std::size_t leftovers = 0;                  // attachments of commands that did not finish
     std::size_t checked = 0;                    // services with a health check
     std::vector<TroubledService> troubled;      // those of which a backend fails
+    std::vector<Way> lost_ways;                 // that begin at no address of this host any more
 
     [[nodiscard]] bool any_broken() const;
 };

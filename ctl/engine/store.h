@@ -160,6 +160,8 @@ public:
     // The services as they run, of a half of `policy`.
     [[nodiscard]] Result<RunningServices> services_of(std::uint32_t half) const;
     [[nodiscard]] Result<RunningServices> running_services() const { return services_of(active_half()); }
+    // Those of all backends, by their numbers.
+    [[nodiscard]] Result<std::vector<fw_backend>> backend_records() const;
     // By the numbers of backends. enum fw_backend_condition: written by the agent alone.
     [[nodiscard]] std::uint32_t condition(std::uint32_t number) const;
     void set_condition(std::uint32_t number, std::uint32_t condition) const;
