@@ -22,6 +22,7 @@ namespace {
 // Between two looks at the generation that holds.
 constexpr auto kLookWhileChecking = std::chrono::milliseconds(250);
 constexpr auto kLookWhileIdle = std::chrono::milliseconds(1000);
+constexpr auto kBetweenSweeps = std::chrono::minutes(1);
 
 Time now() {
     return std::chrono::steady_clock::now();
@@ -104,6 +105,7 @@ Status Agent::run() {
         (void)poller_->wait(std::max(due, std::chrono::milliseconds(0)));
         if (now() - looked_ < pause()) continue;
         look();
+        sweep();
         tell_alive();
     }
     (void)manager_.stopping();
@@ -115,6 +117,14 @@ void Agent::tell_alive() {
     if (!watchdog || now() - alive_ < *watchdog / 3) return;
     alive_ = now();
     if (auto told = manager_.alive(); !told) log("{}", told.error().message);
+}
+
+// A page of the table of placed flows, so that no check waits for all of it.
+void Agent::sweep() {
+    if (now() - swept_ < kBetweenSweeps) return;
+    swept_ = now();
+    if (auto swept = services_.sweep_placed(page_to_sweep_); !swept) log("{}", swept.error().message);
+    page_to_sweep_ = (page_to_sweep_ + 1) % FW_PLACED_PAGES;
 }
 
 // State that cannot be read for now is told once, and looked at again.

@@ -47,6 +47,7 @@ private:
     void tell_event(const Event& event, bool changed) const;
     void tell_modes();
     void tell_alive();
+    void sweep();
 
     engine::AgentLock lock_;
     ServiceManager manager_;
@@ -66,6 +67,8 @@ private:
     bool ends_ = false;
     Time looked_;
     Time alive_;
+    Time swept_;
+    std::uint32_t page_to_sweep_ = 0;
 };
 
 }  // namespace fwctl::agent

@@ -56,7 +56,7 @@ private:
     Fd pidfd_;
     Poller::Watch child_watch_;
     bool once_more_ = false;  // something has happened since the child began
-    bool failed_ = true;  // what was tried last; also before anything was
+    bool failed_ = true;      // what was tried last; also before anything was
 };
 
 }  // namespace fwctl::agent

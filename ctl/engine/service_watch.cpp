@@ -83,6 +83,10 @@ std::uint32_t ServiceWatch::checks_sent(const std::string& vip, const std::strin
                                family == policy::Family::kIpv4 ? FW_CHECK_IPV4 : FW_CHECK_IPV6);
 }
 
+Status ServiceWatch::sweep_placed(std::uint32_t page) const {
+    return store_ ? store_->sweep_placed(page) : Status{};
+}
+
 bool ServiceWatch::set_condition(const std::string& vip, const std::string& backend,
                                  std::uint32_t condition) const {
     if (!store_ || store_->holding() != holding_) return false;

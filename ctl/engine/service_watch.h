@@ -42,6 +42,9 @@ public:
     [[nodiscard]] std::uint32_t checks_sent(const std::string& vip, const std::string& backend,
                                             policy::Family family) const;
 
+    // As Store has it.
+    [[nodiscard]] Status sweep_placed(std::uint32_t page) const;
+
 private:
     [[nodiscard]] bool still_there() const;
     Status open();

@@ -152,4 +152,16 @@ Status Store::for_each_placed_line(const std::function<void(const fw_placed_line
     return {};
 }
 
+// The clock is asked after a line is read, so that no entry is younger than now.
+Status Store::sweep_placed(std::uint32_t page) const {
+    auto mapped = placed_pages_.map(page);
+    if (!mapped) return tl::unexpected(mapped.error());
+    if (!*mapped) return {};
+    for (fw_placed_line& line : (*mapped)->at(0)->lines) {
+        const fw_placed_line seen = read_placed(line);
+        (void)free_placed(line, seen, placed_ticks());
+    }
+    return {};
+}
+
 }  // namespace fwctl::engine

@@ -173,6 +173,9 @@ public:
     // Calls `use(line)` for a copy of each line of the table of placed flows.
     Status for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const;
 
+    // Frees what is over in that page of it (free_placed() of engine/placed.h).
+    Status sweep_placed(std::uint32_t page) const;
+
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;

@@ -141,7 +141,10 @@ enum {
 	FW_PLACED_TAG_SHIFT = 32,
 };
 
-/* Ticks of CLOCK_MONOTONIC: 2^30 ns, about a second. In a word they come around after six days. */
+/*
+ * Ticks of CLOCK_MONOTONIC: 2^30 ns, about a second. In a word they come around after six and a half days:
+ * the agent frees what is over before.
+ */
 enum { FW_PLACED_TICK_SHIFT = 30 };
 enum {
 	FW_PLACED_PROOF = 2,
