@@ -22,6 +22,7 @@ namespace {
 // Between two looks at the generation that holds.
 constexpr auto kLookWhileChecking = std::chrono::milliseconds(250);
 constexpr auto kLookWhileIdle = std::chrono::milliseconds(1000);
+constexpr auto kBetweenSweeps = std::chrono::minutes(1);
 
 Time now() {
     return std::chrono::steady_clock::now();
@@ -44,19 +45,17 @@ std::string mode_text(Conditions::Mode mode, Conditions::Mode before) {
 
 }  // namespace
 
-Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller, std::unique_ptr<Checker> checker)
-    : lock_(std::move(lock)), manager_(getenv), poller_(std::move(poller)), checker_(std::move(checker)) {}
+Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller)
+    : lock_(std::move(lock)), manager_(getenv), poller_(std::move(poller)) {}
 
 Result<std::unique_ptr<Agent>> Agent::create() {
     auto lock = engine::AgentLock::acquire();
     if (!lock) return tl::unexpected(lock.error());
     auto poller = Poller::create();
     if (!poller) return tl::unexpected(poller.error());
-    auto checker = Checker::create(now, std::random_device()());
-    if (!checker) return tl::unexpected(checker.error());
-    std::unique_ptr<Agent> agent(new Agent(std::move(*lock), std::move(*poller), std::move(*checker)));
+    std::unique_ptr<Agent> agent(new Agent(std::move(*lock), std::move(*poller)));
     if (auto watched = agent->watch_signals(); !watched) return tl::unexpected(watched.error());
-    if (auto watched = agent->watch_checker(); !watched) return tl::unexpected(watched.error());
+    if (auto begun = agent->begin_checker(); !begun) return tl::unexpected(begun.error());
     auto follower = Follower::create(*agent->poller_);
     if (!follower) return tl::unexpected(follower.error());
     agent->follower_ = std::move(*follower);
@@ -78,7 +77,13 @@ Status Agent::watch_signals() {
     return {};
 }
 
-Status Agent::watch_checker() {
+Status Agent::begin_checker() {
+    const auto sent = [this](const TargetId& id) {
+        return services_.checks_sent(id.vip, id.backend, id.asked().family);
+    };
+    auto checker = Checker::create(now, sent, std::random_device()());
+    if (!checker) return tl::unexpected(checker.error());
+    checker_ = std::move(*checker);
     auto watch = poller_->watch(checker_->fd(), EPOLLIN, [this](std::uint32_t) { check(); });
     if (!watch) return tl::unexpected(watch.error());
     checker_watch_ = std::move(*watch);
@@ -100,6 +105,7 @@ Status Agent::run() {
         (void)poller_->wait(std::max(due, std::chrono::milliseconds(0)));
         if (now() - looked_ < pause()) continue;
         look();
+        sweep();
         tell_alive();
     }
     (void)manager_.stopping();
@@ -111,6 +117,14 @@ void Agent::tell_alive() {
     if (!watchdog || now() - alive_ < *watchdog / 3) return;
     alive_ = now();
     if (auto told = manager_.alive(); !told) log("{}", told.error().message);
+}
+
+// A page of the table of placed flows, so that no check waits for all of it.
+void Agent::sweep() {
+    if (now() - swept_ < kBetweenSweeps) return;
+    swept_ = now();
+    if (auto swept = services_.sweep_placed(page_to_sweep_); !swept) log("{}", swept.error().message);
+    page_to_sweep_ = (page_to_sweep_ + 1) % FW_PLACED_PAGES;
 }
 
 // State that cannot be read for now is told once, and looked at again.
@@ -135,7 +149,11 @@ void Agent::take_over() {
     std::vector<Target> targets;
     for (const policy::Vip& vip : services_.vips())
         if (vip.enabled)
-            for (Target& target : targets_of(vip)) targets.push_back(std::move(target));
+            for (Target& target : targets_of(vip)) {
+                if (target.id.vip_address)
+                    target.mark = services_.check_mark(target.id.vip, target.id.backend);
+                targets.push_back(std::move(target));
+            }
     checking_ = !targets.empty();
     checker_->set_targets(targets);
     write();
@@ -172,7 +190,7 @@ void Agent::write() {
 
 void Agent::tell_event(const Event& event, bool changed) const {
     const std::string who = fmt::format("vip {}: backend {}", event.target.vip, event.target.backend);
-    const std::string address = policy::format_prefix(event.target.address);
+    const std::string address = policy::format_prefix(event.target.asked());
     if (event.kind == Event::Kind::kUnable)
         log("{} cannot be checked at {}: {}", who, address, event.why);
     else if (event.kind == Event::Kind::kDown)

@@ -1,5 +1,5 @@
 // The agent of one network namespace: checks backends and gives their conditions to the kernel, attaches
-// interfaces that appear, and keeps addresses announced.
+// interfaces that appear, keeps addresses announced, follows the routes to backends.
 //
 // Promises: no packet needs it. When it ends, however, the last conditions stay; the next one goes on from
 // them. It runs until SIGTERM or SIGINT.
@@ -35,9 +35,9 @@ public:
     Status run();
 
 private:
-    Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller, std::unique_ptr<Checker> checker);
+    Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller);
+    Status begin_checker();
     Status watch_signals();
-    Status watch_checker();
 
     [[nodiscard]] std::chrono::milliseconds pause() const;
     void look();
@@ -47,6 +47,7 @@ private:
     void tell_event(const Event& event, bool changed) const;
     void tell_modes();
     void tell_alive();
+    void sweep();
 
     engine::AgentLock lock_;
     ServiceManager manager_;
@@ -66,6 +67,8 @@ private:
     bool ends_ = false;
     Time looked_;
     Time alive_;
+    Time swept_;
+    std::uint32_t page_to_sweep_ = 0;
 };
 
 }  // namespace fwctl::agent

@@ -20,8 +20,9 @@ using std::chrono::nanoseconds;
 
 }  // namespace
 
-Checker::Checker(Clock clock, std::uint64_t seed, std::unique_ptr<Poller> poller, Fd timer)
+Checker::Checker(Clock clock, Sent sent, std::uint64_t seed, std::unique_ptr<Poller> poller, Fd timer)
     : clock_(std::move(clock)),
+      sent_(std::move(sent)),
       pace_(seed),
       tokens_(seed),
       poller_(std::move(poller)),
@@ -29,13 +30,13 @@ Checker::Checker(Clock clock, std::uint64_t seed, std::unique_ptr<Poller> poller
 
 Checker::~Checker() = default;
 
-Result<std::unique_ptr<Checker>> Checker::create(Clock clock, std::uint64_t seed) {
+Result<std::unique_ptr<Checker>> Checker::create(Clock clock, Sent sent, std::uint64_t seed) {
     auto poller = Poller::create();
     if (!poller) return tl::unexpected(poller.error());
     Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     if (!timer) return fail(fmt::format("cannot make a timer: {}", strerror(errno)));
     std::unique_ptr<Checker> checker(
-        new Checker(std::move(clock), seed, std::move(*poller), std::move(timer)));
+        new Checker(std::move(clock), std::move(sent), seed, std::move(*poller), std::move(timer)));
     // It only ends the waiting: run_once() looks at the clock itself.
     auto watch = checker->poller_->watch(checker->timer_.get(), EPOLLIN, [](std::uint32_t) {});
     if (!watch) return tl::unexpected(watch.error());
@@ -128,6 +129,7 @@ void Checker::turn(Key key) {
 void Checker::begin(Key key, Checked& checked) {
     checked.checking = true;
     checked.began = clock_();
+    if (checked.target.mark != 0) checked.sent = sent_(checked.target.id);
     schedule(key, checked.began + checked.target.health.timeout);
     // Noted only: a probe must not go while it is telling.
     checked.probe = start(checked.target,
@@ -164,7 +166,17 @@ void Checker::end(Key key, const Outcome& outcome) {
     checked.checking = false;
     checked.probe.reset();
     schedule(key, pace_.next(checked.began, clock_(), checked.target.health.every));
-    judge(checked, outcome);
+    judge(checked, confirmed(checked, outcome));
+}
+
+// What has not come by the programs on its way out was not sent to the backend: whoever has answered, or has
+// not, it says nothing of that.
+Outcome Checker::confirmed(const Checked& checked, const Outcome& outcome) const {
+    if (checked.target.mark == 0 || sent_(checked.target.id) != checked.sent) return outcome;
+    return {Finding::kUnable,
+            outcome.finding == Finding::kGood
+                ? "its packets do not leave by an attached interface (tc-out)"
+                : "its packets do not leave by an attached interface (tc-out): " + outcome.why};
 }
 
 void Checker::judge(Checked& checked, const Outcome& outcome) {

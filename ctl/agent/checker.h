@@ -49,7 +49,11 @@ class Checker {
 public:
     using Clock = std::function<Time()>;
 
-    static Result<std::unique_ptr<Checker>> create(Clock clock, std::uint64_t seed);
+    // Of a target whose packets go by the way of its service: how many have gone there so far, a number that
+    // comes around.
+    using Sent = std::function<std::uint32_t(const TargetId&)>;
+
+    static Result<std::unique_ptr<Checker>> create(Clock clock, Sent sent, std::uint64_t seed);
     Checker(const Checker&) = delete;
     Checker& operator=(const Checker&) = delete;
     Checker(Checker&&) = delete;
@@ -75,12 +79,13 @@ private:
         bool unable = false;    // the last that was told
         bool checking = false;  // a check is under way
         std::unique_ptr<Probe> probe;
-        Time began;  // the check under way, or the last one
-        Time due;    // when it begins; of a check under way: when its time is over
+        std::uint32_t sent = 0;  // when the check under way began
+        Time began;              // the check under way, or the last one
+        Time due;                // when it begins; of a check under way: when its time is over
     };
     using Key = std::uint64_t;  // of a target for as long as it is checked: never given twice
 
-    Checker(Clock clock, std::uint64_t seed, std::unique_ptr<Poller> poller, Fd timer);
+    Checker(Clock clock, Sent sent, std::uint64_t seed, std::unique_ptr<Poller> poller, Fd timer);
 
     void add(const Target& target);
     void remove(Key key);
@@ -93,10 +98,12 @@ private:
     std::unique_ptr<Probe> start(const Target& target, Done done);
     void take_outcomes();
     void end(Key key, const Outcome& outcome);
+    Outcome confirmed(const Checked& checked, const Outcome& outcome) const;
     void judge(Checked& checked, const Outcome& outcome);
 
     // In the order in which they need each other: probes go first.
     Clock clock_;
+    Sent sent_;
     Pace pace_;
     std::mt19937_64 tokens_;
     std::unique_ptr<Poller> poller_;

@@ -4,10 +4,13 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -17,6 +20,9 @@
 
 namespace fwctl::agent {
 namespace {
+
+constexpr std::chrono::milliseconds kGathering(500);
+constexpr std::chrono::seconds kBetween(5);
 
 // In the child. Whatever kills it, the next command cleans up behind it.
 int follow_and_tell(const std::set<int>& risen) {
@@ -31,6 +37,8 @@ int follow_and_tell(const std::set<int>& risen) {
         log("interface {}: forgotten, as its device is gone", name);
     for (const engine::Announced& one : followed->announced)
         log("interface {}: announces {} of vip {} again", one.device, one.address.text(), one.vip);
+    for (const engine::Way& way : followed->ways)
+        log("vip {}: backend {} is sent to from {} now", way.vip, way.backend, engine::source_text(way));
     return 0;
 }
 
@@ -48,12 +56,27 @@ int follow_and_tell(const std::set<int>& risen) {
 Result<std::unique_ptr<Follower>> Follower::create(Poller& poller) {
     auto monitor = net::LinkMonitor::open();
     if (!monitor) return tl::unexpected(monitor.error());
-    std::unique_ptr<Follower> follower(new Follower(poller, std::move(*monitor)));
-    auto watch = poller.watch(follower->monitor_.fd(), EPOLLIN,
-                              [raw = follower.get()](std::uint32_t) { raw->interfaces_told(); });
-    if (!watch) return tl::unexpected(watch.error());
-    follower->monitor_watch_ = std::move(*watch);
+    auto routes = net::RouteMonitor::open();
+    if (!routes) return tl::unexpected(routes.error());
+    Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (!timer) return fail(fmt::format("cannot make a timer: {}", strerror(errno)));
+    std::unique_ptr<Follower> follower(
+        new Follower(poller, std::move(*monitor), std::move(*routes), std::move(timer)));
+    if (auto watched = follower->watch(); !watched) return tl::unexpected(watched.error());
     return follower;
+}
+
+Status Follower::watch() {
+    auto interfaces = poller_.watch(monitor_.fd(), EPOLLIN, [this](std::uint32_t) { interfaces_told(); });
+    auto routes = poller_.watch(routes_.fd(), EPOLLIN, [this](std::uint32_t) { routes_told(); });
+    auto timer = poller_.watch(timer_.get(), EPOLLIN, [this](std::uint32_t) { routes_gathered(); });
+    if (!interfaces) return tl::unexpected(interfaces.error());
+    if (!routes) return tl::unexpected(routes.error());
+    if (!timer) return tl::unexpected(timer.error());
+    monitor_watch_ = std::move(*interfaces);
+    routes_watch_ = std::move(*routes);
+    timer_watch_ = std::move(*timer);
+    return {};
 }
 
 Follower::~Follower() {
@@ -78,6 +101,26 @@ void Follower::interfaces_told() {
     }
     risen_.insert(change->risen.begin(), change->risen.end());
     if (change->others || !change->risen.empty()) begin();
+}
+
+void Follower::routes_told() {
+    routes_.clear();
+    if (gathering_) return;
+    gathering_ = true;
+    const Time now = std::chrono::steady_clock::now();
+    const auto wait = std::max<std::chrono::nanoseconds>(kGathering, gathered_ + kBetween - now);
+    itimerspec when{};
+    when.it_value.tv_sec = wait.count() / 1'000'000'000;
+    when.it_value.tv_nsec = wait.count() % 1'000'000'000;
+    timerfd_settime(timer_.get(), 0, &when, nullptr);
+}
+
+void Follower::routes_gathered() {
+    std::uint64_t times = 0;
+    if (read(timer_.get(), &times, sizeof(times)) < 0) return;
+    gathering_ = false;
+    gathered_ = std::chrono::steady_clock::now();
+    begin();
 }
 
 void Follower::begin() {

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/socket_probe.h"
 #include "policy/prefix.h"
 
 namespace fwctl::agent {
@@ -39,7 +40,7 @@ std::string in_url(const policy::Prefix& address) {
 std::string url_of(const Target& target) {
     const policy::Health& health = target.health;
     const bool tls = health.kind == policy::HealthKind::kHttps;
-    const std::string host = health.host.empty() ? in_url(target.id.address) : health.host;
+    const std::string host = health.host.empty() ? in_url(target.id.asked()) : health.host;
     return fmt::format("http{}://{}:{}{}", tls ? "s" : "", host, target.port, health.path);
 }
 
@@ -47,8 +48,8 @@ std::string url_of(const Target& target) {
 
 class HttpClient::HttpProbe : public Probe {
 public:
-    HttpProbe(CURLM* multi, const policy::Health& health, Done done)
-        : multi_(multi), statuses_(health.statuses), wanted_(health.body), done_(std::move(done)) {}
+    HttpProbe(CURLM* multi, Target target, Done done)
+        : multi_(multi), target_(std::move(target)), done_(std::move(done)) {}
     HttpProbe(const HttpProbe&) = delete;
     HttpProbe& operator=(const HttpProbe&) = delete;
     HttpProbe(HttpProbe&&) = delete;
@@ -57,10 +58,10 @@ public:
         if (easy_) curl_multi_remove_handle(multi_, easy_.get());
     }
 
-    void begin(const Target& target) {
+    void begin() {
         easy_.reset(curl_easy_init());
         if (!easy_) return done_(failure(ENOMEM));
-        set_up(target);
+        set_up();
         if (const CURLMcode code = curl_multi_add_handle(multi_, easy_.get()); code != CURLM_OK)
             done_({Finding::kUnable, curl_multi_strerror(code)});
     }
@@ -68,10 +69,10 @@ public:
     void ended(CURLcode code) { done_(code == CURLE_OK || full_ ? judge() : why_failed(code)); }
 
 private:
-    void set_up(const Target& target) {
+    void set_up() {
         CURL* easy = easy_.get();
         curl_easy_setopt(easy, CURLOPT_PRIVATE, this);
-        curl_easy_setopt(easy, CURLOPT_URL, url_of(target).c_str());
+        curl_easy_setopt(easy, CURLOPT_URL, url_of(target_).c_str());
         curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
         curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
         curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
@@ -90,20 +91,23 @@ private:
         // Else the system's certificates are read for each check, although none is verified.
         curl_easy_setopt(easy, CURLOPT_CAINFO, nullptr);
         curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-        if (target.health.host.empty()) return;
+        if (target_.health.host.empty()) return;
         // The name is for the server's eyes: where to connect to is known.
-        const std::string to = fmt::format("::{}:{}", in_url(target.id.address), target.port);
+        const std::string to = fmt::format("::{}:{}", in_url(target_.id.asked()), target_.port);
         connect_to_.reset(curl_slist_append(nullptr, to.c_str()));
         curl_easy_setopt(easy, CURLOPT_CONNECT_TO, connect_to_.get());
-        headers_.reset(curl_slist_append(nullptr, ("Host: " + target.health.host).c_str()));
+        headers_.reset(curl_slist_append(nullptr, ("Host: " + target_.health.host).c_str()));
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_.get());
     }
 
     // libcurl itself would not say why it has no socket.
     static curl_socket_t on_open(void* user, curlsocktype, curl_sockaddr* wanted) {
+        auto& probe = *static_cast<HttpProbe*>(user);
         const int made = socket(wanted->family, wanted->socktype | SOCK_CLOEXEC, wanted->protocol);
-        if (made < 0) static_cast<HttpProbe*>(user)->socket_error_ = errno;
-        return made;
+        if (made >= 0 && mark_socket(made, probe.target_, SOCK_STREAM)) return made;
+        probe.socket_error_ = errno;
+        if (made >= 0) close(made);
+        return CURL_SOCKET_BAD;
     }
 
     // Taking less than there is ends the transfer.
@@ -119,10 +123,10 @@ private:
         long status = 0;
         curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
         const bool accepted = std::any_of(
-            statuses_.begin(), statuses_.end(),
+            target_.health.statuses.begin(), target_.health.statuses.end(),
             [&](const policy::Range& range) { return range.first <= status && status <= range.last; });
         if (!accepted) return {Finding::kBad, fmt::format("HTTP status {}", status)};
-        if (body_.find(wanted_) == std::string::npos)
+        if (body_.find(target_.health.body) == std::string::npos)
             return {Finding::kBad, fmt::format("HTTP status {}, but another body", status)};
         return {Finding::kGood, fmt::format("HTTP status {}", status)};
     }
@@ -139,8 +143,7 @@ private:
     }
 
     CURLM* multi_;
-    std::vector<policy::Range> statuses_;
-    std::string wanted_;
+    Target target_;
     Done done_;
     std::string body_;
     bool full_ = false;
@@ -182,8 +185,8 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(Poller& poller) {
 }
 
 std::unique_ptr<Probe> HttpClient::start(const Target& target, Done done) {
-    auto probe = std::make_unique<HttpProbe>(multi_, target.health, std::move(done));
-    probe->begin(target);
+    auto probe = std::make_unique<HttpProbe>(multi_, target, std::move(done));
+    probe->begin();
     return probe;
 }
 

@@ -2,11 +2,14 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "fwctl/abi/service.h"
 
 namespace fwctl::agent {
 namespace {
@@ -36,24 +39,39 @@ SocketAddress socket_address(const policy::Prefix& address, std::uint16_t port) 
     return made;
 }
 
+// Empty, with the error that it is empty for.
+Fd without(Fd& socket, int error) {
+    socket = Fd();
+    errno = error;
+    return {};
+}
+
+// The largest TCP segment that IPv6's smallest MTU has room for behind the headers: the outer one as well.
+constexpr int kSmallSegment = 1280 - FW_MAX_OUTER_SIZE - 40 - 20;
+
 }  // namespace
 
+// The kernel knows the MTU on the way to the service's address, to which no outer header belongs.
+bool mark_socket(int socket, const Target& target, int type) {
+    if (target.mark == 0) return true;
+    return setsockopt(socket, SOL_SOCKET, SO_MARK, &target.mark, sizeof(target.mark)) == 0 &&
+           (type != SOCK_STREAM ||
+            setsockopt(socket, IPPROTO_TCP, TCP_MAXSEG, &kSmallSegment, sizeof(kSmallSegment)) == 0);
+}
+
 Fd connected_socket(const Target& target, int type, int protocol) {
-    const bool ipv4 = target.id.address.family == policy::Family::kIpv4;
+    const bool ipv4 = target.id.asked().family == policy::Family::kIpv4;
     Fd socket(::socket(ipv4 ? AF_INET : AF_INET6, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol));
     if (!socket) return socket;
+    if (!mark_socket(socket.get(), target, type)) return without(socket, errno);
     // Without it, "host unreachable" is kept from sockets that are not of TCP.
     const int on = 1;
     setsockopt(socket.get(), ipv4 ? IPPROTO_IP : IPPROTO_IPV6, ipv4 ? IP_RECVERR : IPV6_RECVERR, &on,
                sizeof(on));
-    const SocketAddress address = socket_address(target.id.address, type == SOCK_RAW ? 0 : target.port);
+    const SocketAddress address = socket_address(target.id.asked(), type == SOCK_RAW ? 0 : target.port);
     const int result =
         connect(socket.get(), reinterpret_cast<const sockaddr*>(&address.storage), address.length);
-    if (result != 0 && errno != EINPROGRESS) {
-        const int error = errno;
-        socket = Fd();
-        errno = error;
-    }
+    if (result != 0 && errno != EINPROGRESS) return without(socket, errno);
     return socket;
 }
 

@@ -15,6 +15,9 @@ namespace fwctl::agent {
 // against the target comes back as its error. Empty: errno says why.
 Fd connected_socket(const Target& target, int type, int protocol);
 
+// What the socket of a check that goes by its service's way needs; nothing for others. False: errno says why.
+bool mark_socket(int socket, const Target& target, int type);
+
 class SocketProbe : public Probe {
 public:
     // Tells ready() of `events`, again and again.

@@ -130,6 +130,11 @@ Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
             findings.push_back({Verdict::kNote, fmt::format("{}: {}", one.attachment.name(), warning)});
     }
     examine_announced(**overview, findings);
+    for (const engine::Way& way : (*overview)->lost_ways)
+        findings.push_back(
+            {Verdict::kBad, fmt::format("vip {}: backend {} is sent to from {}, which is no address of this "
+                                        "host any more; fwctl agent mends that, or fwctl apply",
+                                        way.vip, way.backend, engine::source_text(way))});
     if (auto examined = examine_agent(**overview, findings); !examined) return examined;
     if ((*overview)->leftovers != 0)
         findings.push_back(

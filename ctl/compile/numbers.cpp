@@ -99,6 +99,11 @@ std::uint32_t Numbers::backend_count() const {
     return highest + 1;
 }
 
+std::optional<std::uint16_t> Numbers::find_backend(const std::string& vip, const std::string& name) const {
+    const auto found = backends_.find(vip + '/' + name);
+    return found == backends_.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::string Numbers::backend_name(std::uint32_t number) const {
     const auto found = std::find_if(backends_.begin(), backends_.end(),
                                     [&](const auto& one) { return one.second == number; });

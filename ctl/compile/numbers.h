@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ public:
     [[nodiscard]] std::uint16_t backend(const std::string& vip, const std::string& name) const {
         return backends_.at(vip + '/' + name);
     }
+    // nullopt: it has none.
+    [[nodiscard]] std::optional<std::uint16_t> find_backend(const std::string& vip,
+                                                            const std::string& name) const;
     // The VIPs that have services.
     [[nodiscard]] std::vector<std::string> services() const;
     // 1 more than the highest one of a backend.

@@ -94,36 +94,76 @@ Result<std::vector<Announced>> announce_missing(const State& state, const Addres
     return all;
 }
 
-Result<Followed> catch_up(const Library& library, const AddressChanges& due) {
-    auto writing = open_to_write();
-    if (!writing) return tl::unexpected(writing.error());
-    auto announced = announce_missing(writing->state, due);
-    if (!announced) return tl::unexpected(announced.error());
-    Followed followed{{}, {}, std::move(*announced)};
-    auto loaded = load_running(library, writing->state.main);
-    if (!loaded) return tl::unexpected(loaded.error());
-    auto missing = missing_of(writing->store, writing->state, loaded->policy);
-    if (!missing) return tl::unexpected(missing.error());
-    if (missing->empty()) {
-        if (knows_macs(writing->state)) return followed;
-        auto published = writing->store.publish(writing->state);
-        if (!published) return tl::unexpected(published.error());
-        return followed;
-    }
-
+// Attaches what is missing; true where that has made a generation.
+Result<bool> attach_missing(const Writing& writing, const Policy& policy,
+                            const std::vector<AttachRequest>& missing, Followed& followed) {
+    if (missing.empty()) return false;
     std::vector<Attachment> gone;
-    auto attached = attach_all(*writing, *missing, [&](State& next) {
-        gone = gone_of(next, loaded->policy);
+    auto attached = attach_all(writing, missing, [&](State& next) {
+        gone = gone_of(next, policy);
         std::erase_if(next.attachments, [&](const Attachment& one) { return is_one_of(gone, one); });
     });
     if (!attached) return tl::unexpected(attached.error());
     followed.attached = std::move(*attached);
     for (const Attachment& attachment : gone) {
-        if (auto removed = remove_hooks(writing->store, attachment); !removed)
+        if (auto removed = remove_hooks(writing.store, attachment); !removed)
             return tl::unexpected(removed.error());
-        writing->store.erase_record(attachment.slot);
+        writing.store.erase_record(attachment.slot);
         followed.forgotten.push_back(attachment.name());
     }
+    return std::any_of(followed.attached.begin(), followed.attached.end(),
+                       [](const AttachOutcome& one) { return one.change != AttachChange::kUnchanged; });
+}
+
+struct Behind {
+    Policy policy;
+    std::vector<AttachRequest> missing;
+    std::vector<Way> ways;
+    AddressChanges addresses;
+    bool knows_macs = true;
+    [[nodiscard]] bool nothing() const {
+        return missing.empty() && ways.empty() && !addresses.any() && knows_macs;
+    }
+};
+
+Result<Behind> look_behind(const Store& store, const State& state) {
+    Behind behind;
+    behind.knows_macs = knows_macs(state);
+    auto ways = changed_ways(store, state.front.vips);
+    if (!ways) return tl::unexpected(ways.error());
+    behind.ways = std::move(*ways);
+    // What a trial has left is put straight when it is over.
+    if (!store.trial_left()) {
+        auto addresses = due_changes(state);
+        if (!addresses) return tl::unexpected(addresses.error());
+        behind.addresses = std::move(*addresses);
+    }
+    if (state.main.snapshot.empty()) return behind;
+    auto library = Library::open();
+    if (!library) return tl::unexpected(library.error());
+    auto loaded = load_running(*library, state.main);
+    if (!loaded) return tl::unexpected(loaded.error());
+    behind.policy = std::move(loaded->policy);
+    auto missing = missing_of(store, state, behind.policy);
+    if (!missing) return tl::unexpected(missing.error());
+    behind.missing = std::move(*missing);
+    return behind;
+}
+
+// A generation is written with the ways, and the MAC addresses, as they are.
+Result<Followed> catch_up(const AddressChanges& due) {
+    auto writing = open_to_write();
+    if (!writing) return tl::unexpected(writing.error());
+    auto announced = announce_missing(writing->state, due);
+    if (!announced) return tl::unexpected(announced.error());
+    auto behind = look_behind(writing->store, writing->state);
+    if (!behind) return tl::unexpected(behind.error());
+    Followed followed{{}, {}, behind->ways, std::move(*announced)};
+    auto written = attach_missing(*writing, behind->policy, behind->missing, followed);
+    if (!written) return tl::unexpected(written.error());
+    if (*written || (behind->ways.empty() && behind->knows_macs)) return followed;
+    if (auto published = writing->store.publish(writing->state); !published)
+        return tl::unexpected(published.error());
     return followed;
 }
 
@@ -133,20 +173,9 @@ Result<Followed> put_right(const Store& store) {
     auto interfaces = net::list_interfaces();
     if (!interfaces) return tl::unexpected(interfaces.error());
     state->interfaces = std::move(*interfaces);
-    AddressChanges due;
-    // What a trial has left is put straight when it is over.
-    if (!store.trial_left()) {
-        auto changes = due_changes(*state);
-        if (!changes) return tl::unexpected(changes.error());
-        due = std::move(*changes);
-    }
-    auto library = Library::open();
-    if (!library) return tl::unexpected(library.error());
-    auto loaded = load_running(*library, state->main);
-    if (!loaded) return tl::unexpected(loaded.error());
-    auto missing = missing_of(store, *state, loaded->policy);
-    if (!missing) return tl::unexpected(missing.error());
-    return missing->empty() && !due.any() && knows_macs(*state) ? Followed{} : catch_up(*library, due);
+    auto behind = look_behind(store, *state);
+    if (!behind) return tl::unexpected(behind.error());
+    return behind->nothing() ? Followed{} : catch_up(behind->addresses);
 }
 
 }  // namespace

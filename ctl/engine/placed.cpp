@@ -1,6 +1,7 @@
 #include "engine/placed.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "engine/clock.h"
 #include "engine/store.h"
@@ -25,6 +26,15 @@ std::uint32_t backend_of(std::uint64_t word) {
     return static_cast<std::uint32_t>(word >> FW_PLACED_BACKEND_SHIFT) & (FW_MAX_BACKENDS - 1);
 }
 
+// As fw_is_placed_over(); `timeout`: of a proven flow.
+bool is_over(std::uint64_t word, std::size_t way, std::uint32_t timeout, std::uint32_t now) {
+    if (way >= FW_PLACED_KEPT)
+        timeout = FW_PLACED_NEW_TIMEOUT;
+    else if ((word & FW_PLACED_CLOSING) != 0)
+        timeout = FW_PLACED_CLOSING_TIMEOUT;
+    return age_of(word, now) > timeout;
+}
+
 std::chrono::seconds time_of(std::uint32_t ticks) {
     return std::chrono::duration_cast<std::chrono::seconds>(
         std::chrono::nanoseconds(static_cast<std::uint64_t>(ticks) << FW_PLACED_TICK_SHIFT));
@@ -42,22 +52,32 @@ PlacedCounter::PlacedCounter(const std::vector<policy::Vip>& vips, const compile
             backends_[numbers.backend(vip.name, backend.name)].timeout = timeout_of(vip);
 }
 
-// What is over is as in fw_is_placed_over().
+fw_placed_line read_placed(fw_placed_line& line) {
+    fw_placed_line seen;
+    for (std::size_t way = 0; way < FW_PLACED_WAYS; ++way)
+        seen.words[way] = std::atomic_ref<__u64>(line.words[way]).load(std::memory_order_relaxed);
+    return seen;
+}
+
+std::size_t free_placed(fw_placed_line& line, const fw_placed_line& seen, std::uint32_t now) {
+    std::size_t freed = 0;
+    for (std::size_t way = 0; way < FW_PLACED_WAYS; ++way) {
+        __u64 word = seen.words[way];
+        if (word == 0 || !is_over(word, way, FW_PLACED_TCP_TIMEOUT, now)) continue;
+        if (std::atomic_ref<__u64>(line.words[way]).compare_exchange_strong(word, 0)) ++freed;
+    }
+    return freed;
+}
+
 void PlacedCounter::add(const fw_placed_line& line, std::uint32_t now) {
     for (std::size_t way = 0; way < FW_PLACED_WAYS; ++way) {
         const std::uint64_t word = line.words[way];
         const auto found = backends_.find(backend_of(word));
         if (word == 0 || found == backends_.end()) continue;
-        const bool is_proven = way < FW_PLACED_KEPT;
-        std::uint32_t timeout = found->second.timeout;
-        if (!is_proven)
-            timeout = FW_PLACED_NEW_TIMEOUT;
-        else if ((word & FW_PLACED_CLOSING) != 0)
-            timeout = FW_PLACED_CLOSING_TIMEOUT;
+        if (is_over(word, way, found->second.timeout, now)) continue;
         const std::uint32_t age = age_of(word, now);
-        if (age > timeout) continue;
         PlacedFlows& flows = found->second.flows;
-        ++(is_proven ? flows.proven : flows.fresh);
+        ++(way < FW_PLACED_KEPT ? flows.proven : flows.fresh);
         flows.idle = std::min(flows.idle.value_or(time_of(age)), time_of(age));
     }
 }

@@ -1,4 +1,4 @@
-// The table of placed flows, counted by backend: include/fwctl/abi/service.h.
+// The table of placed flows, counted by backend and swept: include/fwctl/abi/service.h.
 //
 // Promises: of a line what the programs would take for a flow that goes on. The table knows neither addresses
 // nor protocols: an entry that stands for UDP, of a service that has TCP as well, is taken for TCP's, which
@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -47,6 +48,14 @@ private:
 
 // The time of the table: CLOCK_MONOTONIC in ticks.
 std::uint32_t placed_ticks();
+
+// Programs may write to the line at any time.
+fw_placed_line read_placed(fw_placed_line& line);
+
+// Frees what is over of a line, whatever its protocol is; else it looks like new when the time of its word
+// has come around. `seen` is what was read of the line before `now`, in ticks: a word that is another one by
+// now stays. Returns how many are freed.
+std::size_t free_placed(fw_placed_line& line, const fw_placed_line& seen, std::uint32_t now);
 
 Result<PlacedCounter> count_placed(const Store& store, const std::vector<policy::Vip>& vips,
                                    const compile::Numbers& numbers);

@@ -71,6 +71,22 @@ std::uint32_t ServiceWatch::condition(const std::string& vip, const std::string&
     return store_->condition(numbers_.at({vip, backend}));
 }
 
+std::uint32_t ServiceWatch::check_mark(const std::string& vip, const std::string& backend) const {
+    return store_->check_mark(numbers_.at({vip, backend}));
+}
+
+std::uint32_t ServiceWatch::checks_sent(const std::string& vip, const std::string& backend,
+                                        policy::Family family) const {
+    const auto number = numbers_.find({vip, backend});
+    if (!store_ || number == numbers_.end()) return 0;
+    return store_->checks_sent(number->second,
+                               family == policy::Family::kIpv4 ? FW_CHECK_IPV4 : FW_CHECK_IPV6);
+}
+
+Status ServiceWatch::sweep_placed(std::uint32_t page) const {
+    return store_ ? store_->sweep_placed(page) : Status{};
+}
+
 bool ServiceWatch::set_condition(const std::string& vip, const std::string& backend,
                                  std::uint32_t condition) const {
     if (!store_ || store_->holding() != holding_) return false;

@@ -37,6 +37,14 @@ public:
     [[nodiscard]] bool set_condition(const std::string& vip, const std::string& backend,
                                      std::uint32_t condition) const;
 
+    // Of health checks that go by the service's way, as Store has them; of one that is not there 0 were sent.
+    [[nodiscard]] std::uint32_t check_mark(const std::string& vip, const std::string& backend) const;
+    [[nodiscard]] std::uint32_t checks_sent(const std::string& vip, const std::string& backend,
+                                            policy::Family family) const;
+
+    // As Store has it.
+    [[nodiscard]] Status sweep_placed(std::uint32_t page) const;
+
 private:
     [[nodiscard]] bool still_there() const;
     Status open();

@@ -8,16 +8,11 @@
 #include "engine/placed.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
-#include "net/route.h"
-#include "policy/prefix.h"
+#include "engine/ways.h"
+#include "fwctl/abi/mark.h"
 
 namespace fwctl::engine {
 namespace {
-
-compile::WayOut way_to(const policy::Prefix& address) {
-    const net::Route route = net::route_to(policy::format_prefix(address));
-    return {static_cast<std::uint32_t>(route.ifindex), route.source};
-}
 
 template <typename Value>
 Result<Value> read_value(const kernel::Banks& banks, std::uint32_t bank, std::uint32_t address) {
@@ -29,6 +24,35 @@ Result<Value> read_value(const kernel::Banks& banks, std::uint32_t bank, std::ui
 }
 
 }  // namespace
+
+namespace {
+
+bool is_at(const fw_backend& record, const policy::Prefix& address) {
+    if (address.family == policy::Family::kIpv4)
+        return std::memcmp(&record.ipv4, address.address.data(), sizeof(record.ipv4)) == 0;
+    return std::memcmp(&record.ipv6, address.address.data(), sizeof(record.ipv6)) == 0;
+}
+
+// What was known of an address is better than that no route leads there for the moment.
+compile::WayOut way_now_or_before(const policy::Prefix& address, const std::vector<fw_backend>& before) {
+    compile::WayOut way = route_to(address);
+    if (way.ifindex != 0) return way;
+    for (const fw_backend& record : before)
+        if (record.flags != 0 && is_at(record, address)) return way_of(record, address.family);
+    return way;
+}
+
+}  // namespace
+
+Result<std::vector<fw_backend>> Store::backend_records() const {
+    const fw_generation& generation = *policy_.at(active_half());
+    const std::size_t words = generation.services.backend_count * sizeof(fw_backend) / sizeof(std::uint32_t);
+    auto read = banks_.read(generation.tiers[FW_FRONT].bank, generation.services.backends, words);
+    if (!read) return tl::unexpected(read.error());
+    std::vector<fw_backend> records(generation.services.backend_count);
+    if (!records.empty()) std::memcpy(records.data(), read->data(), words * sizeof(std::uint32_t));
+    return records;
+}
 
 Result<RunningServices> Store::services_of(std::uint32_t half) const {
     const fw_generation& generation = *policy_.at(half & 1);
@@ -53,6 +77,9 @@ Status Store::put_services(const State& state, compile::Bank& front, fw_generati
     auto running = running_services();
     if (!running) return tl::unexpected(running.error());
     const compile::Numbers before = running->numbers;
+    auto records = backend_records();
+    if (!records) return tl::unexpected(records.error());
+    const auto way_to = [&](const policy::Prefix& address) { return way_now_or_before(address, *records); };
     auto put = compile::put_services(
         {state.front.vips, state.front.decapsulate, way_to, std::move(running->rings), placed_ticks()}, front,
         running->numbers, generation.services);
@@ -93,6 +120,14 @@ void Store::set_condition(std::uint32_t number, std::uint32_t condition) const {
     std::atomic_ref<__u32>(conditions_.at(0)->of[number]).store(condition, std::memory_order_relaxed);
 }
 
+std::uint32_t Store::check_mark(std::uint32_t number) const {
+    return fw_check_mark(control_.at(0)->secret, number);
+}
+
+std::uint32_t Store::checks_sent(std::uint32_t number, fw_check_family family) const {
+    return std::atomic_ref<__u32>(checks_.at(0)->sent[family][number]).load(std::memory_order_relaxed);
+}
+
 Result<fw_backend_count> Store::backend_count(std::uint32_t number) const {
     auto values = backend_counts_.per_cpu<fw_backend_count>(number);
     if (!values) return tl::unexpected(values.error());
@@ -113,6 +148,18 @@ Status Store::for_each_placed_line(const std::function<void(const fw_placed_line
         if (!*page) continue;
         std::memcpy(copy.get(), (*page)->at(0), sizeof(*copy));
         for (const fw_placed_line& line : copy->lines) use(line);
+    }
+    return {};
+}
+
+// The clock is asked after a line is read, so that no entry is younger than now.
+Status Store::sweep_placed(std::uint32_t page) const {
+    auto mapped = placed_pages_.map(page);
+    if (!mapped) return tl::unexpected(mapped.error());
+    if (!*mapped) return {};
+    for (fw_placed_line& line : (*mapped)->at(0)->lines) {
+        const fw_placed_line seen = read_placed(line);
+        (void)free_placed(line, seen, placed_ticks());
     }
     return {};
 }

@@ -158,6 +158,9 @@ Status add_services(const Store& store, const State& state, Overview& status) {
         service.health = health_of(vip, health);
         if (!service.failing.empty()) status.troubled.push_back(std::move(service));
     }
+    auto lost = lost_ways(store, state.front.vips);
+    if (!lost) return tl::unexpected(lost.error());
+    status.lost_ways = std::move(*lost);
     return {};
 }
 

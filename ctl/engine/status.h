@@ -12,6 +12,7 @@
 #include "engine/hooks.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
+#include "engine/ways.h"
 #include "net/interface.h"
 
 namespace fwctl::engine {
@@ -48,6 +49,7 @@ struct Overview {
     std::vector<TroubledService> troubled;      // those of which a backend fails
     std::vector<Absence> unanswered;            // what services announce and nobody answers for
     std::vector<Announced> unattached;          // what they announce where no packet is looked at
+    std::vector<Way> lost_ways;                 // that begin at no address of this host any more
 
     [[nodiscard]] bool any_broken() const;
 };

@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 
+#include "fwctl/abi/mark.h"
 #include "kernel/grace.h"
 #include "kernel/object.h"
 #include "policy/builtin.h"
@@ -22,10 +23,17 @@ namespace {
 
 constexpr std::size_t kHalves = 2;
 
-// One that nobody can guess. The lower half alone marks packets, and must not be 0.
+// Whether no two of the marks that it makes are the same, and none is that of most packets, 0.
+bool is_fit(std::uint64_t secret) {
+    const auto answers = static_cast<std::uint32_t>(secret);
+    const std::uint32_t checks = fw_check_mark(secret, 0);
+    return answers != 0 && checks >= FW_MAX_BACKENDS && (checks ^ answers) >= FW_MAX_BACKENDS;
+}
+
+// One that nobody can guess.
 std::uint64_t new_secret() {
     std::uint64_t secret = 0;
-    while (static_cast<std::uint32_t>(secret) == 0)
+    while (!is_fit(secret))
         if (getrandom(&secret, sizeof(secret), 0) != sizeof(secret)) secret = 0;
     return secret;
 }
@@ -174,7 +182,9 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     if (!set_tables) return tl::unexpected(set_tables.error());
     auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
     auto conditions = kernel::MappedArray<fw_conditions>::of(std::move(maps.conditions), 1);
+    auto checks = kernel::MappedArray<fw_checks>::of(std::move(maps.checks), 1);
     if (!conditions) return tl::unexpected(conditions.error());
+    if (!checks) return tl::unexpected(checks.error());
     if (!control) return tl::unexpected(control.error());
     if (!policy) return tl::unexpected(policy.error());
     if (!records) return tl::unexpected(records.error());
@@ -196,6 +206,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.service_states_ = std::move(maps.service_states);
     store.backend_counts_ = std::move(maps.backend_counts);
     store.conditions_ = std::move(*conditions);
+    store.checks_ = std::move(*checks);
     store.fragment_ways_ = std::move(maps.fragment_ways);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
@@ -223,6 +234,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"service_states", service_states_.fd()},
              {"backend_counts", backend_counts_.fd()},
              {"conditions", conditions_.map().fd()},
+             {"checks", checks_.map().fd()},
              {"fragment_ways", fragment_ways_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"buckets", buckets_.map().fd()},

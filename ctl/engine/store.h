@@ -162,12 +162,21 @@ public:
     // The services as they run, of a half of `policy`.
     [[nodiscard]] Result<RunningServices> services_of(std::uint32_t half) const;
     [[nodiscard]] Result<RunningServices> running_services() const { return services_of(active_half()); }
+    // Those of all backends, by their numbers.
+    [[nodiscard]] Result<std::vector<fw_backend>> backend_records() const;
     // By the numbers of backends. enum fw_backend_condition: written by the agent alone.
     [[nodiscard]] std::uint32_t condition(std::uint32_t number) const;
     void set_condition(std::uint32_t number, std::uint32_t condition) const;
+    // For health checks by the way of a service: the mark of their sockets, and how many of their packets
+    // have gone to a backend by the programs, a number that comes around.
+    [[nodiscard]] std::uint32_t check_mark(std::uint32_t number) const;
+    [[nodiscard]] std::uint32_t checks_sent(std::uint32_t number, fw_check_family family) const;
     [[nodiscard]] Result<fw_backend_count> backend_count(std::uint32_t number) const;
     // Calls `use(line)` for a copy of each line of the table of placed flows.
     Status for_each_placed_line(const std::function<void(const fw_placed_line&)>& use) const;
+
+    // Frees what is over in that page of it (free_placed() of engine/placed.h).
+    Status sweep_placed(std::uint32_t page) const;
 
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
@@ -223,6 +232,7 @@ private:
     kernel::Map service_states_;
     kernel::Map backend_counts_;
     kernel::MappedArray<fw_conditions> conditions_;
+    kernel::MappedArray<fw_checks> checks_;
     kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;

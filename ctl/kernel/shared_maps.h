@@ -17,11 +17,11 @@ struct bpf_map;
 namespace fwctl::kernel {
 
 struct SharedMaps {
-    static constexpr std::array kNames = {"control",       "policy",         "pages",          "sets",
-                                          "set_pages",     "members",        "routes",         "devices",
-                                          "answers",       "flow_pages",     "flow_counts",    "placed_pages",
-                                          "nat_flows",     "service_states", "backend_counts", "conditions",
-                                          "fragment_ways", "rule_counters",  "buckets",        "attachments"};
+    static constexpr std::array kNames = {
+        "control",       "policy",         "pages",          "sets",       "set_pages",   "members",
+        "routes",        "devices",        "answers",        "flow_pages", "flow_counts", "placed_pages",
+        "nat_flows",     "service_states", "backend_counts", "conditions", "checks",      "fragment_ways",
+        "rule_counters", "buckets",        "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -46,6 +46,7 @@ struct SharedMaps {
     Map service_states;
     Map backend_counts;
     Map conditions;
+    Map checks;
     Map fragment_ways;
     Map rule_counters;
     Map buckets;

@@ -137,7 +137,10 @@ std::string interface_with_address(const std::string& address) {
         auto* entry = reinterpret_cast<rtnl_addr*>(object);
         nl_addr* local = rtnl_addr_get_local(entry);
         if (local == nullptr || nl_addr_get_len(local) != nl_addr_get_len(parsed)) continue;
-        if (nl_addr_cmp_prefix(local, parsed) != 0) continue;
+        // All of it: nl_addr_cmp() compares prefixes, and nl_addr_cmp_prefix() the shorter one alone.
+        if (std::memcmp(nl_addr_get_binary_addr(local), nl_addr_get_binary_addr(parsed),
+                        nl_addr_get_len(local)) != 0)
+            continue;
         const auto all = list_interfaces();
         const Interface* found = all ? find_interface(*all, rtnl_addr_get_ifindex(entry)) : nullptr;
         if (found != nullptr) return found->name;

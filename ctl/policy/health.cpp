@@ -55,6 +55,9 @@ bool has_key(HealthKind kind, std::string_view key) {
     if (key == "answer") {
         return kind == HealthKind::kUdp;
     }
+    if (key == "via") {
+        return kind != HealthKind::kPing && kind != HealthKind::kExec;
+    }
     return key != "port" || kind != HealthKind::kPing;
 }
 

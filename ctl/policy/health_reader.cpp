@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "policy/health.h"
+#include "policy/schema.h"
 #include "policy/vip.h"
 
 namespace fwctl::policy {
@@ -112,6 +113,13 @@ void check_health_values(TableReader& reader, const Vip& vip, const toml::table&
         reader.error(timeout->source(),
                      fmt::format("\"timeout\" is at most \"every\", which is {}: checks do not overlap",
                                  format_duration(health.every)));
+    }
+    const toml::node* via = table_of_health->get("via");
+    if (via != nullptr && translates(vip.forward)) {
+        reader.error(via->source(),
+                     fmt::format("\"via\" goes with l2-dsr, ipip and gue alone: with {} packets come "
+                                 "to the backend's own address, as checks do",
+                                 transport_name(vip.forward)));
     }
     // The services in the form that counts: of tcp and tcp/80 the second one goes.
     const bool asks_a_port = health.kind != HealthKind::kPing && health.kind != HealthKind::kExec;

@@ -316,6 +316,12 @@ enum class HealthKind : std::uint8_t {
     kExec,   // `command` ends with status 0
 };
 
+// Where a check goes.
+enum class HealthVia : std::uint8_t {
+    kBackend,  // to the backend's own address
+    kVip,      // to the service's address, and by the service's way to the backend
+};
+
 // health: how the agent finds out whether a backend serves.
 struct Health {
     HealthKind kind = HealthKind::kNone;
@@ -327,6 +333,7 @@ struct Health {
     std::optional<std::string> answer;        // kUdp: what the answer has to contain; none: silence is good
     std::string command;                      // kExec: for /bin/sh -c
     std::uint16_t port = 0;                   // 0: the first one of the service
+    HealthVia via = HealthVia::kBackend;      // kTcp, kHttp, kHttps, kUdp
     std::chrono::milliseconds every{2000};    // from one start to the next
     std::chrono::milliseconds timeout{1000};  // later answers are none
     std::uint32_t rise = 2;                   // so many good ones in a row, and it is up

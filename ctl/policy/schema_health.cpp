@@ -143,6 +143,9 @@ Words row_words(std::uint32_t row, std::uint32_t absent) {
     return row == absent ? Words{} : Words{std::to_string(row)};
 }
 
+constexpr std::array kVias = {Choice<HealthVia>{"backend", HealthVia::kBackend},
+                              Choice<HealthVia>{"vip", HealthVia::kVip}};
+
 constexpr std::array kHealthKeys = {
     Key<Vip>{"tcp", ValueKind::kBoolean, false, "true", "A connection comes to be.",
              add_kind<HealthKind::kTcp>, kind_words<HealthKind::kTcp>},
@@ -169,8 +172,15 @@ constexpr std::array kHealthKeys = {
              [](const Vip& vip) {
                  return vip.health.port == 0 ? Words{} : Words{std::to_string(vip.health.port)};
              }},
+    Key<Vip>{"via", ValueKind::kWord, false, "vip",
+             "tcp, http, https and udp: vip asks the service's address, by the service's way to the backend; "
+             "absent: backend, its own address.",
+             [](Vip& vip, std::string_view word) {
+                 return choose<HealthVia>(vip.health.via, kVias, word, "where a check goes");
+             },
+             [](const Vip& vip) { return vip.health.via == Health{}.via ? Words{} : Words{"vip"}; }},
     Key<Vip>{"host", ValueKind::kWord, false, "www.example.org",
-             "http and https: the name that is asked for; absent: the backend's address.", add_host,
+             "http and https: the name that is asked for; absent: the address that is asked.", add_host,
              [](const Vip& vip) { return vip.health.host.empty() ? Words{} : Words{vip.health.host}; }},
     Key<Vip>{"status", ValueKind::kNumbers, false, "200, 200-399",
              "http and https: the good ones; absent: 200-399.", add_status, status_words},

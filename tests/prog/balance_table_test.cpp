@@ -32,6 +32,25 @@ protected:
 };
 FWCTL_ON_BOTH_HOOKS(BalanceTableTest);
 
+TEST_P(BalanceTableTest, ASweepFreesWhatIsOverAlone) {
+    lab_->start(vip("web", kWebFields, {"w1", "w2"}));
+    const std::uint32_t now = lab_->now();
+    // In lines of different pages, whichever those are. The sweep goes by the clock of the machine: what
+    // stays has two hours.
+    for (std::uint16_t port = 1; port <= 20; ++port) {
+        lab_->plant({.port = port}, 0, "w1", now - FW_PLACED_TCP_TIMEOUT - 100);
+        lab_->plant({.port = port}, 1, "w1", now - 100);
+        lab_->plant({.port = port}, 7, "w2", now - 100);
+    }
+    for (std::uint32_t page = 0; page < FW_PLACED_PAGES; ++page)
+        ASSERT_TRUE(lab_->runner().store().sweep_placed(page));
+    for (std::uint16_t port = 1; port <= 20; ++port) {
+        EXPECT_FALSE(lab_->stands({.port = port}, 0, "w1", now - FW_PLACED_TCP_TIMEOUT - 100)) << port;
+        EXPECT_TRUE(lab_->stands({.port = port}, 1, "w1", now - 100)) << port;
+        EXPECT_FALSE(lab_->stands({.port = port}, 7, "w2", now - 100)) << port;
+    }
+}
+
 TEST_P(BalanceTableTest, ABareSynLeavesNoEntryAndAllElseDoes) {
     lab_->start(vip("web", kWebFields, {"w1", "w2"}));
     const BalancedFlow tcp{};

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What XDP tells TC ingress of a packet, in front of the frame (bpf_xdp_adjust_meta): that it was judged, or
- * what is left to be done.
+ * Marks of packets. What XDP tells TC ingress of one, in front of the frame (bpf_xdp_adjust_meta): that it
+ * was judged, or what is left to be done. And what the agent tells TC egress of its health checks.
  *
- * Promises: all of it follows from the packet's flow and the generation, so that GRO can put packets
+ * Promises: all of the former follows from the packet's flow and the generation, so that GRO can put packets
  * together. TC ingress wipes it: the secret goes no further, and nobody behind can forge one.
  */
 #ifndef FWCTL_ABI_MARK_H
@@ -24,5 +24,15 @@ struct fw_mark {
 };
 FW_ASSERT_SIZE(struct fw_mark, 24);
 enum { FW_MARK_DONE = 0xff, FW_MARK_UNPACKED = 0x80 };
+
+/*
+ * SO_MARK of the agent's health checks that go to the address of a service, and are for this backend of it
+ * (enum fw_asked, FW_ASKED_CHECK). Of another part of the secret than the mark of our own answers: who may
+ * see the one cannot make the other.
+ */
+static inline __u32 fw_check_mark(__u64 secret, __u32 backend)
+{
+	return (__u32)(secret >> 32) ^ backend;
+}
 
 #endif

@@ -122,7 +122,8 @@ struct fw_generation {
  */
 struct fw_control {
 	__u64 word;
-	/* Random, its lower half never 0: tells our marks from those of others (include/fwctl/abi/mark.h). */
+	/* Random: tells our marks from those of others (include/fwctl/abi/mark.h). Its lower half is never 0,
+	 * nor the mark of a health check, and no check has the mark 0. */
 	__u64 secret;
 	/*
 	 * What the programs do not read: the ids of the inner maps of `pages`, `rule_counters` and `buckets`;

@@ -79,7 +79,9 @@ enum fw_verdict {
 	X(ECHO_LIMITED, FW_DROP, "echo-limited",                                                             \
 	  "an echo request to a service's address; more answers than are sent in a second")                  \
 	X(UNPACK_FAILED, FW_DROP, "unpack-failed",                                                           \
-	  "came in another packet, which could not be taken away (docs/balance.md)")
+	  "came in another packet, which could not be taken away (docs/balance.md)")                         \
+	X(HEALTH_CHECK, FW_REDIRECT, "health-check",                                                         \
+	  "a health check by the agent, sent to its backend as packets of the service are")
 
 enum fw_reason {
 #define X(id, verdict, name, text) FW_REASON_##id,

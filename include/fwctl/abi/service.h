@@ -150,7 +150,10 @@ enum {
 	FW_PLACED_TAG_SHIFT = 32,
 };
 
-/* Ticks of CLOCK_MONOTONIC: 2^30 ns, about a second. In a word they come around after six days. */
+/*
+ * Ticks of CLOCK_MONOTONIC: 2^30 ns, about a second. In a word they come around after six and a half days:
+ * the agent frees what is over before.
+ */
 enum { FW_PLACED_TICK_SHIFT = 30 };
 enum {
 	FW_PLACED_PROOF = 2,
@@ -196,6 +199,20 @@ struct fw_next_hop_known {
 	__u8 unused[7];
 };
 FW_ASSERT_SIZE(struct fw_next_hop_known, 48);
+
+/*
+ * How many packets of health checks went to a backend by the way of its service, by the family of the
+ * service's address and the backend's number. Numbers come around: the agent sees whether they change.
+ */
+enum fw_check_family {
+	FW_CHECK_IPV4 = 0,
+	FW_CHECK_IPV6 = 1,
+	FW_CHECK_FAMILIES = 2,
+};
+
+struct fw_checks {
+	__u32 sent[FW_CHECK_FAMILIES][FW_MAX_BACKENDS];
+};
 
 /* Two fragments of one packet, when their first one was balanced. */
 struct fw_fragment_key {
@@ -280,10 +297,11 @@ enum fw_asked {
 	FW_ASKED_ERROR = 1,    /* an ICMP error about such a flow, by a router on the way to the client */
 	FW_ASKED_FRAGMENT = 2, /* a later fragment */
 	FW_ASKED_ECHO = 3,     /* an echo request to the address */
+	FW_ASKED_CHECK = 4,    /* a health check of ours, on its way out: to any port of the address */
 	/* From here on: of a flow that was translated, from its backend. */
-	FW_ASKED_ANSWER = 4,
-	FW_ASKED_ANSWER_ERROR = 5, /* an ICMP error about what the backend was sent */
-	FW_ASKED_ANSWER_FRAGMENT = 6,
+	FW_ASKED_ANSWER = 5,
+	FW_ASKED_ANSWER_ERROR = 6, /* an ICMP error about what the backend was sent */
+	FW_ASKED_ANSWER_FRAGMENT = 7,
 };
 
 enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
@@ -304,7 +322,7 @@ struct fw_balance_room {
 	__u32 backend;	      /* number; 0: none */
 	__u32 slot;	      /* of the ring */
 	__u32 now;	      /* in ticks */
-	__u16 service_number; /* of a later fragment */
+	__u16 service_number; /* of a later fragment, or a health check */
 	__u8 why;	      /* enum fw_placed_why */
 	__u8 resets;	      /* its backend is down: the client is to be told by a reset */
 	/* enum fw_family, of `via`: it may be another one than that of `to`; none: the kernel's routes say it

@@ -25,7 +25,7 @@ static __always_inline void fw_count_backend(const struct fw_balance_room *room)
 	__u32 number = room->backend;
 	struct fw_backend_count *count = bpf_map_lookup_elem(&backend_counts, &number);
 
-	if (!count || fw_silent)
+	if (!count || fw_silent || room->asked == FW_ASKED_CHECK)
 		return;
 	count->packets++;
 	count->bytes += room->length;

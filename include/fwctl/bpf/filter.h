@@ -9,6 +9,7 @@
 
 #include "fwctl/bpf/ban.h"
 #include "fwctl/bpf/carry_out.h"
+#include "fwctl/bpf/check.h"
 #include "fwctl/bpf/classify.h"
 #include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
@@ -196,8 +197,11 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			packet.state = fw_last.assumed_state - 1;
 		else if (now.generation->follows && !packet.service)
 			fw_track(ctx, &packet, (now.number & 1) | direction << 1);
-		if (!fw_may_recall(&packet) ||
-		    !fw_recall(&packet, now.generation, now.number, direction, &decision)) {
+		if (direction == FW_OUT && fw_ctx_checked(ctx, now.secret)) {
+			decision.reason = FW_REASON_HEALTH_CHECK;
+			decision.rule = FW_NO_RULE;
+		} else if (!fw_may_recall(&packet) ||
+			   !fw_recall(&packet, now.generation, now.number, direction, &decision)) {
 			decision = fw_classify(&packet, now.generation, direction);
 			if (fw_may_recall(&packet))
 				fw_remember(&packet, now.generation, now.number, direction, &decision);
@@ -212,6 +216,15 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
+	if (direction == FW_OUT && decision.reason == FW_REASON_HEALTH_CHECK) {
+		int action = fw_check(ctx, &packet, now.number & 1, fw_ctx_checked(ctx, now.secret));
+
+		if (action >= 0) {
+			fw_count_decision(&packet, direction, &decision);
+			return action;
+		}
+		decision.reason = -action;
+	}
 	fw_foresee_choice(ctx, &packet, now.number & 1);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);

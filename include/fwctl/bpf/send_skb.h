@@ -60,6 +60,27 @@ static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret, __u3
 	return true;
 }
 
+/* The number of the backend that a health check is for; 0: the packet is none. */
+static __always_inline __u32 fw_ctx_checked(fw_ctx *ctx, __u64 secret)
+{
+	__u32 number = ctx->mark ^ fw_check_mark(secret, 0);
+
+	return number < FW_MAX_BACKENDS ? number : 0;
+}
+
+/*
+ * Takes the route away that the kernel has found for a packet of this host: one that had to wait for its
+ * neighbour would go by that (neigh_update() of net/core/neighbour.c). The helper puts what no device reads
+ * in the route's place. False: no memory for it.
+ */
+static __always_inline bool fw_ctx_forget_route(fw_ctx *ctx)
+{
+	const struct bpf_tunnel_key nothing = {};
+
+	return bpf_skb_set_tunnel_key(ctx, (void *)&nothing, offsetof(struct bpf_tunnel_key, remote_ipv6[1]),
+				      0) == 0;
+}
+
 /*
  * Where generic XDP has copied a packet, the kernel has lost the length of its link header (seen on 6.18): TC
  * then sees the IP header first, although the link header still stands in front. False: no memory to mend it.

@@ -56,6 +56,19 @@ static __always_inline bool fw_ctx_is_own_answer(fw_ctx *ctx, __u64 secret, __u3
 	return false;
 }
 
+static __always_inline __u32 fw_ctx_checked(fw_ctx *ctx, __u64 secret)
+{
+	(void)ctx;
+	(void)secret;
+	return 0;
+}
+
+static __always_inline bool fw_ctx_forget_route(fw_ctx *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
 static __always_inline bool fw_ctx_begins_at_link(fw_ctx *ctx)
 {
 	(void)ctx;

@@ -125,7 +125,7 @@ static __always_inline bool fw_row_fits(const struct fw_service_row *row, const 
 {
 	if (room->asked == FW_ASKED_ECHO)
 		return true;
-	if (room->asked == FW_ASKED_FRAGMENT)
+	if (room->asked == FW_ASKED_FRAGMENT || room->asked == FW_ASKED_CHECK)
 		return row->number == room->service_number;
 	return row->protocol == room->protocol && room->vip_port >= row->first_port &&
 	       room->vip_port <= row->last_port;

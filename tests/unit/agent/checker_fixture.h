@@ -20,7 +20,7 @@ inline constexpr std::chrono::seconds kPatience{60};
 class CheckerTest : public ::testing::Test {
 protected:
     void SetUp() override {
-        auto created = Checker::create([this] { return now_; }, 1);
+        auto created = Checker::create([this] { return now_; }, [this](const TargetId&) { return sent_; }, 1);
         ASSERT_TRUE(created) << created.error().message;
         checker_ = std::move(*created);
     }
@@ -68,6 +68,7 @@ protected:
     }
 
     Time now_{std::chrono::hours(1)};
+    std::uint32_t sent_ = 0;  // packets of checks by the services' ways
     std::unique_ptr<Checker> checker_;
 };
 

@@ -162,6 +162,43 @@ TEST_F(PuppetTest, NoCheckBeginsBeforeItsTime) {
     EXPECT_FALSE(puppet_.is_asked());
 }
 
+// Of a target that is asked at its service's address.
+class WayTest : public CheckerTest {
+protected:
+    WayTest() : server_(Family::kIpv4, [](Fd) {}) {
+        target_ = target_of(HealthKind::kTcp, Family::kIpv4, server_.port());
+        target_.id.vip_address = target_.id.address;
+        target_.id.address = policy::parse_prefix("192.0.2.1").value();
+        target_.mark = 7;
+    }
+    Event unable(const std::string& why) { return {target_.id, Event::Kind::kUnable, why}; }
+
+    TcpServer server_;
+    Target target_;
+};
+
+TEST_F(WayTest, WhatWentThereDecides) {
+    checker_->set_targets({target_});
+    Events events = begin_checks({target_});
+    ++sent_;
+    EXPECT_EQ(wait_for_events(events), Events{up(target_, "connected")});
+    server_.stop();
+    target_.health.fall = 1;
+    checker_->set_targets({target_});
+    events = begin_checks({target_});
+    EXPECT_EQ(events, Events{});
+    ++sent_;
+    EXPECT_EQ(wait_for_events(), Events{down(target_, "connection refused")});
+}
+
+TEST_F(WayTest, WhoeverAnsweredWhatDidNotGoThereSaysNothing) {
+    const std::string why = "its packets do not leave by an attached interface (tc-out)";
+    EXPECT_EQ(check(target_), unable(why));
+    server_.stop();
+    target_.id.backend = "another";
+    EXPECT_EQ(check(target_), unable(why + ": connection refused"));
+}
+
 TEST_F(PuppetTest, ACheckThatHasEndedHasNothingOpen) {
     const std::size_t before = open_files();
     bring_up();
@@ -170,7 +207,7 @@ TEST_F(PuppetTest, ACheckThatHasEndedHasNothingOpen) {
 
 // By the clock of the machine: a caller waits for fd() alone, whatever is to be done.
 TEST(CheckerClockTest, TheDescriptorTellsWhenAnyoneIsDue) {
-    auto checker = Checker::create([] { return std::chrono::steady_clock::now(); }, 1);
+    auto checker = Checker::create([] { return std::chrono::steady_clock::now(); }, nullptr, 1);
     ASSERT_TRUE(checker);
     const BoundSocket silent(Family::kIpv4, SOCK_DGRAM);
     Target target = target_of(HealthKind::kUdp, Family::kIpv4, silent.port());
@@ -204,7 +241,7 @@ TEST(CheckerLoadTest, TwoThousandTargetsAreCheckedAndNothingStaysOpen) {
     TcpServer server(Family::kIpv4, [](Fd) {});
     const std::size_t before = open_files();
     {
-        auto checker = Checker::create([] { return std::chrono::steady_clock::now(); }, 1);
+        auto checker = Checker::create([] { return std::chrono::steady_clock::now(); }, nullptr, 1);
         ASSERT_TRUE(checker);
         Target target = target_of(HealthKind::kTcp, Family::kIpv4, server.port());
         target.health.every = milliseconds(200);

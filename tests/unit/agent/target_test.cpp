@@ -54,6 +54,25 @@ TEST(TargetTest, AServiceOfAllPortsNamesNone) {
     EXPECT_EQ(targets_of(vip)[0].port, 0);
 }
 
+// Which of a backend's addresses a packet goes to is the programs' to say (fw_address_backend()).
+TEST(TargetTest, ByTheServicesWayTheFirstAddressOfEachFamilyIsAsked) {
+    const auto prefix = [](const char* text) { return policy::parse_prefix(text).value(); };
+    policy::Vip vip = web();
+    vip.health.via = policy::HealthVia::kVip;
+    vip.addresses = {prefix("198.51.100.0/28"), prefix("203.0.113.1"), prefix("2001:db8:10::10")};
+    const auto first = prefix("198.51.100.0"), ipv6 = prefix("2001:db8:10::10");
+    const std::vector<Target> wanted = {
+        {{"web", "web1", vip.backends[0].addresses[0], first}, 80, vip.health},
+        {{"web", "web1", vip.backends[0].addresses[1], ipv6}, 80, vip.health},
+        {{"web", "web2", vip.backends[1].addresses[0], first}, 80, vip.health},
+        {{"web", "web2", vip.backends[1].addresses[0], ipv6}, 80, vip.health},
+    };
+    EXPECT_EQ(targets_of(vip), wanted);
+    EXPECT_EQ(targets_of(vip)[1].id.asked(), ipv6);
+    vip.addresses = {ipv6};
+    EXPECT_EQ(targets_of(vip).size(), 2U);
+}
+
 TEST(TargetTest, WithoutAHealthCheckThereIsNone) {
     policy::Vip vip = web();
     vip.health.kind = policy::HealthKind::kNone;

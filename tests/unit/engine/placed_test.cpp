@@ -70,6 +70,49 @@ TEST_F(Placed, WhatIsOverIsNotCounted) {
     EXPECT_EQ(count(line, "b", "x").all(), 1U);
 }
 
+// How the clock of the words goes on after what was the last packet of each.
+TEST_F(Placed, WhatIsOverIsSetFree) {
+    fw_placed_line line{};
+    line.words[0] = entry(1, 0);
+    line.words[1] = entry(1, 0, FW_PLACED_CLOSING);
+    line.words[6] = entry(3, 0);
+    const auto sweep = [&](std::uint32_t later) {
+        return free_placed(line, read_placed(line), kNow + later);
+    };
+    EXPECT_EQ(sweep(FW_PLACED_NEW_TIMEOUT), 0U);
+    EXPECT_EQ(sweep(FW_PLACED_NEW_TIMEOUT + 1), 2U);
+    EXPECT_EQ(line.words[1] | line.words[6], 0U);
+    EXPECT_EQ(sweep(FW_PLACED_TCP_TIMEOUT), 0U);
+    EXPECT_EQ(sweep(FW_PLACED_TCP_TIMEOUT + 1), 1U);
+    EXPECT_EQ(line.words[0], 0U);
+}
+
+TEST_F(Placed, AnEntryThatIsSweptNeverLooksNewAgain) {
+    constexpr std::uint32_t kAround = 1U << FW_PLACED_TIME_BITS;
+    constexpr std::uint32_t kPeriod = 450;  // eight minutes
+    for (const std::size_t way : {0, 5, 6, 7})
+        for (const bool swept : {false, true}) {
+            fw_placed_line line{};
+            line.words[way] = entry(number("a", "x"), 0);
+            for (std::uint32_t later = 0; swept && later < kAround; later += kPeriod)
+                free_placed(line, read_placed(line), kNow + later);
+            PlacedCounter counter(vips, numbers);
+            counter.add(line, kNow + kAround + 1);
+            EXPECT_EQ(counter.of(number("a", "x")).all(), swept ? 0U : 1U) << way;
+        }
+}
+
+TEST_F(Placed, WhatAProgramHasWrittenMeanwhileStays) {
+    fw_placed_line line{};
+    line.words[0] = entry(1, FW_PLACED_TCP_TIMEOUT + 1);
+    line.words[1] = entry(2, FW_PLACED_TCP_TIMEOUT + 1);
+    const fw_placed_line seen = read_placed(line);
+    line.words[0] = entry(3, 0);
+    EXPECT_EQ(free_placed(line, seen, kNow), 1U);
+    EXPECT_EQ(line.words[0], entry(3, 0));
+    EXPECT_EQ(line.words[1], 0U);
+}
+
 TEST_F(Placed, WhatNoBackendHasIsNobodys) {
     fw_placed_line line{};
     line.words[0] = entry(77, 0);

@@ -185,7 +185,7 @@ p.toml:29:36: error: "host" is a name such as www.example.org, of A-Z a-z 0-9 . 
 p.toml:29:40: error: unknown key "retries"
   29 | health = { http = "/a b#c", host = "", retries = 3 }
      |                                        ^~~~~~~
-  hint: the keys of "health" are tcp, http, https, udp, ping, exec, port, host, status, body, answer, every, timeout, rise, fall
+  hint: the keys of "health" are tcp, http, https, udp, ping, exec, port, via, host, status, body, answer, every, timeout, rise, fall
 )");
 }
 
@@ -245,6 +245,32 @@ p.toml:7:38: error: unknown key "evry"
    7 | health = { http = "/", answer = "x", evry = "2s" }
      |                                      ^~~~
   hint: did you mean "every"?
+)");
+}
+
+TEST(HealthReader, RefusesWaysThatACheckCannotGo) {
+    EXPECT_EQ(errors_of(kVip + ("health = { ping = true, via = \"vip\" }\n")),
+              R"(p.toml:7:25: error: "via" belongs to tcp, http, https and udp, not to ping
+   7 | health = { ping = true, via = "vip" }
+     |                         ^~~
+)");
+    EXPECT_EQ(errors_of(kVip + ("health = { exec = \"true\", via = \"vip\" }\n")),
+              R"(p.toml:7:27: error: "via" belongs to tcp, http, https and udp, not to exec
+   7 | health = { exec = "true", via = "vip" }
+     |                           ^~~
+)");
+    std::string nat = kVip;
+    nat.replace(nat.find("l2-dsr"), 6, "nat");
+    EXPECT_EQ(
+        errors_of(nat + "health = { tcp = true, via = \"vip\" }\n"),
+        R"(p.toml:7:24: error: "via" goes with l2-dsr, ipip and gue alone: with nat packets come to the backend's own address, as checks do
+   7 | health = { tcp = true, via = "vip" }
+     |                        ^~~
+)");
+    EXPECT_EQ(errors_of(kVip + ("health = { tcp = true, via = \"nat\" }\n")),
+              R"(p.toml:7:30: error: "nat" is not where a check goes; write backend or vip
+   7 | health = { tcp = true, via = "nat" }
+     |                              ^~~~~
 )");
 }
 

@@ -89,7 +89,7 @@ TEST(PrintPolicy, IsReadBackToTheSamePolicy) {
 // How often each key was printed, by "table key"; and each policy is read back.
 void read_back(std::map<std::string, int>& printed) {
     WholePolicy random(3);
-    for (int i = 0; i < 1500; ++i) {
+    for (int i = 0; i < 2500; ++i) {
         const Policy policy = random.policy();
         const std::string text = print_policy(policy);
         const ParseResult read = parse_policy(text, "printed.toml");

@@ -201,6 +201,9 @@ private:
                 add_some(key, vip, "health.", key.kind == ValueKind::kNumbers);
             }
         }
+        if (translates(vip.forward)) {
+            vip.health.via = Health{}.via;
+        }
         vip.health = canonical(vip.health);
         if (checked_port(canonical(vip), {}) == 0 && kind.value != HealthKind::kPing) {
             vip.health.port = 8080;
@@ -327,6 +330,7 @@ private:
         {"health.host", {"www.example.org"}},
         {"health.status", {"100", "200", "200-399", "204-206", "400-599"}},
         {"health.body", {"all is \"well\""}},
+        {"health.via", {"vip"}},
         {"health.port", {"1", "8080", "65535"}},
         {"health.every", {"100ms", "500ms", "2s", "1m", "1h"}},
         {"health.timeout", {"1ms", "500ms", "1s", "2s"}},
