@@ -78,7 +78,7 @@ def lb(request, tmp_path_factory):
         made.apply("lb1", services())
         made.unpack(SERVERS)
         addresses = [vip(family, GUE) for family in FAMILIES]
-        with contextlib.closing(echo.Servers(made.bed, SERVERS, [ECHO], addresses)):
+        with contextlib.closing(echo.Servers(made.bed, SERVERS, [ECHO], lambda _: addresses)):
             yield made
     finally:
         made.down()

@@ -263,9 +263,9 @@ TEST(HealthReader, RefusesWaysThatACheckCannotGo) {
     nat.replace(nat.find("l2-dsr"), 6, "nat");
     EXPECT_EQ(
         errors_of(nat + "health = { tcp = true, via = \"vip\" }\n"),
-        R"(p.toml:7:24: error: "via" goes with l2-dsr, ipip and gue alone: with nat packets come to the backend's own address, as checks do
+        R"(p.toml:7:30: error: "via" goes with l2-dsr, ipip and gue alone: with nat packets come to the backend's own address, as checks do
    7 | health = { tcp = true, via = "vip" }
-     |                        ^~~
+     |                              ^~~~~
 )");
     EXPECT_EQ(errors_of(kVip + ("health = { tcp = true, via = \"nat\" }\n")),
               R"(p.toml:7:30: error: "nat" is not where a check goes; write backend or vip
