@@ -34,6 +34,7 @@ struct BalanceScenario {
 // The design has one figure for flows that a cache holds, and one for a million.
 constexpr Targets kHit = {2.0, 2.0, std::nullopt, 4.5};
 constexpr Targets kFirst = {5, 5, 5, 5};
+constexpr Targets kNone = {};
 constexpr Targets kPassedBy = {1.2, 1.2, 1.2, 1.2};
 
 std::vector<BalanceScenario> balance_scenarios() {
@@ -42,6 +43,8 @@ std::vector<BalanceScenario> balance_scenarios() {
         {"balance: l2-dsr, hit", "l2-dsr", 10, kPlaced, kHit, true},
         {"balance: ipip, hit", "ipip", 10, kPlaced, kHit, true},
         {"balance: gue, hit", "gue", 10, kPlaced, kHit, true},
+        {"balance: nat, hit", "nat", 10, kPlaced, kNone, true},
+        {"balance: full-nat, hit", "full-nat", 10, kPlaced, kNone, true},
         {"balance: ipip, hit, 100 backends", "ipip", 100, kPlaced, kHit, false},
         {"balance: ipip, new TCP (SYN)", "ipip", 10, kSyn, kFirst, true},
         {"balance: ipip, miss (no SYN)", "ipip", 10, kUnplaced, kFirst, true},

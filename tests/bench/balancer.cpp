@@ -18,6 +18,7 @@
 #include "engine/clock.h"
 #include "engine/placed.h"
 #include "policy/parse.h"
+#include "policy/vip.h"
 
 namespace fwctl::bench {
 namespace {
@@ -79,6 +80,16 @@ bool carries(const Bytes& frame, std::size_t at, const Flow& flow) {
            std::memcmp(&frame[at + 12], &record.source, 4) == 0 &&
            std::memcmp(&frame[at + 16], &record.destination, 4) == 0 &&
            std::memcmp(&frame[at + 20], &record.layer4, 4) == 0;
+}
+
+// The flow's packet with the addresses of nat or full-nat; ports of ours are any.
+bool is_translated(const Bytes& frame, const Flow& flow, policy::Transport forward,
+                   const std::array<std::uint8_t, 4>& to) {
+    constexpr std::size_t kIp = 14;
+    constexpr std::array<std::uint8_t, 4> kOurs = {10, 2, 0, 1};
+    const std::uint8_t* from = forward == policy::Transport::kNat ? flow.source.data() : kOurs.data();
+    return frame.size() == BENCH_FRAME && frame[kIp] == 0x45 && frame[kIp + 9] == flow.protocol &&
+           std::equal(from, from + 4, &frame[kIp + 12]) && std::equal(to.begin(), to.end(), &frame[kIp + 16]);
 }
 
 // How many bytes stand before the packet, with the link header.
@@ -194,12 +205,14 @@ Status Balancer::check(const Flow& flow, const Driver::Answer& answer) const {
     const std::size_t host = kFirstHost + ring_[slot_of(flow, ring_.size())];
     const Bytes& frame = answer.frame;
     if (answer.action != XDP_TX) return fail(fmt::format("the program answers {}", answer.action));
-    if (!carries(frame, bytes_before(forward), flow)) return fail("what leaves is another packet");
+    const std::array<std::uint8_t, 4> to = {10, 2, 0, static_cast<std::uint8_t>(host)};
+    const bool is_right = policy::translates(forward) ? is_translated(frame, flow, forward, to)
+                                                      : carries(frame, bytes_before(forward), flow);
+    if (!is_right) return fail("what leaves is another packet");
     if (frame[5] != host || frame[4] != 2)
         return fail(fmt::format("it goes to the neighbour ...:{:02x}, not to {:02x}", frame[5], host));
-    if (forward == policy::Transport::kL2Dsr) return {};
+    if (forward == policy::Transport::kL2Dsr || policy::translates(forward)) return {};
     const std::uint8_t protocol = forward == policy::Transport::kIpip ? IPPROTO_IPIP : IPPROTO_UDP;
-    const std::array<std::uint8_t, 4> to = {10, 2, 0, static_cast<std::uint8_t>(host)};
     if (frame[14] != 0x45 || frame[14 + 9] != protocol || !std::equal(to.begin(), to.end(), &frame[14 + 16]))
         return fail("the outer header is another one");
     return {};
