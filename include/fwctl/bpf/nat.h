@@ -16,12 +16,25 @@ static __always_inline bool fw_is_same_flow(const struct fw_nat_flow *flow,
 	       fw_is_same_address(&flow->vip, &room->vip) && fw_is_same_address(&flow->client, &room->client);
 }
 
-/* Whether another flow may have the ends of that one, as it has closed or has been silent for twice the
- * longest life of a segment. */
-static __always_inline bool fw_nat_gives_way(const struct fw_nat_flow *flow,
-					     const struct fw_balance_room *room)
+/* Whose the ends are that a flow asks for; by how soon those give way to one that opens. */
+enum fw_nat_holder {
+	FW_NAT_OF_ITSELF = 0,
+	FW_NAT_OF_CLOSED = 1 << 0,
+	FW_NAT_OF_NEW = 1 << 1,	   /* its client has not gone on yet */
+	FW_NAT_OF_SILENT = 1 << 2, /* for twice the longest life of a segment */
+	FW_NAT_OF_OTHER = 1 << 3,
+};
+
+static __always_inline __u32 fw_nat_holder(const struct fw_nat_flow *flow, __u32 table,
+					   const struct fw_balance_room *room)
 {
-	return room->opens && (flow->flags & FW_NAT_CLOSING || room->now - flow->seen > FW_PLACED_SILENT);
+	if (!room->opens)
+		return FW_NAT_OF_OTHER;
+	if (flow->flags & FW_NAT_CLOSING)
+		return FW_NAT_OF_CLOSED;
+	if (table == FW_NAT_NEW)
+		return FW_NAT_OF_NEW;
+	return room->now - flow->seen > FW_PLACED_SILENT ? FW_NAT_OF_SILENT : FW_NAT_OF_OTHER;
 }
 
 static __always_inline void fw_fill_nat(struct fw_balance_room *room)
@@ -41,11 +54,12 @@ static __always_inline void fw_fill_nat(struct fw_balance_room *room)
 	flow->ifindex = room->client_ifindex;
 }
 
-/* Finds or makes the entry that brings answers back. False: another flow has these ends. */
-static __always_inline bool fw_hold_answer(struct fw_balance_room *room, __u32 tcp_flags)
+/* Finds or makes the entry that brings answers back. Whose these ends are then; `takes`: those that give way.
+ */
+static __always_inline __u32 fw_hold_answer(struct fw_balance_room *room, __u32 tcp_flags, __u32 takes)
 {
 	const struct fw_nat_key *key = &room->answer_key;
-	__u32 table;
+	__u32 table, holder;
 	struct fw_nat_flow *flow = fw_find_nat(key, room->now, &table);
 
 	if (flow && fw_is_same_flow(flow, room)) {
@@ -55,14 +69,17 @@ static __always_inline bool fw_hold_answer(struct fw_balance_room *room, __u32 t
 		if (table == FW_NAT_NEW && flow->flags & FW_NAT_ANSWERED && !(tcp_flags & FW_TCP_SYN) &&
 		    fw_changes_nat())
 			fw_confirm_nat(key, flow, &room->nat);
-		return true;
+		return FW_NAT_OF_ITSELF;
 	}
-	if (flow && !fw_nat_gives_way(flow, room))
-		return false;
-	if (flow && fw_changes_nat())
-		fw_erase_nat(key, table);
+	if (flow) {
+		holder = fw_nat_holder(flow, table, room);
+		if (!(holder & takes))
+			return holder;
+		if (fw_changes_nat())
+			fw_erase_nat(key, table);
+	}
 	fw_fill_nat(room);
-	return fw_make_nat(key, &room->nat, room->now);
+	return fw_make_nat(key, &room->nat, room->now) ? FW_NAT_OF_ITSELF : FW_NAT_OF_OTHER;
 }
 
 /* The flow goes on from the port that it has: room->way_key, and where its answers are confirmed this is,
@@ -105,30 +122,71 @@ struct fw_port_search {
 	struct fw_balance_room *room;
 	__u32 tcp_flags;
 	__u32 first;
-	__u32 found; /* 1: room->answer_key has it */
+	__u32 holder; /* of room->answer_key */
+	/* Of the ports that were tried, one that gives way, and whose it is; FW_NAT_OF_OTHER: there is none.
+	 */
+	__u32 spare;
+	__u32 spare_holder;
 };
 
 enum { FW_NAT_TRIES = 32 };
 
+/* The first turn asks for the port that the flow has, the last one takes what another one has to give. */
+static __always_inline __u32 fw_port_of_turn(__u32 turn, const struct fw_port_search *search)
+{
+	if (turn == 0)
+		return search->first;
+	if (turn == FW_NAT_TRIES)
+		return search->spare;
+	return FW_NAT_FIRST_PORT + ((search->first + turn * 0x9e5) & (FW_NAT_PORTS - 1));
+}
+
 static long fw_try_port(__u32 turn, struct fw_port_search *search)
 {
 	struct fw_balance_room *room = search->room;
-
-	/* The first turn asks for the port that the flow has. */
-	room->answer_key.receiver_port =
-		turn == 0 ? search->first
-			  : FW_NAT_FIRST_PORT + ((search->first + turn * 0x9e5) & (FW_NAT_PORTS - 1));
-	search->found = fw_hold_answer(room, search->tcp_flags);
+	__u32 port = fw_port_of_turn(turn, search), takes = 0;
 	/* A port cannot be had in SCTP, whose checksum is over the whole packet: the client's own, or none.
 	 */
-	return search->found || room->protocol == IPPROTO_SCTP;
+	bool is_only = room->protocol == IPPROTO_SCTP;
+
+	if (is_only)
+		takes = FW_NAT_OF_CLOSED | FW_NAT_OF_SILENT;
+	else if (turn == FW_NAT_TRIES)
+		takes = search->spare_holder & (FW_NAT_OF_CLOSED | FW_NAT_OF_NEW);
+	if (turn == FW_NAT_TRIES && !takes)
+		return 1;
+	room->answer_key.receiver_port = port;
+	search->holder = fw_hold_answer(room, search->tcp_flags, takes);
+	if (search->holder < search->spare_holder) {
+		search->spare = port;
+		search->spare_holder = search->holder;
+	}
+	return search->holder == FW_NAT_OF_ITSELF || is_only;
 }
 
-/* False: there is none. Flows start at ports that depend on them, so that few turns are taken. */
+/* Where the search begins: of a service by source, too, each flow at a port of its own. */
+static __always_inline __u32 fw_first_port(const struct fw_balance_room *room,
+					   const struct fw_service *service)
+{
+	const __u64 *client = (const void *)&room->client;
+	__u64 hash = fw_mix(fw_mix(fw_ring_hash(service, room), client[0]), client[1]);
+
+	hash = fw_mix(hash, room->client_port | (__u64)room->vip_port << 16);
+	return FW_NAT_FIRST_PORT + (hash >> 20 & (FW_NAT_PORTS - 1));
+}
+
+/*
+ * False: there is none. Flows start at ports that depend on them, so that few turns are taken. A port that
+ * somebody has is taken where none is free, and then of a connection that its client has gone on with only
+ * when that has closed.
+ */
 static __always_inline bool fw_find_port(struct fw_balance_room *room, const struct fw_service *service,
 					 __u32 tcp_flags)
 {
-	struct fw_port_search search = {.room = room, .tcp_flags = tcp_flags};
+	struct fw_port_search search = {.room = room,
+					.tcp_flags = tcp_flags,
+					.holder = FW_NAT_OF_OTHER,
+					.spare_holder = FW_NAT_OF_OTHER};
 	const struct fw_nat_flow *way;
 	__u32 table;
 
@@ -139,11 +197,12 @@ static __always_inline bool fw_find_port(struct fw_balance_room *room, const str
 	else if (way && way->backend == room->backend)
 		search.first = way->our_port;
 	else
-		search.first = FW_NAT_FIRST_PORT + (fw_ring_hash(service, room) >> 20 & (FW_NAT_PORTS - 1));
-	bpf_loop(FW_NAT_TRIES, fw_try_port, &search, 0);
-	if (search.found)
-		fw_hold_way(room, tcp_flags);
-	return search.found;
+		search.first = fw_first_port(room, service);
+	bpf_loop(FW_NAT_TRIES + 1, fw_try_port, &search, 0);
+	if (search.holder != FW_NAT_OF_ITSELF)
+		return false;
+	fw_hold_way(room, tcp_flags);
+	return true;
 }
 
 /* Of an ICMP error to a backend: the port of ours that its flow has. Nothing is made for it. */
@@ -186,7 +245,10 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 	if (room->asked == FW_ASKED_ERROR) {
 		if (is_full && !fw_recall_port(room))
 			return false;
-	} else if (is_full ? !fw_find_port(room, service, tcp_flags) : !fw_hold_answer(room, tcp_flags)) {
+	} else if (is_full) {
+		if (!fw_find_port(room, service, tcp_flags))
+			return false;
+	} else if (fw_hold_answer(room, tcp_flags, FW_NAT_OF_CLOSED | FW_NAT_OF_SILENT) != FW_NAT_OF_ITSELF) {
 		return false;
 	}
 	fw_put_ports(&room->after, key->receiver_port, key->sender_port);
