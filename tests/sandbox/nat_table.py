@@ -7,7 +7,7 @@ import struct
 import netns
 
 LOOKUP, UPDATE, NEXT_KEY, FD_BY_ID = 1, 2, 4, 14
-KEY_SIZE, FLOW_SIZE, SEEN_AT = 40, 52, 44
+KEY_SIZE, FLOW_SIZE, SEEN_AT = 40, 56, 44
 TABLES = 2
 
 

@@ -21,14 +21,14 @@ def segment(source, destination, source_port, destination_port, flags, sequence=
 
 
 class Scene(Balancer):
-    def serve(self, **more):
+    def serve(self, more_text="", **more):
         keys = "".join(f"{key} = {value}\n" for key, value in more.items())
         self.apply(f'[vip.web]\naddress = "{VIP}"\nservice = "tcp/80"\nforward = "full-nat"\n{keys}'
-                   f'[[vip.web.backend]]\nname = "w"\naddress = "{BACKEND}"\n')
+                   f'[[vip.web.backend]]\nname = "w"\naddress = "{BACKEND}"\n{more_text}')
 
-    def ask(self, clients, flags):
+    def ask(self, clients, flags, acknowledgment=1):
         """Of each client, (address, port), one packet: the port of ours that it leaves by, or None where it was dropped."""
-        sent = [link(self.mac, CLIENT_MAC, 4) + segment(address, VIP, port, 80, flags) for address, port in clients]
+        sent = [link(self.mac, CLIENT_MAC, 4) + segment(address, VIP, port, 80, flags, 1, acknowledgment) for address, port in clients]
         ports = []
         for returned, frame in self.through(sent):
             is_sent = returned == (XDP_TX if self.hook == "xdp" else TC_REDIRECT)

@@ -52,6 +52,19 @@ static __always_inline void fw_fill_nat(struct fw_balance_room *room)
 	flow->unused = 0;
 	flow->seen = room->now;
 	flow->ifindex = room->client_ifindex;
+	flow->number = 0;
+}
+
+/* Whether the client goes on after an answer. */
+static __always_inline bool fw_nat_goes_on(const struct fw_nat_flow *flow, const struct fw_balance_room *room,
+					   __u32 tcp_flags)
+{
+	if (!(flow->flags & FW_NAT_ANSWERED))
+		return false;
+	if (room->protocol != IPPROTO_TCP)
+		return true;
+	return (tcp_flags & (FW_TCP_SYN | FW_TCP_ACK)) == FW_TCP_ACK &&
+	       room->number - flow->number + FW_NAT_NEAR <= 2 * FW_NAT_NEAR;
 }
 
 /* Finds or makes the entry that brings answers back. Whose these ends are then; `takes`: those that give way.
@@ -66,8 +79,7 @@ static __always_inline __u32 fw_hold_answer(struct fw_balance_room *room, __u32 
 		fw_see_nat(flow, tcp_flags, room->now);
 		if (flow->ifindex != room->client_ifindex && fw_changes_nat())
 			flow->ifindex = room->client_ifindex;
-		if (table == FW_NAT_NEW && flow->flags & FW_NAT_ANSWERED && !(tcp_flags & FW_TCP_SYN) &&
-		    fw_changes_nat())
+		if (table == FW_NAT_NEW && fw_nat_goes_on(flow, room, tcp_flags) && fw_changes_nat())
 			fw_confirm_nat(key, flow, &room->nat);
 		return FW_NAT_OF_ITSELF;
 	}
@@ -118,33 +130,28 @@ static __always_inline void fw_put_way_key(struct fw_balance_room *room)
 	key->receiver_port = room->vip_port;
 }
 
+/* The rest of it is in the room: the kernel wants this on the stack, which on 6.1 has no more for it. */
 struct fw_port_search {
 	struct fw_balance_room *room;
 	__u32 tcp_flags;
-	__u32 first;
-	__u32 holder; /* of room->answer_key */
-	/* Of the ports that were tried, one that gives way, and whose it is; FW_NAT_OF_OTHER: there is none.
-	 */
-	__u32 spare;
-	__u32 spare_holder;
 };
 
 enum { FW_NAT_TRIES = 32 };
 
 /* The first turn asks for the port that the flow has, the last one takes what another one has to give. */
-static __always_inline __u32 fw_port_of_turn(__u32 turn, const struct fw_port_search *search)
+static __always_inline __u32 fw_port_of_turn(__u32 turn, const struct fw_balance_room *room)
 {
 	if (turn == 0)
-		return search->first;
+		return room->first_port;
 	if (turn == FW_NAT_TRIES)
-		return search->spare;
-	return FW_NAT_FIRST_PORT + ((search->first + turn * 0x9e5) & (FW_NAT_PORTS - 1));
+		return room->spare;
+	return FW_NAT_FIRST_PORT + ((room->first_port + turn * 0x9e5) & (FW_NAT_PORTS - 1));
 }
 
 static long fw_try_port(__u32 turn, struct fw_port_search *search)
 {
 	struct fw_balance_room *room = search->room;
-	__u32 port = fw_port_of_turn(turn, search), takes = 0;
+	__u32 port = fw_port_of_turn(turn, room), takes = 0;
 	/* A port cannot be had in SCTP, whose checksum is over the whole packet: the client's own, or none.
 	 */
 	bool is_only = room->protocol == IPPROTO_SCTP;
@@ -152,16 +159,16 @@ static long fw_try_port(__u32 turn, struct fw_port_search *search)
 	if (is_only)
 		takes = FW_NAT_OF_CLOSED | FW_NAT_OF_SILENT;
 	else if (turn == FW_NAT_TRIES)
-		takes = search->spare_holder & (FW_NAT_OF_CLOSED | FW_NAT_OF_NEW);
+		takes = room->spare_holder & (FW_NAT_OF_CLOSED | FW_NAT_OF_NEW);
 	if (turn == FW_NAT_TRIES && !takes)
 		return 1;
 	room->answer_key.receiver_port = port;
-	search->holder = fw_hold_answer(room, search->tcp_flags, takes);
-	if (search->holder < search->spare_holder) {
-		search->spare = port;
-		search->spare_holder = search->holder;
+	room->holder = fw_hold_answer(room, search->tcp_flags, takes);
+	if (room->holder < room->spare_holder) {
+		room->spare = port;
+		room->spare_holder = room->holder;
 	}
-	return search->holder == FW_NAT_OF_ITSELF || is_only;
+	return room->holder == FW_NAT_OF_ITSELF || is_only;
 }
 
 /* Where the search begins: of a service by source, too, each flow at a port of its own. */
@@ -183,23 +190,21 @@ static __always_inline __u32 fw_first_port(const struct fw_balance_room *room,
 static __always_inline bool fw_find_port(struct fw_balance_room *room, const struct fw_service *service,
 					 __u32 tcp_flags)
 {
-	struct fw_port_search search = {.room = room,
-					.tcp_flags = tcp_flags,
-					.holder = FW_NAT_OF_OTHER,
-					.spare_holder = FW_NAT_OF_OTHER};
+	struct fw_port_search search = {.room = room, .tcp_flags = tcp_flags};
 	const struct fw_nat_flow *way;
 	__u32 table;
 
 	fw_put_way_key(room);
 	way = fw_find_nat(&room->way_key, room->now, &table);
 	if (room->protocol == IPPROTO_SCTP)
-		search.first = room->client_port;
+		room->first_port = room->client_port;
 	else if (way && way->backend == room->backend)
-		search.first = way->our_port;
+		room->first_port = way->our_port;
 	else
-		search.first = fw_first_port(room, service);
+		room->first_port = fw_first_port(room, service);
+	room->holder = room->spare_holder = FW_NAT_OF_OTHER;
 	bpf_loop(FW_NAT_TRIES + 1, fw_try_port, &search, 0);
-	if (search.holder != FW_NAT_OF_ITSELF)
+	if (room->holder != FW_NAT_OF_ITSELF)
 		return false;
 	fw_hold_way(room, tcp_flags);
 	return true;
@@ -258,6 +263,8 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 /* What comes from the backend's side: the entry has said all. */
 static __always_inline void fw_translate_back(const struct fw_packet *packet, struct fw_balance_room *room)
 {
+	if (room->asked == FW_ASKED_ANSWER)
+		fw_note_answer(room, packet->tcp_flags);
 	if (room->asked == FW_ASKED_ANSWER_FRAGMENT) {
 		room->before.source = packet->source;
 		room->before.destination = packet->destination;
@@ -271,11 +278,23 @@ static __always_inline void fw_translate_back(const struct fw_packet *packet, st
 	fw_put_ports(&room->after, room->vip_port, room->client_port);
 }
 
+/* The number of a segment that only who has seen the other side's knows. */
+static __always_inline __u32 fw_number_of(fw_ctx *ctx, const struct fw_packet *packet, bool is_answer)
+{
+	const __be32 *number;
+	__be32 here;
+
+	if (packet->protocol != IPPROTO_TCP || !(packet->flags & FW_PACKET_L4))
+		return 0;
+	number = fw_ctx_at(ctx, packet->l4_offset + (is_answer ? 4 : 8), &here, sizeof(here));
+	return number ? bpf_ntohl(*number) : 0;
+}
+
 /*
  * Sets what the packet's ends become, where its service translates. False: it cannot be translated. Behind
  * fw_find_next_hop(). A global function, as fw_parse().
  */
-__noinline int fw_find_translation(const struct fw_packet *packet, __u32 half)
+__noinline int fw_find_translation(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	__u32 zero = 0;
@@ -290,6 +309,7 @@ __noinline int fw_find_translation(const struct fw_packet *packet, __u32 half)
 	if (!service || service->transport < FW_BY_NAT)
 		return service != NULL;
 	room->translates = true;
+	room->number = fw_number_of(ctx, packet, fw_is_answer(room));
 	if (fw_is_answer(room)) {
 		fw_translate_back(packet, room);
 		return true;
