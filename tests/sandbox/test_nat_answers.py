@@ -1,9 +1,10 @@
 """What an answer, or who pretends to have got one, does to the tables of translated flows."""
 
 import pytest
+from scapy.all import ICMP, IP, TCP
 
 import nat_table
-from test_balance_frames import BACKENDS, CLIENT_MAC, TC_REDIRECT, US, XDP_TX, link, mac_of_backend
+from test_balance_frames import CLIENT_MAC, TC_REDIRECT, US, XDP_TX, link, mac_of_backend
 from test_nat_ports import ACK, BACKEND, FIN, RST, SYN, VIP, clients, scene, segment  # noqa: F401
 
 FLOWS = 100
@@ -48,3 +49,21 @@ def test_what_is_not_let_in_is_no_answer(scene):
     assert set(answers(scene, ports, SYN | ACK)) == {sends}
     scene.ask(clients(FLOWS), ACK, NUMBER + 1)
     assert entries(scene) == [0, 2 * FLOWS]
+
+
+@pytest.mark.parametrize("forward", ["nat", "full-nat"])
+def test_errors_about_nobodys_flow_go_to_no_backend(scene, forward):
+    scene.serve(forward)
+    (address, port), = clients(1)
+    sends = XDP_TX if scene.hook == "xdp" else TC_REDIRECT
+
+    def is_sent(client_port):
+        quoted = IP(src=VIP, dst=address) / TCP(sport=80, dport=client_port, flags="A")
+        error = bytes(IP(src="192.0.2.7", dst=VIP) / ICMP(type=3, code=1) / quoted)
+        ((returned, _),) = scene.through([link(scene.mac, CLIENT_MAC, 4) + error])
+        return returned == sends
+
+    assert not is_sent(port)
+    scene.ask([(address, port)], SYN)
+    assert is_sent(port)
+    assert not is_sent(port + 1)

@@ -21,9 +21,9 @@ def segment(source, destination, source_port, destination_port, flags, sequence=
 
 
 class Scene(Balancer):
-    def serve(self, more_text="", **more):
+    def serve(self, forward="full-nat", more_text="", **more):
         keys = "".join(f"{key} = {value}\n" for key, value in more.items())
-        self.apply(f'[vip.web]\naddress = "{VIP}"\nservice = "tcp/80"\nforward = "full-nat"\n{keys}'
+        self.apply(f'[vip.web]\naddress = "{VIP}"\nservice = "tcp/80"\nforward = "{forward}"\n{keys}'
                    f'[[vip.web.backend]]\nname = "w"\naddress = "{BACKEND}"\n{more_text}')
 
     def ask(self, clients, flags, acknowledgment=1):

@@ -210,7 +210,17 @@ static __always_inline bool fw_find_port(struct fw_balance_room *room, const str
 	return true;
 }
 
-/* Of an ICMP error to a backend: the port of ours that its flow has. Nothing is made for it. */
+/* Whether there is a flow that an ICMP error to a backend is about. Nothing is made for it; where a policy
+ * rehearses, there are no tables. */
+static __always_inline bool fw_is_held(const struct fw_balance_room *room)
+{
+	__u32 table;
+	const struct fw_nat_flow *flow = fw_find_nat(&room->answer_key, room->now, &table);
+
+	return fw_rehearses || (flow && fw_is_same_flow(flow, room));
+}
+
+/* The port of ours that this flow has. */
 static __always_inline bool fw_recall_port(struct fw_balance_room *room)
 {
 	const struct fw_nat_flow *way;
@@ -248,7 +258,7 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 	key->sender_port = port ?: room->vip_port;
 	key->receiver_port = room->client_port;
 	if (room->asked == FW_ASKED_ERROR) {
-		if (is_full && !fw_recall_port(room))
+		if ((is_full && !fw_recall_port(room)) || !fw_is_held(room))
 			return false;
 	} else if (is_full) {
 		if (!fw_find_port(room, service, tcp_flags))
