@@ -270,13 +270,17 @@ struct fw_nat_flow {
 	__u8 unused;
 	__u32 seen;    /* in ticks: the last packet */
 	__u32 ifindex; /* that its client's packets come in by */
+	__u32 number;  /* TCP: the sequence number of the first answer, which only who gets that knows */
 };
-FW_ASSERT_SIZE(struct fw_nat_flow, 52);
+FW_ASSERT_SIZE(struct fw_nat_flow, 56);
 
 enum fw_nat_flags {
 	FW_NAT_ANSWERED = 1 << 0,
 	FW_NAT_CLOSING = 1 << 1, /* TCP: a FIN or a reset was seen */
 };
+
+/* A client has seen the answer whose number it acknowledges to so many octets. */
+enum { FW_NAT_NEAR = 1 << 20 };
 
 /* Ports of ours, of FW_BY_FULL_NAT: 16,384 from here on, below those that Linux gives to its own sockets
  * (net.ipv4.ip_local_port_range). */
@@ -349,6 +353,12 @@ struct fw_balance_room {
 	__u32 translates;
 	__u32 client_ifindex; /* that the client's packets come in by */
 	__u32 quoted_l4;      /* of an ICMP error: where the ports stand in what it quotes */
+	/* With FW_BY_FULL_NAT: the search for a port of ours. */
+	__u32 first_port;
+	__u32 holder; /* enum fw_nat_holder (bpf/nat.h), of the one that was tried last */
+	__u32 spare;  /* of the ports that were tried one that gives way, and whose it is */
+	__u32 spare_holder;
+	__u32 number; /* TCP: what the packet acknowledges; the sequence number of an answer */
 	struct fw_nat_key answer_key;
 	struct fw_nat_key way_key;
 	struct fw_nat_flow nat; /* one that is made or moved */

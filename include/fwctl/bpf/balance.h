@@ -256,7 +256,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return FW_DECIDED;
 	if (fw_pack(ctx, packet, half))
 		return fw_stop(ctx, packet, room->mtu - room->overhead, FW_REASON_BALANCE_TOO_LONG, decision);
-	if (!fw_find_translation(packet, half)) {
+	if (!fw_find_translation(ctx, packet, half)) {
 		decision->reason = FW_REASON_NAT_FULL;
 		return FW_DECIDED;
 	}

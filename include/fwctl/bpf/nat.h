@@ -16,12 +16,25 @@ static __always_inline bool fw_is_same_flow(const struct fw_nat_flow *flow,
 	       fw_is_same_address(&flow->vip, &room->vip) && fw_is_same_address(&flow->client, &room->client);
 }
 
-/* Whether another flow may have the ends of that one, as it has closed or has been silent for twice the
- * longest life of a segment. */
-static __always_inline bool fw_nat_gives_way(const struct fw_nat_flow *flow,
-					     const struct fw_balance_room *room)
+/* Whose the ends are that a flow asks for; by how soon those give way to one that opens. */
+enum fw_nat_holder {
+	FW_NAT_OF_ITSELF = 0,
+	FW_NAT_OF_CLOSED = 1 << 0,
+	FW_NAT_OF_NEW = 1 << 1,	   /* its client has not gone on yet */
+	FW_NAT_OF_SILENT = 1 << 2, /* for twice the longest life of a segment */
+	FW_NAT_OF_OTHER = 1 << 3,
+};
+
+static __always_inline __u32 fw_nat_holder(const struct fw_nat_flow *flow, __u32 table,
+					   const struct fw_balance_room *room)
 {
-	return room->opens && (flow->flags & FW_NAT_CLOSING || room->now - flow->seen > FW_PLACED_SILENT);
+	if (!room->opens)
+		return FW_NAT_OF_OTHER;
+	if (flow->flags & FW_NAT_CLOSING)
+		return FW_NAT_OF_CLOSED;
+	if (table == FW_NAT_NEW)
+		return FW_NAT_OF_NEW;
+	return room->now - flow->seen > FW_PLACED_SILENT ? FW_NAT_OF_SILENT : FW_NAT_OF_OTHER;
 }
 
 static __always_inline void fw_fill_nat(struct fw_balance_room *room)
@@ -39,30 +52,46 @@ static __always_inline void fw_fill_nat(struct fw_balance_room *room)
 	flow->unused = 0;
 	flow->seen = room->now;
 	flow->ifindex = room->client_ifindex;
+	flow->number = 0;
 }
 
-/* Finds or makes the entry that brings answers back. False: another flow has these ends. */
-static __always_inline bool fw_hold_answer(struct fw_balance_room *room, __u32 tcp_flags)
+/* Whether the client goes on after an answer. */
+static __always_inline bool fw_nat_goes_on(const struct fw_nat_flow *flow, const struct fw_balance_room *room,
+					   __u32 tcp_flags)
+{
+	if (!(flow->flags & FW_NAT_ANSWERED))
+		return false;
+	if (room->protocol != IPPROTO_TCP)
+		return true;
+	return (tcp_flags & (FW_TCP_SYN | FW_TCP_ACK)) == FW_TCP_ACK &&
+	       room->number - flow->number + FW_NAT_NEAR <= 2 * FW_NAT_NEAR;
+}
+
+/* Finds or makes the entry that brings answers back. Whose these ends are then; `takes`: those that give way.
+ */
+static __always_inline __u32 fw_hold_answer(struct fw_balance_room *room, __u32 tcp_flags, __u32 takes)
 {
 	const struct fw_nat_key *key = &room->answer_key;
-	__u32 table;
+	__u32 table, holder;
 	struct fw_nat_flow *flow = fw_find_nat(key, room->now, &table);
 
 	if (flow && fw_is_same_flow(flow, room)) {
 		fw_see_nat(flow, tcp_flags, room->now);
 		if (flow->ifindex != room->client_ifindex && fw_changes_nat())
 			flow->ifindex = room->client_ifindex;
-		if (table == FW_NAT_NEW && flow->flags & FW_NAT_ANSWERED && !(tcp_flags & FW_TCP_SYN) &&
-		    fw_changes_nat())
+		if (table == FW_NAT_NEW && fw_nat_goes_on(flow, room, tcp_flags) && fw_changes_nat())
 			fw_confirm_nat(key, flow, &room->nat);
-		return true;
+		return FW_NAT_OF_ITSELF;
 	}
-	if (flow && !fw_nat_gives_way(flow, room))
-		return false;
-	if (flow && fw_changes_nat())
-		fw_erase_nat(key, table);
+	if (flow) {
+		holder = fw_nat_holder(flow, table, room);
+		if (!(holder & takes))
+			return holder;
+		if (fw_changes_nat())
+			fw_erase_nat(key, table);
+	}
 	fw_fill_nat(room);
-	return fw_make_nat(key, &room->nat, room->now);
+	return fw_make_nat(key, &room->nat, room->now) ? FW_NAT_OF_ITSELF : FW_NAT_OF_OTHER;
 }
 
 /* The flow goes on from the port that it has: room->way_key, and where its answers are confirmed this is,
@@ -101,30 +130,63 @@ static __always_inline void fw_put_way_key(struct fw_balance_room *room)
 	key->receiver_port = room->vip_port;
 }
 
+/* The rest of it is in the room: the kernel wants this on the stack, which on 6.1 has no more for it. */
 struct fw_port_search {
 	struct fw_balance_room *room;
 	__u32 tcp_flags;
-	__u32 first;
-	__u32 found; /* 1: room->answer_key has it */
 };
 
 enum { FW_NAT_TRIES = 32 };
 
+/* The first turn asks for the port that the flow has, the last one takes what another one has to give. */
+static __always_inline __u32 fw_port_of_turn(__u32 turn, const struct fw_balance_room *room)
+{
+	if (turn == 0)
+		return room->first_port;
+	if (turn == FW_NAT_TRIES)
+		return room->spare;
+	return FW_NAT_FIRST_PORT + ((room->first_port + turn * 0x9e5) & (FW_NAT_PORTS - 1));
+}
+
 static long fw_try_port(__u32 turn, struct fw_port_search *search)
 {
 	struct fw_balance_room *room = search->room;
-
-	/* The first turn asks for the port that the flow has. */
-	room->answer_key.receiver_port =
-		turn == 0 ? search->first
-			  : FW_NAT_FIRST_PORT + ((search->first + turn * 0x9e5) & (FW_NAT_PORTS - 1));
-	search->found = fw_hold_answer(room, search->tcp_flags);
+	__u32 port = fw_port_of_turn(turn, room), takes = 0;
 	/* A port cannot be had in SCTP, whose checksum is over the whole packet: the client's own, or none.
 	 */
-	return search->found || room->protocol == IPPROTO_SCTP;
+	bool is_only = room->protocol == IPPROTO_SCTP;
+
+	if (is_only)
+		takes = FW_NAT_OF_CLOSED | FW_NAT_OF_SILENT;
+	else if (turn == FW_NAT_TRIES)
+		takes = room->spare_holder & (FW_NAT_OF_CLOSED | FW_NAT_OF_NEW);
+	if (turn == FW_NAT_TRIES && !takes)
+		return 1;
+	room->answer_key.receiver_port = port;
+	room->holder = fw_hold_answer(room, search->tcp_flags, takes);
+	if (room->holder < room->spare_holder) {
+		room->spare = port;
+		room->spare_holder = room->holder;
+	}
+	return room->holder == FW_NAT_OF_ITSELF || is_only;
 }
 
-/* False: there is none. Flows start at ports that depend on them, so that few turns are taken. */
+/* Where the search begins: of a service by source, too, each flow at a port of its own. */
+static __always_inline __u32 fw_first_port(const struct fw_balance_room *room,
+					   const struct fw_service *service)
+{
+	const __u64 *client = (const void *)&room->client;
+	__u64 hash = fw_mix(fw_mix(fw_ring_hash(service, room), client[0]), client[1]);
+
+	hash = fw_mix(hash, room->client_port | (__u64)room->vip_port << 16);
+	return FW_NAT_FIRST_PORT + (hash >> 20 & (FW_NAT_PORTS - 1));
+}
+
+/*
+ * False: there is none. Flows start at ports that depend on them, so that few turns are taken. A port that
+ * somebody has is taken where none is free, and then of a connection that its client has gone on with only
+ * when that has closed.
+ */
 static __always_inline bool fw_find_port(struct fw_balance_room *room, const struct fw_service *service,
 					 __u32 tcp_flags)
 {
@@ -135,18 +197,30 @@ static __always_inline bool fw_find_port(struct fw_balance_room *room, const str
 	fw_put_way_key(room);
 	way = fw_find_nat(&room->way_key, room->now, &table);
 	if (room->protocol == IPPROTO_SCTP)
-		search.first = room->client_port;
+		room->first_port = room->client_port;
 	else if (way && way->backend == room->backend)
-		search.first = way->our_port;
+		room->first_port = way->our_port;
 	else
-		search.first = FW_NAT_FIRST_PORT + (fw_ring_hash(service, room) >> 20 & (FW_NAT_PORTS - 1));
-	bpf_loop(FW_NAT_TRIES, fw_try_port, &search, 0);
-	if (search.found)
-		fw_hold_way(room, tcp_flags);
-	return search.found;
+		room->first_port = fw_first_port(room, service);
+	room->holder = room->spare_holder = FW_NAT_OF_OTHER;
+	bpf_loop(FW_NAT_TRIES + 1, fw_try_port, &search, 0);
+	if (room->holder != FW_NAT_OF_ITSELF)
+		return false;
+	fw_hold_way(room, tcp_flags);
+	return true;
 }
 
-/* Of an ICMP error to a backend: the port of ours that its flow has. Nothing is made for it. */
+/* Whether there is a flow that an ICMP error to a backend is about. Nothing is made for it; where a policy
+ * rehearses, there are no tables. */
+static __always_inline bool fw_is_held(const struct fw_balance_room *room)
+{
+	__u32 table;
+	const struct fw_nat_flow *flow = fw_find_nat(&room->answer_key, room->now, &table);
+
+	return fw_rehearses || (flow && fw_is_same_flow(flow, room));
+}
+
+/* The port of ours that this flow has. */
 static __always_inline bool fw_recall_port(struct fw_balance_room *room)
 {
 	const struct fw_nat_flow *way;
@@ -184,9 +258,12 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 	key->sender_port = port ?: room->vip_port;
 	key->receiver_port = room->client_port;
 	if (room->asked == FW_ASKED_ERROR) {
-		if (is_full && !fw_recall_port(room))
+		if ((is_full && !fw_recall_port(room)) || !fw_is_held(room))
 			return false;
-	} else if (is_full ? !fw_find_port(room, service, tcp_flags) : !fw_hold_answer(room, tcp_flags)) {
+	} else if (is_full) {
+		if (!fw_find_port(room, service, tcp_flags))
+			return false;
+	} else if (fw_hold_answer(room, tcp_flags, FW_NAT_OF_CLOSED | FW_NAT_OF_SILENT) != FW_NAT_OF_ITSELF) {
 		return false;
 	}
 	fw_put_ports(&room->after, key->receiver_port, key->sender_port);
@@ -196,6 +273,8 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 /* What comes from the backend's side: the entry has said all. */
 static __always_inline void fw_translate_back(const struct fw_packet *packet, struct fw_balance_room *room)
 {
+	if (room->asked == FW_ASKED_ANSWER)
+		fw_note_answer(room, packet->tcp_flags);
 	if (room->asked == FW_ASKED_ANSWER_FRAGMENT) {
 		room->before.source = packet->source;
 		room->before.destination = packet->destination;
@@ -209,11 +288,23 @@ static __always_inline void fw_translate_back(const struct fw_packet *packet, st
 	fw_put_ports(&room->after, room->vip_port, room->client_port);
 }
 
+/* The number of a segment that only who has seen the other side's knows. */
+static __always_inline __u32 fw_number_of(fw_ctx *ctx, const struct fw_packet *packet, bool is_answer)
+{
+	const __be32 *number;
+	__be32 here;
+
+	if (packet->protocol != IPPROTO_TCP || !(packet->flags & FW_PACKET_L4))
+		return 0;
+	number = fw_ctx_at(ctx, packet->l4_offset + (is_answer ? 4 : 8), &here, sizeof(here));
+	return number ? bpf_ntohl(*number) : 0;
+}
+
 /*
  * Sets what the packet's ends become, where its service translates. False: it cannot be translated. Behind
  * fw_find_next_hop(). A global function, as fw_parse().
  */
-__noinline int fw_find_translation(const struct fw_packet *packet, __u32 half)
+__noinline int fw_find_translation(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	__u32 zero = 0;
@@ -228,6 +319,7 @@ __noinline int fw_find_translation(const struct fw_packet *packet, __u32 half)
 	if (!service || service->transport < FW_BY_NAT)
 		return service != NULL;
 	room->translates = true;
+	room->number = fw_number_of(ctx, packet, fw_is_answer(room));
 	if (fw_is_answer(room)) {
 		fw_translate_back(packet, room);
 		return true;

@@ -94,7 +94,7 @@ __noinline int fw_ask_answer_fragment(const struct fw_packet *packet, struct fw_
 }
 
 /* Fills the room with the flow's ends. */
-static __always_inline bool fw_ask_answered(const struct fw_packet *packet, struct fw_balance_room *room)
+static __always_inline bool fw_ask_answered(struct fw_balance_room *room)
 {
 	__u32 now = fw_placed_now(), table;
 	struct fw_nat_flow *flow = fw_find_nat(&room->answer_key, now, &table);
@@ -108,12 +108,32 @@ static __always_inline bool fw_ask_answered(const struct fw_packet *packet, stru
 	room->client = flow->client;
 	room->client_port = flow->client_port;
 	room->client_ifindex = flow->ifindex;
-	if (room->asked != FW_ASKED_ANSWER)
-		return true;
-	if (fw_changes_nat() && !(flow->flags & FW_NAT_ANSWERED))
-		flow->flags |= FW_NAT_ANSWERED;
-	fw_see_nat(flow, packet->tcp_flags, now);
+	room->nat.flags = flow->flags;
+	room->nat.seen = flow->seen;
 	return true;
+}
+
+/*
+ * The flow has this answer, once it is let in: what rules deny, and what is for others, says nothing of it.
+ * Looked up again only where there is something to write. A reset is none that a client could have seen: its
+ * number may be that of the packet that it answers.
+ */
+static __always_inline void fw_note_answer(struct fw_balance_room *room, __u32 tcp_flags)
+{
+	struct fw_nat_flow *flow;
+	__u32 table;
+
+	if (!fw_changes_nat() || (room->nat.flags & FW_NAT_ANSWERED && room->nat.seen == room->now &&
+				  !(tcp_flags & (FW_TCP_FIN | FW_TCP_RST | FW_TCP_SYN))))
+		return;
+	flow = fw_find_nat(&room->answer_key, room->now, &table);
+	if (!flow)
+		return;
+	if (!(flow->flags & FW_NAT_ANSWERED) && !(tcp_flags & FW_TCP_RST)) {
+		flow->number = room->number;
+		flow->flags |= FW_NAT_ANSWERED;
+	}
+	fw_see_nat(flow, tcp_flags, room->now);
 }
 
 static __always_inline bool fw_is_error(const struct fw_packet *packet)
@@ -136,7 +156,7 @@ __noinline __u32 fw_find_answer(fw_ctx *ctx, const struct fw_packet *packet, __u
 	if (!packet || !generation || !room || !generation->services.translates)
 		return 0;
 	if (fw_is_error(packet)) {
-		if (!fw_key_of_answer_error(ctx, packet, room) || !fw_ask_answered(packet, room))
+		if (!fw_key_of_answer_error(ctx, packet, room) || !fw_ask_answered(room))
 			return 0;
 	} else if (!fw_find_address(generation->tiers[FW_FRONT].bank, &generation->services.answering,
 				    packet->family, &packet->source)) {
@@ -144,7 +164,7 @@ __noinline __u32 fw_find_answer(fw_ctx *ctx, const struct fw_packet *packet, __u
 	} else if (packet->fragment == FW_FRAGMENT_LATER) {
 		if (!fw_ask_answer_fragment(packet, room))
 			return 0;
-	} else if (!fw_key_of_answer(packet, room) || !fw_ask_answered(packet, room)) {
+	} else if (!fw_key_of_answer(packet, room) || !fw_ask_answered(room)) {
 		return 0;
 	}
 	backend = fw_backend_of(generation, room->backend);

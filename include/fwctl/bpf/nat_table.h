@@ -3,8 +3,9 @@
  * The tables of translated flows: include/fwctl/abi/service.h says what is in them.
  *
  * Promises: an entry has one place, among the new ones or among the confirmed. Keys are compared in full. A
- * flow is confirmed by a packet of its client behind an answer, which who has forged a source address cannot
- * bring about, and new flows push out none of those.
+ * flow is confirmed by a packet of its client behind an answer, and new flows push out none of those. In TCP
+ * the packet has to acknowledge what the backend has sent, so that who has forged a source address has to
+ * guess; of other protocols nothing says whether it was seen.
  */
 #ifndef FWCTL_BPF_NAT_TABLE_H
 #define FWCTL_BPF_NAT_TABLE_H
@@ -68,6 +69,12 @@ static __always_inline void fw_erase_nat(const struct fw_nat_key *key, __u32 tab
 		bpf_map_delete_elem(inner, key);
 }
 
+static __always_inline bool fw_is_same_nat(const struct fw_nat_flow *one, const struct fw_nat_flow *other)
+{
+	return one->vip_port == other->vip_port && one->client_port == other->client_port &&
+	       fw_is_same_address(&one->vip, &other->vip) && fw_is_same_address(&one->client, &other->client);
+}
+
 /* Another packet of the flow: only what changes is written, as other processors read the line. */
 static __always_inline void fw_see_nat(struct fw_nat_flow *flow, __u32 tcp_flags, __u32 now)
 {
@@ -94,6 +101,12 @@ static __always_inline void fw_confirm_nat(const struct fw_nat_key *key, const s
 		fw_erase_nat(key, FW_NAT_NEW);
 }
 
+/* Of what has the key the same flow: its first packets came by two processors at once. */
+static __always_inline bool fw_is_made(const struct fw_nat_flow *there, const struct fw_nat_flow *flow)
+{
+	return there && fw_is_same_nat(there, flow);
+}
+
 /*
  * Puts room->nat among the new ones. False: somebody else has the key. One that is over makes room, and what
  * another processor has confirmed between our look and this comes first.
@@ -101,19 +114,23 @@ static __always_inline void fw_confirm_nat(const struct fw_nat_key *key, const s
 static __always_inline bool fw_make_nat(const struct fw_nat_key *key, const struct fw_nat_flow *flow,
 					__u32 now)
 {
+	const struct fw_nat_flow *there;
+
 	if (!fw_changes_nat())
 		return true;
 	if (!fw_put_nat(key, flow, FW_NAT_NEW, BPF_NOEXIST)) {
-		if (fw_find_nat_in(key, FW_NAT_NEW, now))
-			return false;
+		there = fw_find_nat_in(key, FW_NAT_NEW, now);
+		if (there)
+			return fw_is_made(there, flow);
 		fw_erase_nat(key, FW_NAT_NEW);
 		if (!fw_put_nat(key, flow, FW_NAT_NEW, BPF_NOEXIST))
-			return false;
+			return fw_is_made(fw_find_nat_in(key, FW_NAT_NEW, now), flow);
 	}
-	if (!fw_find_nat_in(key, FW_NAT_CONFIRMED, now))
+	there = fw_find_nat_in(key, FW_NAT_CONFIRMED, now);
+	if (!there)
 		return true;
 	fw_erase_nat(key, FW_NAT_NEW);
-	return false;
+	return fw_is_made(there, flow);
 }
 
 #endif

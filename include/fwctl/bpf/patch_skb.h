@@ -18,6 +18,13 @@ static __always_inline bool fw_ctx_store(fw_ctx *ctx, __u32 at, const void *from
 	return bpf_skb_store_bytes(ctx, at, from, size, BPF_F_INVALIDATE_HASH) == 0;
 }
 
+/* The same of what no checksum of the packet makes up for: the sum that a device has taken over the whole
+ * packet changes with it. */
+static __always_inline bool fw_ctx_store_summed(fw_ctx *ctx, __u32 at, const void *from, const __u32 size)
+{
+	return bpf_skb_store_bytes(ctx, at, from, size, BPF_F_INVALIDATE_HASH | BPF_F_RECOMPUTE_CSUM) == 0;
+}
+
 /* Of an IPv4 header. */
 static __always_inline bool fw_ctx_patch_header(fw_ctx *ctx, __u32 at, __u32 difference)
 {

@@ -17,6 +17,11 @@ static __always_inline bool fw_ctx_store(fw_ctx *ctx, __u32 at, const void *from
 	return bpf_xdp_store_bytes(ctx, at, (void *)from, size) == 0;
 }
 
+static __always_inline bool fw_ctx_store_summed(fw_ctx *ctx, __u32 at, const void *from, const __u32 size)
+{
+	return fw_ctx_store(ctx, at, from, size);
+}
+
 /* RFC 1624: HC' = ~(~HC + ~m + m'), of which bpf_csum_diff() has said the last two. */
 static __always_inline bool fw_ctx_patch(fw_ctx *ctx, __u32 at, __u32 difference, const __u32 flags)
 {

@@ -21,13 +21,21 @@ enum {
 	FW_IPV6_ADDRESSES_AT = 8
 };
 
-/* The source and the destination behind each other, and the checksum of an IPv4 header. */
+/*
+ * The source and the destination behind each other, and the checksum of an IPv4 header. In IPv6 the one of
+ * the transport header is patched for a pseudo header (FW_PATCH_PSEUDO), as if the addresses were no part of
+ * the packet; that of ICMPv6 is one over what it quotes.
+ */
 static __always_inline bool fw_write_addresses(fw_ctx *ctx, __u32 header, __u8 family,
-					       const struct fw_ends *ends, __s64 difference)
+					       const struct fw_ends *ends, __s64 difference,
+					       const bool is_quoted)
 {
+	const __u32 size = 2 * sizeof(ends->source);
+	__u32 at = header + FW_IPV6_ADDRESSES_AT;
+
 	if (family == FW_FAMILY_IPV6)
-		return fw_ctx_store(ctx, header + FW_IPV6_ADDRESSES_AT, &ends->source,
-				    2 * sizeof(ends->source));
+		return is_quoted ? fw_ctx_store(ctx, at, &ends->source, size)
+				 : fw_ctx_store_summed(ctx, at, &ends->source, size);
 	return fw_ctx_store(ctx, header + FW_IPV4_ADDRESSES_AT, &ends->source, 4) &&
 	       fw_ctx_store(ctx, header + FW_IPV4_ADDRESSES_AT + 4, &ends->destination, 4) &&
 	       fw_ctx_patch_header(ctx, header + FW_IPV4_CHECKSUM_AT, difference);
@@ -86,7 +94,7 @@ static __always_inline bool fw_rewrite_error(fw_ctx *ctx, const struct fw_packet
 	fw_turn(quoted, &room->after);
 	/* The checksum of an IPv4 header makes up for its addresses. */
 	if (addresses < 0 || ports < 0 ||
-	    !fw_write_addresses(ctx, quote, packet->family, quoted, addresses) ||
+	    !fw_write_addresses(ctx, quote, packet->family, quoted, addresses, true) ||
 	    !fw_ctx_store(ctx, room->quoted_l4, &quoted->source_port, 4) ||
 	    !fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, ports, 0) ||
 	    (!is_ipv4 && !fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, addresses, 0)))
@@ -96,7 +104,7 @@ static __always_inline bool fw_rewrite_error(fw_ctx *ctx, const struct fw_packet
 	room->before.source = packet->source;
 	addresses = fw_addresses_differ(&room->before, &room->after);
 	return addresses >= 0 &&
-	       fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses) &&
+	       fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses, false) &&
 	       (is_ipv4 || fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, addresses, FW_PATCH_PSEUDO));
 }
 
@@ -114,7 +122,7 @@ __noinline int fw_rewrite(fw_ctx *ctx, const struct fw_packet *packet)
 	addresses = fw_addresses_differ(&room->before, &room->after);
 	ports = fw_ports_differ(&room->before, &room->after);
 	if (addresses < 0 || ports < 0 ||
-	    !fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses))
+	    !fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses, false))
 		return false;
 	return !(packet->flags & FW_PACKET_L4) || fw_write_ports(ctx, packet, &room->after, addresses, ports);
 }
