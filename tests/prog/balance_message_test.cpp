@@ -160,6 +160,8 @@ TEST_P(BalanceMessageTest, ErrorsGoWhereTheirFlowIs) {
              segment,
          "about a later fragment");
     left(ipv4(error) / too_big / sent6 / segment, "about IPv6");
+    left(ipv4(error) / icmp({.type = 5, .code = 1}) / sent / segment, "a redirect");
+    left(ipv4(error) / icmp({.type = 4}) / sent / segment, "a source quench");
     left(ipv6(error6) / icmpv6({.type = 2, .rest = 1400}) / sent / segment, "about IPv4");
 }
 

@@ -139,7 +139,7 @@ static __always_inline void fw_note_answer(struct fw_balance_room *room, __u32 t
 static __always_inline bool fw_is_error(const struct fw_packet *packet)
 {
 	return packet->flags & FW_PACKET_L4 && fw_is_icmp(packet->family, packet->protocol) &&
-	       fw_icmp_message_of(packet->family, packet->selector >> 8).role == FW_ICMP_ERROR;
+	       fw_is_about_loss(packet->family, packet->selector >> 8);
 }
 
 /*

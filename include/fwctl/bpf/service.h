@@ -59,6 +59,15 @@ static __always_inline bool fw_ask_fragment(const struct fw_packet *packet, stru
 	return true;
 }
 
+/* Whether an ICMP message is about a packet that got lost. A redirect is between neighbours, and nobody heeds
+ * a source quench (RFC 6633). */
+static __always_inline bool fw_is_about_loss(__u8 family, __u8 type)
+{
+	if (family == FW_FAMILY_IPV4)
+		return type == 3 || type == 11 || type == 12;
+	return fw_icmp6_message(type).role == FW_ICMP_ERROR;
+}
+
 /* The flow that an ICMP error quotes: something that the service's address has sent. */
 static __always_inline bool fw_ask_quoted(fw_ctx *ctx, const struct fw_packet *packet,
 					  struct fw_balance_room *room)
@@ -91,7 +100,7 @@ static __always_inline bool fw_ask_icmp(fw_ctx *ctx, const struct fw_packet *pac
 {
 	__u8 type = packet->selector >> 8;
 
-	if (fw_icmp_message_of(packet->family, type).role == FW_ICMP_ERROR)
+	if (fw_is_about_loss(packet->family, type))
 		return fw_ask_quoted(ctx, packet, room);
 	room->asked = FW_ASKED_ECHO;
 	return type == (packet->family == FW_FAMILY_IPV4 ? FW_ICMP_ECHO : FW_ICMP6_ECHO) &&
