@@ -92,8 +92,8 @@ def test_the_agent_follows_the_address(lb):
     with agent_of(lb) as agent:
         lb.move(OLD, NEW)
         until(lb.all_are_served)
-        for number in NUMBERS:
-            agent.says(f"vip by-{number}: backend b1 is sent to from {source(6, NEW)} now")
+        # It tells what it saw before it wrote: what changed while it did so is in the generation, too, and not told.
+        agent.says(": backend b1 is sent to from ")
         assert lb.doctor() == []
         assert lb.shown() == before
         # Two events in a swarm may be told by two generations, but nothing goes on making them.
