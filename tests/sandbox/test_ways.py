@@ -129,7 +129,7 @@ def test_a_trial_is_left_alone(lb):
     with agent_of(lb) as agent:
         command = [FWCTL, "try", str(policy), "--for", "60s", "--netns", lb.bed.name("lb1")]
         trial = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        until(lambda: "trial" in lb.bed.fwctl("lb1", "status").stdout)
+        until(lambda: lb.bed.json("lb1", "status")["trial_seconds_left"])
         lb.move(OLD, NEW)
         agent.says("following interfaces: a policy is on trial")
         lb.bed.fwctl("lb1", "confirm")
