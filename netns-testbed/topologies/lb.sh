@@ -84,10 +84,12 @@ declare -gA setup=(
     [b4]="$(backend 24)"
 )
 
-# What is set below /proc/sys/net of a role before its addresses.
+# What is set below /proc/sys/net of a role before its addresses. The router hashes addresses, protocol and ports (policy 3,
+# fields 0x37) as hardware does: policy 1 asks the packet for its hash, which over veth is the one that the sender's kernel
+# gave to the socket, and gives anew after every timeout.
 silent_vip='ipv4/conf/all/arp_ignore=1 ipv4/conf/all/arp_announce=2'
 declare -gA sysctls=(
-    [router]='ipv4/fib_multipath_hash_policy=1 ipv6/fib_multipath_hash_policy=1'
+    [router]="$(for family in ipv4 ipv6; do echo -n "$family/fib_multipath_hash_policy=3 $family/fib_multipath_hash_fields=0x37 "; done)"
     [b1]=$silent_vip [b2]=$silent_vip [b3]=$silent_vip [b4]=$silent_vip
 )
 

@@ -71,7 +71,8 @@ enum fw_verdict {
 	X(ECHO_ANSWERED, FW_DROP, "echo-answered", "an echo request to a service's address; fwctl answered") \
 	X(ANSWER_TRANSLATED, FW_REDIRECT, "answer-translated",                                               \
 	  "from a backend by nat or full-nat, and sent to the client as from the service")                   \
-	X(NAT_FULL, FW_DROP, "nat-full", "no port is left to translate the flow with (docs/nat.md)")         \
+	X(NAT_FULL, FW_DROP, "nat-full",                                                                     \
+	  "no port is left for the flow, or an ICMP error is about none that is known")                      \
 	X(BALANCE_EXPIRED, FW_DROP, "balance-expired",                                                       \
 	  "by nat or full-nat, and its TTL has run out here; the sender was told")                           \
 	X(ECHO_SILENT, FW_DROP, "echo-silent",                                                               \

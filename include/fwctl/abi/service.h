@@ -308,6 +308,16 @@ enum fw_asked {
 	FW_ASKED_ANSWER_FRAGMENT = 7,
 };
 
+/* The packet that an ICMP error quotes, as far as it is of use. */
+struct fw_quote {
+	struct fw_address source;
+	struct fw_address destination;
+	__u16 l4_offset;       /* in the frame */
+	__be16 source_or_type; /* the source port; of what has none its type and code */
+	__be16 destination_port;
+	__u8 protocol;
+} __attribute__((aligned(8)));
+
 enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
 
 /* Room for what would not fit on the programs' stack; by processor. */
@@ -349,10 +359,10 @@ struct fw_balance_room {
 	 */
 	struct fw_ends before;
 	struct fw_ends after;
-	struct fw_ends quoted; /* of what an ICMP error quotes, as they become */
+	struct fw_quote quote; /* of an ICMP error */
+	struct fw_ends quoted; /* of what it quotes, as they become */
 	__u32 translates;
 	__u32 client_ifindex; /* that the client's packets come in by */
-	__u32 quoted_l4;      /* of an ICMP error: where the ports stand in what it quotes */
 	/* With FW_BY_FULL_NAT: the search for a port of ours. */
 	__u32 first_port;
 	__u32 holder; /* enum fw_nat_holder (bpf/nat.h), of the one that was tried last */

@@ -128,8 +128,8 @@ __noinline int fw_answer_stopped(fw_ctx *ctx, const struct fw_packet *packet, __
 }
 
 /*
- * The header to put in front of the packet. True: with it the packet is too long for its way. This and the
- * next one are global functions, as fw_parse().
+ * The header to put in front of the packet, or that its ends are to change. True: with it the packet is too
+ * long for its way. This and the next one are global functions, as fw_parse().
  */
 __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 {
@@ -144,6 +144,7 @@ __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 	if (!service)
 		return true;
 	room->overhead = 0;
+	room->translates = service->transport == FW_BY_NAT || service->transport == FW_BY_FULL_NAT;
 	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
 	if (service->transport == FW_BY_IPIP || service->transport == FW_BY_GUE)
 		fw_put_outer(packet, room, service, room->length);
@@ -256,12 +257,12 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return FW_DECIDED;
 	if (fw_pack(ctx, packet, half))
 		return fw_stop(ctx, packet, room->mtu - room->overhead, FW_REASON_BALANCE_TOO_LONG, decision);
-	if (!fw_find_translation(ctx, packet, half)) {
+	if (room->translates && packet->ttl <= 1)
+		return fw_stop(ctx, packet, 0, FW_REASON_BALANCE_EXPIRED, decision);
+	if (room->translates && !fw_find_translation(ctx, packet, half)) {
 		decision->reason = FW_REASON_NAT_FULL;
 		return FW_DECIDED;
 	}
-	if (room->translates && packet->ttl <= 1)
-		return fw_stop(ctx, packet, 0, FW_REASON_BALANCE_EXPIRED, decision);
 	action = fw_deliver(ctx, packet, half);
 	if (action == FW_HAND_ON && !fw_hands_on)
 		action = -FW_REASON_BALANCE_FAILED;

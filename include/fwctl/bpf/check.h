@@ -45,7 +45,6 @@ static __noinline bool fw_find_checked(fw_ctx *ctx, struct fw_packet *packet, __
 	room->backend = number;
 	room->service_number = backend->service;
 	room->now = fw_placed_now();
-	room->translates = false;
 	packet->service = fw_find_row(room, half, rows);
 	return packet->service;
 }

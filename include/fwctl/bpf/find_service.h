@@ -20,17 +20,21 @@ static __always_inline __u32 fw_find_asked(fw_ctx *ctx, const struct fw_packet *
 }
 
 /*
- * Sets packet->service. What has no link header cannot be sent to a neighbour, and is left alone. Answers are
- * asked for first, as they come to an address of ours, which with full-nat may be the service's, too.
+ * Sets packet->service; `translates`: there may be answers. What has no link header cannot be sent to a
+ * neighbour, and is left alone. Answers are asked for first, as they come to an address of ours, which with
+ * full-nat may be the service's, too.
  */
-static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 half)
+static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 half, bool translates)
 {
 	__u32 zero = 0;
-	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	struct fw_balance_room *room;
 
-	if (!room || fw_link != FW_LINK_ETHERNET || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
+	if (fw_link != FW_LINK_ETHERNET || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
 		return 0;
-	packet->service = fw_find_answer(ctx, packet, half);
+	packet->service = translates ? fw_find_answer(ctx, packet, half) : 0;
+	room = bpf_map_lookup_elem(&balance_room, &zero);
+	if (!room)
+		return 0;
 	if (packet->service && !fw_is_for_us(ctx, half))
 		packet->service = 0;
 	else if (!packet->service)

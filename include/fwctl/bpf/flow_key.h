@@ -11,6 +11,7 @@
 
 #include "fwctl/abi/flow.h"
 #include "fwctl/abi/packet.h"
+#include "fwctl/abi/service.h"
 #include "fwctl/bpf/parse_ipv4.h"
 #include "fwctl/bpf/parse_ipv6.h"
 
@@ -150,14 +151,6 @@ enum {
 	FW_QUOTED_EXTENSIONS = 4, /* that are walked in a packet that an ICMP error quotes */
 };
 
-/* The packet that an ICMP error quotes, as far as it is of use. */
-struct fw_quote {
-	struct fw_address source;
-	struct fw_address destination;
-	__u32 l4_offset;
-	__u8 protocol;
-} __attribute__((aligned(8)));
-
 static __always_inline bool fw_read_quote4(fw_ctx *ctx, __u32 offset, struct fw_quote *quote)
 {
 	struct iphdr room;
@@ -201,32 +194,44 @@ static __always_inline bool fw_read_quote6(fw_ctx *ctx, __u32 offset, struct fw_
 	return !fw_is_extension(quote->protocol);
 }
 
+/* False: the ICMP error quotes no packet, or goes elsewhere than to the end that has sent what it quotes. */
+static __always_inline bool fw_read_quote(fw_ctx *ctx, const struct fw_packet *packet, struct fw_quote *quote)
+{
+	__u32 offset = packet->l4_offset + FW_ICMP_HEADER;
+	struct fw_l4_head room;
+	const struct fw_l4_head *head;
+
+	*quote = (struct fw_quote){};
+	if (!(packet->family == FW_FAMILY_IPV4 ? fw_read_quote4(ctx, offset, quote)
+					       : fw_read_quote6(ctx, offset, quote)))
+		return false;
+	if (!fw_is_same_address(&quote->source, &packet->destination))
+		return false;
+	head = fw_ctx_at(ctx, quote->l4_offset, &room, sizeof(room));
+	if (!head)
+		return false;
+	quote->source_or_type = head->source_or_type;
+	quote->destination_port = head->destination;
+	return true;
+}
+
 /*
  * The key of the flow that an ICMP error speaks of. False: it quotes none, or goes elsewhere than to the end
  * that has sent what it quotes.
  */
 __noinline int fw_key_of_error(fw_ctx *ctx, const struct fw_packet *packet, struct fw_flow_key *key)
 {
-	__u32 offset, family;
-	struct fw_quote quote = {};
-	struct fw_l4_head room;
-	const struct fw_l4_head *head;
+	__u32 family;
+	struct fw_quote quote;
 	__u16 first = 0, second = 0;
 
 	if (!packet || !key)
 		return false;
-	offset = packet->l4_offset + FW_ICMP_HEADER;
 	family = packet->family << 8;
-	if (!(packet->family == FW_FAMILY_IPV4 ? fw_read_quote4(ctx, offset, &quote)
-					       : fw_read_quote6(ctx, offset, &quote)))
-		return false;
-	if (!fw_is_same_address(&quote.source, &packet->destination))
-		return false;
-	head = fw_ctx_at(ctx, quote.l4_offset, &room, sizeof(room));
-	if (!head)
+	if (!fw_read_quote(ctx, packet, &quote))
 		return false;
 	if (fw_is_icmp(packet->family, quote.protocol)) {
-		__u8 type = bpf_ntohs(head->source_or_type) >> 8;
+		__u8 type = bpf_ntohs(quote.source_or_type) >> 8;
 		struct fw_icmp_message message = fw_icmp_message_of(packet->family, type);
 
 		if (message.role != FW_ICMP_QUESTION && message.role != FW_ICMP_ANSWER)
@@ -237,8 +242,8 @@ __noinline int fw_key_of_error(fw_ctx *ctx, const struct fw_packet *packet, stru
 	}
 	if (quote.protocol == IPPROTO_TCP || quote.protocol == IPPROTO_UDP ||
 	    quote.protocol == IPPROTO_SCTP) {
-		first = bpf_ntohs(head->source_or_type);
-		second = bpf_ntohs(head->destination);
+		first = bpf_ntohs(quote.source_or_type);
+		second = bpf_ntohs(quote.destination_port);
 	}
 	fw_key_of_ports(key, &quote.source, &quote.destination, first, second, quote.protocol | family);
 	return true;

@@ -9,13 +9,6 @@
 
 #include "fwctl/bpf/nat_answer.h"
 
-static __always_inline bool fw_is_same_flow(const struct fw_nat_flow *flow,
-					    const struct fw_balance_room *room)
-{
-	return flow->vip_port == room->vip_port && flow->client_port == room->client_port &&
-	       fw_is_same_address(&flow->vip, &room->vip) && fw_is_same_address(&flow->client, &room->client);
-}
-
 /* Whose the ends are that a flow asks for; by how soon those give way to one that opens. */
 enum fw_nat_holder {
 	FW_NAT_OF_ITSELF = 0,
@@ -91,7 +84,7 @@ static __always_inline __u32 fw_hold_answer(struct fw_balance_room *room, __u32 
 			fw_erase_nat(key, table);
 	}
 	fw_fill_nat(room);
-	return fw_make_nat(key, &room->nat, room->now) ? FW_NAT_OF_ITSELF : FW_NAT_OF_OTHER;
+	return fw_make_nat(room) ? FW_NAT_OF_ITSELF : FW_NAT_OF_OTHER;
 }
 
 /* The flow goes on from the port that it has: room->way_key, and where its answers are confirmed this is,
@@ -118,16 +111,8 @@ static __always_inline void fw_hold_way(struct fw_balance_room *room, __u32 tcp_
 
 static __always_inline void fw_put_way_key(struct fw_balance_room *room)
 {
-	struct fw_nat_key *key = &room->way_key;
-
-	key->kind = FW_NAT_WAY;
-	key->unused = 0;
-	key->family = room->family;
-	key->protocol = room->protocol;
-	key->sender = room->client;
-	key->receiver = room->vip;
-	key->sender_port = room->client_port;
-	key->receiver_port = room->vip_port;
+	fw_put_nat_key(&room->way_key, FW_NAT_WAY, &room->client, &room->vip, room->client_port,
+		       room->vip_port, room->protocol, room->family);
 }
 
 /* The rest of it is in the room: the kernel wants this on the stack, which on 6.1 has no more for it. */
@@ -249,14 +234,8 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 	if (room->asked == FW_ASKED_FRAGMENT)
 		return true;
 	room->service_number = service->number;
-	key->kind = FW_NAT_ANSWER;
-	key->unused = 0;
-	key->family = room->family;
-	key->protocol = room->protocol;
-	key->sender = room->after.destination;
-	key->receiver = room->after.source;
-	key->sender_port = port ?: room->vip_port;
-	key->receiver_port = room->client_port;
+	fw_put_nat_key(key, FW_NAT_ANSWER, &room->after.destination, &room->after.source,
+		       port ?: room->vip_port, room->client_port, room->protocol, room->family);
 	if (room->asked == FW_ASKED_ERROR) {
 		if ((is_full && !fw_recall_port(room)) || !fw_is_held(room))
 			return false;
@@ -301,7 +280,7 @@ static __always_inline __u32 fw_number_of(fw_ctx *ctx, const struct fw_packet *p
 }
 
 /*
- * Sets what the packet's ends become, where its service translates. False: it cannot be translated. Behind
+ * Sets what the packet's ends become, of a service that translates. False: it cannot be translated. Behind
  * fw_find_next_hop(). A global function, as fw_parse().
  */
 __noinline int fw_find_translation(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
@@ -314,18 +293,14 @@ __noinline int fw_find_translation(fw_ctx *ctx, const struct fw_packet *packet, 
 
 	if (!packet || !generation || !room)
 		return false;
-	room->translates = false;
-	service = fw_service_at(generation, packet->service);
-	if (!service || service->transport < FW_BY_NAT)
-		return service != NULL;
-	room->translates = true;
 	room->number = fw_number_of(ctx, packet, fw_is_answer(room));
 	if (fw_is_answer(room)) {
 		fw_translate_back(packet, room);
 		return true;
 	}
+	service = fw_service_at(generation, packet->service);
 	backend = fw_backend_of(generation, room->backend);
-	return backend && fw_translate_forth(room, service, backend->port, packet->tcp_flags);
+	return service && backend && fw_translate_forth(room, service, backend->port, packet->tcp_flags);
 }
 
 #endif

@@ -19,19 +19,11 @@ static __always_inline void fw_put_ports(struct fw_ends *ends, __u16 source, __u
 	ends->destination_port = bpf_htons(destination);
 }
 
-/* The key of what `packet` answers, and room->before. False: it has no ports. */
+/* The key of what `packet` answers. False: it has no ports. */
 static __always_inline bool fw_key_of_answer(const struct fw_packet *packet, struct fw_balance_room *room)
 {
-	struct fw_nat_key *key = &room->answer_key;
-
-	key->kind = FW_NAT_ANSWER;
-	key->unused = 0;
-	key->family = packet->family;
-	key->protocol = packet->protocol;
-	key->sender = packet->source;
-	key->receiver = packet->destination;
-	key->sender_port = packet->source_port;
-	key->receiver_port = packet->selector;
+	fw_put_nat_key(&room->answer_key, FW_NAT_ANSWER, &packet->source, &packet->destination,
+		       packet->source_port, packet->selector, packet->protocol, packet->family);
 	room->asked = FW_ASKED_ANSWER;
 	return packet->flags & FW_PACKET_L4 && !fw_is_icmp(packet->family, packet->protocol);
 }
@@ -41,34 +33,15 @@ static __always_inline bool fw_key_of_answer(const struct fw_packet *packet, str
 __noinline int fw_key_of_answer_error(fw_ctx *ctx, const struct fw_packet *packet,
 				      struct fw_balance_room *room)
 {
-	struct fw_quote quote = {};
-	struct fw_l4_head here;
-	const struct fw_l4_head *head;
-	struct fw_nat_key *key;
-	__u32 offset;
+	struct fw_quote *quote;
 
-	if (!packet || !room)
+	if (!packet || !room || !fw_read_quote(ctx, packet, &room->quote))
 		return false;
-	offset = packet->l4_offset + FW_ICMP_HEADER;
-	key = &room->answer_key;
-	if (!(packet->family == FW_FAMILY_IPV4 ? fw_read_quote4(ctx, offset, &quote)
-					       : fw_read_quote6(ctx, offset, &quote)))
-		return false;
-	if (!fw_is_same_address(&quote.source, &packet->destination))
-		return false;
-	head = fw_ctx_at(ctx, quote.l4_offset, &here, sizeof(here));
-	if (!head)
-		return false;
-	key->kind = FW_NAT_ANSWER;
-	key->unused = 0;
-	key->family = packet->family;
-	key->protocol = quote.protocol;
-	key->sender = quote.destination;
-	key->receiver = quote.source;
-	key->sender_port = bpf_ntohs(head->destination);
-	key->receiver_port = bpf_ntohs(head->source_or_type);
+	quote = &room->quote;
+	fw_put_nat_key(&room->answer_key, FW_NAT_ANSWER, &quote->destination, &quote->source,
+		       bpf_ntohs(quote->destination_port), bpf_ntohs(quote->source_or_type), quote->protocol,
+		       packet->family);
 	room->asked = FW_ASKED_ANSWER_ERROR;
-	room->quoted_l4 = quote.l4_offset;
 	return true;
 }
 
@@ -76,17 +49,13 @@ __noinline int fw_key_of_answer_error(fw_ctx *ctx, const struct fw_packet *packe
 __noinline int fw_ask_answer_fragment(const struct fw_packet *packet, struct fw_balance_room *room)
 {
 	const struct fw_fragment_way *way;
-	struct fw_fragment_key key;
 
 	if (!packet || !room)
 		return false;
-	fw_key_of_fragment(&key, packet);
-	way = bpf_map_lookup_elem(&fragment_ways, &key);
-	if (!way || !way->is_answer || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
+	way = fw_find_first_way(packet, true, room);
+	if (!way)
 		return false;
 	room->asked = FW_ASKED_ANSWER_FRAGMENT;
-	room->backend = way->backend;
-	room->service_number = way->service;
 	room->client_ifindex = way->client_ifindex;
 	room->vip = way->vip;
 	room->client = way->client;
@@ -144,7 +113,7 @@ static __always_inline bool fw_is_error(const struct fw_packet *packet)
 
 /*
  * Address of the service whose answer it is; 0: it is none. A flow whose backend is not in the policy any
- * more has ended. A global function, as fw_parse().
+ * more has ended. Asked only where a service translates. A global function, as fw_parse().
  */
 __noinline __u32 fw_find_answer(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 {
@@ -153,7 +122,7 @@ __noinline __u32 fw_find_answer(fw_ctx *ctx, const struct fw_packet *packet, __u
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	const struct fw_backend *backend;
 
-	if (!packet || !generation || !room || !generation->services.translates)
+	if (!packet || !generation || !room)
 		return 0;
 	if (fw_is_error(packet)) {
 		if (!fw_key_of_answer_error(ctx, packet, room) || !fw_ask_answered(room))

@@ -12,6 +12,21 @@
 
 #include "fwctl/bpf/placed.h"
 
+/* Of a packet's ends, in host byte order. */
+static __always_inline void fw_put_nat_key(struct fw_nat_key *key, enum fw_nat_kind kind,
+					   const struct fw_address *sender, const struct fw_address *receiver,
+					   __u16 sender_port, __u16 receiver_port, __u8 protocol, __u8 family)
+{
+	fw_put_end((void *)&key->sender, sender);
+	fw_put_end((void *)&key->receiver, receiver);
+	key->sender_port = sender_port;
+	key->receiver_port = receiver_port;
+	key->protocol = protocol;
+	key->family = family;
+	key->kind = kind;
+	key->unused = 0;
+}
+
 /* Nor does a rehearsal: its tables are not there. */
 static __always_inline bool fw_changes_nat(void)
 {
@@ -21,15 +36,9 @@ static __always_inline bool fw_changes_nat(void)
 static __always_inline bool fw_is_nat_over(const struct fw_nat_flow *flow, __u32 table, __u32 now,
 					   __u8 protocol)
 {
-	__u32 timeout = FW_PLACED_TCP_TIMEOUT;
-
-	if (table == FW_NAT_NEW)
-		timeout = FW_PLACED_NEW_TIMEOUT;
-	else if (flow->flags & FW_NAT_CLOSING)
-		timeout = FW_PLACED_CLOSING_TIMEOUT;
-	else if (protocol != IPPROTO_TCP)
-		timeout = FW_PLACED_UDP_TIMEOUT;
-	return now - flow->seen > timeout && (__s32)(now - flow->seen) > 0;
+	/* Another processor may have seen it a tick later than this one has begun. */
+	return (__s32)(now - flow->seen) >
+	       (__s32)fw_placed_timeout(table == FW_NAT_NEW, flow->flags & FW_NAT_CLOSING, protocol);
 }
 
 /* NULL: it is not there, or over. `table`: where it stands. */
@@ -69,10 +78,11 @@ static __always_inline void fw_erase_nat(const struct fw_nat_key *key, __u32 tab
 		bpf_map_delete_elem(inner, key);
 }
 
-static __always_inline bool fw_is_same_nat(const struct fw_nat_flow *one, const struct fw_nat_flow *other)
+static __always_inline bool fw_is_same_flow(const struct fw_nat_flow *flow,
+					    const struct fw_balance_room *room)
 {
-	return one->vip_port == other->vip_port && one->client_port == other->client_port &&
-	       fw_is_same_address(&one->vip, &other->vip) && fw_is_same_address(&one->client, &other->client);
+	return flow->vip_port == room->vip_port && flow->client_port == room->client_port &&
+	       fw_is_same_address(&flow->vip, &room->vip) && fw_is_same_address(&flow->client, &room->client);
 }
 
 /* Another packet of the flow: only what changes is written, as other processors read the line. */
@@ -101,36 +111,36 @@ static __always_inline void fw_confirm_nat(const struct fw_nat_key *key, const s
 		fw_erase_nat(key, FW_NAT_NEW);
 }
 
-/* Of what has the key the same flow: its first packets came by two processors at once. */
-static __always_inline bool fw_is_made(const struct fw_nat_flow *there, const struct fw_nat_flow *flow)
+/* Whether what has the key is the same flow: its first packets came by two processors at once. */
+static __always_inline bool fw_is_made(const struct fw_nat_flow *there, const struct fw_balance_room *room)
 {
-	return there && fw_is_same_nat(there, flow);
+	return there && fw_is_same_flow(there, room);
 }
 
 /*
- * Puts room->nat among the new ones. False: somebody else has the key. One that is over makes room, and what
- * another processor has confirmed between our look and this comes first.
+ * Puts room->nat among the new ones, at room->answer_key. False: somebody else has the key. One that is over
+ * makes room, and what another processor has confirmed between our look and this comes first.
  */
-static __always_inline bool fw_make_nat(const struct fw_nat_key *key, const struct fw_nat_flow *flow,
-					__u32 now)
+static __always_inline bool fw_make_nat(const struct fw_balance_room *room)
 {
+	const struct fw_nat_key *key = &room->answer_key;
 	const struct fw_nat_flow *there;
 
 	if (!fw_changes_nat())
 		return true;
-	if (!fw_put_nat(key, flow, FW_NAT_NEW, BPF_NOEXIST)) {
-		there = fw_find_nat_in(key, FW_NAT_NEW, now);
+	if (!fw_put_nat(key, &room->nat, FW_NAT_NEW, BPF_NOEXIST)) {
+		there = fw_find_nat_in(key, FW_NAT_NEW, room->now);
 		if (there)
-			return fw_is_made(there, flow);
+			return fw_is_made(there, room);
 		fw_erase_nat(key, FW_NAT_NEW);
-		if (!fw_put_nat(key, flow, FW_NAT_NEW, BPF_NOEXIST))
-			return fw_is_made(fw_find_nat_in(key, FW_NAT_NEW, now), flow);
+		if (!fw_put_nat(key, &room->nat, FW_NAT_NEW, BPF_NOEXIST))
+			return fw_is_made(fw_find_nat_in(key, FW_NAT_NEW, room->now), room);
 	}
-	there = fw_find_nat_in(key, FW_NAT_CONFIRMED, now);
+	there = fw_find_nat_in(key, FW_NAT_CONFIRMED, room->now);
 	if (!there)
 		return true;
 	fw_erase_nat(key, FW_NAT_NEW);
-	return fw_is_made(there, flow);
+	return fw_is_made(there, room);
 }
 
 #endif

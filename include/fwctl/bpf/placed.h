@@ -25,17 +25,20 @@ static __always_inline __u64 fw_placed_word(__u32 tag, __u32 backend, __u32 clos
 	       (now & ((1u << FW_PLACED_TIME_BITS) - 1));
 }
 
+/* After how many ticks without a packet a flow is over. */
+static __always_inline __u32 fw_placed_timeout(bool is_new, bool closes, __u8 protocol)
+{
+	if (is_new)
+		return FW_PLACED_NEW_TIMEOUT;
+	if (closes)
+		return FW_PLACED_CLOSING_TIMEOUT;
+	return protocol == IPPROTO_TCP ? FW_PLACED_TCP_TIMEOUT : FW_PLACED_UDP_TIMEOUT;
+}
+
 static __always_inline bool fw_is_placed_over(__u64 word, __u32 way, __u32 now, __u8 protocol)
 {
-	__u32 timeout = FW_PLACED_TCP_TIMEOUT;
-
-	if (way >= FW_PLACED_KEPT)
-		timeout = FW_PLACED_NEW_TIMEOUT;
-	else if (word & FW_PLACED_CLOSING)
-		timeout = FW_PLACED_CLOSING_TIMEOUT;
-	else if (protocol != IPPROTO_TCP)
-		timeout = FW_PLACED_UDP_TIMEOUT;
-	return fw_placed_age(word, now) > timeout;
+	return fw_placed_age(word, now) >
+	       fw_placed_timeout(way >= FW_PLACED_KEPT, word & FW_PLACED_CLOSING, protocol);
 }
 
 static __always_inline __u64 *fw_placed_at(struct fw_placed_line *line, __u32 way)

@@ -95,7 +95,7 @@ static __always_inline bool fw_rewrite_error(fw_ctx *ctx, const struct fw_packet
 	/* The checksum of an IPv4 header makes up for its addresses. */
 	if (addresses < 0 || ports < 0 ||
 	    !fw_write_addresses(ctx, quote, packet->family, quoted, addresses, true) ||
-	    !fw_ctx_store(ctx, room->quoted_l4, &quoted->source_port, 4) ||
+	    !fw_ctx_store(ctx, room->quote.l4_offset, &quoted->source_port, 4) ||
 	    !fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, ports, 0) ||
 	    (!is_ipv4 && !fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, addresses, 0)))
 		return false;

@@ -43,20 +43,27 @@ static __always_inline void fw_key_of_fragment(struct fw_fragment_key *key, cons
 /* Linux gives up waiting for the rest of a packet after 30 s (net.ipv4.ipfrag_time); some 60 for IPv6. */
 enum { FW_FRAGMENT_TICKS = 60 };
 
-/* A later fragment goes where the first one went; false: that is not known. */
-static __always_inline bool fw_ask_fragment(const struct fw_packet *packet, struct fw_balance_room *room)
+/* Where the first one went; NULL: that is not known. */
+static __always_inline const struct fw_fragment_way *
+fw_find_first_way(const struct fw_packet *packet, bool is_answer, struct fw_balance_room *room)
 {
 	const struct fw_fragment_way *way;
 	struct fw_fragment_key key;
 
 	fw_key_of_fragment(&key, packet);
 	way = bpf_map_lookup_elem(&fragment_ways, &key);
-	if (!way || way->is_answer || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
-		return false;
-	room->asked = FW_ASKED_FRAGMENT;
+	if (!way || way->is_answer != is_answer || fw_placed_now() - way->tick > FW_FRAGMENT_TICKS)
+		return NULL;
 	room->backend = way->backend;
 	room->service_number = way->service;
-	return true;
+	return way;
+}
+
+/* A later fragment goes where the first one went; false: that is not known. */
+static __always_inline bool fw_ask_fragment(const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	room->asked = FW_ASKED_FRAGMENT;
+	return fw_find_first_way(packet, false, room);
 }
 
 /* Whether an ICMP message is about a packet that got lost. A redirect is between neighbours, and nobody heeds
@@ -72,24 +79,14 @@ static __always_inline bool fw_is_about_loss(__u8 family, __u8 type)
 static __always_inline bool fw_ask_quoted(fw_ctx *ctx, const struct fw_packet *packet,
 					  struct fw_balance_room *room)
 {
-	__u32 offset = packet->l4_offset + FW_ICMP_HEADER;
-	struct fw_quote quote = {};
-	struct fw_l4_head here;
-	const struct fw_l4_head *head;
+	const struct fw_quote *quote = &room->quote;
 
-	if (!(packet->family == FW_FAMILY_IPV4 ? fw_read_quote4(ctx, offset, &quote)
-					       : fw_read_quote6(ctx, offset, &quote)))
+	if (!fw_read_quote(ctx, packet, &room->quote))
 		return false;
-	if (!fw_is_same_address(&quote.source, &packet->destination))
-		return false;
-	head = fw_ctx_at(ctx, quote.l4_offset, &here, sizeof(here));
-	if (!head)
-		return false;
-	room->quoted_l4 = quote.l4_offset;
-	room->client = quote.destination;
-	room->client_port = bpf_ntohs(head->destination);
-	room->vip_port = bpf_ntohs(head->source_or_type);
-	room->protocol = quote.protocol;
+	room->client = quote->destination;
+	room->client_port = bpf_ntohs(quote->destination_port);
+	room->vip_port = bpf_ntohs(quote->source_or_type);
+	room->protocol = quote->protocol;
 	room->asked = FW_ASKED_ERROR;
 	room->opens = false; /* it is about what goes on */
 	return true;
