@@ -46,6 +46,7 @@ Interface describe(rtnl_link* link) {
     interface.mtu = rtnl_link_get_mtu(link);
     interface.up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
     interface.running = interface.up && (rtnl_link_get_flags(link) & IFF_RUNNING) != 0;
+    (void)rtnl_link_get_carrier_changes(link, &interface.carrier_changes);
     interface.loopback = (rtnl_link_get_flags(link) & IFF_LOOPBACK) != 0;
     interface.master = rtnl_link_get_master(link);
     if (nl_addr* mac = rtnl_link_get_addr(link); mac != nullptr &&

@@ -22,7 +22,8 @@ struct Interface {
     unsigned link_type = 0;  // ARPHRD_*
     unsigned mtu = 0;
     bool up = false;
-    bool running = false;  // up, and its cable is plugged in
+    bool running = false;               // up, and its cable is plugged in
+    std::uint32_t carrier_changes = 0;  // how often that was pulled or plugged in
     bool loopback = false;
     int master = 0;                     // ifindex of the bridge or bond that this is a port of; 0: none
     std::array<std::uint8_t, 6> mac{};  // zero without a link header

@@ -23,7 +23,7 @@ Result<LinkMonitor::Known> LinkMonitor::look() {
     Known known;
     for (const Interface& one : *all) {
         known.interfaces.emplace(one.ifindex, one.name, one.master);
-        if (one.running) known.running.emplace(one.ifindex, one.mac);
+        if (one.running) known.running.emplace(one.ifindex, one.mac, one.carrier_changes);
     }
     for (const HeldAddress& one : *addresses)
         if (one.ours) known.ours.insert(one.address);
@@ -57,7 +57,7 @@ Result<LinkChange> LinkMonitor::changed() {
     LinkChange change;
     change.others = before.interfaces != known_.interfaces || before.ours != known_.ours;
     for (const auto& one : known_.running)
-        if (!before.running.contains(one)) change.risen.insert(one.first);
+        if (!before.running.contains(one)) change.risen.insert(std::get<int>(one));
     return change;
 }
 

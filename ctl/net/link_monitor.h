@@ -40,7 +40,8 @@ private:
     struct Known {
         std::set<std::tuple<int, std::string, int>> interfaces;
         std::set<LocalAddress> ours;
-        std::set<std::pair<int, std::array<std::uint8_t, 6>>> running;
+        // Also told apart by how often its cable was pulled: it may have been between two looks.
+        std::set<std::tuple<int, std::array<std::uint8_t, 6>, std::uint32_t>> running;
     };
 
     struct Free {

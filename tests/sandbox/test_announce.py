@@ -6,6 +6,7 @@ The router is the neighbour that asks and is told; what is on lb1's eth0, iprout
 import json
 import re
 import socket
+import signal
 import subprocess
 
 import pytest
@@ -565,18 +566,26 @@ def test_the_agent_puts_back_what_goes_missing(lan, agent):
     assert lan.findings() == []
 
 
-def test_the_agent_tells_the_segment_of_a_device_that_comes_up(lan, agent):
+@pytest.mark.parametrize("looks_away", [False, True])
+def test_the_agent_tells_the_segment_of_a_device_that_comes_up(lan, agent, looks_away):
+    """Also of one that was down and up again between two looks."""
     lan.apply()
     agent.start()
     until(lambda: "the agent runs" in lan.run("doctor").stdout)
     until(lambda: len(processes_in(lan.bed, "lb1")) == 1)  # nobody tells the segment any more
+    is_up = lambda: "LOWER_UP" in lan.bed.check("lb1", "ip", "link", "show", "eth0")  # noqa: E731
     raw = netns.packet_socket(lan.bed.name("router"), "out0", ETH_P_ALL)
     with raw:
+        if looks_away:
+            agent.process.send_signal(signal.SIGSTOP)
         lan.bed.check("switch", "ip", "link", "set", "lb1", "down")
+        until(lambda: not is_up())
         lan.bed.check("switch", "ip", "link", "set", "lb1", "up")
+        until(is_up)
+        agent.process.send_signal(signal.SIGCONT)
         frames = frames_of(raw, lan.mac("lb1"))
         assert len([one for one in frames if one.haslayer(ARP) and one[ARP].psrc == one[ARP].pdst == V4]) >= 2
-        new = "02:00:00:00:00:77"
+        new = f"02:00:00:00:00:7{looks_away:d}"
         lan.ip(f"link set eth0 address {new}")
         frames_of(raw, new)
     until(lambda: {lan.known(address) for address in ADDRESSES} <= {new, None})
