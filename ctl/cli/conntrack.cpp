@@ -7,12 +7,11 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/ends_show.h"
 #include "cli/output.h"
 #include "cli/vip_show.h"
 #include "engine/flows.h"
 #include "policy/command.h"
-#include "policy/prefix.h"
-#include "policy/service.h"
 
 namespace fwctl::cli {
 namespace {
@@ -39,31 +38,6 @@ Result<policy::Rule> filter_of(std::vector<std::string> words) {
     return policy::parse_rule_words(policy::Action::kAllow, words);
 }
 
-std::string protocol_text(std::uint8_t protocol) {
-    policy::Service service;
-    service.kind = policy::Service::Kind::kProtocol;
-    service.protocol = protocol;
-    service.family_bound = protocol == policy::kProtocolIcmp || protocol == policy::kProtocolIcmp6;
-    service.family = protocol == policy::kProtocolIcmp ? policy::Family::kIpv4 : policy::Family::kIpv6;
-    return policy::format_service(service);
-}
-
-std::string address_text(const policy::PacketView& packet, const std::array<std::uint8_t, 16>& address) {
-    policy::Prefix prefix;
-    prefix.family = *packet.family;
-    prefix.address = address;
-    prefix.length = policy::address_bits(prefix.family);
-    return policy::format_prefix(prefix);
-}
-
-std::string end_text(const policy::PacketView& packet, const std::array<std::uint8_t, 16>& address,
-                     std::uint16_t port) {
-    const std::string text = address_text(packet, address);
-    if (!packet.has_ports()) return text;
-    return *packet.family == policy::Family::kIpv6 ? fmt::format("[{}]:{}", text, port)
-                                                   : fmt::format("{}:{}", text, port);
-}
-
 void print_text(const engine::FlowTable& table, const Globals& globals) {
     Table rows({{"PROTOCOL"}, {"FROM"}, {"TO"}, {"STATE"}, {"CONFIRMED"}, {"LEFT", true}});
     for (const engine::FlowView& flow : table.flows)
@@ -77,16 +51,10 @@ void print_text(const engine::FlowTable& table, const Globals& globals) {
 void print_as_json(const engine::FlowTable& table) {
     Json flows = Json::array();
     for (const engine::FlowView& flow : table.flows) {
-        Json one = {{"protocol", protocol_text(flow.opener.protocol)},
-                    {"from", address_text(flow.opener, flow.opener.source)},
-                    {"to", address_text(flow.opener, flow.opener.destination)},
-                    {"state", flow.state},
-                    {"confirmed", flow.is_confirmed},
-                    {"seconds_left", flow.left.count()}};
-        if (flow.opener.has_ports()) {
-            one["from_port"] = flow.opener.source_port;
-            one["to_port"] = flow.opener.selector;
-        }
+        Json one = ends_json(flow.opener);
+        one["state"] = flow.state;
+        one["confirmed"] = flow.is_confirmed;
+        one["seconds_left"] = flow.left.count();
         flows.push_back(std::move(one));
     }
     print_json({{"flows", std::move(flows)}});

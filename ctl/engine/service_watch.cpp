@@ -1,22 +1,11 @@
 #include "engine/service_watch.h"
 
-#include <sys/stat.h>
-
 #include "engine/session.h"
 
 namespace fwctl::engine {
-namespace {
-
-std::optional<ino_t> inode_of(const std::string& path) {
-    struct stat found {};
-    if (stat(path.c_str(), &found) != 0) return std::nullopt;
-    return found.st_ino;
-}
-
-}  // namespace
 
 bool ServiceWatch::still_there() const {
-    return inode_of(store_->paths().directory) == directory_;
+    return kernel::inode_of(store_->paths().directory) == directory_;
 }
 
 void ServiceWatch::forget() {
@@ -27,7 +16,7 @@ Status ServiceWatch::open() {
     auto store = open_to_peek();
     if (!store) return tl::unexpected(store.error());
     if (!*store) return {};
-    const auto inode = inode_of((*store)->paths().directory);
+    const auto inode = kernel::inode_of((*store)->paths().directory);
     if (!inode) return {};
     store_ = std::move(*store);
     directory_ = *inode;

@@ -183,6 +183,8 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     auto records = kernel::MappedArray<fw_attachment>::of(std::move(maps.attachments), FW_MAX_ATTACHMENTS);
     auto conditions = kernel::MappedArray<fw_conditions>::of(std::move(maps.conditions), 1);
     auto checks = kernel::MappedArray<fw_checks>::of(std::move(maps.checks), 1);
+    auto listeners = kernel::MappedArray<fw_listeners>::of(std::move(maps.listeners), 1);
+    if (!listeners) return tl::unexpected(listeners.error());
     if (!conditions) return tl::unexpected(conditions.error());
     if (!checks) return tl::unexpected(checks.error());
     if (!control) return tl::unexpected(control.error());
@@ -210,6 +212,9 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.fragment_ways_ = std::move(maps.fragment_ways);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
+    store.listeners_ = std::move(*listeners);
+    store.event_rings_ = std::move(maps.event_rings);
+    store.events_lost_ = std::move(maps.events_lost);
     if (held.secret == 0) {
         fill_randomly(held.flows.keys);
         held.secret = new_secret();
@@ -238,6 +243,9 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"fragment_ways", fragment_ways_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
              {"buckets", buckets_.map().fd()},
+             {"listeners", listeners_.map().fd()},
+             {"event_rings", event_rings_.fd()},
+             {"events_lost", events_lost_.fd()},
              {"attachments", records_.map().fd()}}};
 }
 

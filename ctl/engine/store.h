@@ -25,6 +25,7 @@
 #include "engine/clock.h"
 #include "engine/set_members.h"
 #include "engine/set_tables.h"
+#include "fwctl/abi/event.h"
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/reason.h"
 #include "fwctl/abi/state.h"
@@ -178,6 +179,11 @@ public:
     // Frees what is over in that page of it (free_placed() of engine/placed.h).
     Status sweep_placed(std::uint32_t page) const;
 
+    // What Listener (engine/listener.h) works on; include/fwctl/abi/event.h.
+    [[nodiscard]] fw_listeners& listeners() const { return *listeners_.at(0); }
+    [[nodiscard]] const kernel::Map& event_rings() const { return event_rings_; }
+    [[nodiscard]] const kernel::Map& events_lost() const { return events_lost_; }
+
     // The dynamic sets of the policy that holds, without reading anything else of it.
     [[nodiscard]] std::vector<DynamicSet> dynamic_sets() const;
     [[nodiscard]] SetMembers members(const DynamicSet& set) const;
@@ -236,6 +242,9 @@ private:
     kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
     kernel::BucketPages buckets_;
+    kernel::MappedArray<fw_listeners> listeners_;
+    kernel::Map event_rings_;
+    kernel::Map events_lost_;
 };
 
 // Removes every pin of a network namespace that has no attachment any more, and its directories.

@@ -66,6 +66,12 @@ StatePaths state_paths(std::uint64_t network_cookie) {
     return paths;
 }
 
+std::optional<ino_t> inode_of(const std::string& path) {
+    struct stat found {};
+    if (stat(path.c_str(), &found) != 0) return std::nullopt;
+    return found.st_ino;
+}
+
 std::vector<std::string> list_directory(const std::string& path) {
     std::vector<std::string> names;
     std::error_code error;

@@ -8,7 +8,10 @@
 // bpffs is empty again. HASH is of the ABI's headers.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +42,9 @@ struct StatePaths {
 };
 
 StatePaths state_paths(std::uint64_t network_cookie);
+
+// Tells a directory from one that was made later in its place; nullopt: there is none.
+std::optional<ino_t> inode_of(const std::string& path);
 
 // The names in a directory, sorted; empty when it does not exist.
 std::vector<std::string> list_directory(const std::string& path);

@@ -187,7 +187,9 @@ COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp
              "rule move": "rule move deny-udp/1000-2000-from-198.51.100.0/24", "import nft": "import nft ruleset.nft",
              "import ipset": "import ipset sets.ipset",
              # It runs until it is ended.
-             "agent": "agent & sleep 0.5; kill $! && wait $!",
+             **{words: f"{words} & sleep 0.5; kill $! && wait $!"
+                for words in ("agent", "monitor", "monitor --verdict any tcp/443 from 203.0.113.0/24")},
+             "monitor --rule deny-icmp-icmp6": "monitor --rule arp & sleep 0.5; kill $! && wait $!",
              # The README's own policy bans nobody.
              "ban 203.0.113.9 --for 1h": "apply banned.toml && fwctl ban 203.0.113.9 --for 1h"}
 

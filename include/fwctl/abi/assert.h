@@ -4,9 +4,11 @@
 #define FWCTL_ABI_ASSERT_H
 
 #ifdef __cplusplus
-#define FW_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes), #type " is part of the ABI")
+#define FW_ASSERT(holds, why) static_assert(holds, why)
 #else
-#define FW_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " is part of the ABI")
+#define FW_ASSERT(holds, why) _Static_assert(holds, why)
 #endif
+
+#define FW_ASSERT_SIZE(type, bytes) FW_ASSERT(sizeof(type) == (bytes), #type " is part of the ABI")
 
 #endif

@@ -56,6 +56,8 @@ enum {
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
 	FW_MAX_MEMBERS = 1 << 22, /* prefixes of all dynamic sets together; a set is replaced beside itself */
 
+	FW_MAX_LISTENERS = 16, /* to events */
+
 	FW_MAX_VLAN_TAGS = 2, /* tags that are looked through; a third is judged by `vlan-depth` */
 	FW_MAX_EXTENSION_HEADERS =
 		10, /* IPv6 headers that are walked; one more is judged by `header-chain` */

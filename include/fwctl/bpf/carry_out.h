@@ -12,6 +12,7 @@
 
 #include "fwctl/bpf/balance.h"
 #include "fwctl/bpf/bank.h"
+#include "fwctl/bpf/now.h"
 #include "fwctl/bpf/reject.h"
 #include "fwctl/bpf/route.h"
 #include "fwctl/bpf/synproxy.h"

@@ -21,14 +21,6 @@ enum {
 
 enum { FW_ADDRESS_FAMILY_INET = 2, FW_ADDRESS_FAMILY_INET6 = 10 }; /* of sys/socket.h */
 
-/* What a packet is judged by: read once, so that all of it belongs to one generation. */
-struct fw_now {
-	const struct fw_generation *generation;
-	__u32 number; /* tells this generation from the ones before and behind, also at the end of a trial */
-	__u64 secret;
-	__u32 direction;
-};
-
 struct fw_decision {
 	__u8 reason;	/* enum fw_reason */
 	__u8 tier;	/* enum fw_tier_number: that the rule is of */

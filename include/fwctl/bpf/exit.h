@@ -7,6 +7,7 @@
 
 #include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
+#include "fwctl/bpf/tell.h"
 
 static __always_inline void fw_trace_decision(const struct fw_packet *packet,
 					      const struct fw_decision *decision)
@@ -31,6 +32,8 @@ static __always_inline void fw_count_decision(const struct fw_packet *packet, __
 		fw_count(&here->by_reason[reason], packet);
 	if (decision->rule != FW_NO_RULE)
 		fw_count_rule(decision->rule, packet);
+	if (fw_is_heard())
+		fw_tell(packet, decision, direction);
 	fw_trace_decision(packet, decision);
 }
 

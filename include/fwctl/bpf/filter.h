@@ -14,6 +14,7 @@
 #include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/find_service.h"
+#include "fwctl/bpf/now.h"
 #include "fwctl/bpf/parse.h"
 #include "fwctl/bpf/recall.h"
 #include "fwctl/bpf/unpack.h"
@@ -28,25 +29,6 @@ static __always_inline __u32 fw_parser_rule(__u8 reason)
 	if (reason == FW_REASON_HEADER_CHAIN)
 		return FW_RULE_HEADER_CHAIN;
 	return FW_RULE_MALFORMED;
-}
-
-/* False: this attachment does not take part. */
-static __always_inline bool fw_read_now(struct fw_now *now)
-{
-	__u32 zero = 0, half;
-	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
-	__u64 word;
-
-	if (!held)
-		return false;
-	word = *(const volatile __u64 *)&held->word;
-	half = fw_half_of(word, word >> 32 ? bpf_ktime_get_coarse_ns() : 0);
-	if (fw_half)
-		half = (fw_half - 1) & 1;
-	now->number = word << 1 | half;
-	now->secret = held->secret;
-	now->generation = bpf_map_lookup_elem(&policy, &half);
-	return now->generation && now->generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled;
 }
 
 /* TC ingress does the rest, and counts. */

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "fwctl/abi/event.h"
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/state.h"
 #include "fwctl/abi/synproxy.h"
@@ -238,6 +239,34 @@ struct {
 	__type(key, __u32);
 	__type(value, struct fw_balance_room);
 } balance_room SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct fw_listeners);
+} listeners SEC(".maps");
+
+/* By the slots of listeners, who make them as large as they need. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_MAX_LISTENERS);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_RINGBUF);
+			__uint(max_entries, 4096);
+		});
+} event_rings SEC(".maps");
+
+/* By the same slots, since the listener has come. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FW_MAX_LISTENERS);
+	__type(key, __u32);
+	__type(value, __u64);
+} events_lost SEC(".maps");
 
 /* Never read by a program: fwctl's own memory of what it attached. */
 struct {

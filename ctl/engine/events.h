@@ -1,0 +1,73 @@
+// What happens to packets, as it happens, in words.
+//
+// Promises: what holds is read again whenever another generation holds, without a lock. A packet is told by
+// the names of the generation that judged it, also when that is over by the time it is told; of the last few,
+// that is, and of those that held for long enough to be seen.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "compile/numbers.h"
+#include "engine/listener.h"
+#include "engine/store.h"
+#include "engine/verdict.h"
+#include "policy/packet_text.h"
+
+namespace fwctl::engine {
+
+struct Event {
+    std::chrono::system_clock::time_point time;
+    const Reason* reason = nullptr;
+    policy::PacketText packet;
+    std::uint32_t length = 0;  // of the frame
+    std::string rule;          // empty: none decided
+    std::string vip;           // of a packet that went to a backend, or came from one
+    std::string backend;
+};
+
+class Events {
+public:
+    // Errors: Exit::kNotAttached when nothing is attached, and as Listener::open().
+    static Result<Events> open(const Wanted& wanted);
+
+    // Whether one that holds has the name.
+    [[nodiscard]] bool has_rule(const std::string& name) const;
+    [[nodiscard]] bool has_vip(const std::string& name) const;
+
+    // False: no more for now.
+    using Use = std::function<bool(const Event&)>;
+    // Waits at most so long for the first one. An error with Exit::kNotAttached when what was attached is
+    // not any more.
+    Status read(std::chrono::milliseconds wait, const Use& use);
+    // As Listener has them.
+    [[nodiscard]] Result<std::uint64_t> lost() const { return listener_.lost(); }
+    [[nodiscard]] bool stood_still() { return listener_.stood_still(); }
+
+private:
+    Events(std::unique_ptr<Store> store, ino_t directory, Listener listener);
+    // What held at a time.
+    struct Known {
+        Store::Holding holding{};
+        std::map<std::uint32_t, std::string> rules;       // by their counters
+        std::map<std::uint32_t, Attachment> attachments;  // by their slots
+        compile::Numbers numbers;
+    };
+    Status look();
+    const Known& known_at(std::uint32_t generation);
+    Event put_into_words(const fw_event& event);
+
+    std::unique_ptr<Store> store_;  // where it is the listener finds it
+    ino_t directory_ = 0;
+    Listener listener_;
+    std::chrono::system_clock::time_point began_;  // the clock that events are timed by
+    std::deque<Known> known_;                      // the newest one first
+};
+
+}  // namespace fwctl::engine

@@ -1,0 +1,109 @@
+#include "engine/listener.h"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <numeric>
+#include <utility>
+
+#include "engine/clock.h"
+
+namespace fwctl::engine {
+namespace {
+
+constexpr std::size_t kRingSize = std::size_t{8} << 20;  // some 70,000 events
+// Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
+constexpr std::uint64_t kLease = 10'000'000'000;
+constexpr std::uint64_t kMoveOnBelow = kLease / 2;
+constexpr std::size_t kAtATime = 65536;  // in a flood there is always one more
+
+}  // namespace
+
+Listener::Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring)
+    : store_(&store), wanted_(wanted), ring_(std::move(ring)) {}
+
+Listener::Listener(Listener&& other) noexcept
+    : store_(other.store_),
+      wanted_(other.wanted_),
+      ring_(std::move(other.ring_)),
+      slot_(other.slot_),
+      until_(std::exchange(other.until_, 0)),
+      stood_still_(other.stood_still_) {}
+
+Result<Listener> Listener::open(const Store& store, const Wanted& wanted) {
+    auto ring = kernel::EventRing::make(kRingSize);
+    if (!ring) return tl::unexpected(ring.error());
+    Listener listener(store, wanted, std::move(*ring));
+    if (auto claimed = listener.claim(); !claimed) return tl::unexpected(claimed.error());
+    return listener;
+}
+
+// Whoever moves the deadline of a free slot has it.
+bool Listener::take(std::uint32_t slot) {
+    const std::atomic_ref<__u64> until(store_->listeners().each[slot].until);
+    __u64 former = until.load();
+    const std::uint64_t now = monotonic_now();
+    return former < now && until.compare_exchange_strong(former, until_ = now + kLease);
+}
+
+Status Listener::claim() {
+    std::uint32_t slot = 0;
+    while (slot < FW_MAX_LISTENERS && !take(slot)) ++slot;
+    if (slot == FW_MAX_LISTENERS) {
+        until_ = 0;
+        return fail(fmt::format("{} others listen to events already, and there is no room for more", slot),
+                    Exit::kConflict);
+    }
+    slot_ = slot;
+    fw_listener& mine = store_->listeners().each[slot];
+    std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
+    std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
+    if (auto cleared = store_->events_lost().clear_per_cpu<std::uint64_t>(slot); !cleared) return cleared;
+    if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
+    std::atomic_ref<__u32>(store_->listeners().there).fetch_or(1U << slot);
+    return {};
+}
+
+// From the end on the slot is somebody else's.
+Listener::~Listener() {
+    if (until_ == 0) return;
+    fw_listeners& all = store_->listeners();
+    __u64 mine = until_;
+    if (!std::atomic_ref<__u64>(all.each[slot_].until)
+             .compare_exchange_strong(mine, monotonic_now() + kLease))
+        return;
+    std::atomic_ref<__u32>(all.there).fetch_and(~(1U << slot_));
+    (void)store_->event_rings().erase(slot_);
+    std::atomic_ref<__u64>(all.each[slot_].until).store(0);
+}
+
+Status Listener::stay() {
+    const std::uint64_t now = monotonic_now();
+    const std::atomic_ref<__u64> until(store_->listeners().each[slot_].until);
+    __u64 mine = until_;
+    if (until_ > now + kMoveOnBelow && until.load() == mine) return {};
+    stood_still_ = stood_still_ || until_ < now || until.load() != mine;
+    if (!until.compare_exchange_strong(mine, now + kLease))
+        return claim();  // another one has the slot by now
+    until_ = now + kLease;
+    std::atomic_ref<__u32>(store_->listeners().there).fetch_or(1U << slot_);
+    return {};
+}
+
+Status Listener::read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use) {
+    if (auto stayed = stay(); !stayed) return stayed;
+    std::size_t left = kAtATime;
+    return ring_.read(wait, [&](const fw_event& event) { return use(event) && --left != 0; });
+}
+
+Result<std::uint64_t> Listener::lost() const {
+    auto counts = store_->events_lost().per_cpu<std::uint64_t>(slot_);
+    if (!counts) return tl::unexpected(counts.error());
+    return std::accumulate(counts->begin(), counts->end(), std::uint64_t{0});
+}
+
+bool Listener::stood_still() {
+    return std::exchange(stood_still_, false);
+}
+
+}  // namespace fwctl::engine

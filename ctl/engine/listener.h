@@ -1,0 +1,53 @@
+// Hears of packets as they are decided: include/fwctl/abi/event.h.
+//
+// Promises: packets wait for nobody. What a listener did not get is known: counted where it was too slow, and
+// noticed where its process stood still for so long that the programs took it for dead. No lock is taken, and
+// listeners know nothing of each other.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "kernel/event_ring.h"
+
+namespace fwctl::engine {
+
+// Of which packets; the others cost the programs next to nothing.
+struct Wanted {
+    std::uint64_t reasons = ~std::uint64_t{0};  // bit i: those with reason i
+    std::uint32_t one_of = 1;                   // of so many one, by chance
+};
+
+class Listener {
+public:
+    // An error with Exit::kConflict when there are too many. The store has to outlive it.
+    static Result<Listener> open(const Store& store, const Wanted& wanted);
+    Listener(Listener&& other) noexcept;
+    Listener& operator=(Listener&&) = delete;
+    ~Listener();
+
+    // As kernel::EventRing::read(), but that in a flood it comes back now and then.
+    Status read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use);
+    // Events that found no room, since the listener is there.
+    [[nodiscard]] Result<std::uint64_t> lost() const;
+    // Whether, since it was asked last, the process stood still for so long that nobody knows how many events
+    // it missed.
+    [[nodiscard]] bool stood_still();
+
+private:
+    Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring);
+    Status claim();
+    bool take(std::uint32_t slot);
+    Status stay();
+
+    const Store* store_;
+    Wanted wanted_;
+    kernel::EventRing ring_;
+    std::uint32_t slot_ = 0;
+    std::uint64_t until_ = 0;  // as it stands in the slot; 0: there is none
+    bool stood_still_ = false;
+};
+
+}  // namespace fwctl::engine

@@ -1,0 +1,43 @@
+#include "kernel/event_ring.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace fwctl::kernel {
+namespace {
+
+int hand_over(void* use, void* data, std::size_t size) {
+    if (size != sizeof(fw_event)) return -EPROTO;
+    return (*static_cast<const EventRing::Use*>(use))(*static_cast<const fw_event*>(data)) ? 0 : -ECANCELED;
+}
+
+}  // namespace
+
+void EventRing::Free::operator()(ring_buffer* reader) const {
+    ring_buffer__free(reader);
+}
+
+Result<EventRing> EventRing::make(std::size_t bytes) {
+    EventRing ring;
+    ring.map_ = Fd(bpf_map_create(BPF_MAP_TYPE_RINGBUF, "fwctl_events", 0, 0,
+                                  static_cast<std::uint32_t>(bytes), nullptr));
+    if (!ring.map_) return fail(fmt::format("cannot make a ring buffer: {}", strerror(errno)));
+    ring.use_ = std::make_unique<Use>();
+    ring.reader_.reset(ring_buffer__new(ring.map_.get(), hand_over, ring.use_.get(), nullptr));
+    if (!ring.reader_) return fail(fmt::format("cannot read a ring buffer: {}", strerror(errno)));
+    return ring;
+}
+
+Status EventRing::read(std::chrono::milliseconds wait, const Use& use) {
+    *use_ = use;
+    const int read = ring_buffer__poll(reader_.get(), static_cast<int>(wait.count()));
+    if (read >= 0 || read == -EINTR || read == -ECANCELED) return {};
+    return fail(fmt::format("cannot read events: {}", strerror(-read)));
+}
+
+}  // namespace fwctl::kernel

@@ -1,0 +1,220 @@
+"""`fwctl monitor`: what it prints is what happened, for each one who listens, and what it did not get it says."""
+
+import contextlib
+import datetime
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+
+import pytest
+
+import echo
+import netns
+from balancer import L2, VIP, Balancer, Way, backend, both, service, vip
+from cable import QuietCable
+from conftest import FWCTL, MODES, ROOT, until
+from echo import ECHO
+
+FLOOD = int(os.environ.get("FWCTL_FLOOD", 200_000))
+SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
+LINE = re.compile(r'(\d\d:\d\d:\d\d\.\d{6}) (pass|drop|redirect) +([\w-]+) +(.*?)(?:, rule "([^"]+)")?(?:, backend (\S+))?')
+
+
+class Monitor:
+    """One that prints to a file until it is ended."""
+
+    def __init__(self, bed, role, *words):
+        self.said = tempfile.TemporaryFile("w+")
+        self.printed = tempfile.TemporaryFile("w+")
+        command = [FWCTL, "monitor", "--netns", bed.name(role), *map(str, words)]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.printed, stderr=self.said)
+
+    def notes(self):
+        self.said.seek(0)
+        return self.said.read().splitlines()
+
+    def lines(self):
+        self.printed.seek(0)
+        return self.printed.read().splitlines()
+
+    def is_listening(self):
+        return "listening; Ctrl-C ends it" in self.notes()
+
+    def end(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        return self.process.wait(timeout=60)
+
+
+@contextlib.contextmanager
+def monitors(bed, role, *all_words):
+    made = [Monitor(bed, role, *words) for words in all_words]
+    try:
+        until(lambda: all(one.is_listening() for one in made))
+        yield made
+    finally:
+        for one in made:
+            one.process.kill()
+            one.wait()
+
+
+@pytest.fixture
+def cable():
+    made = QuietCable()
+    yield made
+    made.down()
+
+
+def udp(cable, port, sender="10.9.0.1"):
+    from scapy.all import IP, UDP, Ether
+    return bytes(Ether(src="02:00:00:00:00:01", dst=cable.mac) / IP(src=sender, dst="10.9.0.2") / UDP(sport=40000, dport=port))
+
+
+def parsed(line):
+    found = LINE.fullmatch(line)
+    assert found, line
+    return found.groups()
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", MODES)
+def test_a_line_for_each_dropped_packet(cable, mode):
+    bed = cable.bed
+    bed.fwctl("b", "attach", "eth0", *mode)
+    bed.fwctl("b", "deny", "udp/9")
+    frames = [udp(cable, 9), udp(cable, 10), udp(cable, 9)]
+    with monitors(bed, "b", [], ["--json"], ["--verdict", "any"]) as (text, as_json, every):
+        began = datetime.datetime.now(datetime.timezone.utc)
+        cable.send_all("a", frames, "in")
+        until(lambda: len(every.lines()) >= 3)
+        assert [one.end() for one in (text, as_json, every)] == [0, 0, 0]
+        packet = "udp 10.9.0.1:40000 > 10.9.0.2:{} on eth0 mac 02:00:00:00:00:01"
+        assert [parsed(line)[1:] for line in text.lines()] == [("drop", "rule-deny", packet.format(9), "deny-udp/9", None)] * 2
+        assert [parsed(line)[1:5] for line in every.lines()] == [
+            ("drop", "rule-deny", packet.format(9), "deny-udp/9"), ("pass", "default-allow", packet.format(10), None),
+            ("drop", "rule-deny", packet.format(9), "deny-udp/9")]
+        first, second = map(json.loads, as_json.lines())
+        time = datetime.datetime.fromisoformat(first.pop("time").replace("Z", "+00:00"))
+        assert began <= time <= datetime.datetime.now(datetime.timezone.utc)
+        assert first == {"interface": "eth0", "direction": "in", "verdict": "drop", "reason": "rule-deny", "rule": "deny-udp/9",
+                         "vip": None, "backend": None, "length": 42, "packet": packet.format(9), "protocol": "udp",
+                         "from": "10.9.0.1", "to": "10.9.0.2", "from_port": 40000, "to_port": 9}
+        assert second.pop("time") > time.isoformat()[:10] and second == first
+        # What it prints, explain takes.
+        told = bed.json("b", "explain", packet.format(9), expect=0)
+        assert (told["verdict"], told["reason"], told["rule"]["name"]) == ("deny", "rule-deny", "deny-udp/9")
+
+
+def test_filters(cable):
+    bed = cable.bed
+    bed.fwctl("b", "attach", "eth0", "--hook", "tc-in,tc-out")
+    bed.fwctl("b", "deny", "udp/9")
+    bed.fwctl("b", "deny", "udp/10", "from", "10.9.0.1")
+    frames = [udp(cable, port, sender) for port in (9, 10, 11) for sender in ("10.9.0.1", "10.9.0.3")]
+    broken = udp(cable, 9)[:30]
+    wanted = {
+        (): [9, 9, 10], ("udp/9",): [9, 9], ("from", "10.9.0.3"): [9], ("udp/10,udp/11", "to", "10.9.0.0/24"): [10],
+        ("on", "eth*", "in"): [9, 9, 10], ("out",): [], ("on", "eth1"): [], ("--verdict", "pass"): [10, 11, 11],
+        ("--rule", "deny-udp/10-from-10.9.0.1"): [10], ("--reason", "default-allow,rule-deny"): [9, 9, 10, 10, 11, 11],
+        ("--reason", "rule-deny", "--verdict", "pass"): [], ("--reason", "rule-deny", "udp/9", "-c", 1): [9],
+        ("--verdict", "any", "-c", 4): [9, 9, 10, 10]}
+    with monitors(bed, "b", *([*words, "--json"] for words in wanted), ["--reason", "truncated-ipv4"]) as made:
+        cable.send_all("a", [*frames, broken], "in")
+        until(lambda: made[-1].lines())
+        assert [parsed(line)[1] for line in made[-1].lines()] == ["drop"]
+        for one, (words, ports) in zip(made, wanted.items()):
+            assert (one.wait() if "-c" in words else one.end()) == 0
+            shown = [json.loads(line) for line in one.lines()]
+            assert [event["to_port"] for event in shown if "to_port" in event] == ports, words
+
+
+def test_a_rule_that_comes_has_its_name_and_one_that_goes_keeps_it(cable):
+    bed = cable.bed
+    bed.fwctl("b", "attach", "eth0")
+    with monitors(bed, "b", ["--json"]) as (monitor,):
+        bed.fwctl("b", "deny", "udp/9")
+        cable.send_all("a", [udp(cable, 9)], "in")
+        bed.fwctl("b", "rule", "remove", "deny-udp/9")
+        bed.fwctl("b", "deny", "udp/10")
+        cable.send_all("a", [udp(cable, 10)], "in")
+        until(lambda: len(monitor.lines()) == 2)
+        assert [json.loads(line)["rule"] for line in monitor.lines()] == ["deny-udp/9", "deny-udp/10"]
+        bed.fwctl("b", "detach", "--all")
+        assert monitor.wait() == 3
+        assert monitor.notes()[-1] == "fwctl: nothing is attached any more"
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", MODES)
+def test_in_a_flood_each_shows_every_packet_or_says_how_many_it_did_not(cable, mode):
+    bed = cable.bed
+    bed.fwctl("b", "attach", "eth0", *mode)
+    bed.fwctl("b", "deny", "udp")
+    dropped = lambda: cable.counted("in").get("rule-deny", (0, 0))[0]  # noqa: E731
+    with monitors(bed, "b", ["--json"], ["--json", "udp/7"], ["--json", "--sample", 1000]) as made:
+        every, half, sampled = made
+        bed.check("a", SPOOF, "eth0", cable.mac, "10.9.0.2", "fd00:9::2", FLOOD, 1, "udp/7", "udp/8")
+        cable.send_all("a", [udp(cable, 9)], "in")
+        total = dropped()
+        until(lambda: sum(told(every)) == total)
+        assert [one.end(signal.SIGTERM) for one in made] == [0, 0, 0]
+    shown, lost = told(every)
+    assert shown + lost == total and shown > 0
+    shown, lost = told(half)
+    assert shown <= (total + 1) // 2 <= shown + lost
+    shown, lost = told(sampled)
+    # By chance one in 1,000: six deviations.
+    assert lost == 0 and abs(shown - total / 1000) <= 6 * (total / 1000) ** 0.5
+    # Packets waited for nobody, and nothing is left of the listeners.
+    assert total >= FLOOD // 2
+    cable.send_all("a", [udp(cable, 9)] * 100, "in")
+    assert dropped() == total + 100
+
+
+def told(monitor):
+    """How many packets it shows, and how many it says it does not."""
+    whole = [json.loads(line) for line in monitor.lines() if line.endswith("}")]
+    return sum("reason" in one for one in whole), sum(one.get("lost") or 0 for one in whole)
+
+
+def test_where_balanced_packets_go(tmp_path):
+    lb = Balancer(tmp_path, Way("tc", ["tc-in", "tc-out"]), [L2])
+    try:
+        lb.balance(service("web", both(VIP, L2), [f"tcp/{ECHO}"], "l2-dsr", [backend("b1", "b1"), backend("b2", "b2")]) +
+                   service("other", both(VIP, 77), [f"tcp/{ECHO}"], "l2-dsr", [backend("b3", "b3")]))
+        lb.through("lb1")
+        with contextlib.closing(echo.Servers(lb.bed, ["b1", "b2"], [ECHO])), \
+                monitors(lb.bed, "lb1", ["--service", "web", "--json"], ["--service", "other"]) as (web, other):
+            servers = []
+            for family in (4, 6, 4, 6):
+                with echo.dial(lb.bed, "client", vip(family, L2), ECHO) as one:
+                    servers.append(echo.greeting(one)[0][0])
+            until(lambda: len(web.lines()) >= 4 * 3)
+            events = [json.loads(line) for line in web.lines()]
+            assert {(one["vip"], one["reason"], one["verdict"]) for one in events} == {("web", "balanced", "redirect")}
+            by_port = {one["from_port"]: one["backend"] for one in events}
+            assert list(by_port.values()) == servers
+            assert other.lines() == []
+    finally:
+        lb.down()
+
+
+def test_bad_usage(cable):
+    bed = cable.bed
+    refused = bed.fwctl("b", "monitor", expect=3)
+    assert refused.stderr == "fwctl: nothing is attached; start with: fwctl attach IF\n"
+    bed.fwctl("b", "attach", "eth0")
+    for words, says in {
+        ("--verdict", "deny"): "--verdict", ("--reason", "nonsense"): "--reason", ("--sample", 0): "--sample",
+        ("--rule", "nonsense"): 'there is no rule "nonsense"; see: fwctl rule list',
+        ("--service", "web"): 'there is no vip "web"; see: fwctl vip list', ("from", "@bad"): '"@bad"',
+        ("tcp/nonsense",): "nonsense", ("--dry-run",): "--dry-run",
+    }.items():
+        done = bed.fwctl("b", "monitor", *words, expect=2)
+        assert done.stdout == "" and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
