@@ -14,7 +14,6 @@ namespace {
 constexpr std::size_t kRingSize = std::size_t{8} << 20;  // some 70,000 events
 // Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
 constexpr std::uint64_t kLease = 10'000'000'000;
-constexpr std::uint64_t kMoveOnBelow = kLease / 2;
 constexpr std::size_t kAtATime = 65536;  // in a flood there is always one more
 
 }  // namespace
@@ -40,7 +39,7 @@ Result<Listener> Listener::open(const Store& store, const Wanted& wanted) {
 
 // Whoever moves the deadline of a free slot has it.
 bool Listener::take(std::uint32_t slot) {
-    const std::atomic_ref<__u64> until(store_->listeners().each[slot].until);
+    const std::atomic_ref<__u64> until(store_->listener(slot).until);
     __u64 former = until.load();
     const std::uint64_t now = monotonic_now();
     return former < now && until.compare_exchange_strong(former, until_ = now + kLease);
@@ -55,38 +54,34 @@ Status Listener::claim() {
                     Exit::kConflict);
     }
     slot_ = slot;
-    fw_listener& mine = store_->listeners().each[slot];
+    fw_listener& mine = store_->listener(slot);
     std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
     std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
     if (auto cleared = store_->events_lost().clear_per_cpu<std::uint64_t>(slot); !cleared) return cleared;
     if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
-    std::atomic_ref<__u32>(store_->listeners().there).fetch_or(1U << slot);
+    std::atomic_ref<__u64>(store_->heard()).fetch_or(wanted_.reasons);
     return {};
 }
 
 // From the end on the slot is somebody else's.
 Listener::~Listener() {
     if (until_ == 0) return;
-    fw_listeners& all = store_->listeners();
+    const std::atomic_ref<__u64> until(store_->listener(slot_).until);
     __u64 mine = until_;
-    if (!std::atomic_ref<__u64>(all.each[slot_].until)
-             .compare_exchange_strong(mine, monotonic_now() + kLease))
-        return;
-    std::atomic_ref<__u32>(all.there).fetch_and(~(1U << slot_));
+    if (!until.compare_exchange_strong(mine, monotonic_now() + kLease)) return;
     (void)store_->event_rings().erase(slot_);
-    std::atomic_ref<__u64>(all.each[slot_].until).store(0);
+    until.store(0);
 }
 
 Status Listener::stay() {
     const std::uint64_t now = monotonic_now();
-    const std::atomic_ref<__u64> until(store_->listeners().each[slot_].until);
+    const std::atomic_ref<__u64> until(store_->listener(slot_).until);
+    const std::atomic_ref<__u64> heard(store_->heard());
     __u64 mine = until_;
-    if (until_ > now + kMoveOnBelow && until.load() == mine) return {};
     stood_still_ = stood_still_ || until_ < now || until.load() != mine;
-    if (!until.compare_exchange_strong(mine, now + kLease))
-        return claim();  // another one has the slot by now
+    if (!until.compare_exchange_strong(mine, now + kLease)) return claim();  // another one has it by now
     until_ = now + kLease;
-    std::atomic_ref<__u32>(store_->listeners().there).fetch_or(1U << slot_);
+    if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(wanted_.reasons);
     return {};
 }
 

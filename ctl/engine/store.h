@@ -180,7 +180,8 @@ public:
     Status sweep_placed(std::uint32_t page) const;
 
     // What Listener (engine/listener.h) works on; include/fwctl/abi/event.h.
-    [[nodiscard]] fw_listeners& listeners() const { return *listeners_.at(0); }
+    [[nodiscard]] fw_listener& listener(std::uint32_t slot) const { return listeners_.at(0)->each[slot]; }
+    [[nodiscard]] __u64& heard() const { return control_.at(0)->heard; }
     [[nodiscard]] const kernel::Map& event_rings() const { return event_rings_; }
     [[nodiscard]] const kernel::Map& events_lost() const { return events_lost_; }
 

@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <cerrno>
 #include <cstring>
@@ -10,6 +11,8 @@
 
 namespace fwctl::kernel {
 namespace {
+
+constexpr int kBetweenLooks = 20;  // milliseconds
 
 int hand_over(void* use, void* data, std::size_t size) {
     if (size != sizeof(fw_event)) return -EPROTO;
@@ -35,8 +38,13 @@ Result<EventRing> EventRing::make(std::size_t bytes) {
 
 Status EventRing::read(std::chrono::milliseconds wait, const Use& use) {
     *use_ = use;
-    const int read = ring_buffer__poll(reader_.get(), static_cast<int>(wait.count()));
-    if (read >= 0 || read == -EINTR || read == -ECANCELED) return {};
+    const auto end = std::chrono::steady_clock::now() + wait;
+    int read = ring_buffer__consume(reader_.get());
+    while (read == 0 && std::chrono::steady_clock::now() < end) {
+        if (poll(nullptr, 0, kBetweenLooks) != 0) return {};
+        read = ring_buffer__consume(reader_.get());
+    }
+    if (read >= 0 || read == -ECANCELED) return {};
     return fail(fmt::format("cannot read events: {}", strerror(-read)));
 }
 

@@ -4,9 +4,12 @@
 #include <linux/bpf.h>
 
 #include <algorithm>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "audience.h"
 #include "policy/builtin.h"
 
 namespace fwctl::bench {
@@ -108,6 +111,12 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
     }
     if (auto published = publish(laboratory, *world); !published)
         return context(scenario.name, published.error());
+    std::optional<Audience> audience;
+    if (world->heard) {
+        auto heard = Audience::of(laboratory.subject.store(), *world->heard);
+        if (!heard) return context(scenario.name, heard.error());
+        audience = std::move(*heard);
+    }
     if (auto done = measure_row(laboratory, *world, {scenario.name, {}, scenario.targets},
                                 laboratory.subject.programs(), report);
         !done)

@@ -48,6 +48,16 @@ Scenario no_rules() {
             }};
 }
 
+// Of a listener to what does not come, and of one to every packet.
+Scenario no_rules_heard(const char* what, std::uint64_t reasons) {
+    return {fmt::format("no rules, {}", what), kNone, true, [reasons] {
+                auto world = with({});
+                world->flows = any_flow(Family::kIpv4);
+                world->heard = engine::Wanted{.reasons = reasons};
+                return world;
+            }};
+}
+
 Scenario no_rules_ipv6() {
     return {"no rules, IPv6", kNone, false, [] {
                 auto world = with({});
@@ -192,6 +202,8 @@ std::vector<Scenario> scenarios() {
     constexpr auto kAll = Detail::kFull;
     return {
         no_rules(),
+        no_rules_heard("a listener to drops", std::uint64_t{1} << FW_REASON_RULE_DENY),
+        no_rules_heard("a listener to all", ~std::uint64_t{0}),
         no_rules_ipv6(),
         icmp_denied(),
         listed_prefixes(kIpv4, 1'000, true, kNone, false),

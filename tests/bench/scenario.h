@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/listener.h"
 #include "flows.h"
 #include "policy/evaluate.h"
 #include "policy/model.h"
@@ -38,6 +39,7 @@ struct World {
     std::vector<policy::Rule> live;
     Maker flows;
     Traffic traffic = Traffic::kAny;
+    std::optional<engine::Wanted> heard;  // somebody listens meanwhile, and reads on another processor
     // Measured beside the kernel's trie with the same prefixes.
     const std::vector<policy::Prefix>* trie = nullptr;
 };

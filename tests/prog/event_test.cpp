@@ -21,6 +21,7 @@ using engine::Wanted;
 using std::chrono_literals::operator""ms;
 
 constexpr std::uint64_t kDropped = std::uint64_t{1} << FW_REASON_RULE_DENY;
+constexpr std::uint64_t kPassed = std::uint64_t{1} << FW_REASON_DEFAULT_ALLOW;
 
 class EventTest : public ::testing::TestWithParam<Hook> {
 protected:
@@ -65,7 +66,8 @@ protected:
     }
 
     const engine::Store& store() const { return runner_->store(); }
-    fw_listeners& slots() const { return store().listeners(); }
+    fw_listener& slot(std::uint32_t number) const { return store().listener(number); }
+    std::uint64_t heard_of() const { return store().heard(); }
 
     const Bytes denied_ = ethernet() / ipv4() / udp();
     const Bytes passed_ = ethernet() / ipv4() / tcp();
@@ -130,33 +132,34 @@ TEST_P(EventTest, WhatFindsNoRoomIsCounted) {
     EXPECT_EQ(heard(slow).size(), 10U) << "there is room again";
 }
 
-TEST_P(EventTest, NobodyIsThereAfterwards) {
+TEST_P(EventTest, WhoHasGoneIsForgottenByTheNextPacket) {
     {
-        Listener one = listen();
-        Listener other = listen();
-        EXPECT_EQ(slots().there, 3U);
+        Listener one = listen({.reasons = kDropped});
+        Listener other = listen({.reasons = kDropped | kPassed});
+        EXPECT_EQ(heard_of(), kDropped | kPassed);
     }
-    EXPECT_EQ(slots().there, 0U);
-    EXPECT_EQ(slots().each[0].until, 0U);
+    EXPECT_EQ(slot(0).until, 0U);
     run(denied_, 1);
+    EXPECT_EQ(heard_of(), 0U);
     Listener next = listen();
     EXPECT_TRUE(heard(next).empty()) << "what came before it was there";
 }
 
-TEST_P(EventTest, TheDeadAreForgottenByThePackets) {
-    Listener dead = listen();
-    Listener alive = listen();
-    slots().each[0].until = 1;
+TEST_P(EventTest, WhoWasKilledIsForgottenByTheNextPacket) {
+    Listener dead = listen({.reasons = kDropped | kPassed});
+    Listener alive = listen({.reasons = kDropped});
+    slot(0).until = 1;
     run(denied_, 5);
-    EXPECT_EQ(slots().there, 2U);
+    EXPECT_EQ(heard_of(), kDropped);
     EXPECT_EQ(heard(alive).size(), 5U);
-    Listener next = listen();
-    EXPECT_EQ(slots().there, 3U) << "its slot is free";
+    Listener next = listen({.reasons = kPassed});
+    EXPECT_EQ(slot(0).reasons, kPassed) << "its slot is free";
+    EXPECT_EQ(heard_of(), kDropped | kPassed);
 }
 
 TEST_P(EventTest, WhoStoodStillComesBackAndSaysSo) {
     Listener stood = listen();
-    slots().each[0].until = 1;
+    slot(0).until = 1;
     Listener next = listen();  // has its slot now
     run(denied_, 5);
     EXPECT_TRUE(heard(stood).empty());

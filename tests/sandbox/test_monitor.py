@@ -4,7 +4,6 @@ import contextlib
 import datetime
 import json
 import os
-import pathlib
 import re
 import signal
 import subprocess
@@ -13,7 +12,6 @@ import tempfile
 import pytest
 
 import echo
-import netns
 from balancer import L2, VIP, Balancer, Way, backend, both, service, vip
 from cable import QuietCable
 from conftest import FWCTL, MODES, ROOT, until
@@ -150,7 +148,6 @@ def test_a_rule_that_comes_has_its_name_and_one_that_goes_keeps_it(cable):
         assert monitor.notes()[-1] == "fwctl: nothing is attached any more"
 
 
-@pytest.mark.oldest
 @pytest.mark.parametrize("mode", MODES)
 def test_in_a_flood_each_shows_every_packet_or_says_how_many_it_did_not(cable, mode):
     bed = cable.bed

@@ -2,9 +2,12 @@
 /*
  * What packets tell those who listen: one event for each packet that an attachment has decided about.
  *
- * A listener claims a slot of `listeners`, puts a ring buffer of its own at the same index of `event_rings`,
- * and goes on moving its deadline while it reads. Nobody has to clean up behind one that was killed: programs
- * clear the bit of a slot whose deadline has passed, and the next listener may have it.
+ * A listener claims a slot, puts a ring buffer of its own at the same index of `event_rings`, adds its
+ * reasons to fw_control.heard, and goes on moving its deadline while it reads. Nobody has to clean up behind
+ * one that is gone, however it ended: the next packet that would be told to it takes the reasons away that
+ * nobody else wants, and the slot is free.
+ *
+ * Packets do not wake listeners, which would cost them more than all the rest: these look now and then.
  */
 #ifndef FWCTL_ABI_EVENT_H
 #define FWCTL_ABI_EVENT_H
@@ -25,12 +28,8 @@ struct fw_listener {
 
 /* The only element of `listeners`. */
 struct fw_listeners {
-	/* Bit i: there is a listener in slot i. All that a packet reads while nobody listens. */
-	__u32 there;
-	__u32 unused;
 	struct fw_listener each[FW_MAX_LISTENERS];
 };
-FW_ASSERT_SIZE(struct fw_listeners, 8 + 24 * FW_MAX_LISTENERS);
 
 struct fw_event {
 	__u64 time;		 /* nanoseconds of CLOCK_MONOTONIC */
@@ -40,7 +39,7 @@ struct fw_event {
 	__u16 slot;		 /* of the attachment */
 	__u8 direction;		 /* enum fw_direction */
 	__u8 reason;		 /* enum fw_reason */
-	__u32 generation;	 /* that holds: shifted left by one, and the half */
+	__u32 generation;	 /* that judged: its number shifted left by one, and the half */
 };
 FW_ASSERT_SIZE(struct fw_event, 112);
 

@@ -125,6 +125,9 @@ struct fw_control {
 	/* Random: tells our marks from those of others (include/fwctl/abi/mark.h). Its lower half is never 0,
 	 * nor the mark of a health check, and no check has the mark 0. */
 	__u64 secret;
+	/* Bit i: somebody may want to hear of packets with reason i (include/fwctl/abi/event.h). All that a
+	 * packet reads of it while nobody does. */
+	__u64 heard;
 	/*
 	 * What the programs do not read: the ids of the inner maps of `pages`, `rule_counters` and `buckets`;
 	 * 0: there is none. An id is written before its map is put in and erased after that is taken out, so

@@ -7,6 +7,7 @@
 
 #include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
+#include "fwctl/bpf/now.h"
 #include "fwctl/bpf/tell.h"
 
 static __always_inline void fw_trace_decision(const struct fw_packet *packet,
@@ -19,10 +20,10 @@ static __always_inline void fw_trace_decision(const struct fw_packet *packet,
 	fw_last.reason = decision->reason;
 }
 
-static __always_inline void fw_count_decision(const struct fw_packet *packet, __u32 direction,
+static __always_inline void fw_count_decision(const struct fw_packet *packet, const struct fw_now *now,
 					      const struct fw_decision *decision)
 {
-	__u32 reason = decision->reason;
+	__u32 reason = decision->reason, direction = now->direction;
 	struct fw_counters *here = bpf_map_lookup_elem(&counters, &direction);
 
 	/* clang 14 would compare one copy of the number and index with another, whose bound the verifier has
@@ -32,8 +33,8 @@ static __always_inline void fw_count_decision(const struct fw_packet *packet, __
 		fw_count(&here->by_reason[reason], packet);
 	if (decision->rule != FW_NO_RULE)
 		fw_count_rule(decision->rule, packet);
-	if (fw_is_heard())
-		fw_tell(packet, decision, direction);
+	if (now->heard >> (reason & 63) & 1)
+		fw_tell(packet, decision, now->number, direction);
 	fw_trace_decision(packet, decision);
 }
 
@@ -47,13 +48,13 @@ static __noinline int fw_mark_done(fw_ctx *ctx, __u64 secret)
 	return FW_ACTION_PASS;
 }
 
-static __always_inline int fw_exit(fw_ctx *ctx, const struct fw_packet *packet, __u32 direction,
-				   const struct fw_decision *decision, __u64 secret)
+static __always_inline int fw_exit(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_now *now,
+				   const struct fw_decision *decision)
 {
-	fw_count_decision(packet, direction, decision);
+	fw_count_decision(packet, now, decision);
 	if (fw_verdict_of(decision->reason) == FW_DROP)
 		return FW_ACTION_DROP;
-	return fw_hands_on ? fw_mark_done(ctx, secret) : FW_ACTION_PASS;
+	return fw_hands_on ? fw_mark_done(ctx, now->secret) : FW_ACTION_PASS;
 }
 
 #endif

@@ -68,8 +68,8 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 	if (action == FW_HAND_ON && fw_hands_on)
 		return fw_hand_on(ctx, packet, &before, now);
 	if (action < 0)
-		return fw_exit(ctx, packet, now->direction, decision, now->secret);
-	fw_count_decision(packet, now->direction, decision);
+		return fw_exit(ctx, packet, now, decision);
+	fw_count_decision(packet, now, decision);
 	return action;
 }
 
@@ -96,7 +96,7 @@ static __noinline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, 
 	const struct fw_decision decision = {.reason = FW_REASON_OWN_ANSWER, .rule = FW_NO_RULE};
 
 	packet->length = fw_ctx_length(ctx);
-	return fw_exit(ctx, packet, now->direction, &decision, now->secret);
+	return fw_exit(ctx, packet, now, &decision);
 }
 
 /* What stands in FW_UNPACKED_BEHIND's place of a fault: TC ingress is to unpack the packet, and judges it. */
@@ -173,7 +173,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			decision.rule = fw_parser_rule(fault);
 			if (decision.rule == FW_NO_RULE ||
 			    !(now.generation->disabled_parser_rules >> decision.rule & 1))
-				return fw_exit(ctx, &packet, direction, &decision, now.secret);
+				return fw_exit(ctx, &packet, &now, &decision);
 		}
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
@@ -202,7 +202,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		int action = fw_check(ctx, &packet, now.number & 1, fw_ctx_checked(ctx, now.secret));
 
 		if (action >= 0) {
-			fw_count_decision(&packet, direction, &decision);
+			fw_count_decision(&packet, &now, &decision);
 			return action;
 		}
 		decision.reason = -action;
@@ -210,7 +210,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	fw_foresee_choice(ctx, &packet, now.number & 1);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))
 		return fw_do_more(ctx, &packet, &now, &decision);
-	return fw_exit(ctx, &packet, direction, &decision, now.secret);
+	return fw_exit(ctx, &packet, &now, &decision);
 }
 
 #endif

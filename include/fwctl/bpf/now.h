@@ -9,32 +9,27 @@
 struct fw_now {
 	const struct fw_generation *generation;
 	__u32 number; /* tells this generation from the ones before and behind, also at the end of a trial */
-	__u64 secret;
 	__u32 direction;
+	__u64 secret;
+	__u64 heard; /* fw_control.heard */
 };
-
-/* fw_now.number; its lowest bit is the half. */
-static __always_inline __u32 fw_number_now(const struct fw_control *held)
-{
-	__u64 word = *(const volatile __u64 *)&held->word;
-	__u32 half = fw_half_of(word, word >> 32 ? bpf_ktime_get_coarse_ns() : 0);
-
-	if (fw_half)
-		half = (fw_half - 1) & 1;
-	return word << 1 | half;
-}
 
 /* False: this attachment does not take part. */
 static __always_inline bool fw_read_now(struct fw_now *now)
 {
 	__u32 zero = 0, half;
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	__u64 word;
 
 	if (!held)
 		return false;
-	now->number = fw_number_now(held);
+	word = *(const volatile __u64 *)&held->word;
+	half = fw_half_of(word, word >> 32 ? bpf_ktime_get_coarse_ns() : 0);
+	if (fw_half)
+		half = (fw_half - 1) & 1;
+	now->number = word << 1 | half;
+	now->heard = fw_silent ? 0 : held->heard;
 	now->secret = held->secret;
-	half = now->number & 1;
 	now->generation = bpf_map_lookup_elem(&policy, &half);
 	return now->generation && now->generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled;
 }
