@@ -102,7 +102,8 @@ public:
 
     // What is not in front of the reader, who has to know.
     void tell_lost(std::uint64_t lost) {
-        if (lost <= told_lost_) return;
+        if (lost < told_lost_) told_lost_ = 0;  // it is counted anew behind a standstill
+        if (lost == told_lost_) return;
         if (globals_.json)
             print_json_line({{"lost", lost - told_lost_}});
         else
@@ -154,7 +155,9 @@ private:
         return json;
     }
 
-    static void print_json_line(const Json& json) { fmt::print("{}\n", json.dump()); }
+    static void print_json_line(const Json& json) {
+        fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
+    }
 
     // Behind the lines that were printed before, also where both go to one file.
     void tell(const std::string& note) const {

@@ -16,6 +16,12 @@ constexpr std::size_t kRingSize = std::size_t{8} << 20;  // some 70,000 events
 constexpr std::uint64_t kLease = 10'000'000'000;
 constexpr std::size_t kAtATime = 65536;  // in a flood there is always one more
 
+// Of one that is ours: from the end on it is somebody else's.
+void give_back(const Store& store, std::uint32_t slot) {
+    (void)store.event_rings().erase(slot);
+    std::atomic_ref<__u64>(store.listener(slot).until).store(0);
+}
+
 }  // namespace
 
 Listener::Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring)
@@ -42,7 +48,8 @@ bool Listener::take(std::uint32_t slot) {
     const std::atomic_ref<__u64> until(store_->listener(slot).until);
     __u64 former = until.load();
     const std::uint64_t now = monotonic_now();
-    return former < now && until.compare_exchange_strong(former, until_ = now + kLease);
+    until_ = now + kLease;
+    return former < now && until.compare_exchange_strong(former, until_);
 }
 
 Status Listener::claim() {
@@ -63,14 +70,10 @@ Status Listener::claim() {
     return {};
 }
 
-// From the end on the slot is somebody else's.
 Listener::~Listener() {
-    if (until_ == 0) return;
     const std::atomic_ref<__u64> until(store_->listener(slot_).until);
     __u64 mine = until_;
-    if (!until.compare_exchange_strong(mine, monotonic_now() + kLease)) return;
-    (void)store_->event_rings().erase(slot_);
-    until.store(0);
+    if (mine != 0 && until.compare_exchange_strong(mine, monotonic_now() + kLease)) give_back(*store_, slot_);
 }
 
 Status Listener::stay() {
@@ -95,6 +98,16 @@ Result<std::uint64_t> Listener::lost() const {
     auto counts = store_->events_lost().per_cpu<std::uint64_t>(slot_);
     if (!counts) return tl::unexpected(counts.error());
     return std::accumulate(counts->begin(), counts->end(), std::uint64_t{0});
+}
+
+void forget_dead_listeners(const Store& store) {
+    const std::uint64_t now = monotonic_now();
+    for (std::uint32_t slot = 0; slot < FW_MAX_LISTENERS; ++slot) {
+        const std::atomic_ref<__u64> until(store.listener(slot).until);
+        __u64 former = until.load();
+        if (former != 0 && former < now && until.compare_exchange_strong(former, now + kLease))
+            give_back(store, slot);
+    }
 }
 
 bool Listener::stood_still() {

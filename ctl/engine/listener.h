@@ -50,4 +50,7 @@ private:
     bool stood_still_ = false;
 };
 
+// Frees the rings of those that were killed. Packets do without: it is for the memory.
+void forget_dead_listeners(const Store& store);
+
 }  // namespace fwctl::engine

@@ -12,6 +12,7 @@
 #include "engine/announce.h"
 #include "engine/hooks.h"
 #include "engine/library.h"
+#include "engine/listener.h"
 #include "net/namespace.h"
 
 namespace fwctl::engine {
@@ -21,6 +22,7 @@ namespace {
 // get to its end.
 // What cannot be taken off yet, as an interface above it is attached, stays: it is in nobody's way.
 Status clean_up(Writing& writing) {
+    forget_dead_listeners(writing.store);
     std::vector<Attachment>& all = writing.state.attachments;
     std::copy_if(all.begin(), all.end(), std::back_inserter(writing.unfinished),
                  [](const Attachment& attachment) { return !attachment.enabled; });

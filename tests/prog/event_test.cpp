@@ -157,6 +157,22 @@ TEST_P(EventTest, WhoWasKilledIsForgottenByTheNextPacket) {
     EXPECT_EQ(heard_of(), kDropped | kPassed);
 }
 
+TEST_P(EventTest, TheRingOfTheDeadIsFreedByTheNextCommand) {
+    Listener dead = listen();
+    Listener alive = listen();
+    const auto has_ring = [&](std::uint32_t slot) {
+        return store().event_rings().find<std::uint32_t>(slot).has_value();
+    };
+    slot(0).until = 1;
+    EXPECT_TRUE(has_ring(0));
+    engine::forget_dead_listeners(store());
+    EXPECT_FALSE(has_ring(0));
+    EXPECT_EQ(slot(0).until, 0U);
+    EXPECT_TRUE(has_ring(1));
+    run(denied_, 5);
+    EXPECT_EQ(heard(alive).size(), 5U);
+}
+
 TEST_P(EventTest, WhoStoodStillComesBackAndSaysSo) {
     Listener stood = listen();
     slot(0).until = 1;
