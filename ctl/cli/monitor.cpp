@@ -2,14 +2,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/command.h"
@@ -83,45 +86,55 @@ Result<policy::Rule> filter_of(std::vector<std::string> words) {
         return word != "from" && word != "to" && word != "on" && word != "in" && word != "out";
     };
     if (words.empty() || !is_service(words.front())) words.insert(words.begin(), "any");
-    return policy::parse_rule_words(policy::Action::kAllow, words);
+    auto filter = policy::parse_rule_words(policy::Action::kAllow, words);
+    if (filter) return filter;
+    words.insert(words.begin(), "any");  // where it begins with a field: sport 53
+    auto of_any = policy::parse_rule_words(policy::Action::kAllow, words);
+    return of_any ? of_any : filter;
 }
 
 class Printer {
 public:
     explicit Printer(const Globals& globals) : globals_(globals) {}
 
-    void print(const Event& event) const {
-        if (globals_.json)
-            print_json_line(json_of(event));
-        else
-            fmt::print("{} {} {:<18} {}{}{}\n", local_time(event), verdict_text(event), event.reason->name,
-                       policy::format_packet(event.packet),
-                       event.rule.empty() ? "" : fmt::format(", rule \"{}\"", event.rule),
-                       event.backend.empty() ? "" : fmt::format(", backend {}/{}", event.vip, event.backend));
+    // False: it cannot be written, as errno says.
+    [[nodiscard]] bool print(const Event& event) const {
+        return write_line(globals_.json ? text_of(json_of(event)) : text_of(event));
     }
 
     // What is not in front of the reader, who has to know.
-    void tell_lost(std::uint64_t lost) {
-        if (lost < told_lost_) told_lost_ = 0;  // it is counted anew behind a standstill
-        if (lost == told_lost_) return;
-        if (globals_.json)
-            print_json_line({{"lost", lost - told_lost_}});
-        else
-            tell(
-                fmt::format("{} packets are not shown: they come faster than they can be printed; a filter, "
-                            "or --sample N, shows fewer",
-                            with_commas(lost - told_lost_)));
-        told_lost_ = lost;
+    [[nodiscard]] bool tell_lost(std::uint64_t lost) {
+        const std::uint64_t more = lost - std::exchange(told_lost_, lost);
+        if (more == 0) return true;
+        if (globals_.json) return write_line(text_of(Json{{"lost", more}}));
+        return tell(
+            fmt::format("{} packets are not shown: they come faster than they can be printed; a filter, or "
+                        "--sample N, shows fewer",
+                        with_commas(more)));
     }
 
-    void tell_stood_still() const {
-        if (globals_.json)
-            print_json_line({{"lost", nullptr}});
-        else
-            tell("this process stood still: packets of that time are not shown");
+    [[nodiscard]] bool tell_stood_still() const {
+        if (globals_.json) return write_line(text_of(Json{{"lost", nullptr}}));
+        return tell("this process stood still: packets of that time are not shown");
     }
 
 private:
+    [[nodiscard]] std::string text_of(const Event& event) const {
+        return fmt::format(
+            "{} {} {:<18} {}{}{}\n", local_time(event), verdict_text(event), event.reason->name,
+            policy::format_packet(event.packet),
+            event.rule.empty() ? "" : fmt::format(", rule \"{}\"", event.rule),
+            event.backend.empty() ? "" : fmt::format(", backend {}/{}", event.vip, event.backend));
+    }
+    static std::string text_of(const Json& json) {
+        return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    }
+
+    // By hand, as fmt::print() throws where a signal comes while a pipe is full.
+    static bool write_line(const std::string& line) {
+        return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
+    }
+
     [[nodiscard]] std::string verdict_text(const Event& event) const {
         const std::string text = fmt::format("{:<8}", verdict_name(event.reason->verdict));
         return event.reason->verdict == FW_DROP ? paint(text, Color::kRed, globals_) : text;
@@ -155,25 +168,21 @@ private:
         return json;
     }
 
-    static void print_json_line(const Json& json) {
-        fmt::print("{}\n", json.dump(-1, ' ', false, Json::error_handler_t::replace));
-    }
-
-    // Behind the lines that were printed before, also where both go to one file.
-    void tell(const std::string& note) const {
-        std::fflush(stdout);
-        print_note("note: " + note, globals_);
+    // On standard error, whatever --quiet says, behind the lines that were printed before.
+    static bool tell(const std::string& note) {
+        const std::string line = "fwctl: note: " + note + "\n";
+        return std::fflush(stdout) == 0 && std::fwrite(line.data(), 1, line.size(), stderr) == line.size();
     }
 
     const Globals& globals_;
     std::uint64_t told_lost_ = 0;
 };
 
-volatile std::sig_atomic_t g_ends = 0;
+volatile std::sig_atomic_t g_ends = 0;  // how often that was asked for
 
 void end_when_interrupted() {
     struct sigaction action {};
-    action.sa_handler = [](int) { g_ends = 1; };
+    action.sa_handler = [](int) { g_ends = g_ends + 1; };
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
 }
@@ -191,25 +200,47 @@ bool is_wanted(const Event& event, const MonitorOptions& options, const policy::
            (options.vip.empty() || event.vip == options.vip) && policy::matches(filter, event.packet.packet);
 }
 
-Status print_until_the_end(engine::Events& events, const MonitorOptions& options, const policy::Rule& filter,
-                           const Globals& globals) {
-    Printer printer(globals);
-    std::uint64_t left = options.count;
-    const auto use = [&](const Event& event) {
-        if (!is_wanted(event, options, filter)) return g_ends == 0;
-        printer.print(event);
-        return g_ends == 0 && (options.count == 0 || --left != 0);
-    };
-    while (g_ends == 0 && (options.count == 0 || left != 0)) {
-        if (auto read = events.read(kPause, use); !read) return read;
-        auto lost = events.lost();
-        if (!lost) return tl::unexpected(lost.error());
-        printer.tell_lost(*lost);
-        if (events.stood_still()) printer.tell_stood_still();
-        std::fflush(stdout);
+// One that goes on until `count` lines are there, or somebody wants it to end.
+class Monitoring {
+public:
+    Monitoring(engine::Events& events, const MonitorOptions& options, const policy::Rule& filter,
+               const Globals& globals)
+        : events_(events), options_(options), filter_(filter), printer_(globals) {}
+
+    Status run() {
+        while (g_ends == 0 && !is_done())
+            if (auto read = print_some(kPause); !read) return read;
+        // What was decided before it was asked to end; who asks twice is in a hurry.
+        return is_done() ? Status{} : print_some(std::chrono::milliseconds(0));
     }
-    return {};
-}
+
+private:
+    [[nodiscard]] bool is_done() const { return options_.count != 0 && printed_ == options_.count; }
+
+    Status print_some(std::chrono::milliseconds wait) {
+        int why = 0;  // nothing can be written
+        const auto succeeds = [&why](bool written) {
+            if (!written && why == 0) why = errno;
+            return why == 0;
+        };
+        const auto read = events_.read(wait, [&](const Event& event) {
+            if (!is_wanted(event, options_, filter_)) return g_ends < 2;
+            ++printed_;
+            return succeeds(printer_.print(event)) && !is_done() && g_ends < 2;
+        });
+        if (auto lost = events_.lost(); lost && why == 0) succeeds(printer_.tell_lost(*lost));
+        if (why == 0 && events_.stood_still()) succeeds(printer_.tell_stood_still());
+        if (why == 0) succeeds(std::fflush(stdout) == 0);
+        if (why != 0 && g_ends == 0) return fail(fmt::format("cannot write: {}", strerror(why)));
+        return read;
+    }
+
+    engine::Events& events_;
+    const MonitorOptions& options_;
+    const policy::Rule& filter_;
+    Printer printer_;
+    std::uint64_t printed_ = 0;
+};
 
 Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
@@ -220,8 +251,8 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     if (!events) return tl::unexpected(events.error());
     if (auto known = refuse_unknown(*events, options); !known) return tl::unexpected(known.error());
     print_note("listening; Ctrl-C ends it", globals);
-    if (auto printed = print_until_the_end(*events, options, *filter, globals); !printed)
-        return tl::unexpected(printed.error());
+    if (auto done = Monitoring(*events, options, *filter, globals).run(); !done)
+        return tl::unexpected(done.error());
     return Exit::kDone;
 }
 

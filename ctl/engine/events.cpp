@@ -66,15 +66,15 @@ Status Events::look() {
     return {};
 }
 
-// Of one that nobody has seen what was known last has to do.
-const Events::Known& Events::known_at(std::uint32_t generation) {
+// nullptr: nobody has seen it.
+const Events::Known* Events::known_at(std::uint32_t generation) {
     const auto find = [&] {
         return std::find_if(known_.begin(), known_.end(),
                             [&](const Known& one) { return number_of(one.holding) == generation; });
     };
     auto found = find();
     if (found == known_.end() && look()) found = find();
-    return found == known_.end() ? known_.front() : *found;
+    return found == known_.end() ? nullptr : &*found;
 }
 
 bool Events::has_rule(const std::string& name) const {
@@ -88,16 +88,18 @@ bool Events::has_vip(const std::string& name) const {
 }
 
 Event Events::put_into_words(const fw_event& event) {
-    const Known& known = known_at(event.generation);
+    const Known* judged = known_at(event.generation);
     Event words;
     words.time = began_ + std::chrono::nanoseconds(event.time);
     words.reason = &reason_of(event.reason);
     words.length = event.packet.length;
+    const Known& known = judged == nullptr ? known_.front() : *judged;
     const auto attachment = known.attachments.find(event.slot);
     const Attachment where = attachment == known.attachments.end() ? Attachment{} : attachment->second;
     words.packet.packet = view_of(event.packet, static_cast<fw_link>(where.record.link),
                                   static_cast<fw_direction>(event.direction), where.names());
     words.packet.place = {where.name(), words.packet.packet.direction};
+    if (judged == nullptr) return words;
     if (const auto rule = known.rules.find(event.rule); rule != known.rules.end()) words.rule = rule->second;
     const std::string name = event.backend == 0 ? "" : known.numbers.backend_name(event.backend);
     const std::size_t slash = name.find('/');
@@ -108,9 +110,12 @@ Event Events::put_into_words(const fw_event& event) {
 }
 
 Status Events::read(std::chrono::milliseconds wait, const Use& use) {
-    if (auto looked = look(); !looked) return looked;
+    const auto looked = look();
     began_ = monotonic_began();  // again and again, as the time of day may be set
-    return listener_.read(wait, [&](const fw_event& event) { return use(put_into_words(event)); });
+    // Also the last ones before it was detached.
+    const auto read = listener_.read(looked ? wait : std::chrono::milliseconds(0),
+                                     [&](const fw_event& event) { return use(put_into_words(event)); });
+    return looked ? read : looked;
 }
 
 }  // namespace fwctl::engine

@@ -1,8 +1,8 @@
 // What happens to packets, as it happens, in words.
 //
 // Promises: what holds is read again whenever another generation holds, without a lock. A packet is told by
-// the names of the generation that judged it, also when that is over by the time it is told; of the last few,
-// that is, and of those that held for long enough to be seen.
+// the names of the generation that judged it, also when that is over by the time it is told. Of one that
+// nobody has seen, or that was too long ago, rules and backends have no names, rather than wrong ones.
 #pragma once
 
 #include <chrono>
@@ -47,7 +47,7 @@ public:
     // not any more.
     Status read(std::chrono::milliseconds wait, const Use& use);
     // As Listener has them.
-    [[nodiscard]] Result<std::uint64_t> lost() const { return listener_.lost(); }
+    [[nodiscard]] Result<std::uint64_t> lost() { return listener_.lost(); }
     [[nodiscard]] bool stood_still() { return listener_.stood_still(); }
 
 private:
@@ -60,7 +60,7 @@ private:
         compile::Numbers numbers;
     };
     Status look();
-    const Known& known_at(std::uint32_t generation);
+    const Known* known_at(std::uint32_t generation);
     Event put_into_words(const fw_event& event);
 
     std::unique_ptr<Store> store_;  // where it is the listener finds it

@@ -14,7 +14,9 @@ namespace {
 constexpr std::size_t kRingSize = std::size_t{8} << 20;  // some 70,000 events
 // Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
 constexpr std::uint64_t kLease = 10'000'000'000;
-constexpr std::size_t kAtATime = 65536;  // in a flood there is always one more
+// In a flood there is always one more. Far shorter than the lease, however slow who reads is.
+constexpr std::uint64_t kAtATime = 500'000'000;
+constexpr unsigned kBetweenClocks = 64;
 
 // Of one that is ours: from the end on it is somebody else's.
 void give_back(const Store& store, std::uint32_t slot) {
@@ -33,6 +35,8 @@ Listener::Listener(Listener&& other) noexcept
       ring_(std::move(other.ring_)),
       slot_(other.slot_),
       until_(std::exchange(other.until_, 0)),
+      lost_before_(other.lost_before_),
+      lost_(other.lost_),
       stood_still_(other.stood_still_) {}
 
 Result<Listener> Listener::open(const Store& store, const Wanted& wanted) {
@@ -64,8 +68,12 @@ Status Listener::claim() {
     fw_listener& mine = store_->listener(slot);
     std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
     std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
-    if (auto cleared = store_->events_lost().clear_per_cpu<std::uint64_t>(slot); !cleared) return cleared;
+    // Who slept for so long that another one has it by now takes another one.
+    if (std::atomic_ref<__u64>(mine.until).load() != until_) return claim();
+    // Waits for a grace period: packets that saw the slot as it was are gone, and so is what they counted,
+    // and the reasons that they found to be nobody's.
     if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
+    if (auto cleared = store_->events_lost().clear_per_cpu<std::uint64_t>(slot); !cleared) return cleared;
     std::atomic_ref<__u64>(store_->heard()).fetch_or(wanted_.reasons);
     return {};
 }
@@ -82,7 +90,10 @@ Status Listener::stay() {
     const std::atomic_ref<__u64> heard(store_->heard());
     __u64 mine = until_;
     stood_still_ = stood_still_ || until_ < now || until.load() != mine;
-    if (!until.compare_exchange_strong(mine, now + kLease)) return claim();  // another one has it by now
+    if (!until.compare_exchange_strong(mine, now + kLease)) {  // another one has it by now
+        lost_before_ = lost_;
+        return claim();
+    }
     until_ = now + kLease;
     if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(wanted_.reasons);
     return {};
@@ -90,14 +101,21 @@ Status Listener::stay() {
 
 Status Listener::read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use) {
     if (auto stayed = stay(); !stayed) return stayed;
-    std::size_t left = kAtATime;
-    return ring_.read(wait, [&](const fw_event& event) { return use(event) && --left != 0; });
+    unsigned read = 0;
+    std::uint64_t end = 0;  // from the first one on
+    return ring_.read(wait, [&](const fw_event& event) {
+        if (!use(event)) return false;
+        if (read++ % kBetweenClocks != 0) return true;
+        const std::uint64_t now = monotonic_now();
+        if (end == 0) end = now + kAtATime;
+        return now < end;
+    });
 }
 
-Result<std::uint64_t> Listener::lost() const {
+Result<std::uint64_t> Listener::lost() {
     auto counts = store_->events_lost().per_cpu<std::uint64_t>(slot_);
     if (!counts) return tl::unexpected(counts.error());
-    return std::accumulate(counts->begin(), counts->end(), std::uint64_t{0});
+    return lost_ = std::accumulate(counts->begin(), counts->end(), lost_before_);
 }
 
 void forget_dead_listeners(const Store& store) {

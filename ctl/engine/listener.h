@@ -31,7 +31,7 @@ public:
     // As kernel::EventRing::read(), but that in a flood it comes back now and then.
     Status read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use);
     // Events that found no room, since the listener is there.
-    [[nodiscard]] Result<std::uint64_t> lost() const;
+    [[nodiscard]] Result<std::uint64_t> lost();
     // Whether, since it was asked last, the process stood still for so long that nobody knows how many events
     // it missed.
     [[nodiscard]] bool stood_still();
@@ -46,7 +46,9 @@ private:
     Wanted wanted_;
     kernel::EventRing ring_;
     std::uint32_t slot_ = 0;
-    std::uint64_t until_ = 0;  // as it stands in the slot; 0: there is none
+    std::uint64_t until_ = 0;        // as it stands in the slot; 0: there is none
+    std::uint64_t lost_before_ = 0;  // in slots that it had before
+    std::uint64_t lost_ = 0;         // as it was told last
     bool stood_still_ = false;
 };
 

@@ -95,6 +95,8 @@ static __noinline int fw_pass_own_answer(fw_ctx *ctx, struct fw_packet *packet, 
 {
 	const struct fw_decision decision = {.reason = FW_REASON_OWN_ANSWER, .rule = FW_NO_RULE};
 
+	if (now->heard >> FW_REASON_OWN_ANSWER & 1)
+		fw_parse(ctx, packet);
 	packet->length = fw_ctx_length(ctx);
 	return fw_exit(ctx, packet, now, &decision);
 }

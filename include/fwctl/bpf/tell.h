@@ -3,7 +3,8 @@
  * Events (include/fwctl/abi/event.h).
  *
  * Promises: while nobody listens, a packet pays one load and a branch. A listener that is too slow loses
- * events, which are counted, and keeps no packet and no other listener waiting.
+ * events, which are counted, and keeps no packet and no other listener waiting. Processors that write to one
+ * ring at a time wait for each other.
  */
 #ifndef FWCTL_BPF_TELL_H
 #define FWCTL_BPF_TELL_H
@@ -45,7 +46,13 @@ static __always_inline void fw_tell_one(__u32 slot, const struct fw_packet *pack
 					const struct fw_decision *decision, const struct fw_told *told)
 {
 	void *ring = bpf_map_lookup_elem(&event_rings, &slot);
-	struct fw_event *event = ring ? bpf_ringbuf_reserve(ring, sizeof(*event), 0) : NULL;
+	struct fw_event *event = NULL;
+
+	/* Reserving takes the ring's lock: where it is full, in a flood, processors need not wait for that.
+	 */
+	if (ring && bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA) + sizeof(*event) + BPF_RINGBUF_HDR_SZ <=
+			    bpf_ringbuf_query(ring, BPF_RB_RING_SIZE))
+		event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 
 	if (!event) {
 		fw_count_lost(slot);
