@@ -4,6 +4,7 @@
 #include <array>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -26,7 +27,6 @@ constexpr std::array<std::string_view, 3> kNotOfFlows = {"on", "in", "out"};
 
 // Without services: those of every one.
 Result<policy::Rule> filter_of(std::vector<std::string> words) {
-    if (words.empty() || words.front() == "from" || words.front() == "to") words.insert(words.begin(), "any");
     for (const std::string& word : words) {
         const bool has_set = word.find('@') != std::string::npos;
         if (has_set || std::find(kNotOfFlows.begin(), kNotOfFlows.end(), word) != kNotOfFlows.end())
@@ -35,7 +35,7 @@ Result<policy::Rule> filter_of(std::vector<std::string> words) {
                                     word),
                         Exit::kUsage);
     }
-    return policy::parse_rule_words(policy::Action::kAllow, words);
+    return policy::parse_filter_words(std::move(words));
 }
 
 void print_text(const engine::FlowTable& table, const Globals& globals) {

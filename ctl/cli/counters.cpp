@@ -6,24 +6,13 @@
 #include "cli/output.h"
 #include "engine/rules.h"
 #include "engine/status.h"
-#include "fwctl/abi/reason.h"
+#include "engine/verdict.h"
 #include "policy/print.h"
 
 namespace fwctl::cli {
 namespace {
 
-struct Reason {
-    const char* verdict;
-    const char* name;
-};
-
-constexpr const char* kVerdicts[] = {"pass", "drop", "redirect"};
-
-constexpr Reason kReasons[] = {
-#define X(id, verdict, name, text) {kVerdicts[verdict], name},
-    FW_REASONS(X)
-#undef X
-};
+using engine::Reason;
 
 // Calls `use(interface, direction, reason, count)` for every counter; those at zero only with --wide.
 template <typename Use>
@@ -32,10 +21,11 @@ void for_each_count(const engine::Overview& overview, const std::vector<std::str
     for (const engine::AttachmentStatus& one : overview.attachments) {
         if (!one.is_one_of(wanted)) continue;
         for (const fw_direction direction : {FW_IN, FW_OUT})
-            for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
+            for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
                 const fw_count& count = one.counters[direction].by_reason[reason];
                 if (count.packets != 0 || all)
-                    use(one.attachment.name(), direction == FW_IN ? "in" : "out", kReasons[reason], count);
+                    use(one.attachment.name(), direction == FW_IN ? "in" : "out", engine::reason_of(reason),
+                        count);
             }
     }
 }
@@ -46,8 +36,8 @@ void print_text(const engine::Overview& overview, const std::vector<engine::Rule
     for_each_count(
         overview, wanted, globals.wide,
         [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
-            table.add({name, direction, reason.verdict, reason.name, with_commas(count.packets),
-                       with_commas(count.bytes)});
+            table.add({name, direction, std::string(verdict_name(reason.verdict)), std::string(reason.name),
+                       with_commas(count.packets), with_commas(count.bytes)});
         });
     table.print(globals);
     if (!wanted.empty()) return;  // rules count on all interfaces together
@@ -68,7 +58,7 @@ void print_as_json(const engine::Overview& overview, const std::vector<engine::R
         [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
             counts.push_back({{"interface", name},
                               {"direction", direction},
-                              {"verdict", reason.verdict},
+                              {"verdict", verdict_name(reason.verdict)},
                               {"reason", reason.name},
                               {"packets", count.packets},
                               {"bytes", count.bytes}});

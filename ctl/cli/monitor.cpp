@@ -19,6 +19,7 @@
 #include "cli/ends_show.h"
 #include "cli/output.h"
 #include "engine/events.h"
+#include "engine/verdict.h"
 #include "policy/command.h"
 
 namespace fwctl::cli {
@@ -38,30 +39,26 @@ struct MonitorOptions {
     std::uint64_t count = 0;  // 0: without end
 };
 
-const std::map<std::string, std::uint64_t>& bits_of_reasons() {
-    static const std::map<std::string, std::uint64_t> bits = {
-#define X(id, verdict, name, text) {name, std::uint64_t{1} << FW_REASON_##id},
-        FW_REASONS(X)
-#undef X
-    };
-    return bits;
-}
+using Bits = std::map<std::string, std::uint64_t>;  // of reasons, by a name for them
 
-const std::map<std::string, std::uint64_t>& bits_of_verdicts() {
-    static const std::map<std::string, std::uint64_t> bits = [] {
-        std::uint64_t of[3] = {};
-#define X(id, verdict, name, text) of[verdict] |= std::uint64_t{1} << FW_REASON_##id;
-        FW_REASONS(X)
-#undef X
-        return std::map<std::string, std::uint64_t>{
-            {"pass", of[FW_PASS]}, {"drop", of[FW_DROP]}, {"redirect", of[FW_REDIRECT]}, {"any", ~0ULL}};
+const Bits& bits_of_reasons() {
+    static const Bits bits = [] {
+        Bits all;
+        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
+            all[std::string(engine::reason_of(i).name)] = std::uint64_t{1} << i;
+        return all;
     }();
     return bits;
 }
 
-const char* verdict_name(fw_verdict verdict) {
-    if (verdict == FW_DROP) return "drop";
-    return verdict == FW_PASS ? "pass" : "redirect";
+const Bits& bits_of_verdicts() {
+    static const Bits bits = [] {
+        Bits all{{"any", ~std::uint64_t{0}}};
+        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
+            all[std::string(engine::verdict_name(engine::reason_of(i).verdict))] |= std::uint64_t{1} << i;
+        return all;
+    }();
+    return bits;
 }
 
 // Dropped packets, where nothing says of which ones to tell.
@@ -82,15 +79,7 @@ Result<policy::Rule> filter_of(std::vector<std::string> words) {
                     "with prefixes, on with interfaces, in or out",
                     word),
                 Exit::kUsage);
-    const auto is_service = [](const std::string& word) {
-        return word != "from" && word != "to" && word != "on" && word != "in" && word != "out";
-    };
-    if (words.empty() || !is_service(words.front())) words.insert(words.begin(), "any");
-    auto filter = policy::parse_rule_words(policy::Action::kAllow, words);
-    if (filter) return filter;
-    words.insert(words.begin(), "any");  // where it begins with a field: sport 53
-    auto of_any = policy::parse_rule_words(policy::Action::kAllow, words);
-    return of_any ? of_any : filter;
+    return policy::parse_filter_words(std::move(words));
 }
 
 class Printer {
@@ -136,7 +125,7 @@ private:
     }
 
     [[nodiscard]] std::string verdict_text(const Event& event) const {
-        const std::string text = fmt::format("{:<8}", verdict_name(event.reason->verdict));
+        const std::string text = fmt::format("{:<8}", engine::verdict_name(event.reason->verdict));
         return event.reason->verdict == FW_DROP ? paint(text, Color::kRed, globals_) : text;
     }
 
@@ -157,7 +146,7 @@ private:
                    fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(all / 1'000'000), all % 1'000'000)},
                   {"interface", event.packet.place.interface},
                   {"direction", packet.direction == policy::Direction::kIn ? "in" : "out"},
-                  {"verdict", verdict_name(event.reason->verdict)},
+                  {"verdict", engine::verdict_name(event.reason->verdict)},
                   {"reason", event.reason->name},
                   {"rule", event.rule.empty() ? Json(nullptr) : Json(event.rule)},
                   {"vip", event.vip.empty() ? Json(nullptr) : Json(event.vip)},
@@ -256,7 +245,7 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     return Exit::kDone;
 }
 
-std::vector<std::string> names_of(const std::map<std::string, std::uint64_t>& bits) {
+std::vector<std::string> names_of(const Bits& bits) {
     std::vector<std::string> names;
     for (const auto& one : bits) names.push_back(one.first);
     return names;

@@ -7,18 +7,12 @@
 #include "cli/output.h"
 #include "cli/show.h"
 #include "engine/status.h"
-#include "fwctl/abi/reason.h"
+#include "engine/verdict.h"
 #include "policy/builtin.h"
 #include "policy/schema.h"
 
 namespace fwctl::cli {
 namespace {
-
-constexpr bool kDrops[] = {
-#define X(id, verdict, name, text) (verdict) == FW_DROP,
-    FW_REASONS(X)
-#undef X
-};
 
 struct Sums {
     std::uint64_t passed = 0;
@@ -28,8 +22,9 @@ struct Sums {
 Sums sums_of(const engine::AttachmentStatus& status) {
     Sums sums;
     for (const fw_counters& counters : status.counters)
-        for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason)
-            (kDrops[reason] ? sums.dropped : sums.passed) += counters.by_reason[reason].packets;
+        for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason)
+            (engine::reason_of(reason).verdict == FW_DROP ? sums.dropped : sums.passed) +=
+                counters.by_reason[reason].packets;
     return sums;
 }
 

@@ -19,6 +19,11 @@ constexpr Reason kUnknown = {"unknown", "a reason of another version of fwctl", 
 
 }  // namespace
 
+std::string_view verdict_name(fw_verdict verdict) {
+    if (verdict == FW_DROP) return "drop";
+    return verdict == FW_PASS ? "pass" : "redirect";
+}
+
 const Reason& reason_of(std::uint8_t number) {
     return number < kReasons.size() ? kReasons[number] : kUnknown;
 }

@@ -16,6 +16,9 @@ struct Reason {
     fw_reason number = FW_REASON_COUNT;
 };
 
+// "pass", "drop" or "redirect": what counters and events say. A person's word is verdict_of()'s.
+std::string_view verdict_name(fw_verdict verdict);
+
 // `number` is one of enum fw_reason.
 const Reason& reason_of(std::uint8_t number);
 bool is_reason_name(std::string_view name);

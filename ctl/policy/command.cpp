@@ -263,6 +263,13 @@ Result<Rule> parse_rule_words(Action action, std::span<const std::string> words)
     return read_sentence(RuleSentence(action), words);
 }
 
+Result<Rule> parse_filter_words(std::vector<std::string> words) {
+    const std::vector<std::string_view>& all = keywords();
+    if (words.empty() || std::find(all.begin(), all.end(), words.front()) != all.end())
+        words.insert(words.begin(), "any");
+    return parse_rule_words(Action::kAllow, words);
+}
+
 Result<Rule> parse_limit_words(std::span<const std::string> words) {
     return read_sentence(RuleSentence(Action::kDeny, RuleSentence::Kind::kLimit), words);
 }

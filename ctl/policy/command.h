@@ -12,6 +12,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "policy/model.h"
@@ -20,6 +21,9 @@ namespace fwctl::policy {
 
 // `words` are those behind the verb.
 Result<Rule> parse_rule_words(Action action, std::span<const std::string> words);
+
+// Of a filter: a rule that allows what it chooses, of any service where the words do not begin with one.
+Result<Rule> parse_filter_words(std::vector<std::string> words);
 
 // Of `limit`: a rule that denies what is over the rate.
 Result<Rule> parse_limit_words(std::span<const std::string> words);

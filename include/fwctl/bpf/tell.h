@@ -12,6 +12,7 @@
 #include "fwctl/bpf/decision.h"
 #include "fwctl/bpf/maps.h"
 
+/* What all listeners are told alike, beside packet and decision. */
 struct fw_told {
 	__u64 time;
 	__u32 generation;
