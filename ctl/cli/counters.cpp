@@ -36,8 +36,8 @@ void print_text(const engine::Overview& overview, const std::vector<engine::Rule
     for_each_count(
         overview, wanted, globals.wide,
         [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
-            table.add({name, direction, std::string(verdict_name(reason.verdict)), std::string(reason.name),
-                       with_commas(count.packets), with_commas(count.bytes)});
+            table.add({name, direction, std::string(engine::verdict_name(reason.verdict)),
+                       std::string(reason.name), with_commas(count.packets), with_commas(count.bytes)});
         });
     table.print(globals);
     if (!wanted.empty()) return;  // rules count on all interfaces together
@@ -58,7 +58,7 @@ void print_as_json(const engine::Overview& overview, const std::vector<engine::R
         [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
             counts.push_back({{"interface", name},
                               {"direction", direction},
-                              {"verdict", verdict_name(reason.verdict)},
+                              {"verdict", engine::verdict_name(reason.verdict)},
                               {"reason", reason.name},
                               {"packets", count.packets},
                               {"bytes", count.bytes}});
