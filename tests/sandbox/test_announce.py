@@ -1,12 +1,6 @@
-"""Addresses that are announced on a segment: lb1 takes 10.2.0.100 and fd00:2::100 among the hosts of 10.2.0.0/24, and b1 and b2 serve.
+"""Addresses that are announced on a segment (segment.py): what the segment is told, edits, trials, and what cannot be announced."""
 
-The router is the neighbour that asks and is told; what is on lb1's eth0, iproute2 says.
-"""
-
-import json
-import re
 import socket
-import signal
 import subprocess
 
 import pytest
@@ -14,121 +8,9 @@ from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6
 from scapy.layers.l2 import ARP, Ether
 
 import netns
-from agent import Agent
-from conftest import FWCTL, Testbed, until
-
-V4, V6 = "10.2.0.100", "fd00:2::100"
-ADDRESSES = {V4, V6}
-LIVE = "10.2.0.101"
-ETH_P_ALL = 3
-FAILED, USAGE = 1, 2
-
-HEAD = 'version = 1\n[attach.lan]\ndevice = "eth0"\n'
-
-
-def web(addresses=(V4, V6), announce="eth0", more=""):
-    text = f'[vip.web]\naddress = {json.dumps(list(addresses))}\nservice = "tcp/80"\nforward = "l2-dsr"\n{more}'
-    text += f'announce = "{announce}"\n' * bool(announce)
-    for number in (1, 2):
-        text += f'[[vip.web.backend]]\nname = "b{number}"\naddress = ["10.2.0.2{number}", "fd00:2::2{number}"]\n'
-    return text
-
-
-class Segment:
-    def __init__(self, bed, folder):
-        self.bed = bed
-        self.folder = folder
-
-    def file(self, text, name="policy.toml"):
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-    def run(self, *words, role="lb1", expect=0):
-        """Its exit status is looked at unless None is expected."""
-        if expect is not None:
-            return self.bed.fwctl(role, *words, expect=expect)
-        return self.bed.run("router", FWCTL, *words, "--netns", self.bed.name(role))
-
-    def apply(self, text=HEAD + web(), role="lb1", expect=0):
-        return self.run("apply", self.file(text), role=role, expect=expect)
-
-    def ip(self, words, role="lb1"):
-        return self.bed.check(role, "ip", *words.split())
-
-    def addresses(self, role="lb1", device="eth0"):
-        """What ip says of the device's addresses, by address."""
-        shown = json.loads(self.bed.run(role, "ip", "-json", "address", "show", "dev", device).stdout or "[]")
-        return {f"{one['local']}/{one['prefixlen']}": one for entry in shown for one in entry.get("addr_info", [])}
-
-    def announced(self, role="lb1"):
-        """The addresses of services that are on eth0 as single ones."""
-        return {text.split("/")[0] for text in self.addresses(role) if text in {f"{V4}/32", f"{LIVE}/32", f"{V6}/128"}}
-
-    def on(self, device):
-        """Those of web that are on the device."""
-        return ADDRESSES & {text.split("/")[0] for text in self.addresses(device=device)}
-
-    def mac(self, role):
-        return netns.mac_of(self.bed.name(role), "eth0")
-
-    def known(self, address):
-        """The MAC address that the router knows for it."""
-        entries = json.loads(self.ip(f"-json neigh show to {address} dev out0", "router"))
-        return entries[0].get("lladdr") if entries else None
-
-    def served(self, role="client"):
-        return [bool(self.bed.curls(role, address)) for address in (V4, V6)]
-
-    def findings(self, expect=0):
-        told = json.loads(self.run("doctor", "--json", expect=expect).stdout)["findings"]
-        return [(one["verdict"], one["text"]) for one in told if one["text"].startswith("vip ")]
-
-    def traced(self, words, *options):
-        command = ["strace", "-qq", "-o", self.folder / "trace", *options, FWCTL, *map(str, words), "--netns", self.bed.name("lb1")]
-        return subprocess.run(command, capture_output=True, text=True, timeout=60)
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    bed = Testbed("lb")
-    try:
-        for server in ("b1", "b2"):
-            for address in (f"{V4}/32", f"{LIVE}/32", f"{V6}/128"):
-                bed.check(server, "ip", "address", "add", address, "dev", "lo")
-        yield Segment(bed, tmp_path_factory.mktemp("policies"))
-    finally:
-        bed.down()
-
-
-@pytest.fixture
-def lan(made):
-    before = {role: own_addresses(made, role) for role in ("lb1", "lb2")}
-    yield made
-    for role in before:
-        made.run("rollback", role=role, expect=None)
-        made.run("detach", "--all", role=role, expect=None)
-        assert netns.leftovers(made.bed.name(role)) == []
-        assert own_addresses(made, role) == before[role]
-        until(lambda: not processes_in(made.bed, role))  # those that tell the segment once more
-    made.ip("neigh flush dev out0", "router")
-
-
-def own_addresses(lan, role):
-    """But for the link-local one, which goes with the MAC address."""
-    return {text for text in lan.addresses(role) if not text.startswith("fe80:")}
-
-
-def processes_in(bed, role):
-    return set(bed.run("router", "ip", "netns", "pids", bed.name(role)).stdout.split())
-
-
-@pytest.fixture
-def agent(lan):
-    one = Agent(lan.bed, "lb1")
-    yield one
-    one.end()
-
+from conftest import FWCTL, until
+from segment import (ADDRESSES, ETH_P_ALL, FAILED, HEAD, LIVE, NEW, USAGE, V4, V6, agent, frames_of, lan, made,  # fixtures: agent, lan, made
+                     processes_in, web)
 
 # --- the segment -----------------------------------------------------------------------------------------------------
 
@@ -156,17 +38,6 @@ def test_it_is_there_at_once(lan):
         assert lan.addresses()[f"{V6}/128"]["nodad"]
     finally:
         lan.ip(f"address del {V6}/128 dev eth0", "lb2")
-
-
-def frames_of(raw, mac):
-    """The frames of that sender that come, each a second apart from the one before at most."""
-    frames = []
-    raw.settimeout(5)
-    while len([one for one in frames if one.haslayer(ICMPv6ND_NA)]) < 3:
-        frame = Ether(raw.recv(2000))
-        if frame.src == mac and (frame.haslayer(ARP) or frame.haslayer(ICMPv6ND_NA)):
-            frames.append(frame)
-    return frames
 
 
 def test_the_segment_is_told_three_times(lan):
@@ -339,9 +210,6 @@ class Trial:
         self.process.communicate()
 
 
-NEW = HEAD + web([V4]) + web([LIVE]).replace("vip.web", "vip.live")
-
-
 def test_a_trial_has_the_addresses_of_both(lan):
     lan.apply()
     trial = Trial(lan, NEW, "60s")
@@ -460,133 +328,3 @@ def test_ipv6_that_is_switched_off_later(lan):
         assert lan.on("more0") == ADDRESSES
     finally:
         lan.ip("link del more0")
-
-
-# --- killed ----------------------------------------------------------------------------------------------------------
-
-CHANGES = re.compile(r"bpf\(BPF_(OBJ_PIN|LINK_|MAP_UPDATE|MAP_DELETE)|send(to|msg)\(|fork\(|clone|unlink|rename|exit_group")
-
-
-def killing_points(lan, words):
-    """[(system call, which of its kind)] of those that change something, and of those behind them."""
-    done = lan.traced(words)
-    assert done.returncode == 0, done.stderr
-    seen, calls = {}, []
-    for line in (lan.folder / "trace").read_text().splitlines():
-        name, bracket, _ = line.partition("(")
-        if bracket and name.isidentifier():
-            seen[name] = seen.get(name, 0) + 1
-            calls.append((name, seen[name], line))
-    entered = next(place for place, call in enumerate(calls) if call[0] == "setns")
-    chosen = {place + more for place, call in enumerate(calls) if place > entered and CHANGES.search(call[2]) for more in (0, 1)}
-    return [calls[place][:2] for place in sorted(chosen) if place < len(calls)]
-
-
-def kill(lan, words, point):
-    name, number = point
-    return lan.traced(words, "-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:when={number}").returncode
-
-
-def holds(lan):
-    """What the policy that holds announces."""
-    done = lan.bed.run("lb1", FWCTL, "vip", "list", "--json")
-    if done.returncode != 0:
-        return set()
-    return {address for one in json.loads(done.stdout)["vips"] if one["announce"] for address in one["address"]}
-
-
-def test_an_apply_that_is_killed(lan):
-    """Nothing is there of an address that is not balanced, but one that was balanced before; the next command puts it right."""
-    lan.apply()
-    one, other = lan.file(HEAD + web(), "one.toml"), lan.file(NEW, "other.toml")
-    lan.run("apply", other)
-    points = killing_points(lan, ["apply", one])
-    sets = ADDRESSES, {V4, LIVE}
-    killed, seen = 0, set()
-    for point in points[::3]:
-        lan.run("apply", other)
-        assert lan.announced() == sets[1]
-        killed += kill(lan, ["apply", one], point) == -9
-        now, wanted = lan.announced(), holds(lan)
-        assert wanted in sets and (now == sets[1] if wanted == sets[1] else V4 in now), point
-        seen.add((frozenset(wanted), frozenset(now)))
-        lan.run("deny", "udp/9")
-        assert lan.announced() == holds(lan) == wanted, point
-        lan.run("rule", "remove", "deny-udp/9")
-    assert killed >= 0.8 * len(points[::3]) and len(seen) >= 3, seen
-
-
-def test_a_detach_that_is_killed(lan):
-    lan.apply()
-    policy = lan.folder / "policy.toml"
-    points = killing_points(lan, ["detach", "--all"])
-    seen = set()
-    for point in points[::3]:
-        lan.run("apply", policy)
-        assert lan.announced() == ADDRESSES
-        kill(lan, ["detach", "--all"], point)
-        lan.run("deny", "udp/9", expect=None)
-        left = holds(lan)
-        assert lan.announced() == left, point
-        seen.add(frozenset(left))
-    assert seen == {frozenset(), frozenset(ADDRESSES)}
-
-
-# --- the agent -------------------------------------------------------------------------------------------------------
-
-
-def put_eth0_back(lan):
-    lan.bed.check("switch", "ip", "link", "add", "lb1", "type", "veth", "peer", "name", "eth0", "netns", lan.bed.name("lb1"))
-    lan.bed.check("switch", "ip", "link", "set", "lb1", "master", "lan0", "up")
-    lines = "link set eth0 up\naddress add 10.2.0.11/24 dev eth0\naddress add fd00:2::11/64 dev eth0 nodad\n" \
-            "route add default via 10.2.0.1\nroute add default via fd00:2::1\n"
-    lan.bed.check("lb1", "ip", "-batch", "-", input=lines)
-
-
-def test_the_agent_puts_back_what_goes_missing(lan, agent):
-    lan.apply()
-    agent.start()
-    until(lambda: "the agent runs" in lan.run("doctor").stdout)
-    lan.ip(f"address del {V4}/32 dev eth0")
-    agent.says(f"interface eth0: announces {V4} of vip web again")
-    assert lan.announced() == ADDRESSES
-    lan.ip("link set eth0 down")  # which takes those of IPv6
-    lan.ip("link set eth0 up")
-    agent.says(f"interface eth0: announces {V6} of vip web again")
-    until(lambda: lan.announced() == ADDRESSES)
-    lan.bed.check("lb1", "ip", "-batch", "-", input="address replace fd00:2::11/64 dev eth0 nodad\nroute replace default via fd00:2::1\n"
-                                                    "route replace default via 10.2.0.1\n")
-    until(lambda: lan.served("router") == [True, True])
-    lan.ip("link del eth0")
-    until(lambda: lan.findings(expect=None))
-    put_eth0_back(lan)
-    until(lambda: lan.announced() == ADDRESSES)
-    agent.says("interface eth0: attached")
-    until(lambda: lan.served("router") == [True, True])
-    assert lan.findings() == []
-
-
-@pytest.mark.parametrize("looks_away", [False, True])
-def test_the_agent_tells_the_segment_of_a_device_that_comes_up(lan, agent, looks_away):
-    """Also of one that was down and up again between two looks."""
-    lan.apply()
-    agent.start()
-    until(lambda: "the agent runs" in lan.run("doctor").stdout)
-    until(lambda: len(processes_in(lan.bed, "lb1")) == 1)  # nobody tells the segment any more
-    is_up = lambda: "LOWER_UP" in lan.bed.check("lb1", "ip", "link", "show", "eth0")  # noqa: E731
-    raw = netns.packet_socket(lan.bed.name("router"), "out0", ETH_P_ALL)
-    with raw:
-        if looks_away:
-            agent.process.send_signal(signal.SIGSTOP)
-        lan.bed.check("switch", "ip", "link", "set", "lb1", "down")
-        until(lambda: not is_up())
-        lan.bed.check("switch", "ip", "link", "set", "lb1", "up")
-        until(is_up)
-        agent.process.send_signal(signal.SIGCONT)
-        frames = frames_of(raw, lan.mac("lb1"))
-        assert len([one for one in frames if one.haslayer(ARP) and one[ARP].psrc == one[ARP].pdst == V4]) >= 2
-        new = f"02:00:00:00:00:7{looks_away:d}"
-        lan.ip(f"link set eth0 address {new}")
-        frames_of(raw, new)
-    until(lambda: {lan.known(address) for address in ADDRESSES} <= {new, None})
-    assert lan.served("router") == [True, True]
