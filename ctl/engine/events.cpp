@@ -20,11 +20,6 @@ std::uint32_t number_of(const Store::Holding& holding) {
     return static_cast<std::uint32_t>(holding.first << 1 | holding.second);
 }
 
-// When the clock that events are timed by began.
-std::chrono::system_clock::time_point monotonic_began() {
-    return std::chrono::system_clock::now() - std::chrono::nanoseconds(monotonic_now());
-}
-
 }  // namespace
 
 Events::Events(std::unique_ptr<Store> store, ino_t directory, Listener listener)

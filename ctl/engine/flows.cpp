@@ -147,6 +147,19 @@ void put_flows(const State& state, fw_generation& generation) {
                 generation.attachments[attachment.slot].asymmetric = 1;
 }
 
+// Without copying buckets.
+Result<FlowUse> count_flows(const Store& store) {
+    FlowUse use;
+    const std::uint32_t now = ticks_now();
+    auto counted = store.for_each_bucket([&](const fw_flow_bucket& bucket) {
+        for (std::size_t way = 0; way < FW_FLOW_WAYS; ++way)
+            if (bucket.tags[way] != 0 && view_of(bucket.flows[way], way, now))
+                ++(way < FW_FLOW_CONFIRMED ? use.confirmed : use.fresh);
+    });
+    if (!counted) return tl::unexpected(counted.error());
+    return use;
+}
+
 Result<FlowTable> list_flows(const policy::Rule& filter) {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());

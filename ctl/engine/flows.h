@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string_view>
 
 #include "engine/store.h"
@@ -31,6 +32,13 @@ struct FlowTable {
     fw_flow_counts counts{};
     std::uint32_t room = 0;  // for confirmed flows; 0: no rule asks for the state of flows
 };
+
+struct FlowUse {
+    std::uint64_t confirmed = 0;
+    std::uint64_t fresh = 0;  // the others
+};
+// How many there are; one that changes while they are counted may be left out.
+Result<FlowUse> count_flows(const Store& store);
 
 // The flows whose first packet `filter` matches, a rule without a name.
 Result<FlowTable> list_flows(const policy::Rule& filter);

@@ -17,7 +17,7 @@ namespace fwctl::engine {
 struct RuleView {
     std::size_t number = 0;  // from 1: the order in which the rules are asked
     policy::Rule rule;
-    fw_count count{};
+    fw_rule_count count{};
     std::optional<std::uint64_t> seconds_left;  // when the rule expires
     std::string place;                          // of a rule of the policy: "policy.toml:12"
 };

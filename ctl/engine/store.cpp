@@ -211,6 +211,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.checks_ = std::move(*checks);
     store.fragment_ways_ = std::move(maps.fragment_ways);
     store.rule_counters_ = kernel::CounterPages({std::move(maps.rule_counters), held.counter_pages});
+    store.rule_bases_ = kernel::RuleBases({std::move(maps.rule_bases), held.rule_bases});
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
     store.listeners_ = std::move(*listeners);
     store.event_rings_ = std::move(maps.event_rings);
@@ -242,6 +243,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"checks", checks_.map().fd()},
              {"fragment_ways", fragment_ways_.fd()},
              {"rule_counters", rule_counters_.map().fd()},
+             {"rule_bases", rule_bases_.map().fd()},
              {"buckets", buckets_.map().fd()},
              {"listeners", listeners_.map().fd()},
              {"event_rings", event_rings_.fd()},
@@ -300,17 +302,6 @@ void Store::erase_record(std::uint32_t slot) const {
     *record = fw_attachment{};
 }
 
-Result<std::vector<fw_count>> Store::rule_counts(std::span<const std::uint32_t> counters) const {
-    return rule_counters_.sums(counters);
-}
-
-Status Store::start_counters(std::span<const std::uint32_t> counters) const {
-    if (counters.empty()) return {};
-    if (auto made = rule_counters_.make(*std::max_element(counters.begin(), counters.end()) + 1); !made)
-        return made;
-    return rule_counters_.clear(counters);
-}
-
 Result<std::vector<std::uint32_t>> Store::main_counters(const MainTier& main) const {
     return banks_.read(main.tier.bank, main.tier.counters, main.tier.rule_count);
 }
@@ -322,20 +313,6 @@ Result<bool> Store::main_has_rule(const MainTier& main, const std::string& name)
     std::vector<std::uint64_t> hashes(main.tier.rule_count);
     std::memcpy(hashes.data(), words->data(), hashes.size() * sizeof(std::uint64_t));
     return std::binary_search(hashes.begin(), hashes.end(), compile::name_hash(name));
-}
-
-Result<fw_counters> Store::counters(std::uint32_t slot, fw_direction direction) const {
-    auto map = kernel::Map::open(paths_.counters(slot));
-    if (!map) return tl::unexpected(map.error());
-    auto values = map->per_cpu<fw_counters>(static_cast<std::uint32_t>(direction));
-    if (!values) return tl::unexpected(values.error());
-    fw_counters sum{};
-    for (const fw_counters& value : *values)
-        for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
-            sum.by_reason[reason].packets += value.by_reason[reason].packets;
-            sum.by_reason[reason].bytes += value.by_reason[reason].bytes;
-        }
-    return sum;
 }
 
 Status Store::forget_members(const std::set<std::uint32_t>& sets) const {

@@ -143,13 +143,27 @@ public:
     void write_record(const Attachment& attachment) const;
     void erase_record(std::uint32_t slot) const;
 
-    // Of each rule.
-    [[nodiscard]] Result<std::vector<fw_count>> rule_counts(std::span<const std::uint32_t> counters) const;
+    // Of each rule, since it was reset last.
+    [[nodiscard]] Result<std::vector<fw_rule_count>> rule_counts(
+        std::span<const std::uint32_t> counters) const;
+    // Since the rule is there: these never go back. And what of it was counted before the last reset.
+    [[nodiscard]] Result<std::vector<fw_rule_count>> all_rule_counts(
+        std::span<const std::uint32_t> counters) const {
+        return rule_counters_.sums(counters);
+    }
+    [[nodiscard]] Result<std::vector<fw_count>> rule_bases(std::span<const std::uint32_t> counters) const {
+        return rule_bases_.read(counters);
+    }
+    [[nodiscard]] Status reset_rules(std::span<const std::uint32_t> counters,
+                                     std::span<const fw_rule_count> counts) const {
+        return rule_bases_.write(counters, counts);
+    }
     // Sets counters to zero, making them where they are not there.
     [[nodiscard]] Status start_counters(std::span<const std::uint32_t> counters) const;
     // Of the rules of the policy that was applied, in their order.
     [[nodiscard]] Result<std::vector<std::uint32_t>> main_counters(const MainTier& main) const;
     [[nodiscard]] Result<bool> main_has_rule(const MainTier& main, const std::string& name) const;
+    // Since they were reset last.
     [[nodiscard]] Result<fw_counters> counters(std::uint32_t slot, fw_direction direction) const;
 
     // Calls `use(bucket)` for every bucket of the flow table.
@@ -242,11 +256,22 @@ private:
     kernel::MappedArray<fw_checks> checks_;
     kernel::Map fragment_ways_;
     kernel::CounterPages rule_counters_;
+    kernel::RuleBases rule_bases_;
     kernel::BucketPages buckets_;
     kernel::MappedArray<fw_listeners> listeners_;
     kernel::Map event_rings_;
     kernel::Map events_lost_;
 };
+
+// Of the map `counters` of an attachment, over all processors: since it is attached, and what of it was
+// counted before the last reset. The base is to be read first: what goes on meanwhile is counted more.
+Result<fw_counters> all_counters(const kernel::Map& map, fw_direction direction);
+Result<fw_counters> base_counters(const kernel::Map& map, fw_direction direction);
+Status reset_counters(const kernel::Map& map, fw_direction direction, const fw_counters& base);
+
+// What was counted since: 0 where the base is not of these counters.
+fw_count since(const fw_count& base, const fw_count& all);
+fw_counters since(const fw_counters& base, const fw_counters& all);
 
 // Removes every pin of a network namespace that has no attachment any more, and its directories.
 void remove_state(const kernel::StatePaths& paths);

@@ -82,6 +82,13 @@ public:
         if (auto read = lookup_bytes(&index, values.data()); !read) return tl::unexpected(read.error());
         return values;
     }
+    // Sets the element to this value on the first CPU, to zero on the others.
+    template <typename Value>
+    [[nodiscard]] Status update_first_cpu(std::uint32_t index, const Value& value) const {
+        std::vector<Value> values(cpu_count());
+        values.front() = value;
+        return update_bytes(&index, values.data());
+    }
     // Sets the element to zero on every CPU.
     template <typename Value>
     [[nodiscard]] Status clear_per_cpu(std::uint32_t index) const {

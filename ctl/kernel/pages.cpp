@@ -51,6 +51,13 @@ tl::unexpected<Error> no_memory(const char* what) {
     return fail(fmt::format("the kernel gives no memory for {}: {}", what, strerror(errno)));
 }
 
+// Places in `rules`, by the page.
+std::map<std::uint32_t, std::vector<std::size_t>> places_by_page(std::span<const std::uint32_t> rules) {
+    std::map<std::uint32_t, std::vector<std::size_t>> places;
+    for (std::size_t i = 0; i < rules.size(); ++i) places[rules[i] / FW_COUNTER_PAGE_SIZE].push_back(i);
+    return places;
+}
+
 std::size_t pages_of(std::size_t words) {
     return (words + FW_PAGE_WORDS - 1) / FW_PAGE_WORDS;
 }
@@ -152,7 +159,7 @@ Status CounterPages::make(std::uint32_t count) const {
         if (pages_.open(page)) continue;
         missing.push_back(page);
         made.emplace_back(bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "fwctl_counts", sizeof(std::uint32_t),
-                                         sizeof(fw_count), FW_COUNTER_PAGE_SIZE, nullptr));
+                                         sizeof(fw_rule_count), FW_COUNTER_PAGE_SIZE, nullptr));
         if (!made.back()) return no_memory("the counters of the rules");
     }
     return pages_.put(missing, made);
@@ -171,29 +178,46 @@ Status BucketPages::make(std::span<const std::uint32_t> indices) const {
     return pages_.put(missing, made);
 }
 
-Result<std::vector<fw_count>> CounterPages::sums(std::span<const std::uint32_t> rules) const {
+namespace {
+
+// All counters of a page, those of one after those of another; of each as many as there are processors.
+Status read_counters(const Fd& page, std::vector<fw_rule_count>& values) {
+    std::vector<std::uint32_t> places(FW_COUNTER_PAGE_SIZE);
+    std::uint32_t next = 0;
+    std::uint32_t count = FW_COUNTER_PAGE_SIZE;
+    // ENOENT: these were the last ones.
+    const int error =
+        bpf_map_lookup_batch(page.get(), nullptr, &next, places.data(), values.data(), &count, nullptr);
+    if ((error == 0 || errno == ENOENT) && count == FW_COUNTER_PAGE_SIZE) return {};
+    return fail(fmt::format("the counters of the rules cannot be read: {}", strerror(errno)));
+}
+
+fw_rule_count sum_of(std::span<const fw_rule_count> by_processor) {
+    fw_rule_count sum{};
+    for (const fw_rule_count& value : by_processor) {
+        sum.packets += value.packets;
+        sum.bytes += value.bytes;
+        sum.last = std::max(sum.last, value.last);
+    }
+    return sum;
+}
+
+}  // namespace
+
+Result<std::vector<fw_rule_count>> CounterPages::sums(std::span<const std::uint32_t> rules) const {
     const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
-    std::map<std::uint32_t, Fd> inner;
-    std::vector<fw_count> values(cpus);
-    std::vector<fw_count> sums;
-    for (const std::uint32_t rule : rules) {
-        const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
-        const std::uint32_t place = rule % FW_COUNTER_PAGE_SIZE;
-        if (!inner.contains(page)) inner[page] = pages_.open(page);
-        if (bpf_map_lookup_elem(inner[page].get(), &place, values.data()) != 0)
-            return fail(fmt::format("the counters of the rules cannot be read: {}", strerror(errno)));
-        fw_count sum{};
-        for (const fw_count& value : values) {
-            sum.packets += value.packets;
-            sum.bytes += value.bytes;
-        }
-        sums.push_back(sum);
+    std::vector<fw_rule_count> values(FW_COUNTER_PAGE_SIZE * cpus);
+    std::vector<fw_rule_count> sums(rules.size());
+    for (const auto& [page, places] : places_by_page(rules)) {
+        if (auto read = read_counters(pages_.open(page), values); !read) return tl::unexpected(read.error());
+        for (const std::size_t i : places)
+            sums[i] = sum_of(std::span(values).subspan(rules[i] % FW_COUNTER_PAGE_SIZE * cpus, cpus));
     }
     return sums;
 }
 
 Status CounterPages::clear(std::span<const std::uint32_t> rules) const {
-    const std::vector<fw_count> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    const std::vector<fw_rule_count> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     std::map<std::uint32_t, Fd> inner;
     for (const std::uint32_t rule : rules) {
         const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
@@ -253,6 +277,49 @@ Result<std::optional<MappedArray<Page>>> map_page(const InnerMaps& pages, std::u
 }
 
 }  // namespace
+
+Status RuleBases::make(std::uint32_t page) const {
+    return make_mapped(pages_, page, 1, "fwctl_bases", sizeof(fw_rule_bases), "the counters of the rules");
+}
+
+namespace {
+
+// `use(place in rules, base)` for each rule whose page is there.
+template <typename Use>
+Status for_each_base(const InnerMaps& pages, std::span<const std::uint32_t> rules, Use use) {
+    for (const auto& [index, places] : places_by_page(rules)) {
+        auto page = map_page<fw_rule_bases>(pages, index);
+        if (!page) return tl::unexpected(page.error());
+        if (!*page) continue;
+        for (const std::size_t i : places)
+            use(i, (*page)->at(0)->by_counter[rules[i] % FW_COUNTER_PAGE_SIZE]);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<fw_count>> RuleBases::read(std::span<const std::uint32_t> rules) const {
+    std::vector<fw_count> bases(rules.size());
+    auto read = for_each_base(pages_, rules, [&](std::size_t i, fw_count& base) {
+        bases[i] = {std::atomic_ref(base.packets).load(), std::atomic_ref(base.bytes).load()};
+    });
+    if (!read) return tl::unexpected(read.error());
+    return bases;
+}
+
+Status RuleBases::write(std::span<const std::uint32_t> rules, std::span<const fw_rule_count> counts) const {
+    for (const auto& [page, places] : places_by_page(rules))
+        if (auto made = make(page); !made) return made;
+    return for_each_base(pages_, rules, [&](std::size_t i, fw_count& base) {
+        std::atomic_ref(base.packets).store(counts[i].packets);
+        std::atomic_ref(base.bytes).store(counts[i].bytes);
+    });
+}
+
+Status RuleBases::clear(std::span<const std::uint32_t> rules) const {
+    return for_each_base(pages_, rules, [](std::size_t, fw_count& base) { base = fw_count{}; });
+}
 
 Status FlowPages::make(std::uint32_t first, std::uint32_t count) const {
     return make_mapped(pages_, first, count, "fwctl_flows", sizeof(fw_flow_page), "the flow table");

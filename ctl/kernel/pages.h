@@ -62,7 +62,7 @@ private:
     InnerMaps pages_;
 };
 
-// The map `rule_counters`: two numbers for each rule and processor.
+// The map `rule_counters`: what is counted of each rule, by processor.
 class CounterPages {
 public:
     CounterPages() = default;
@@ -70,12 +70,31 @@ public:
 
     // Makes the pages for counters below `count`; new ones are zero.
     [[nodiscard]] Status make(std::uint32_t count) const;
-    // Of each of the rules, summed over the processors.
-    [[nodiscard]] Result<std::vector<fw_count>> sums(std::span<const std::uint32_t> rules) const;
+    // Of each of the rules, summed over the processors. A page is read at once: cheap also for a million.
+    [[nodiscard]] Result<std::vector<fw_rule_count>> sums(std::span<const std::uint32_t> rules) const;
     [[nodiscard]] Status clear(std::span<const std::uint32_t> rules) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:
+    InnerMaps pages_;
+};
+
+// The map `rule_bases`: what was counted of rules when their counters were reset.
+class RuleBases {
+public:
+    RuleBases() = default;
+    explicit RuleBases(InnerMaps pages) : pages_(std::move(pages)) {}
+
+    // Of each of the rules; zero where none was reset.
+    [[nodiscard]] Result<std::vector<fw_count>> read(std::span<const std::uint32_t> rules) const;
+    [[nodiscard]] Status write(std::span<const std::uint32_t> rules,
+                               std::span<const fw_rule_count> counts) const;
+    [[nodiscard]] Status clear(std::span<const std::uint32_t> rules) const;
+    [[nodiscard]] const Map& map() const { return pages_.map(); }
+
+private:
+    [[nodiscard]] Status make(std::uint32_t page) const;
+
     InnerMaps pages_;
 };
 

@@ -21,8 +21,9 @@ ALLOWED = {
     "ctl/kernel": ["ctl/base", "include/fwctl/abi"],
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/agent": ["ctl/engine", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/cli": ["ctl/agent", "ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
+    "ctl/observe": ["ctl/engine", "ctl/compile", "ctl/kernel", "ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/agent": ["ctl/observe", "ctl/engine", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/cli": ["ctl/agent", "ctl/observe", "ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
 }
 # libraries that only some folders may know
 LIBRARIES = {

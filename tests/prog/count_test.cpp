@@ -42,7 +42,7 @@ TEST(CountTest, TheSumOfTheReasonsIsThePacketsSeen) {
     for (const engine::CountedRule& counted : runner->state().front_rules()) {
         const auto counts = runner->store().rule_counts({&counted.counter, 1});
         ASSERT_TRUE(counts);
-        const fw_count* count = &counts->front();
+        const fw_rule_count* count = &counts->front();
         EXPECT_EQ(count->packets, by_rule[counted.counter].packets) << counted.rule.name;
         EXPECT_EQ(count->bytes, by_rule[counted.counter].bytes) << counted.rule.name;
     }

@@ -140,7 +140,7 @@ std::uint64_t packets_counted(const engine::Store& store, const engine::State& s
     std::vector<std::uint32_t> counters;
     for (const engine::CountedRule& counted : state.front_rules()) counters.push_back(counted.counter);
     const auto counts_of_rules = store.rule_counts(counters);
-    for (const fw_count& count : *counts_of_rules) sum += count.packets;
+    for (const fw_rule_count& count : *counts_of_rules) sum += count.packets;
     for (const fw_direction direction : {FW_IN, FW_OUT}) {
         const fw_counters counts = store.counters(state.attachments.front().slot, direction).value();
         for (const fw_count& count : counts.by_reason) sum += count.packets;

@@ -136,6 +136,7 @@ struct fw_control {
 	 */
 	__u32 pages[FW_BANKS * FW_BANK_PAGES];
 	__u32 counter_pages[FW_COUNTER_PAGES];
+	__u32 rule_bases[FW_COUNTER_PAGES];
 	__u32 bucket_pages[FW_BUCKET_PAGES];
 	__u32 flow_pages[FW_FLOW_PAGES];
 	__u32 placed_pages[FW_PLACED_PAGES];

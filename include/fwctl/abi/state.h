@@ -19,9 +19,27 @@ struct fw_count {
 	__u64 bytes;
 };
 
-/* One element, per CPU, of an attachment's `counters`; the index is the direction. */
+/* The same of a rule. */
+struct fw_rule_count {
+	__u64 packets;
+	__u64 bytes;
+	__u64 last; /* when there was one, nanoseconds of CLOCK_MONOTONIC, in steps of a tick; 0: never */
+};
+FW_ASSERT_SIZE(struct fw_rule_count, 24);
+
+/*
+ * One element, per CPU, of an attachment's `counters`; the index is the direction. Behind those of the
+ * directions stand, in their order, the bases: what was counted when a person last began anew at zero, all of
+ * it with the first CPU. Programs go on adding to counters, so that none is ever cleared while they may.
+ */
 struct fw_counters {
 	struct fw_count by_reason[FW_REASON_COUNT];
+};
+enum { FW_COUNTERS_BASES = FW_DIRECTIONS };
+
+/* The bases of a page of the rules' counters; only fwctl reads and writes them. */
+struct fw_rule_bases {
+	struct fw_count by_counter[FW_COUNTER_PAGE_SIZE];
 };
 
 /*

@@ -15,10 +15,13 @@ static __always_inline void fw_count_rule(__u32 rule, const struct fw_packet *pa
 {
 	__u32 page = rule / FW_COUNTER_PAGE_SIZE, place = rule % FW_COUNTER_PAGE_SIZE;
 	void *counts = bpf_map_lookup_elem(&rule_counters, &page);
-	struct fw_count *count = counts ? bpf_map_lookup_elem(counts, &place) : NULL;
+	struct fw_rule_count *count = counts ? bpf_map_lookup_elem(counts, &place) : NULL;
 
-	if (count && !fw_silent)
-		fw_count(count, packet);
+	if (!count || fw_silent)
+		return;
+	count->packets++;
+	count->bytes += packet->length;
+	count->last = bpf_ktime_get_coarse_ns();
 }
 
 static __always_inline void fw_trace_row(__u32 rule, __u8 part)

@@ -140,9 +140,24 @@ struct {
 			__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 			__uint(max_entries, FW_COUNTER_PAGE_SIZE);
 			__uint(key_size, sizeof(__u32));
-			__uint(value_size, sizeof(struct fw_count));
+			__uint(value_size, sizeof(struct fw_rule_count));
 		});
 } rule_counters SEC(".maps");
+
+/* Never read by a program. A page is there once the counters of its rules were reset. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_COUNTER_PAGES);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_MMAPABLE);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_rule_bases));
+		});
+} rule_bases SEC(".maps");
 
 /* Token buckets: pages for the rules' own, then those for the keyed ones. Pages that no rate needs are not
  * there. */
@@ -279,7 +294,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FW_DIRECTIONS);
+	__uint(max_entries, FW_COUNTERS_BASES + FW_DIRECTIONS);
 	__type(key, __u32);
 	__type(value, struct fw_counters);
 } counters SEC(".maps");
