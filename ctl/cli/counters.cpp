@@ -1,88 +1,196 @@
 #include <fmt/format.h>
 
+#include <chrono>
 #include <memory>
+#include <optional>
+#include <set>
+#include <thread>
 
 #include "cli/command.h"
 #include "cli/output.h"
-#include "engine/rules.h"
+#include "cli/show.h"
 #include "engine/status.h"
 #include "engine/verdict.h"
-#include "policy/print.h"
+#include "observe/counts.h"
+#include "observe/rates.h"
 
 namespace fwctl::cli {
 namespace {
 
 using engine::Reason;
+using observe::Counts;
+using observe::Rate;
+using observe::Rates;
 
-// Calls `use(interface, direction, reason, count)` for every counter; those at zero only with --wide.
-template <typename Use>
-void for_each_count(const engine::Overview& overview, const std::vector<std::string>& wanted, bool all,
-                    Use use) {
-    for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!one.is_one_of(wanted)) continue;
-        for (const fw_direction direction : {FW_IN, FW_OUT})
-            for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
-                const fw_count& count = one.counters[direction].by_reason[reason];
-                if (count.packets != 0 || all)
-                    use(one.attachment.name(), direction == FW_IN ? "in" : "out", engine::reason_of(reason),
-                        count);
-            }
+struct CountersOptions {
+    std::vector<std::string> interfaces;
+    bool rates = false;
+    bool reset = false;
+};
+
+// What is shown of one counter: packets and bytes, or the same per second.
+struct Shown {
+    fw_count count{};
+    Rate rate;
+};
+
+struct Picture {
+    Counts counts;
+    std::optional<Rates> rates;     // instead of what was counted
+    bool names_interfaces = false;  // rules count on all interfaces together
+    bool is_reset = false;
+
+    [[nodiscard]] Shown reason(std::size_t interface, fw_direction direction, std::uint8_t reason) const {
+        if (rates) return {{}, rates->interfaces[interface].by_reason[direction][reason]};
+        return {counts.interfaces[interface].since_reset(direction).by_reason[reason], {}};
     }
+    [[nodiscard]] Shown rule(std::size_t rule) const {
+        if (rates) return {{}, rates->rules[rule]};
+        return {counts.rule_since_reset(rule), {}};
+    }
+};
+
+bool is_zero(const Shown& shown) {
+    return shown.count.packets == 0 && shown.rate == Rate{};
 }
 
-void print_text(const engine::Overview& overview, const std::vector<engine::RuleView>& rules,
-                const std::vector<std::string>& wanted, const Globals& globals) {
-    Table table({{"INTERFACE"}, {"DIRECTION"}, {"VERDICT"}, {"REASON"}, {"PACKETS", true}, {"BYTES", true}});
-    for_each_count(
-        overview, wanted, globals.wide,
-        [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
-            table.add({name, direction, std::string(engine::verdict_name(reason.verdict)),
-                       std::string(reason.name), with_commas(count.packets), with_commas(count.bytes)});
+std::vector<std::string> cells_of(const Shown& shown, const Picture& picture) {
+    if (picture.rates) return {rate_text(shown.rate.packets), rate_text(shown.rate.bytes)};
+    return {with_commas(shown.count.packets), with_commas(shown.count.bytes)};
+}
+
+Json json_of(Json entry, const Shown& shown, const Picture& picture) {
+    if (picture.rates) {
+        entry["packets_per_second"] = shown.rate.packets;
+        entry["bytes_per_second"] = shown.rate.bytes;
+    } else {
+        entry["packets"] = shown.count.packets;
+        entry["bytes"] = shown.count.bytes;
+    }
+    return entry;
+}
+
+// Calls `use(interface, direction, reason, shown)` for every counter; those at zero only with `all`.
+template <typename Use>
+void for_each_reason(const Picture& picture, bool all, Use use) {
+    for (std::size_t i = 0; i < picture.counts.interfaces.size(); ++i)
+        for (const fw_direction direction : {FW_IN, FW_OUT})
+            for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
+                const Shown shown = picture.reason(i, direction, reason);
+                if (all || !is_zero(shown))
+                    use(picture.counts.interfaces[i].name, direction == FW_IN ? "in" : "out",
+                        engine::reason_of(reason), shown);
+            }
+}
+
+std::vector<Table::Column> with_numbers(std::vector<Table::Column> columns, const Picture& picture) {
+    columns.push_back({picture.rates ? "PACKETS/S" : "PACKETS", true});
+    columns.push_back({picture.rates ? "BYTES/S" : "BYTES", true});
+    return columns;
+}
+
+void print_text(const Picture& picture, const Globals& globals) {
+    Table table(with_numbers({{"INTERFACE"}, {"DIRECTION"}, {"VERDICT"}, {"REASON"}}, picture));
+    for_each_reason(
+        picture, globals.wide,
+        [&](const std::string& name, const char* direction, const Reason& reason, const Shown& shown) {
+            std::vector<std::string> cells = {
+                name, direction, std::string(engine::verdict_name(reason.verdict)), std::string(reason.name)};
+            for (std::string& cell : cells_of(shown, picture)) cells.push_back(std::move(cell));
+            table.add(std::move(cells));
         });
     table.print(globals);
-    if (!wanted.empty()) return;  // rules count on all interfaces together
+    if (picture.names_interfaces) return;
     fmt::print("\n");
-    Table by_rule({{"RULE"}, {"SAYS"}, {"PACKETS", true}, {"BYTES", true}});
-    for (const engine::RuleView& view : rules)
-        if (view.count.packets != 0 || globals.wide || view.rule.origin == policy::Origin::kLive)
-            by_rule.add({view.rule.name, policy::describe(view.rule), with_commas(view.count.packets),
-                         with_commas(view.count.bytes)});
+    auto columns = with_numbers({{"RULE"}, {"SAYS"}}, picture);
+    if (globals.wide) columns.push_back({"LAST HIT"});
+    Table by_rule(std::move(columns));
+    const observe::NamedRules& rules = *picture.counts.rules;
+    for (std::size_t i = 0; i < rules.size(); ++i) {
+        const Shown shown = picture.rule(i);
+        if (is_zero(shown) && !globals.wide && (picture.rates || rules[i].origin != policy::Origin::kLive))
+            continue;
+        std::vector<std::string> cells = {rules[i].name, rules[i].says};
+        for (std::string& cell : cells_of(shown, picture)) cells.push_back(std::move(cell));
+        if (globals.wide) cells.push_back(describe_last_hit(picture.counts.last_hit(i)));
+        by_rule.add(std::move(cells));
+    }
     by_rule.print(globals);
 }
 
-void print_as_json(const engine::Overview& overview, const std::vector<engine::RuleView>& rules,
-                   const std::vector<std::string>& wanted) {
-    Json counts = Json::array();
-    for_each_count(
-        overview, wanted, true,
-        [&](const std::string& name, const char* direction, const Reason& reason, const fw_count& count) {
-            counts.push_back({{"interface", name},
-                              {"direction", direction},
-                              {"verdict", engine::verdict_name(reason.verdict)},
-                              {"reason", reason.name},
-                              {"packets", count.packets},
-                              {"bytes", count.bytes}});
+void print_as_json(const Picture& picture) {
+    Json reasons = Json::array();
+    for_each_reason(
+        picture, true,
+        [&](const std::string& name, const char* direction, const Reason& reason, const Shown& shown) {
+            reasons.push_back(json_of({{"interface", name},
+                                       {"direction", direction},
+                                       {"verdict", engine::verdict_name(reason.verdict)},
+                                       {"reason", reason.name}},
+                                      shown, picture));
         });
+    Json shown{{"counters", std::move(reasons)}};
+    if (picture.rates) shown["seconds"] = picture.rates->seconds;
     Json by_rule = Json::array();
-    for (const engine::RuleView& view : rules)
-        by_rule.push_back(
-            {{"name", view.rule.name}, {"packets", view.count.packets}, {"bytes", view.count.bytes}});
-    print_json({{"counters", counts}, {"rules", by_rule}});
+    const observe::NamedRules& rules = *picture.counts.rules;
+    const bool left_alone = picture.is_reset && picture.names_interfaces;
+    for (std::size_t i = 0; i < rules.size() && !left_alone; ++i) {
+        Json entry = json_of({{"name", rules[i].name}}, picture.rule(i), picture);
+        entry["last_hit"] = last_hit_json(picture.counts.last_hit(i));
+        by_rule.push_back(std::move(entry));
+    }
+    shown["rules"] = std::move(by_rule);
+    print_json(shown);
 }
 
-Result<Exit> run_counters(const std::vector<std::string>& wanted, const Globals& globals) {
+// The names of the attachments that are meant.
+Result<std::set<std::string>> find_interfaces(const std::vector<std::string>& wanted) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-    bool any = wanted.empty();
-    for (const engine::AttachmentStatus& one : (*overview)->attachments) any = any || one.is_one_of(wanted);
-    if (!any) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
-    auto rules = engine::list_rules();
-    if (!rules) return tl::unexpected(rules.error());
+    std::set<std::string> names;
+    for (const engine::AttachmentStatus& one : (*overview)->attachments)
+        if (one.is_one_of(wanted)) names.insert(one.attachment.name());
+    if (names.empty()) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
+    return names;
+}
+
+Result<Picture> take_picture(const CountersOptions& options, const observe::InterfaceFilter& is_meant) {
+    observe::CountReader reader;
+    const observe::Parts parts{.rules = true, .sets = false, .services = false, .tracking = false};
+    Picture picture;
+    picture.names_interfaces = !options.interfaces.empty();
+    picture.is_reset = options.reset;
+    auto counts = options.reset ? reader.reset(is_meant, !picture.names_interfaces) : reader.read(parts);
+    if (!counts) return tl::unexpected(counts.error());
+    const auto leave_out_others = [&](Counts& all) {
+        std::erase_if(all.interfaces, [&](const auto& one) { return !is_meant(one.name); });
+    };
+    leave_out_others(*counts);
+    picture.counts = std::move(*counts);
+    if (!options.rates) return picture;
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    auto later = reader.read(parts);
+    if (!later) return tl::unexpected(later.error());
+    leave_out_others(*later);
+    picture.rates = observe::rates_between(picture.counts, *later);
+    picture.counts = std::move(*later);
+    return picture;
+}
+
+Result<Exit> run_counters(const CountersOptions& options, const Globals& globals) {
+    if (options.reset)
+        if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
+    auto names = find_interfaces(options.interfaces);
+    if (!names) return tl::unexpected(names.error());
+    const bool is_all = options.interfaces.empty();
+    auto picture =
+        take_picture(options, [&](const std::string& name) { return is_all || names->contains(name); });
+    if (!picture) return tl::unexpected(picture.error());
     if (globals.json)
-        print_as_json(**overview, rules->rules, wanted);
+        print_as_json(*picture);
     else
-        print_text(**overview, rules->rules, wanted, globals);
+        print_text(*picture, globals);
     return Exit::kDone;
 }
 
@@ -91,10 +199,15 @@ Result<Exit> run_counters(const std::vector<std::string>& wanted, const Globals&
 void add_counters(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand(
         "counters", "Show packets and bytes by interface, direction and reason, and by rule");
-    auto wanted = std::make_shared<std::vector<std::string>>();
-    verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
-    verb->callback([wanted, &command] {
-        command.run = [wanted, &command] { return run_counters(*wanted, command.globals); };
+    auto options = std::make_shared<CountersOptions>();
+    verb->add_option("interface", options->interfaces, "Only these; * and ? are wildcards")
+        ->option_text("IF...");
+    CLI::Option* rates =
+        verb->add_flag("--rates", options->rates, "What is counted in the next second, per second");
+    verb->add_flag("--reset", options->reset, "Show them for the last time, and begin anew at zero")
+        ->excludes(rates);
+    verb->callback([options, &command] {
+        command.run = [options, &command] { return run_counters(*options, command.globals); };
     });
 }
 

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 
@@ -19,6 +20,13 @@ bool wants_color(const Globals& globals, int fd) {
 std::string wrap(std::string_view text, Color color) {
     constexpr std::string_view kCodes[] = {"31", "33", "32", "1"};
     return fmt::format("\033[{}m{}\033[0m", kCodes[static_cast<std::size_t>(color)], text);
+}
+
+Json with_schema(const Json& value) {
+    Json all;
+    all["schema"] = 1;
+    all.update(value);
+    return all;
 }
 
 }  // namespace
@@ -52,10 +60,11 @@ Status refuse_dry_run(const Globals& globals) {
 }
 
 void print_json(const Json& value) {
-    Json with_schema;
-    with_schema["schema"] = 1;
-    with_schema.update(value);
-    fmt::print("{}\n", with_schema.dump(2));
+    fmt::print("{}\n", with_schema(value).dump(2));
+}
+
+void print_json_line(const Json& value) {
+    fmt::print("{}\n", with_schema(value).dump(-1, ' ', false, Json::error_handler_t::replace));
 }
 
 std::string Table::format(const std::vector<std::string>& cells) const {
@@ -83,6 +92,11 @@ std::string with_commas(std::uint64_t number) {
     for (auto place = static_cast<std::ptrdiff_t>(text.size()) - 3; place > 0; place -= 3)
         text.insert(static_cast<std::size_t>(place), ",");
     return text;
+}
+
+std::string rate_text(double rate) {
+    if (rate > 0 && rate < 10) return fmt::format("{:.1f}", rate);
+    return with_commas(static_cast<std::uint64_t>(std::llround(rate)));
 }
 
 std::string join(const std::vector<std::string>& words, std::string_view between) {

@@ -29,6 +29,8 @@ std::string_view dry_run_suffix(const Globals& globals);
 Status refuse_dry_run(const Globals& globals);
 // Adds "schema": 1 in front.
 void print_json(const Json& value);
+// The same in one line, for streams.
+void print_json_line(const Json& value);
 
 // Columns as wide as their widest cell; numbers to the right.
 class Table {
@@ -49,6 +51,8 @@ private:
 
 // 1234567 as "1,234,567".
 std::string with_commas(std::uint64_t number);
+// Per second: "1,234", "0.5", "0".
+std::string rate_text(double rate);
 std::string join(const std::vector<std::string>& words, std::string_view between);
 
 }  // namespace fwctl::cli

@@ -55,6 +55,7 @@ Json to_json(const RuleView& view) {
                {"text", policy::describe(view.rule)},
                {"packets", view.count.packets},
                {"bytes", view.count.bytes}};
+    entry["last_hit"] = last_hit_json(view.last_hit);
     if (is_of_file) entry["place"] = view.place;
     if (view.rule.origin != policy::Origin::kBuiltin) entry.update(words_of(policy::rule_keys(), view.rule));
     if (view.seconds_left) entry["seconds_left"] = *view.seconds_left;
@@ -73,12 +74,21 @@ Result<Exit> list_rules(const Globals& globals) {
                       {"out", policy::action_name(rules->defaults.out)}}}});
         return Exit::kDone;
     }
-    Table table(
-        {{"#", true}, {"NAME"}, {"ORIGIN"}, {"RULE"}, {"PACKETS", true}, {"BYTES", true}, {"LEFT", true}});
-    for (const RuleView& view : rules->rules)
-        table.add({std::to_string(view.number), view.rule.name, origin_name(view),
-                   policy::describe(view.rule), with_commas(view.count.packets),
-                   with_commas(view.count.bytes), time_left(view)});
+    std::vector<Table::Column> columns = {{"#", true},       {"NAME"},        {"ORIGIN"},    {"RULE"},
+                                          {"PACKETS", true}, {"BYTES", true}, {"LEFT", true}};
+    if (globals.wide) columns.push_back({"LAST HIT"});
+    Table table(std::move(columns));
+    for (const RuleView& view : rules->rules) {
+        std::vector<std::string> cells = {std::to_string(view.number),
+                                          view.rule.name,
+                                          origin_name(view),
+                                          policy::describe(view.rule),
+                                          with_commas(view.count.packets),
+                                          with_commas(view.count.bytes),
+                                          time_left(view)};
+        if (globals.wide) cells.push_back(describe_last_hit(view.last_hit));
+        table.add(std::move(cells));
+    }
     table.print(globals);
     fmt::print("{}\n", describe_defaults(rules->defaults));
     return Exit::kDone;
@@ -108,6 +118,7 @@ Result<Exit> show_rule(const std::string& name, const Globals& globals) {
     fmt::print("{}\n  {}\n  number {}, {}\n  {} packets, {} bytes\n", found->rule.name,
                policy::describe(found->rule), found->number, origin_name(*found),
                with_commas(found->count.packets), with_commas(found->count.bytes));
+    if (found->last_hit) fmt::print("  the last one: {}\n", describe_last_hit(found->last_hit));
     if (found->seconds_left) fmt::print("  ends in {}\n", time_left(*found));
     if (const auto why = policy::describe_builtin(found->rule.name);
         why && found->rule.origin == policy::Origin::kBuiltin)

@@ -1,6 +1,8 @@
 // What several commands show in the same words.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 
 #include "cli/output.h"
@@ -15,6 +17,11 @@ std::string describe_egress(const engine::AttachmentStatus& status);   // "TC (t
 // "what no rule names passes"
 std::string describe_defaults(const policy::Defaults& defaults);
 Json attachment_json(const engine::AttachmentStatus& status);
+
+// When a packet met a rule last: "2026-01-31 12:34:56" in local time, "never".
+using LastHit = std::optional<std::chrono::system_clock::time_point>;
+std::string describe_last_hit(const LastHit& time);
+Json last_hit_json(const LastHit& time);  // "2026-01-31T12:34:56Z", or null
 
 // "12.5 % of new flows move"
 std::string describe_moved(double share);

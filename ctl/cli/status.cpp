@@ -1,13 +1,23 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <map>
 #include <memory>
+#include <optional>
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/show.h"
 #include "engine/status.h"
 #include "engine/verdict.h"
+#include "observe/rates.h"
 #include "policy/builtin.h"
 #include "policy/schema.h"
 
@@ -94,10 +104,25 @@ Json trouble_json(const engine::Overview& overview) {
     return all;
 }
 
-void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted,
-                const Globals& globals) {
+// By the name of the attachment; empty: nobody watches.
+using InterfaceRates = std::map<std::string, observe::InterfaceRates>;
+
+std::vector<std::string> rate_cells(const InterfaceRates& rates, const std::string& name) {
+    const auto found = rates.find(name);
+    if (found == rates.end()) return {"", ""};
+    observe::Rate passed = found->second.sum(FW_PASS);
+    passed += found->second.sum(FW_REDIRECT);
+    return {rate_text(passed.packets), rate_text(found->second.sum(FW_DROP).packets)};
+}
+
+void print_table(const engine::Overview& overview, const std::vector<std::string>& wanted,
+                 const InterfaceRates& rates, const Globals& globals) {
     std::vector<Table::Column> columns = {
         {"INTERFACE"}, {"IN"}, {"OUT"}, {"PASSED", true}, {"DROPPED", true}};
+    if (!rates.empty()) {
+        columns.push_back({"PASSED/S", true});
+        columns.push_back({"DROPPED/S", true});
+    }
     if (globals.wide) columns.push_back({"PROGRAMS"});
     Table table(std::move(columns));
     for (const engine::AttachmentStatus& one : overview.attachments) {
@@ -105,10 +130,18 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
         const Sums sums = sums_of(one);
         std::vector<std::string> cells = {one.attachment.name(), describe_ingress(one), describe_egress(one),
                                           with_commas(sums.passed), with_commas(sums.dropped)};
+        if (!rates.empty())
+            for (std::string& cell : rate_cells(rates, one.attachment.name()))
+                cells.push_back(std::move(cell));
         if (globals.wide) cells.push_back(program_ids(one));
         table.add(std::move(cells));
     }
     table.print(globals);
+}
+
+void print_text(const engine::Overview& overview, const std::vector<std::string>& wanted,
+                const InterfaceRates& rates, const Globals& globals) {
+    print_table(overview, wanted, rates, globals);
     for (const engine::AttachmentStatus& one : overview.attachments) {
         if (!one.is_one_of(wanted)) continue;
         if (!one.broken.empty())
@@ -132,38 +165,91 @@ void print_text(const engine::Overview& overview, const std::vector<std::string>
     fmt::print("{}\n", describe_rules(overview));
 }
 
-Result<Exit> run_status(const std::vector<std::string>& wanted, const Globals& globals) {
+Json status_json(const engine::Overview& overview, const std::vector<std::string>& wanted,
+                 const InterfaceRates& rates) {
+    Json list = Json::array();
+    for (const engine::AttachmentStatus& one : overview.attachments) {
+        if (!one.is_one_of(wanted)) continue;
+        Json entry = attachment_json(one);
+        if (const auto found = rates.find(one.attachment.name()); found != rates.end())
+            entry["packets_per_second"] = {
+                {"passed", found->second.sum(FW_PASS).packets + found->second.sum(FW_REDIRECT).packets},
+                {"dropped", found->second.sum(FW_DROP).packets}};
+        list.push_back(std::move(entry));
+    }
+    return {{"generation", overview.generation},
+            {"live_rules", overview.live_rules},
+            {"policy", overview.policy.empty() ? Json(nullptr) : Json(overview.policy)},
+            {"policy_rules", overview.policy_rules},
+            {"default",
+             {{"in", policy::action_name(overview.defaults.in)},
+              {"out", policy::action_name(overview.defaults.out)}}},
+            {"trial_seconds_left", overview.trial ? Json(overview.trial->count()) : Json(nullptr)},
+            {"failing", trouble_json(overview)},
+            {"attachments", list}};
+}
+
+Result<engine::Overview> look(const std::vector<std::string>& wanted) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
-    if (!*overview) {
-        if (globals.json) print_json({{"attachments", Json::array()}});
-        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    const auto& all = (*overview)->attachments;
+    if (!wanted.empty() &&
+        std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.is_one_of(wanted); }))
+        return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
+    return std::move(**overview);
+}
+
+Result<Exit> run_status(const std::vector<std::string>& wanted, const Globals& globals) {
+    auto overview = look(wanted);
+    if (!overview) {
+        if (globals.json && wanted.empty() && overview.error().exit == Exit::kNotAttached)
+            print_json({{"attachments", Json::array()}});
+        return tl::unexpected(overview.error());
     }
-    bool any = wanted.empty();
-    bool broken = false;
-    Json list = Json::array();
-    for (const engine::AttachmentStatus& one : (*overview)->attachments) {
-        if (!one.is_one_of(wanted)) continue;
-        any = true;
-        broken = broken || !one.broken.empty();
-        list.push_back(attachment_json(one));
-    }
-    if (!any) return fail(fmt::format("{} is not attached", join(wanted, ", ")), Exit::kNotAttached);
     if (globals.json)
-        print_json(
-            {{"generation", (*overview)->generation},
-             {"live_rules", (*overview)->live_rules},
-             {"policy", (*overview)->policy.empty() ? Json(nullptr) : Json((*overview)->policy)},
-             {"policy_rules", (*overview)->policy_rules},
-             {"default",
-              {{"in", policy::action_name((*overview)->defaults.in)},
-               {"out", policy::action_name((*overview)->defaults.out)}}},
-             {"trial_seconds_left", (*overview)->trial ? Json((*overview)->trial->count()) : Json(nullptr)},
-             {"failing", trouble_json(**overview)},
-             {"attachments", list}});
+        print_json(status_json(*overview, wanted, {}));
     else
-        print_text(**overview, wanted, globals);
+        print_text(*overview, wanted, {}, globals);
+    const bool broken =
+        std::any_of(overview->attachments.begin(), overview->attachments.end(),
+                    [&](const auto& one) { return one.is_one_of(wanted) && !one.broken.empty(); });
     return broken ? Exit::kNotAttached : Exit::kDone;
+}
+
+InterfaceRates by_name(const observe::Counts& counts, const observe::Rates& rates) {
+    InterfaceRates all;
+    for (std::size_t i = 0; i < counts.interfaces.size(); ++i)
+        all[counts.interfaces[i].name] = rates.interfaces[i];
+    return all;
+}
+
+// In place on a terminal, behind each other elsewhere; an object a line as JSON.
+Result<Exit> watch_status(const std::vector<std::string>& wanted, const Globals& globals) {
+    constexpr observe::Parts kInterfaces{.rules = false, .sets = false, .services = false, .tracking = false};
+    const bool in_place = !globals.json && isatty(STDOUT_FILENO) != 0;
+    std::setvbuf(stdout, nullptr, _IOFBF, std::size_t{1} << 16);  // a picture is written at once
+    end_when_interrupted();
+    observe::CountReader reader;
+    std::optional<observe::Counts> before;
+    while (!is_interrupted()) {
+        auto overview = look(wanted);
+        if (!overview) return tl::unexpected(overview.error());
+        auto counts = reader.read(kInterfaces);
+        if (!counts) return tl::unexpected(counts.error());
+        const InterfaceRates rates =
+            by_name(*counts, observe::rates_between(before ? *before : *counts, *counts));
+        if (in_place) fmt::print("\033[H\033[J");
+        if (globals.json)
+            print_json_line(status_json(*overview, wanted, rates));
+        else
+            print_text(*overview, wanted, rates, globals);
+        if (!in_place && !globals.json) fmt::print("\n");
+        if (std::fflush(stdout) != 0) return fail(fmt::format("cannot write: {}", strerror(errno)));
+        before = std::move(*counts);
+        pause_unless_interrupted(std::chrono::seconds(1));
+    }
+    return Exit::kDone;
 }
 
 }  // namespace
@@ -212,8 +298,12 @@ void add_status(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("status", "Show what is attached where, and what it cannot see");
     auto wanted = std::make_shared<std::vector<std::string>>();
     verb->add_option("interface", *wanted, "Only these; * and ? are wildcards")->option_text("IF...");
-    verb->callback([wanted, &command] {
-        command.run = [wanted, &command] { return run_status(*wanted, command.globals); };
+    auto watches = std::make_shared<bool>(false);
+    verb->add_flag("-w,--watch", *watches, "Show it again every second, with rates, until Ctrl-C");
+    verb->callback([wanted, watches, &command] {
+        command.run = [wanted, watches, &command] {
+            return *watches ? watch_status(*wanted, command.globals) : run_status(*wanted, command.globals);
+        };
     });
 }
 

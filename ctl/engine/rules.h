@@ -4,6 +4,7 @@
 // taken out with the next edit. Counters of rules that stay go on. `dry_run` does all but the switch.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,9 +18,10 @@ namespace fwctl::engine {
 struct RuleView {
     std::size_t number = 0;  // from 1: the order in which the rules are asked
     policy::Rule rule;
-    fw_rule_count count{};
-    std::optional<std::uint64_t> seconds_left;  // when the rule expires
-    std::string place;                          // of a rule of the policy: "policy.toml:12"
+    fw_rule_count count{};                                          // since it was reset
+    std::optional<std::chrono::system_clock::time_point> last_hit;  // nullopt: no packet has met it
+    std::optional<std::uint64_t> seconds_left;                      // when the rule expires
+    std::string place;  // of a rule of the policy: "policy.toml:12"
 };
 
 // The built-in rules, the live ones and those of the policy.

@@ -6,6 +6,7 @@
 #include "engine/clock.h"
 #include "engine/flows.h"
 #include "engine/library.h"
+#include "engine/lock.h"
 #include "engine/running.h"
 #include "engine/session.h"
 #include "policy/print.h"
@@ -41,6 +42,7 @@ Result<NamedRules> rules_of_main(const Store& store, const engine::MainTier& mai
 Result<InterfaceCounts> read_interface(const Store& store, const engine::Attachment& attachment) {
     InterfaceCounts counts;
     counts.name = attachment.name();
+    counts.slot = attachment.slot;
     auto map = kernel::Map::open(store.paths().counters(attachment.slot));
     if (!map) return tl::unexpected(map.error());
     counts.counters_id = map->id();
@@ -262,6 +264,29 @@ Result<Counts> CountReader::read(const Parts& parts) {
             return counts;
     }
     return fail("the policy changes faster than its counters can be read", Exit::kConflict);
+}
+
+Status CountReader::store_bases(const Counts& counts, const InterfaceFilter& is_meant, bool rules) const {
+    for (std::size_t i = 0; i < counts.interfaces.size(); ++i) {
+        const InterfaceCounts& interface = counts.interfaces[i];
+        if (!is_meant(interface.name)) continue;
+        auto map = kernel::Map::open(store_->paths().counters(interface.slot));
+        if (!map) return tl::unexpected(map.error());
+        for (const fw_direction direction : {FW_IN, FW_OUT})
+            if (auto stored = engine::reset_counters(*map, direction, interface.counters[direction]); !stored)
+                return stored;
+    }
+    return rules ? store_->reset_rules(known_->counters, counts.rule_counts) : Status{};
+}
+
+Result<Counts> CountReader::reset(const InterfaceFilter& is_meant, bool rules) {
+    if (auto found = find_store(); !found) return tl::unexpected(found.error());
+    auto lock = engine::Lock::acquire(store_->paths());
+    if (!lock) return tl::unexpected(lock.error());
+    auto counts = read({.rules = true, .sets = false, .services = false, .tracking = false});
+    if (!counts) return counts;
+    if (auto stored = store_bases(*counts, is_meant, rules); !stored) return tl::unexpected(stored.error());
+    return counts;
 }
 
 }  // namespace fwctl::observe

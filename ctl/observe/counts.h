@@ -11,6 +11,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ using NamedRules = std::vector<NamedRule>;
 
 struct InterfaceCounts {
     std::string name;
+    std::uint32_t slot = 0;
     std::uint32_t counters_id = 0;  // of the map: counters that began anew have another one
     std::array<fw_counters, FW_DIRECTIONS> counters{};  // since it is attached: they never go back
     std::array<fw_counters, FW_DIRECTIONS> bases{};     // what of that was counted before the last reset
@@ -100,6 +102,9 @@ struct Parts {
     bool tracking = true;  // looks through the flow table
 };
 
+// Whether an attachment, by its name, is meant.
+using InterfaceFilter = std::function<bool(const std::string& name)>;
+
 class CountReader {
 public:
     CountReader();
@@ -109,6 +114,10 @@ public:
 
     // An error with Exit::kNotAttached when nothing is attached; it may be at the next time.
     Result<Counts> read(const Parts& parts = {});
+    // Has the counters of these interfaces, and those of the rules, begin anew at zero for since_reset();
+    // returns them as they were. Nothing that is counted meanwhile is lost: what one reset returns is counted
+    // in no other one. Takes the Lock.
+    Result<Counts> reset(const InterfaceFilter& is_meant, bool rules);
 
 private:
     struct Known;
@@ -117,6 +126,7 @@ private:
     Status count_packets(const Parts& parts, Counts& counts) const;
     Status count_tables(const Parts& parts, Counts& counts) const;
     Result<Counts> look(const Parts& parts);
+    [[nodiscard]] Status store_bases(const Counts& counts, const InterfaceFilter& is_meant, bool rules) const;
 
     std::optional<engine::Store> store_;
     ino_t directory_ = 0;

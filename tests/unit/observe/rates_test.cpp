@@ -25,7 +25,7 @@ void add_rules(Counts& counts, const std::vector<std::pair<std::string, fw_rule_
 }
 
 void add_interface(Counts& counts, const std::string& name, std::uint32_t id, fw_count dropped) {
-    InterfaceCounts one{name, id, {}, {}};
+    InterfaceCounts one{name, 0, id, {}, {}};
     one.counters[FW_IN].by_reason[FW_REASON_RULE_DENY] = dropped;
     counts.interfaces.push_back(one);
 }

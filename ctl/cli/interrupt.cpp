@@ -1,0 +1,48 @@
+#include "cli/interrupt.h"
+
+#include <csignal>
+#include <ctime>
+
+#include <sys/select.h>
+
+namespace fwctl::cli {
+namespace {
+
+volatile std::sig_atomic_t g_interrupted = 0;
+
+sigset_t ending_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    return signals;
+}
+
+}  // namespace
+
+// Writing goes on, as half a line helps nobody.
+void end_when_interrupted() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { g_interrupted = 1; };
+    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+bool is_interrupted() {
+    return g_interrupted != 0;
+}
+
+// Blocked outside of the pause itself, so that none comes just before it and is slept over.
+void pause_unless_interrupted(std::chrono::milliseconds time) {
+    const sigset_t signals = ending_signals();
+    sigset_t before;
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    if (!is_interrupted()) {
+        const timespec wait{time.count() / 1000, time.count() % 1000 * 1'000'000};
+        pselect(0, nullptr, nullptr, nullptr, &wait, &before);
+    }
+    sigprocmask(SIG_SETMASK, &before, nullptr);
+}
+
+}  // namespace fwctl::cli
