@@ -11,6 +11,7 @@
 #include "engine/running.h"
 #include "engine/session.h"
 #include "engine/trial.h"
+#include "kernel/tick_clock.h"
 #include "policy/rule.h"
 
 namespace fwctl::engine {
@@ -109,13 +110,16 @@ Result<RuleList> list_rules() {
     for (const CountedRule& counted : rules) counters.push_back(counted.counter);
     auto counts = store.rule_counts(counters);
     if (!counts) return tl::unexpected(counts.error());
+    auto ticks = kernel::TickClock::read();
+    if (!ticks) return tl::unexpected(ticks.error());
     const auto began = monotonic_began();
     std::vector<RuleView> views;
     for (CountedRule& counted : rules) {
         RuleView view;
         view.number = views.size() + 1;
         view.count = (*counts)[views.size()];
-        if (view.count.last != 0) view.last_hit = began + std::chrono::nanoseconds(view.count.last);
+        if (view.count.last != 0)
+            view.last_hit = began + std::chrono::nanoseconds(ticks->time_of(view.count.last));
         if (counted.rule.expires != 0) view.seconds_left = (counted.rule.expires - now) / 1'000'000'000;
         if (counted.rule.origin == policy::Origin::kFile)
             view.place = fmt::format("{}:{}", running->policy.files[counted.rule.place.file],

@@ -144,8 +144,8 @@ fw_count Counts::rule_since_reset(std::size_t rule) const {
 }
 
 std::optional<std::chrono::system_clock::time_point> Counts::last_hit(std::size_t rule) const {
-    const std::uint64_t last = rule_counts.at(rule).last;
-    if (last == 0) return std::nullopt;
+    if (rule_counts.at(rule).last == 0) return std::nullopt;
+    const std::uint64_t last = ticks.time_of(rule_counts.at(rule).last);
     const std::chrono::nanoseconds ago(clock > last ? clock - last : 0);
     return time - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
 }
@@ -158,6 +158,9 @@ Status CountReader::find_store() {
     if (!*store) return nothing_attached();
     const auto directory = kernel::inode_of((*store)->paths().directory);
     if (!directory) return nothing_attached();
+    auto ticks = kernel::TickClock::read();
+    if (!ticks) return tl::unexpected(ticks.error());
+    ticks_ = *ticks;
     store_ = std::move(*store);
     directory_ = *directory;
     return {};
@@ -244,6 +247,7 @@ Status CountReader::count_tables(const Parts& parts, Counts& counts) const {
 Result<Counts> CountReader::look(const Parts& parts) {
     if (auto known = know(parts); !known) return tl::unexpected(known.error());
     Counts counts;
+    counts.ticks = ticks_;
     counts.generation = static_cast<std::uint32_t>(known_->holding->first);
     if (auto counted = count_packets(parts, counts); !counted) return tl::unexpected(counted.error());
     // Behind what rates are made of, and before what may take a while.

@@ -21,6 +21,7 @@
 #include "engine/placed.h"
 #include "engine/service_health.h"
 #include "engine/store.h"
+#include "kernel/tick_clock.h"
 #include "policy/model.h"
 
 namespace fwctl::observe {
@@ -80,6 +81,7 @@ struct TrackingCounts {
 struct Counts {
     std::chrono::system_clock::time_point time;
     std::uint64_t clock = 0;  // the same in nanoseconds of CLOCK_MONOTONIC
+    kernel::TickClock ticks;  // that rules note times by
     std::uint32_t generation = 0;
     std::vector<InterfaceCounts> interfaces;
     std::shared_ptr<const NamedRules> rules = std::make_shared<NamedRules>();
@@ -130,6 +132,7 @@ private:
 
     std::optional<engine::Store> store_;
     ino_t directory_ = 0;
+    kernel::TickClock ticks_;
     std::unique_ptr<Known> known_;
 };
 

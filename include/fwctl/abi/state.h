@@ -23,9 +23,16 @@ struct fw_count {
 struct fw_rule_count {
 	__u64 packets;
 	__u64 bytes;
-	__u64 last; /* when there was one, nanoseconds of CLOCK_MONOTONIC, in steps of a tick; 0: never */
+	__u64 last; /* when there was one, in ticks of the kernel: struct fw_clock_reading; 0: never */
 };
 FW_ASSERT_SIZE(struct fw_rule_count, 24);
+
+/* An instant: by the kernel's ticks, which cost a packet nothing to read, and by CLOCK_MONOTONIC. */
+struct fw_clock_reading {
+	__u64 ticks;
+	__u64 nanoseconds;
+};
+FW_ASSERT_SIZE(struct fw_clock_reading, 16);
 
 /*
  * One element, per CPU, of an attachment's `counters`; the index is the direction. Behind those of the

@@ -21,7 +21,7 @@ static __always_inline void fw_count_rule(__u32 rule, const struct fw_packet *pa
 		return;
 	count->packets++;
 	count->bytes += packet->length;
-	count->last = bpf_ktime_get_coarse_ns();
+	count->last = bpf_jiffies64();
 }
 
 static __always_inline void fw_trace_row(__u32 rule, __u8 part)

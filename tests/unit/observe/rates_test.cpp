@@ -108,8 +108,8 @@ TEST(RatesTest, TwoPicturesOfOneInstantHaveNone) {
 TEST(CountsTest, LastHitIsATimeOfTheDay) {
     Counts counts = at(100 * kSecond);
     counts.time = std::chrono::system_clock::time_point(std::chrono::seconds(5000));
-    add_rules(counts,
-              {{"a", {5, 300, 40 * kSecond}}, {"never", {0, 0, 0}}, {"now", {1, 1, 100 * kSecond + 1}}});
+    counts.ticks = {1000, 99 * kSecond, kSecond / 10};  // as it was read a second before
+    add_rules(counts, {{"a", {5, 300, 411}}, {"never", {0, 0, 0}}, {"now", {1, 1, 1012}}});
     EXPECT_EQ(counts.last_hit(0), std::chrono::system_clock::time_point(std::chrono::seconds(4940)));
     EXPECT_EQ(counts.last_hit(1), std::nullopt);
     EXPECT_EQ(counts.last_hit(2), counts.time) << "read a moment later than the clock";
