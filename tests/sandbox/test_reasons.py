@@ -1,0 +1,77 @@
+"""Each reason has a packet that causes it, and all views name it alike: as often as the packet was sent."""
+
+import collections
+import json
+
+import pytest
+
+from causes import CAUSES, Place
+from conftest import until
+from test_monitor import monitors
+
+PLACES = {
+    "tc": 'mode = "tc"\nhooks = ["tc-in", "tc-out"]\n',
+    "generic-handing-on": 'mode = "generic"\nhooks = ["xdp", "tc-in", "tc-out"]\n',
+}
+
+
+class Counters:
+    def __init__(self, place):
+        self.bed = place.bed
+
+    def packets(self):
+        """{(direction, reason): packets} so far."""
+        return self.bed.counters("b", "eth0")
+
+
+class Monitor:
+    def __init__(self, monitor):
+        self.monitor = monitor
+
+    def packets(self):
+        lines = [json.loads(line) for line in self.monitor.lines() if line.endswith("}")]
+        assert not any("lost" in line for line in lines)
+        return collections.Counter((line["direction"], line["reason"]) for line in lines)
+
+
+@pytest.fixture(scope="module", params=PLACES)
+def place(request, tmp_path_factory):
+    made = Place(tmp_path_factory.mktemp("policies"), PLACES[request.param])
+    try:
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="module")
+def views(place):
+    """By their names; each says how many packets there were of each reason."""
+    with monitors(place.bed, "b", ["--verdict", "any", "--json"]) as (monitor,):
+        yield {"counters": Counters(place), "monitor": Monitor(monitor)}
+
+
+def more(before, after):
+    return {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}
+
+
+def test_every_reason_has_a_cause(place):
+    listed = [row["reason"] for row in place.bed.json("b", "counters", "eth0")["counters"] if row["direction"] == "in"]
+    assert sorted(listed) == sorted(one.reason for one in CAUSES)
+
+
+@pytest.mark.parametrize("one", CAUSES, ids=lambda one: one.reason)
+def test_a_packet_of_each_reason(place, views, one):
+    before = {name: view.packets() for name, view in views.items()}
+    caused = one.cause(place, one.reason)
+    assert one.reason in {reason for _, reason in caused}
+    shown = {}
+
+    def agree():
+        shown.update({name: more(before[name], view.packets()) for name, view in views.items()})
+        return all(sum(those.values()) >= sum(caused.values()) for those in shown.values())
+
+    try:
+        until(agree)
+    except AssertionError:
+        pass  # what they show says more
+    assert shown == dict.fromkeys(views, caused)
