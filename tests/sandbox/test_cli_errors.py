@@ -77,7 +77,7 @@ def _without_counts(told):
     if isinstance(told, list):
         return [_without_counts(entry) for entry in told]
     if isinstance(told, dict):
-        return {key: _without_counts(value) for key, value in told.items() if key not in ("packets", "bytes")}
+        return {key: _without_counts(value) for key, value in told.items() if key not in ("packets", "bytes", "last_hit")}
     return told
 
 
