@@ -123,6 +123,7 @@ int run(int argc, char** argv) {
     add_conntrack(app, command);
     add_counters(app, command);
     add_monitor(app, command);
+    add_capture(app, command);
     add_explain(app, command);
     add_test(app, command);
     add_agent(app, command);

@@ -51,6 +51,7 @@ void add_history(CLI::App& app, Command& command);  // history, export, save
 void add_panic(CLI::App& app, Command& command);
 void add_counters(CLI::App& app, Command& command);
 void add_monitor(CLI::App& app, Command& command);
+void add_capture(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);
 void add_test(CLI::App& app, Command& command);
 void add_agent(CLI::App& app, Command& command);

@@ -4,12 +4,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -17,6 +15,7 @@
 
 #include "cli/command.h"
 #include "cli/ends_show.h"
+#include "cli/listening.h"
 #include "cli/output.h"
 #include "engine/events.h"
 #include "engine/verdict.h"
@@ -38,28 +37,6 @@ struct MonitorOptions {
     std::uint32_t one_of = 1;
     std::uint64_t count = 0;  // 0: without end
 };
-
-using Bits = std::map<std::string, std::uint64_t>;  // of reasons, by a name for them
-
-const Bits& bits_of_reasons() {
-    static const Bits bits = [] {
-        Bits all;
-        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
-            all[std::string(engine::reason_of(i).name)] = std::uint64_t{1} << i;
-        return all;
-    }();
-    return bits;
-}
-
-const Bits& bits_of_verdicts() {
-    static const Bits bits = [] {
-        Bits all{{"any", ~std::uint64_t{0}}};
-        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
-            all[std::string(engine::verdict_name(engine::reason_of(i).verdict))] |= std::uint64_t{1} << i;
-        return all;
-    }();
-    return bits;
-}
 
 // Dropped packets, where nothing says of which ones to tell.
 std::uint64_t wanted_reasons(const MonitorOptions& options) {
@@ -167,15 +144,6 @@ private:
     std::uint64_t told_lost_ = 0;
 };
 
-volatile std::sig_atomic_t g_ends = 0;  // how often that was asked for
-
-void end_when_interrupted() {
-    struct sigaction action {};
-    action.sa_handler = [](int) { g_ends = g_ends + 1; };
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-}
-
 Status refuse_unknown(const engine::Events& events, const MonitorOptions& options) {
     if (!options.rule.empty() && !events.has_rule(options.rule))
         return fail(fmt::format("there is no rule \"{}\"; see: fwctl rule list", options.rule), Exit::kUsage);
@@ -197,7 +165,7 @@ public:
         : events_(events), options_(options), filter_(filter), printer_(globals) {}
 
     Status run() {
-        while (g_ends == 0 && !is_done())
+        while (times_interrupted() == 0 && !is_done())
             if (auto read = print_some(kPause); !read) return read;
         // What was decided before it was asked to end; who asks twice is in a hurry.
         return is_done() ? Status{} : print_some(std::chrono::milliseconds(0));
@@ -213,14 +181,14 @@ private:
             return why == 0;
         };
         const auto read = events_.read(wait, [&](const Event& event) {
-            if (!is_wanted(event, options_, filter_)) return g_ends < 2;
+            if (!is_wanted(event, options_, filter_)) return times_interrupted() < 2;
             ++printed_;
-            return succeeds(printer_.print(event)) && !is_done() && g_ends < 2;
+            return succeeds(printer_.print(event)) && !is_done() && times_interrupted() < 2;
         });
         if (auto lost = events_.lost(); lost && why == 0) succeeds(printer_.tell_lost(*lost));
         if (why == 0 && events_.stood_still()) succeeds(printer_.tell_stood_still());
         if (why == 0) succeeds(std::fflush(stdout) == 0);
-        if (why != 0 && g_ends == 0) return fail(fmt::format("cannot write: {}", strerror(why)));
+        if (why != 0 && times_interrupted() == 0) return fail(fmt::format("cannot write: {}", strerror(why)));
         return read;
     }
 
@@ -235,7 +203,7 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto filter = filter_of(options.words);
     if (!filter) return tl::unexpected(filter.error());
-    end_when_interrupted();
+    count_interrupts();
     auto events = engine::Events::open({wanted_reasons(options), options.one_of});
     if (!events) return tl::unexpected(events.error());
     if (auto known = refuse_unknown(*events, options); !known) return tl::unexpected(known.error());
@@ -243,12 +211,6 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     if (auto done = Monitoring(*events, options, *filter, globals).run(); !done)
         return tl::unexpected(done.error());
     return Exit::kDone;
-}
-
-std::vector<std::string> names_of(const Bits& bits) {
-    std::vector<std::string> names;
-    for (const auto& one : bits) names.push_back(one.first);
-    return names;
 }
 
 }  // namespace

@@ -82,6 +82,12 @@ bool Events::has_vip(const std::string& name) const {
     return std::find(all.begin(), all.end(), name) != all.end();
 }
 
+std::vector<Attachment> Events::attachments() const {
+    std::vector<Attachment> all;
+    for (const auto& one : known_.front().attachments) all.push_back(one.second);
+    return all;
+}
+
 Event Events::put_into_words(const fw_event& event) {
     const Known* judged = known_at(event.generation);
     Event words;
@@ -104,12 +110,17 @@ Event Events::put_into_words(const fw_event& event) {
     return words;
 }
 
-Status Events::read(std::chrono::milliseconds wait, const Use& use) {
+Status Events::read(std::chrono::milliseconds wait, const Use& use, const Choose& choose) {
     const auto looked = look();
     began_ = monotonic_began();  // again and again, as the time of day may be set
     // Also the last ones before it was detached.
     const auto read = listener_.read(looked ? wait : std::chrono::milliseconds(0),
-                                     [&](const fw_event& event) { return use(put_into_words(event)); });
+                                     [&](const fw_event& event, const kernel::Frame& frame) {
+                                         if (choose && !choose(event, frame)) return true;
+                                         Event words = put_into_words(event);
+                                         words.frame = frame;
+                                         return use(words);
+                                     });
     return looked ? read : looked;
 }
 

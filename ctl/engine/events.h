@@ -12,6 +12,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "compile/numbers.h"
@@ -30,6 +31,7 @@ struct Event {
     std::string rule;          // empty: none decided
     std::string vip;           // of a packet that went to a backend, or came from one
     std::string backend;
+    kernel::Frame frame;  // of who wanted bytes; there during the call that hands it over
 };
 
 class Events {
@@ -41,11 +43,16 @@ public:
     [[nodiscard]] bool has_rule(const std::string& name) const;
     [[nodiscard]] bool has_vip(const std::string& name) const;
 
+    // What is attached, of the generation that holds.
+    [[nodiscard]] std::vector<Attachment> attachments() const;
+
+    // Which events are worth their words; false: this one is not.
+    using Choose = std::function<bool(const fw_event&, const kernel::Frame&)>;
     // False: no more for now.
     using Use = std::function<bool(const Event&)>;
     // Waits at most so long for the first one. An error with Exit::kNotAttached when what was attached is
     // not any more.
-    Status read(std::chrono::milliseconds wait, const Use& use);
+    Status read(std::chrono::milliseconds wait, const Use& use, const Choose& choose = {});
     // As Listener has them.
     [[nodiscard]] Result<std::uint64_t> lost() { return listener_.lost(); }
     [[nodiscard]] bool stood_still() { return listener_.stood_still(); }

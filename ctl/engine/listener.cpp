@@ -11,7 +11,8 @@
 namespace fwctl::engine {
 namespace {
 
-constexpr std::size_t kRingSize = std::size_t{8} << 20;  // some 70,000 events
+constexpr std::size_t kRingSize = std::size_t{8} << 20;          // some 70,000 events
+constexpr std::size_t kCaptureRingSize = std::size_t{32} << 20;  // some 20,000 long packets
 // Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
 constexpr std::uint64_t kLease = 10'000'000'000;
 // In a flood there is always one more. Far shorter than the lease, however slow who reads is.
@@ -21,18 +22,23 @@ constexpr unsigned kBetweenClocks = 64;
 // Of one that is ours: from the end on it is somebody else's.
 void give_back(const Store& store, std::uint32_t slot) {
     (void)store.event_rings().erase(slot);
+    if (std::atomic_ref<__u32>(store.listener(slot).bytes).load() != 0)
+        (void)store.capture_rooms().erase(slot);
     std::atomic_ref<__u64>(store.listener(slot).until).store(0);
 }
 
 }  // namespace
 
-Listener::Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring)
-    : store_(&store), wanted_(wanted), ring_(std::move(ring)) {}
+Listener::Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring, Fd room)
+    : store_(&store), wanted_(wanted), ring_(std::move(ring)), room_(std::move(room)) {
+    wanted_.reasons &= ~FW_HEARD_BYTES;
+}
 
 Listener::Listener(Listener&& other) noexcept
     : store_(other.store_),
       wanted_(other.wanted_),
       ring_(std::move(other.ring_)),
+      room_(std::move(other.room_)),
       slot_(other.slot_),
       until_(std::exchange(other.until_, 0)),
       lost_before_(other.lost_before_),
@@ -40,11 +46,18 @@ Listener::Listener(Listener&& other) noexcept
       stood_still_(other.stood_still_) {}
 
 Result<Listener> Listener::open(const Store& store, const Wanted& wanted) {
-    auto ring = kernel::EventRing::make(kRingSize);
+    auto ring = kernel::EventRing::make(wanted.bytes == 0 ? kRingSize : kCaptureRingSize);
     if (!ring) return tl::unexpected(ring.error());
-    Listener listener(store, wanted, std::move(*ring));
+    auto room = wanted.bytes == 0 ? Result<Fd>(Fd()) : kernel::make_capture_room();
+    if (!room) return tl::unexpected(room.error());
+    Listener listener(store, wanted, std::move(*ring), std::move(*room));
     if (auto claimed = listener.claim(); !claimed) return tl::unexpected(claimed.error());
     return listener;
+}
+
+// Of fw_control.heard.
+std::uint64_t Listener::heard_bits() const {
+    return wanted_.reasons | (wanted_.bytes == 0 ? 0 : FW_HEARD_BYTES);
 }
 
 // Whoever moves the deadline of a free slot has it.
@@ -68,13 +81,20 @@ Status Listener::claim() {
     fw_listener& mine = store_->listener(slot);
     std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
     std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
+    const std::uint32_t former = std::atomic_ref<__u32>(mine.bytes).exchange(wanted_.bytes);
+    std::atomic_ref<__u32>(mine.points).store(wanted_.points);
     // Who slept for so long that another one has it by now takes another one.
     if (std::atomic_ref<__u64>(mine.until).load() != until_) return claim();
+    if (room_) {
+        if (auto put = store_->capture_rooms().update(slot, room_.get()); !put) return put;
+    } else if (former != 0) {
+        (void)store_->capture_rooms().erase(slot);  // of one that was killed
+    }
     // Waits for a grace period: packets that saw the slot as it was are gone, and so is what they counted,
     // and the reasons that they found to be nobody's.
     if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
     if (auto cleared = store_->events_lost().clear_per_cpu<std::uint64_t>(slot); !cleared) return cleared;
-    std::atomic_ref<__u64>(store_->heard()).fetch_or(wanted_.reasons);
+    std::atomic_ref<__u64>(store_->heard()).fetch_or(heard_bits());
     return {};
 }
 
@@ -95,7 +115,7 @@ Status Listener::stay() {
         return claim();
     }
     until_ = now + kLease;
-    if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(wanted_.reasons);
+    if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(heard_bits());
     return {};
 }
 
@@ -103,8 +123,8 @@ Status Listener::read(std::chrono::milliseconds wait, const kernel::EventRing::U
     if (auto stayed = stay(); !stayed) return stayed;
     unsigned read = 0;
     std::uint64_t end = 0;  // from the first one on
-    return ring_.read(wait, [&](const fw_event& event) {
-        if (!use(event)) return false;
+    return ring_.read(wait, [&](const fw_event& event, const kernel::Frame& frame) {
+        if (!use(event, frame)) return false;
         if (read++ % kBetweenClocks != 0) return true;
         const std::uint64_t now = monotonic_now();
         if (end == 0) end = now + kAtATime;

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/fd.h"
 #include "base/result.h"
 #include "engine/store.h"
 #include "kernel/event_ring.h"
@@ -18,6 +19,8 @@ namespace fwctl::engine {
 struct Wanted {
     std::uint64_t reasons = ~std::uint64_t{0};  // bit i: those with reason i
     std::uint32_t one_of = 1;                   // of so many one, by chance
+    std::uint32_t bytes = 0;                    // of each packet, FW_MAX_CAPTURED at most; 0: the event alone
+    std::uint32_t points = FW_BEFORE;           // enum fw_point, at which bytes are taken
 };
 
 class Listener {
@@ -37,14 +40,16 @@ public:
     [[nodiscard]] bool stood_still();
 
 private:
-    Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring);
+    Listener(const Store& store, const Wanted& wanted, kernel::EventRing ring, Fd room);
     Status claim();
     bool take(std::uint32_t slot);
     Status stay();
+    [[nodiscard]] std::uint64_t heard_bits() const;
 
     const Store* store_;
     Wanted wanted_;
     kernel::EventRing ring_;
+    Fd room_;  // of one that wants bytes
     std::uint32_t slot_ = 0;
     std::uint64_t until_ = 0;        // as it stands in the slot; 0: there is none
     std::uint64_t lost_before_ = 0;  // in slots that it had before

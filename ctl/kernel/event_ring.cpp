@@ -15,8 +15,12 @@ namespace {
 constexpr int kBetweenLooks = 20;  // milliseconds
 
 int hand_over(void* use, void* data, std::size_t size) {
-    if (size != sizeof(fw_event)) return -EPROTO;
-    return (*static_cast<const EventRing::Use*>(use))(*static_cast<const fw_event*>(data)) ? 0 : -ECANCELED;
+    const auto& hand = *static_cast<const EventRing::Use*>(use);
+    if (size == sizeof(fw_event)) return hand(*static_cast<const fw_event*>(data), {}) ? 0 : -ECANCELED;
+    const auto* about = static_cast<const fw_capture*>(data);
+    if (size < sizeof(*about) || size != sizeof(*about) + about->captured) return -EPROTO;
+    const Frame frame{about, {reinterpret_cast<const std::uint8_t*>(about + 1), about->captured}};
+    return hand(about->event, frame) ? 0 : -ECANCELED;
 }
 
 }  // namespace
@@ -46,6 +50,18 @@ Status EventRing::read(std::chrono::milliseconds wait, const Use& use) {
     }
     if (read >= 0 || read == -ECANCELED) return {};
     return fail(fmt::format("cannot read events: {}", strerror(-read)));
+}
+
+Result<Fd> make_capture_room() {
+    const int processors = libbpf_num_possible_cpus();
+    if (processors < 0) return fail(fmt::format("cannot count the processors: {}", strerror(-processors)));
+    bpf_map_create_opts options{};
+    options.sz = sizeof(options);
+    options.map_flags = BPF_F_INNER_MAP;
+    Fd map(bpf_map_create(BPF_MAP_TYPE_ARRAY, "fwctl_room", sizeof(std::uint32_t), sizeof(fw_capture_room),
+                          static_cast<std::uint32_t>(processors), &options));
+    if (!map) return fail(fmt::format("cannot make room for packets: {}", strerror(errno)));
+    return map;
 }
 
 }  // namespace fwctl::kernel

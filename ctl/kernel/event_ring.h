@@ -1,12 +1,15 @@
-// A ring buffer of the kernel, with the events of include/fwctl/abi/event.h in it.
+// A ring buffer of the kernel, with the events of include/fwctl/abi/event.h in it, with or without packets'
+// bytes.
 //
 // Promises: each event is read once, in the order in which it was written.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -16,10 +19,16 @@ struct ring_buffer;
 
 namespace fwctl::kernel {
 
+// The packet of an event.
+struct Frame {
+    const fw_capture* about = nullptr;         // nullptr: the listener wants no bytes
+    std::span<const std::uint8_t> bytes = {};  // the first ones
+};
+
 class EventRing {
 public:
-    // False: no more for now.
-    using Use = std::function<bool(const fw_event&)>;
+    // False: no more for now. What it is handed is there during the call.
+    using Use = std::function<bool(const fw_event&, const Frame&)>;
 
     // `bytes`: a power of two, and whole pages.
     static Result<EventRing> make(std::size_t bytes);
@@ -38,5 +47,8 @@ private:
     std::unique_ptr<Use> use_;  // where the reader's callback finds it, wherever this object is
     std::unique_ptr<ring_buffer, Free> reader_;
 };
+
+// What a listener that wants bytes brings along beside its ring: a room for each processor.
+Result<Fd> make_capture_room();
 
 }  // namespace fwctl::kernel

@@ -50,7 +50,8 @@ Result<SharedMaps> collect(Get get) {
         &maps.answers,    &maps.flow_pages,     &maps.flow_counts,    &maps.placed_pages,
         &maps.nat_flows,  &maps.service_states, &maps.backend_counts, &maps.conditions,
         &maps.checks,     &maps.fragment_ways,  &maps.rule_counters,  &maps.rule_bases,
-        &maps.buckets,    &maps.listeners,      &maps.event_rings,    &maps.events_lost,
+        &maps.buckets,    &maps.listeners,      &maps.event_rings,    &maps.capture_rooms,
+        &maps.events_lost,
         &maps.attachments};
     for (std::size_t i = 0; i < members.size(); ++i) {
         Result<Map> map = get(SharedMaps::kNames[i]);

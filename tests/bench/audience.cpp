@@ -34,7 +34,9 @@ Result<Audience> Audience::of(const engine::Store& store, const engine::Wanted& 
 void Audience::read(const std::stop_token& ends, engine::Listener& listener) {
     take_the_others();
     while (!ends.stop_requested())
-        if (!listener.read(std::chrono::milliseconds(100), [](const fw_event&) { return true; })) return;
+        if (!listener.read(std::chrono::milliseconds(100),
+                           [](const fw_event&, const kernel::Frame&) { return true; }))
+            return;
 }
 
 }  // namespace fwctl::bench

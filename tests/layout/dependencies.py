@@ -30,7 +30,7 @@ LIBRARIES = {
     r"bpf/(lib)?bpf\.h|xdp/libxdp\.h": ["ctl/kernel"],
     r"netlink/": ["ctl/net"],
     r"toml\+\+/": ["ctl/policy"],
-    r"pcap/": ["ctl/engine"],
+    r"pcap/": ["ctl/engine", "ctl/observe"],
     r"curl/": ["ctl/agent"],
     r"CLI/": ["ctl/cli"],
     r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],

@@ -46,7 +46,7 @@ protected:
         std::size_t before = 0;
         do {
             before = events.size();
-            const auto read = listener.read(0ms, [&](const fw_event& event) {
+            const auto read = listener.read(0ms, [&](const fw_event& event, const kernel::Frame&) {
                 events.push_back(event);
                 return true;
             });

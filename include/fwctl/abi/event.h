@@ -19,10 +19,19 @@
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/reason.h"
 
+/* At which a packet's bytes are taken. */
+enum fw_point {
+	FW_BEFORE =
+		1 << 0,	   /* as it came to the program that decided, but without what it was unpacked from */
+	FW_AFTER = 1 << 1, /* what leaves in its place, where it was changed or sent on */
+};
+
 struct fw_listener {
 	__u64 until;   /* nanoseconds of CLOCK_MONOTONIC; in the past: the slot is free */
 	__u64 reasons; /* bit i: packets with reason i are told */
 	__u32 one_of;  /* of so many of them one, by chance; not 0 */
+	__u32 bytes;   /* of each packet, FW_MAX_CAPTURED at most; 0: the event alone */
+	__u32 points;  /* enum fw_point */
 	__u32 unused;
 };
 
@@ -43,6 +52,31 @@ struct fw_event {
 };
 FW_ASSERT_SIZE(struct fw_event, 112);
 
-FW_ASSERT(FW_REASON_COUNT <= 64, "fw_listener.reasons has a bit for each");
+/* What a listener that wants bytes gets in place of the event alone: this, and then the bytes. */
+struct fw_capture {
+	struct fw_event event;
+	__u32 length; /* of the frame at this point, with a VLAN tag that the device has stripped in its place
+		       */
+	__u32 captured; /* of them the first so many follow */
+	__s32 action;	/* that the hook was answered: XDP_*, TC_ACT_* */
+	__u8 hook;	/* enum fw_hook of state.h */
+	__u8 link;	/* enum fw_link */
+	__u8 point;	/* enum fw_point */
+	__u8 unused;
+};
+FW_ASSERT_SIZE(struct fw_capture, 128);
+
+/* Where a processor puts it together: `capture_rooms` has for each listener that wants bytes an array of
+ * these, by the number of the processor, which the listener brings along as its ring. */
+struct fw_capture_room {
+	struct fw_capture head;
+	__u8 bytes[FW_MAX_CAPTURED + 1];
+};
+FW_ASSERT_SIZE(struct fw_capture_room, 128 + 65536);
+
+/* Of fw_control.heard: somebody may want bytes, so that what is about to be changed is to be put aside. */
+#define FW_HEARD_BYTES ((__u64)1 << 63)
+
+FW_ASSERT(FW_REASON_COUNT <= 63, "fw_control.heard has a bit for each, and one more");
 
 #endif

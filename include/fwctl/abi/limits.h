@@ -56,7 +56,8 @@ enum {
 	FW_MAX_SETS = 1024,	  /* dynamic sets */
 	FW_MAX_MEMBERS = 1 << 22, /* prefixes of all dynamic sets together; a set is replaced beside itself */
 
-	FW_MAX_LISTENERS = 16, /* to events */
+	FW_MAX_LISTENERS = 16,	 /* to events */
+	FW_MAX_CAPTURED = 65535, /* bytes of a packet: what XDP's helper reads at a time */
 
 	FW_MAX_VLAN_TAGS = 2, /* tags that are looked through; a third is judged by `vlan-depth` */
 	FW_MAX_EXTENSION_HEADERS =

@@ -9,9 +9,12 @@
 
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "fwctl/abi/packet.h"
+#include "fwctl/abi/state.h"
 #include "fwctl/bpf/read.h"
 
 typedef struct __sk_buff fw_ctx;
@@ -50,6 +53,20 @@ static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 		return false;
 	*tag = ctx->vlan_tci;
 	return true;
+}
+
+static __always_inline bool fw_ctx_stripped_header(fw_ctx *ctx, __be16 header[2])
+{
+	if (!ctx->vlan_present)
+		return false;
+	header[0] = ctx->vlan_proto;
+	header[1] = bpf_htons(ctx->vlan_tci);
+	return true;
+}
+
+static __always_inline __u8 fw_ctx_hook(__u32 direction)
+{
+	return direction == FW_OUT ? FW_HOOK_TC_OUT : FW_HOOK_TC_IN;
 }
 
 #include "fwctl/bpf/deliver_skb.h"

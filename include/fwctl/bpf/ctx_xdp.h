@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "fwctl/abi/state.h"
 #include "fwctl/bpf/read.h"
 
 typedef struct xdp_md fw_ctx;
@@ -55,6 +56,20 @@ static __always_inline bool fw_ctx_stripped_tag(fw_ctx *ctx, __u16 *tag)
 	(void)ctx;
 	(void)tag;
 	return false;
+}
+
+/* As it stands in a frame, in words of the network's order. */
+static __always_inline bool fw_ctx_stripped_header(fw_ctx *ctx, __be16 header[2])
+{
+	(void)ctx;
+	(void)header;
+	return false;
+}
+
+static __always_inline __u8 fw_ctx_hook(__u32 direction)
+{
+	(void)direction;
+	return FW_HOOK_XDP;
 }
 
 #include "fwctl/bpf/deliver_xdp.h"

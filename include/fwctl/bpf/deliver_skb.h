@@ -56,14 +56,14 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 	if (transport == FW_BY_L2 && packet->family == FW_FAMILY_IPV6 && room->via_family == FW_FAMILY_IPV4)
 		return fw_send_to_mac(ctx, room);
 	if (room->via_family == FW_FAMILY_NONE)
-		return bpf_redirect_neigh(room->ifindex, NULL, 0, 0);
+		return fw_ctx_redirect_neigh(ctx, room->ifindex, NULL);
 	if (room->via_family == FW_FAMILY_IPV4) {
 		__builtin_memcpy(&neighbour.ipv4_nh, room->via.bytes, 4);
 	} else {
 		neighbour.nh_family = FW_ADDRESS_FAMILY_INET6;
 		__builtin_memcpy(neighbour.ipv6_nh, room->via.bytes, 16);
 	}
-	return bpf_redirect_neigh(room->ifindex, &neighbour, sizeof(neighbour), 0);
+	return fw_ctx_redirect_neigh(ctx, room->ifindex, &neighbour);
 }
 
 /*

@@ -20,8 +20,10 @@ static __always_inline void fw_trace_decision(const struct fw_packet *packet,
 	fw_last.reason = decision->reason;
 }
 
-static __always_inline void fw_count_decision(const struct fw_packet *packet, const struct fw_now *now,
-					      const struct fw_decision *decision)
+/* `action`: the hook's. `how`: of enum fw_how_told, what has become of the packet's bytes. */
+static __always_inline void fw_count_decision(fw_ctx *ctx, const struct fw_packet *packet,
+					      const struct fw_now *now, const struct fw_decision *decision,
+					      int action, __u32 how)
 {
 	__u32 reason = decision->reason, direction = now->direction;
 	struct fw_counters *here = bpf_map_lookup_elem(&counters, &direction);
@@ -34,7 +36,9 @@ static __always_inline void fw_count_decision(const struct fw_packet *packet, co
 	if (decision->rule != FW_NO_RULE)
 		fw_count_rule(decision->rule, packet);
 	if (now->heard >> (reason & 63) & 1)
-		fw_tell(packet, decision, now->number, direction);
+		fw_tell(ctx, packet, decision, now->number,
+			how | (direction == FW_OUT ? FW_TOLD_OUT : 0) |
+				(__u32)action << FW_TOLD_ACTION_SHIFT);
 	fw_trace_decision(packet, decision);
 }
 
@@ -48,13 +52,29 @@ static __noinline int fw_mark_done(fw_ctx *ctx, __u64 secret)
 	return FW_ACTION_PASS;
 }
 
+/* Before a packet may change. Answers what fw_count_decision() is to know of it. */
+static __always_inline __u32 fw_begin_to_change(fw_ctx *ctx, const struct fw_now *now)
+{
+	if (!(now->heard & FW_HEARD_BYTES))
+		return FW_TOLD_CHANGED;
+	fw_put_aside(ctx);
+	return FW_TOLD_CHANGED | FW_TOLD_ASIDE;
+}
+
+static __always_inline int fw_exit_changed(fw_ctx *ctx, const struct fw_packet *packet,
+					   const struct fw_now *now, const struct fw_decision *decision,
+					   __u32 how)
+{
+	int action = fw_verdict_of(decision->reason) == FW_DROP ? FW_ACTION_DROP : FW_ACTION_PASS;
+
+	fw_count_decision(ctx, packet, now, decision, action, how);
+	return action == FW_ACTION_PASS && fw_hands_on ? fw_mark_done(ctx, now->secret) : action;
+}
+
 static __always_inline int fw_exit(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_now *now,
 				   const struct fw_decision *decision)
 {
-	fw_count_decision(packet, now, decision);
-	if (fw_verdict_of(decision->reason) == FW_DROP)
-		return FW_ACTION_DROP;
-	return fw_hands_on ? fw_mark_done(ctx, now->secret) : FW_ACTION_PASS;
+	return fw_exit_changed(ctx, packet, now, decision, 0);
 }
 
 #endif

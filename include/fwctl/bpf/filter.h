@@ -56,6 +56,7 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 {
 	struct fw_decision before = *decision;
 	int action = FW_HAND_ON;
+	__u32 how = 0;
 
 	/* What a rule with action synproxy lets nobody open needs no answer. */
 	if (decision->reason == FW_REASON_RULE_SYNPROXY && packet->state == FW_STATE_INVALID &&
@@ -63,13 +64,14 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 		decision->reason = FW_REASON_COOKIE_INVALID;
 		action = FW_DECIDED;
 	} else if (fw_ctx_may_rewrite() || !fw_hands_on) {
+		how = fw_begin_to_change(ctx, now);
 		action = fw_carry_out(ctx, packet, now, decision);
 	}
 	if (action == FW_HAND_ON && fw_hands_on)
 		return fw_hand_on(ctx, packet, &before, now);
 	if (action < 0)
-		return fw_exit(ctx, packet, now, decision);
-	fw_count_decision(packet, now, decision);
+		return fw_exit_changed(ctx, packet, now, decision, how);
+	fw_count_decision(ctx, packet, now, decision, action, how);
 	return action;
 }
 
@@ -201,13 +203,15 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
 	if (direction == FW_OUT && decision.reason == FW_REASON_HEALTH_CHECK) {
+		__u32 how = fw_begin_to_change(ctx, &now);
 		int action = fw_check(ctx, &packet, now.number & 1, fw_ctx_checked(ctx, now.secret));
 
-		if (action >= 0) {
-			fw_count_decision(&packet, &now, &decision);
-			return action;
+		if (action < 0) {
+			decision.reason = -action;
+			return fw_exit_changed(ctx, &packet, &now, &decision, how);
 		}
-		decision.reason = -action;
+		fw_count_decision(ctx, &packet, &now, &decision, action, how);
+		return action;
 	}
 	fw_foresee_choice(ctx, &packet, now.number & 1);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))

@@ -275,6 +275,22 @@ struct {
 		});
 } event_rings SEC(".maps");
 
+/* By the same slots, of those who want bytes: a room for each processor. Not a per-CPU array, whose elements
+ * are 32 KB at most. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_MAX_LISTENERS);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_ARRAY);
+			__uint(max_entries, 1);
+			__uint(map_flags, BPF_F_INNER_MAP); /* of any number of processors */
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_capture_room));
+		});
+} capture_rooms SEC(".maps");
+
 /* By the same slots, since the listener has come. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

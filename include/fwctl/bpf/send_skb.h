@@ -101,6 +101,28 @@ static __always_inline bool fw_ctx_begins_at_link(fw_ctx *ctx)
 	       bpf_skb_store_bytes(ctx, 0, &ethernet, sizeof(ethernet), 0) == 0;
 }
 
+/* A note for fw_capture(), in the packet's own scratch room; what stood there before is nobody's. */
+enum { FW_LINK_KEPT = 0, FW_LINK_LEFT = 1 };
+
+static __always_inline void fw_ctx_keep_link(fw_ctx *ctx)
+{
+	ctx->cb[0] = FW_LINK_KEPT;
+}
+
+static __always_inline bool fw_ctx_left_link(fw_ctx *ctx)
+{
+	return ctx->cb[0] == FW_LINK_LEFT;
+}
+
+/* The kernel writes the link header when it has the neighbour's address. NULL: of the packet's destination.
+ */
+static __always_inline int fw_ctx_redirect_neigh(fw_ctx *ctx, __u32 ifindex,
+						 struct bpf_redir_neigh *neighbour)
+{
+	ctx->cb[0] = FW_LINK_LEFT;
+	return bpf_redirect_neigh(ifindex, neighbour, neighbour ? sizeof(*neighbour) : 0, 0);
+}
+
 /* Where in its header a protocol has the checksum that a device can fill in; 0: it has none. */
 static __always_inline __u32 fw_checksum_place(const struct fw_packet *packet)
 {
@@ -298,7 +320,7 @@ static __always_inline int fw_ctx_send_to_neighbour(fw_ctx *ctx, const struct fw
 		__builtin_memcpy(neighbour.ipv6_nh, fib->ipv6_dst, sizeof(neighbour.ipv6_nh));
 	if (!fw_ctx_lower_ttl(ctx, packet))
 		return FW_TO_KERNEL;
-	return bpf_redirect_neigh(fib->ifindex, &neighbour, sizeof(neighbour), 0);
+	return fw_ctx_redirect_neigh(ctx, fib->ifindex, &neighbour);
 }
 
 #endif

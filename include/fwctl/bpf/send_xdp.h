@@ -85,6 +85,18 @@ static __always_inline __u32 fw_ctx_left_checksum(fw_ctx *ctx, const struct fw_p
 	return 0;
 }
 
+/* Whether the link header that a packet leaves with is the kernel's to write, behind this program. */
+static __always_inline void fw_ctx_keep_link(fw_ctx *ctx)
+{
+	(void)ctx;
+}
+
+static __always_inline bool fw_ctx_left_link(fw_ctx *ctx)
+{
+	(void)ctx;
+	return false;
+}
+
 /* All of the frame is written anew: it grows in front, where every driver leaves room, as not all do behind.
  */
 static __always_inline bool fw_ctx_set_length(fw_ctx *ctx, __u32 length)

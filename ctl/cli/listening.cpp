@@ -1,0 +1,51 @@
+#include "cli/listening.h"
+
+#include <csignal>
+
+#include "engine/verdict.h"
+
+namespace fwctl::cli {
+namespace {
+
+volatile std::sig_atomic_t g_interrupts = 0;
+
+}  // namespace
+
+const Bits& bits_of_reasons() {
+    static const Bits bits = [] {
+        Bits all;
+        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
+            all[std::string(engine::reason_of(i).name)] = std::uint64_t{1} << i;
+        return all;
+    }();
+    return bits;
+}
+
+const Bits& bits_of_verdicts() {
+    static const Bits bits = [] {
+        Bits all{{"any", (std::uint64_t{1} << FW_REASON_COUNT) - 1}};
+        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
+            all[std::string(engine::verdict_name(engine::reason_of(i).verdict))] |= std::uint64_t{1} << i;
+        return all;
+    }();
+    return bits;
+}
+
+std::vector<std::string> names_of(const Bits& bits) {
+    std::vector<std::string> names;
+    for (const auto& one : bits) names.push_back(one.first);
+    return names;
+}
+
+void count_interrupts() {
+    struct sigaction action {};
+    action.sa_handler = [](int) { g_interrupts = g_interrupts + 1; };
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
+}
+
+int times_interrupted() {
+    return g_interrupts;
+}
+
+}  // namespace fwctl::cli

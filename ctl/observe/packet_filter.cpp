@@ -1,0 +1,56 @@
+#include "observe/packet_filter.h"
+
+#include <fmt/format.h>
+#include <pcap/pcap.h>
+
+#include "fwctl/abi/limits.h"
+
+namespace fwctl::observe {
+namespace {
+
+int type_of(fw_link link) {
+    return link == FW_LINK_ETHERNET ? DLT_EN10MB : DLT_RAW;
+}
+
+}  // namespace
+
+void PacketFilter::Free::operator()(bpf_program* program) const {
+    pcap_freecode(program);
+    delete program;
+}
+
+Status PacketFilter::compile_for(fw_link link) {
+    const std::unique_ptr<pcap_t, decltype(&pcap_close)> nobody(
+        pcap_open_dead(type_of(link), FW_MAX_CAPTURED), pcap_close);
+    if (!nobody) return fail("cannot compile the filter: no memory");
+    std::unique_ptr<bpf_program, Free> program(new bpf_program{});
+    if (pcap_compile(nobody.get(), program.get(), text_.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
+        return fail(
+            fmt::format("the filter \"{}\": {}; see pcap-filter(7)", text_, pcap_geterr(nobody.get())),
+            Exit::kUsage);
+    programs_[link] = std::move(program);
+    return {};
+}
+
+Result<PacketFilter> PacketFilter::compile(const std::string& text) {
+    PacketFilter filter;
+    filter.text_ = text;
+    if (text.empty()) return filter;
+    const auto first = filter.compile_for(FW_LINK_ETHERNET);
+    if (!first) filter.misfits_[FW_LINK_ETHERNET] = first.error().message;
+    const auto second = filter.compile_for(FW_LINK_IP);
+    if (!second) filter.misfits_[FW_LINK_IP] = second.error().message;
+    if (!first && !second) return tl::unexpected(first.error());
+    return filter;
+}
+
+bool PacketFilter::matches(fw_link link, std::span<const std::uint8_t> bytes, std::uint32_t length) const {
+    if (text_.empty()) return true;
+    if (!programs_[link]) return false;
+    pcap_pkthdr header{};
+    header.caplen = static_cast<std::uint32_t>(bytes.size());
+    header.len = length;
+    return pcap_offline_filter(programs_[link].get(), &header, bytes.data()) != 0;
+}
+
+}  // namespace fwctl::observe
