@@ -29,6 +29,7 @@ tests=(
 	nginx-light curl iputils-ping traceroute iperf3 ethtool nftables iptables ipset strace groff-base
 	wrk ngtcp2-client ngtcp2-server openssl # what is balanced; HTTP/3
 	fail2ban                     # bans through fwctl
+	tshark tcpdump               # what others read in captures
 	xdp-tools                    # another user of XDP, to share an interface with
 	qemu-system-x86 busybox-static cpio kmod xz-utils zstd # the oldest kernel
 	shellcheck

@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <pcap/pcap.h>
 
+#include <algorithm>
+#include <string_view>
+
 #include "fwctl/abi/limits.h"
 
 namespace fwctl::observe {
@@ -10,6 +13,16 @@ namespace {
 
 int type_of(fw_link link) {
     return link == FW_LINK_ETHERNET ? DLT_EN10MB : DLT_RAW;
+}
+
+// Whether it asks the kernel's socket rather than the packet, as "inbound" and "ifindex" do: SKF_AD_OFF of
+// linux/filter.h.
+bool asks_socket(const bpf_program& program) {
+    constexpr std::uint32_t kFirstAncillary = 0xfffff000;
+    const std::span instructions(program.bf_insns, program.bf_len);
+    return std::any_of(instructions.begin(), instructions.end(), [](const bpf_insn& one) {
+        return BPF_CLASS(one.code) == BPF_LD && BPF_MODE(one.code) == BPF_ABS && one.k >= kFirstAncillary;
+    });
 }
 
 }  // namespace
@@ -23,11 +36,13 @@ Status PacketFilter::compile_for(fw_link link) {
     const std::unique_ptr<pcap_t, decltype(&pcap_close)> nobody(
         pcap_open_dead(type_of(link), FW_MAX_CAPTURED), pcap_close);
     if (!nobody) return fail("cannot compile the filter: no memory");
+    const auto refuse = [&](std::string_view why) {
+        return fail(fmt::format("the filter \"{}\": {}; see pcap-filter(7)", text_, why), Exit::kUsage);
+    };
     std::unique_ptr<bpf_program, Free> program(new bpf_program{});
     if (pcap_compile(nobody.get(), program.get(), text_.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
-        return fail(
-            fmt::format("the filter \"{}\": {}; see pcap-filter(7)", text_, pcap_geterr(nobody.get())),
-            Exit::kUsage);
+        return refuse(pcap_geterr(nobody.get()));
+    if (asks_socket(*program)) return refuse("it asks for what does not stand in the packet");
     programs_[link] = std::move(program);
     return {};
 }

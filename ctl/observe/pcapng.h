@@ -42,23 +42,23 @@ struct Verdict {
 
 struct Packet {
     std::uint32_t interface = 0;
-    Time time;
-    std::span<const std::uint8_t> bytes;
+    Time time = {};
+    std::span<const std::uint8_t> bytes = {};
     std::uint32_t length = 0;  // that it had
-    std::optional<Direction> direction;
-    Verdict verdict;
-    std::string_view comment;
+    std::optional<Direction> direction = {};
+    Verdict verdict = {};
+    std::string_view comment = {};
 };
 void put_packet(Bytes& file, const Packet& packet);
 
 struct Statistics {
     std::uint32_t interface = 0;
-    Time begin;
-    Time end;
+    Time begin = {};
+    Time end = {};
     std::uint64_t received = 0;
     std::uint64_t written = 0;
-    std::optional<std::uint64_t> lost;  // nullopt: not known of this one alone
-    std::string_view comment = {};      // empty: none
+    std::optional<std::uint64_t> lost = {};  // nullopt: not known of this one alone
+    std::string_view comment = {};           // empty: none
 };
 void put_statistics(Bytes& file, const Statistics& statistics);
 
