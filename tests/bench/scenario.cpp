@@ -48,12 +48,12 @@ Scenario no_rules() {
             }};
 }
 
-// Of a listener to what does not come, and of one to every packet.
-Scenario no_rules_heard(const char* what, std::uint64_t reasons) {
-    return {fmt::format("no rules, {}", what), kNone, true, [reasons] {
+// Of a listener to what does not come, and of those to every packet.
+Scenario no_rules_heard(const char* what, const engine::Wanted& wanted) {
+    return {fmt::format("no rules, {}", what), kNone, true, [wanted] {
                 auto world = with({});
                 world->flows = any_flow(Family::kIpv4);
-                world->heard = engine::Wanted{.reasons = reasons};
+                world->heard = wanted;
                 return world;
             }};
 }
@@ -202,8 +202,11 @@ std::vector<Scenario> scenarios() {
     constexpr auto kAll = Detail::kFull;
     return {
         no_rules(),
-        no_rules_heard("a listener to drops", std::uint64_t{1} << FW_REASON_RULE_DENY),
-        no_rules_heard("a listener to all", ~std::uint64_t{0}),
+        no_rules_heard("a listener to drops", {.reasons = std::uint64_t{1} << FW_REASON_RULE_DENY}),
+        no_rules_heard("a listener to all", {}),
+        no_rules_heard("a capture of drops",
+                       {.reasons = std::uint64_t{1} << FW_REASON_RULE_DENY, .bytes = FW_MAX_CAPTURED}),
+        no_rules_heard("a capture of all", {.bytes = FW_MAX_CAPTURED}),
         no_rules_ipv6(),
         icmp_denied(),
         listed_prefixes(kIpv4, 1'000, true, kNone, false),

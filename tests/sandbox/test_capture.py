@@ -11,6 +11,7 @@ import socket
 import stat
 import struct
 import subprocess
+import time
 
 import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, fragment
@@ -250,24 +251,30 @@ def test_beside_three_monitors_in_a_flood(cable, mode):
     bed.fwctl("b", "attach", "eth0", *mode)
     bed.fwctl("b", "deny", "udp")
     dropped = lambda: cable.counted("in").get("rule-deny", (0, 0))[0]  # noqa: E731
-    with monitors(bed, "b", ["--json"], ["--json"], ["--json", "--sample", 1000]) as listening, capture(bed, "b", "--dropped") as one:
-        bed.check("a", SPOOF, "eth0", cable.mac, "10.9.0.2", "fd00:9::2", FLOOD, 1, "udp/7", "udp/8", timeout=600)
+    with monitors(bed, "b", ["--json"], ["--json"], ["--json", "--sample", 1000]) as listening, \
+            captures(bed, "b", ["--dropped"], ["--dropped", "--point", "both"]) as (one, slow):
+        flood = bed.command("a", SPOOF, "eth0", cable.mac, "10.9.0.2", "fd00:9::2", FLOOD, 1, "udp/7", "udp/8")
+        with subprocess.Popen(flood, stdout=subprocess.DEVNULL) as sending:
+            until(dropped)
+            slow.process.send_signal(signal.SIGSTOP)
+            time.sleep(4)  # its ring is full by then; far less than after which it is taken for dead
+            slow.process.send_signal(signal.SIGCONT)
+            assert sending.wait(timeout=600) == 0
         cable.send_all("a", [udp(cable, 9)], "in")
         total = dropped()
         assert total >= FLOOD // 2
         until(lambda: all(sum(told(monitor)) == total for monitor in listening[:2]), bound=120)
-        assert [monitor.end() for monitor in listening] == [0, 0, 0] and one.end() == 0
+        assert [monitor.end() for monitor in listening] == [0, 0, 0] and [one.end(), slow.end()] == [0, 0]
         for monitor in listening[:2]:
             assert sum(told(monitor)) == total
-        (numbers,) = statistics(one.path).values()
-        assert numbers[WRITTEN] > 0 and numbers[RECEIVED] == numbers[WRITTEN] and numbers[WRITTEN] + numbers[LOST] == total
-        packets = subprocess.run(["capinfos", "-c", "-M", "-r", "-T", one.path], capture_output=True, text=True, check=True).stdout
-        assert int(packets.split()[-1]) == numbers[WRITTEN]
-        said = [note for note in one.notes() if "packets are not in" in note]
-        assert bool(said) == bool(numbers[LOST])
-        if said:
-            assert said[0].startswith(f"fwctl: note: {numbers[LOST]:,} packets are not in {one.path}: ")
-        print(f"{total} packets, captured {numbers[WRITTEN]}, lost {numbers[LOST]}")
+        for capture in (one, slow):
+            (numbers,) = statistics(capture.path).values()
+            assert numbers[WRITTEN] > 0 and numbers[RECEIVED] == numbers[WRITTEN] and numbers[WRITTEN] + numbers[LOST] == total
+            assert sum(1 for _ in blocks(capture.path, PACKET)) == numbers[WRITTEN]
+            said = [note for note in capture.notes() if "packets are not in" in note]
+            assert [note.split(": they came")[0] for note in said] == (
+                [f"fwctl: note: {numbers[LOST]:,} packets are not in {capture.path}"] if numbers[LOST] else [])
+            print(f"{total} packets, captured {numbers[WRITTEN]}, lost {numbers[LOST]}")
     cable.send_all("a", [udp(cable, 9)] * 100, "in")
     assert dropped() == total + 100
 
@@ -342,11 +349,12 @@ def test_bad_usage(cable, tmp_path):
         ("-w", path, "-s", 65536): "--snaplen", ("-w", path, "-c", 0): "--count", ("-w", path, "--verdict", "deny"): "--verdict",
         ("-w", path, "--dropped", "--verdict", "pass"): "--dropped", ("-w", path, "--point", "here"): "--point",
         ("-w", path, "--json"): "a capture is pcapng, not JSON; see: fwctl monitor --json", ("-w", path, "--dry-run"): "--dry-run",
-        ("-w", tmp_path / "no" / "where"): "No such file or directory",
     }.items():
         done = bed.fwctl("b", "capture", *words, expect=2)
         assert done.stdout == "" and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert not path.exists() and heard_of(bed) == 0
+    nowhere = tmp_path / "no" / "where"
+    assert bed.fwctl("b", "capture", "-w", nowhere, expect=2).stderr == f"fwctl: cannot write to {nowhere}: No such file or directory\n"
     on_terminal = subprocess.run(["script", "-qec", f"{FWCTL} capture -w - --netns {bed.name('b')}", "/dev/null"], capture_output=True,
                                  text=True, timeout=30)
     assert (on_terminal.returncode, on_terminal.stdout) == (
