@@ -355,7 +355,7 @@ def test_bad_usage(cable, tmp_path):
     assert not path.exists() and heard_of(bed) == 0
     nowhere = tmp_path / "no" / "where"
     assert bed.fwctl("b", "capture", "-w", nowhere, expect=2).stderr == f"fwctl: cannot write to {nowhere}: No such file or directory\n"
-    on_terminal = subprocess.run(["script", "-qec", f"{FWCTL} capture -w - --netns {bed.name('b')}", "/dev/null"], capture_output=True,
+    on_terminal = subprocess.run(["script", "-qec", f"{FWCTL} capture -w - --color never --netns {bed.name('b')}", "/dev/null"], capture_output=True,
                                  text=True, timeout=30)
     assert (on_terminal.returncode, on_terminal.stdout) == (
-        2, "fwctl: a terminal shows no captures; give -w a file, or pipe into: tcpdump -r -\r\n")
+        2, "fwctl: a terminal shows no captures; give -w a file, or pipe into: tcpdump -r -\n")

@@ -121,6 +121,18 @@ __noinline int fw_copy_frame(fw_ctx *ctx, __u32 slot, __u32 most)
 	return 0;
 }
 
+/* Takes away what nobody wants to hear of any more. Should one with the same reasons have come since, it adds
+ * them again. Not inlined, as fw_mark_done(). */
+static __noinline int fw_forget(__u64 heard, __u64 wanted)
+{
+	__u32 zero = 0;
+	struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+
+	if (held)
+		__sync_val_compare_and_swap(&held->heard, heard, heard & wanted);
+	return 0;
+}
+
 /*
  * Of a packet that may be about to change. Of all listeners, whether they are alive or not: one that comes
  * back does not find another packet's bytes. A global function, as fw_parse().
@@ -129,7 +141,7 @@ __noinline int fw_put_aside(fw_ctx *ctx)
 {
 	__u32 zero = 0;
 	const struct fw_listeners *all = bpf_map_lookup_elem(&listeners, &zero);
-	struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	__u64 heard, now = bpf_ktime_get_ns();
 	bool is_wanted = false;
 
@@ -147,9 +159,8 @@ __noinline int fw_put_aside(fw_ctx *ctx)
 		if (listener->points & FW_BEFORE)
 			fw_copy_frame(ctx, slot, listener->bytes);
 	}
-	/* As in fw_tell(). */
 	if (!is_wanted)
-		__sync_val_compare_and_swap(&held->heard, heard, heard & ~FW_HEARD_BYTES);
+		fw_forget(heard, ~FW_HEARD_BYTES);
 	return 0;
 }
 
@@ -189,17 +200,22 @@ static __always_inline void fw_wipe_link(struct fw_capture_room *room, __u32 l3)
 	room->bytes[l3 - 1] = room->bytes[l3] >> 4 == 6 ? ETH_P_IPV6 & 0xff : ETH_P_IP & 0xff;
 }
 
-/* Tells one listener that wants bytes. */
-static __always_inline void fw_capture(fw_ctx *ctx, __u32 slot, const struct fw_listener *listener,
-				       const struct fw_packet *packet, const struct fw_decision *decision,
-				       const struct fw_told *told)
+/* Tells one listener that wants bytes. A global function, as fw_parse(). */
+__noinline int fw_capture(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_decision *decision,
+			  const struct fw_told *told, __u32 slot)
 {
+	__u32 zero = 0;
+	const struct fw_listeners *all = bpf_map_lookup_elem(&listeners, &zero);
 	struct fw_capture_room *room = fw_capture_room_of(slot);
+	const struct fw_listener *listener;
 
+	if (!packet || !decision || !told || !all)
+		return 0;
 	if (!room || (told->how & FW_TOLD_CHANGED && !(told->how & FW_TOLD_ASIDE))) {
 		fw_count_lost(slot);
-		return;
+		return 0;
 	}
+	listener = &all->each[slot & (FW_MAX_LISTENERS - 1)];
 	fw_fill_event(&room->head.event, packet, decision, told);
 	room->head.action = fw_action_told(told);
 	room->head.hook = fw_ctx_hook(fw_direction_told(told));
@@ -215,6 +231,7 @@ static __always_inline void fw_capture(fw_ctx *ctx, __u32 slot, const struct fw_
 			fw_wipe_link(room, packet->l3_offset + room->head.length - fw_ctx_length(ctx));
 		fw_hand_over(room, slot, FW_AFTER);
 	}
+	return 0;
 }
 
 #endif

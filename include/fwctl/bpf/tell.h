@@ -11,8 +11,9 @@
 
 #include "fwctl/bpf/capture.h"
 
-static __always_inline void fw_tell_event(__u32 slot, const struct fw_packet *packet,
-					  const struct fw_decision *decision, const struct fw_told *told)
+/* Not inlined, as fw_mark_done(). */
+static __noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet,
+				    const struct fw_decision *decision, const struct fw_told *told)
 {
 	void *ring = bpf_map_lookup_elem(&event_rings, &slot);
 	struct fw_event *event = NULL;
@@ -21,27 +22,10 @@ static __always_inline void fw_tell_event(__u32 slot, const struct fw_packet *pa
 		event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 	if (!event) {
 		fw_count_lost(slot);
-		return;
+		return 0;
 	}
 	fw_fill_event(event, packet, decision, told);
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP); /* a listener looks by itself, see event.h */
-}
-
-/* A global function, as the next one. */
-__noinline int fw_tell_one(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_decision *decision,
-			   const struct fw_told *told, __u32 slot)
-{
-	__u32 zero = 0;
-	const struct fw_listeners *all = bpf_map_lookup_elem(&listeners, &zero);
-	const struct fw_listener *listener;
-
-	if (!packet || !decision || !told || !all)
-		return 0;
-	listener = &all->each[slot & (FW_MAX_LISTENERS - 1)];
-	if (listener->bytes)
-		fw_capture(ctx, slot, listener, packet, decision, told);
-	else
-		fw_tell_event(slot, packet, decision, told);
 	return 0;
 }
 
@@ -51,30 +35,32 @@ __noinline int fw_tell(fw_ctx *ctx, const struct fw_packet *packet, const struct
 {
 	__u32 zero = 0;
 	const struct fw_listeners *all = bpf_map_lookup_elem(&listeners, &zero);
-	struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	const struct fw_told told = {bpf_ktime_get_ns(), generation, how};
+	const struct fw_listener *listener;
 	__u64 heard, wanted = 0;
 
 	if (!packet || !decision || !all || !held)
 		return 0;
 	heard = held->heard;
+	listener = all->each;
 #pragma clang loop unroll(disable)
-	for (__u32 slot = 0; slot < FW_MAX_LISTENERS; slot++) {
-		const struct fw_listener *listener;
-
+	for (__u32 slot = 0; slot < FW_MAX_LISTENERS; slot++, listener++) {
 		/* Else clang 14 lets the loop fall into its own head, which 6.1 refuses ("back-edge"). */
-		asm volatile("" : "+r"(slot));
-		listener = &all->each[slot];
+		asm volatile("" : "+r"(listener));
 		if (listener->until < told.time)
 			continue;
 		wanted |= listener->reasons | (listener->bytes ? FW_HEARD_BYTES : 0);
-		if (listener->reasons >> (decision->reason & 63) & 1 &&
-		    (listener->one_of <= 1 || bpf_get_prandom_u32() % listener->one_of == 0))
-			fw_tell_one(ctx, packet, decision, &told, slot);
+		if (!(listener->reasons >> (decision->reason & 63) & 1) ||
+		    (listener->one_of > 1 && bpf_get_prandom_u32() % listener->one_of))
+			continue;
+		if (listener->bytes)
+			fw_capture(ctx, packet, decision, &told, slot);
+		else
+			fw_tell_event(slot, packet, decision, &told);
 	}
-	/* Should one with the same reasons have come since, it adds them again. */
 	if (heard & ~wanted)
-		__sync_val_compare_and_swap(&held->heard, heard, heard & wanted);
+		fw_forget(heard, wanted);
 	return 0;
 }
 
