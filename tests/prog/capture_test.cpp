@@ -124,6 +124,22 @@ TEST_P(CaptureTest, TheBytesAreThoseThatCame) {
     for (Listener* one : {&whole, &cut, &after, &without}) EXPECT_EQ(one->lost().value(), 0U);
 }
 
+TEST_P(CaptureTest, OfTheLongestFramesTheFirstBytesAreThere) {
+    if (GetParam() != Way(Hook::kXdp, FW_LINK_ETHERNET)) GTEST_SKIP() << "the test run takes none that long";
+    Listener whole = listen({.bytes = FW_MAX_CAPTURED});
+    for (const std::size_t size : {65'000UL, 65'535UL, 65'536UL, 70'000UL}) {
+        Bytes frame = (ethernet() / arp() / padding(size)).bytes();
+        for (std::size_t i = 60; i < frame.size(); ++i) frame[i] = static_cast<std::uint8_t>(i * 7 >> 3);
+        frame.resize(size);
+        ASSERT_TRUE(runner_->run(frame));
+        const std::vector<Seen> all = seen(whole);
+        ASSERT_EQ(all.size(), 1U);
+        frame.resize(std::min<std::size_t>(size, FW_MAX_CAPTURED));
+        EXPECT_EQ(all[0].bytes, frame);
+        EXPECT_EQ(all[0].about.length, size);
+    }
+}
+
 TEST_P(CaptureTest, WhatFindsNoRoomIsCounted) {
     constexpr int kPackets = 100'000;
     Listener slow = listen({.bytes = FW_MAX_CAPTURED});
