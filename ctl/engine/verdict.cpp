@@ -15,6 +15,10 @@ constexpr std::array kReasons = {
 #undef X
 };
 
+constexpr std::array kHappenings = {
+    Happening{"rule-log", "log", FW_RULE_LOGGED},
+};
+
 constexpr Reason kUnknown = {"unknown", "a reason of another version of fwctl", FW_PASS};
 
 }  // namespace
@@ -22,6 +26,12 @@ constexpr Reason kUnknown = {"unknown", "a reason of another version of fwctl", 
 std::string_view verdict_name(fw_verdict verdict) {
     if (verdict == FW_DROP) return "drop";
     return verdict == FW_PASS ? "pass" : "redirect";
+}
+
+const Happening* happening_of(std::uint8_t number) {
+    const auto* found = std::find_if(kHappenings.begin(), kHappenings.end(),
+                                     [number](const Happening& one) { return one.number == number; });
+    return found == kHappenings.end() ? nullptr : found;
 }
 
 const Reason& reason_of(std::uint8_t number) {

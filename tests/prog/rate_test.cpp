@@ -8,12 +8,14 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <functional>
 #include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "engine/listener.h"
 #include "frame_of.h"
 #include "generate/packets.h"
 #include "generate/policy.h"
@@ -324,7 +326,11 @@ void add_rates(std::vector<Rule>& rules, generate::SmallWorld& random) {
 class Walk {
 public:
     Walk(ProgramJudge& judge, std::uint64_t seed)
-        : judge_(judge), world_(seed), front_(seed, generate::Vocabulary::kLive), random_(seed) {}
+        : judge_(judge),
+          world_(seed),
+          front_(seed, generate::Vocabulary::kLive),
+          random_(seed),
+          listener_(engine::Listener::open(judge.store(), {std::uint64_t{1} << FW_RULE_LOGGED}).value()) {}
 
     void run(int number) {
         // Now and then one whose leaves are cut, and found by addresses.
@@ -357,6 +363,7 @@ public:
     }
 
     int rated() const { return rated_; }
+    int logged() const { return logged_; }
 
 private:
     void step(const Attachment& attachment, const policy::Context& context) {
@@ -381,6 +388,29 @@ private:
         for (const std::size_t index : expected.counted) ++counters_[all_[index].name];
         if (name) ++counters_[*name];
         rated_ += expected.rule && all_[*expected.rule].rate ? 1 : 0;
+        check_logs(expected.counted);
+    }
+
+    // Each rule that logs is told once, in their order, and by chance where it asks for a sample.
+    void check_logs(const std::vector<std::size_t>& counted) {
+        std::vector<std::string> told;
+        ASSERT_TRUE(listener_.read(std::chrono::milliseconds(0), [&](const fw_event& event) {
+            EXPECT_EQ(event.reason, FW_RULE_LOGGED);
+            EXPECT_EQ(std::memcmp(&event.packet, &judge_.last().packet, sizeof(fw_packet)), 0);
+            told.push_back(judge_.rule_name(event.rule));
+            return true;
+        }));
+        auto next = told.begin();
+        for (const std::size_t index : counted) {
+            if (all_[index].action != policy::Action::kLog) continue;
+            const bool is_told = next != told.end() && *next == all_[index].name;
+            next += is_told ? 1 : 0;
+            if (all_[index].sample == 1) {
+                ASSERT_TRUE(is_told) << all_[index].name << listing();
+                ++logged_;
+            }
+        }
+        ASSERT_EQ(next, told.end()) << *next << listing();
     }
 
     std::string listing() const {
@@ -398,6 +428,8 @@ private:
     policy::Buckets buckets_;
     std::map<std::string, std::uint64_t> counters_;
     int rated_ = 0;
+    int logged_ = 0;
+    engine::Listener listener_;
 };
 
 TEST(RateTest, AgreesWithTheEvaluatorPacketByPacket) {
@@ -410,6 +442,7 @@ TEST(RateTest, AgreesWithTheEvaluatorPacketByPacket) {
         if (HasFatalFailure()) return;
     }
     EXPECT_GT(walk.rated(), rounds(40 * kPackets / 5)) << "rates hardly decide";
+    EXPECT_GT(walk.logged(), rounds(1000)) << "hardly any rule logs";
 }
 
 }  // namespace

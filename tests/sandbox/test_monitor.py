@@ -1,5 +1,6 @@
 """`fwctl monitor`: what it prints is what happened, for each one who listens, and what it did not get it says."""
 
+import collections
 import contextlib
 import datetime
 import json
@@ -148,6 +149,79 @@ def test_a_rule_that_comes_has_its_name_and_one_that_goes_keeps_it(cable):
         bed.fwctl("b", "detach", "--all")
         assert monitor.wait() == 3
         assert monitor.notes()[-1] == "fwctl: nothing is attached any more"
+
+
+LOGGING = """version = 1
+[attach.eth0]
+mode  = "{}"
+hooks = {}
+[[rule]]
+name    = "all of it"
+service = "udp/9-11"
+direction = "in"
+action  = "log"
+[[rule]]
+name    = "a few"
+service = "udp/10"
+rate    = "under 1/hour burst 3"
+action  = "log"
+[[rule]]
+name    = "some"
+service = "udp/11"
+direction = "in"
+action  = "log"
+sample  = 10
+[[rule]]
+name    = "quietly"
+service = "udp"
+action  = "count"
+[[rule]]
+name    = "kept out"
+service = "udp/10"
+action  = "deny"
+"""
+HOOKS = {"native": '["xdp"]', "generic": '["xdp", "tc-in", "tc-out"]', "tc": '["tc-in", "tc-out"]'}
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", HOOKS)
+def test_what_rules_log(cable, tmp_path, mode):
+    """Told once for each rule, as often as it counts, and beside it the verdict."""
+    bed, policy = cable.bed, tmp_path / "policy.toml"
+    policy.write_text(LOGGING.format(mode, HOOKS[mode]))
+    bed.fwctl("b", "apply", policy)
+    wanted = {
+        (): {("log", "all of it"): 100 + 20 + 2000, ("log", "a few"): 3, ("drop", "kept out"): 20},
+        ("--log",): {("log", "all of it"): 100 + 20 + 2000, ("log", "a few"): 3},
+        ("--log", "udp/10"): {("log", "all of it"): 20, ("log", "a few"): 3},
+        ("--log", "--verdict", "drop"): {("log", "all of it"): 100 + 20 + 2000, ("log", "a few"): 3, ("drop", "kept out"): 20},
+        ("--rule", "a few"): {("log", "a few"): 3},
+        ("--verdict", "drop"): {("drop", "kept out"): 20},
+        ("--reason", "default-allow", "udp/9"): {("pass", None): 100},
+    }
+    frames = [udp(cable, port) for port, count in ((9, 100), (10, 20), (11, 2000)) for _ in range(count)]
+    with monitors(bed, "b", *([*words, "--json"] for words in wanted), ["--log"], ["--json", "--rule", "some"]) as made:
+        cable.send_all("a", frames, "in")
+        *others, text, sampled = made
+        for one, (words, expected) in zip(others, wanted.items()):
+            until(lambda: sum(tally(one, but="some").values()) >= sum(expected.values()))
+            assert one.end() == 0
+            assert tally(one, but="some") == expected, words
+        assert text.end() == sampled.end() == 0
+        assert {line.split(maxsplit=3)[1:3] == ["log", "rule-log"] for line in text.lines()} == {True}
+        first = 'udp 10.9.0.1:40000 > 10.9.0.2:9 on eth0 mac 02:00:00:00:00:01, rule "all of it"'
+        assert text.lines()[0].split(maxsplit=3)[3] == first
+        # By chance one in 10: six deviations.
+        assert abs(tally(sampled)["log", "some"] - 200) <= 6 * 2000 ** 0.5 * 0.3
+    rules = {rule["name"]: rule["packets"] for rule in bed.json("b", "counters")["rules"]}
+    assert (rules["all of it"], rules["a few"], rules["some"], rules["quietly"]) == (2120, 3, 2000, 2120)
+
+
+def tally(monitor, but=None):
+    """How many lines there are of each verdict or event, and rule."""
+    lines = [json.loads(line) for line in monitor.lines() if line.endswith("}")]
+    assert {line.get("event") for line in lines} <= {None, "rule-log"}
+    return collections.Counter((line.get("verdict", "log"), line["rule"]) for line in lines if line["rule"] != but or but is None)
 
 
 @pytest.mark.parametrize("mode", MODES)

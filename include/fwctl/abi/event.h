@@ -19,9 +19,18 @@
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/reason.h"
 
+/*
+ * What is told beside verdicts: it stands in the reason's place and has its bit in the listener's reasons,
+ * above those of them all.
+ */
+enum fw_happening {
+	FW_FIRST_HAPPENING = 63,
+	FW_RULE_LOGGED = 63, /* the packet has met a rule with action log; its verdict is told as well */
+};
+
 struct fw_listener {
 	__u64 until;   /* nanoseconds of CLOCK_MONOTONIC; in the past: the slot is free */
-	__u64 reasons; /* bit i: packets with reason i are told */
+	__u64 reasons; /* bit i: packets with reason i are told; and enum fw_happening */
 	__u32 one_of;  /* of so many of them one, by chance; not 0 */
 	__u32 unused;
 };
@@ -38,11 +47,19 @@ struct fw_event {
 	__u32 backend;		 /* number of the one that it went to; 0: none */
 	__u16 slot;		 /* of the attachment */
 	__u8 direction;		 /* enum fw_direction */
-	__u8 reason;		 /* enum fw_reason */
+	__u8 reason;		 /* enum fw_reason, or enum fw_happening */
 	__u32 generation;	 /* that judged: its number shifted left by one, and the half */
 };
 FW_ASSERT_SIZE(struct fw_event, 112);
 
-FW_ASSERT(FW_REASON_COUNT <= 64, "fw_listener.reasons has a bit for each");
+/* Whose packet it is, for what is told before its verdict; by processor. */
+struct fw_telling {
+	__u32 generation; /* as fw_event has it */
+	__u8 direction;
+	__u8 listens; /* somebody wants to hear of more than verdicts */
+	__u8 unused[2];
+};
+
+FW_ASSERT((int)FW_REASON_COUNT <= (int)FW_FIRST_HAPPENING, "fw_listener.reasons has a bit for each");
 
 #endif

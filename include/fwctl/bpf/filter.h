@@ -177,6 +177,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			    !(now.generation->disabled_parser_rules >> decision.rule & 1))
 				return fw_exit(ctx, &packet, &now, &decision);
 		}
+		if (now.heard >> FW_FIRST_HAPPENING)
+			fw_begin_telling(&now);
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
 		else if (now.generation->follows && !packet.service)
@@ -197,6 +199,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&
 		    decision.reason != FW_REASON_RULE_SYNPROXY)
 			fw_note_passed(ctx, &packet, now.number & 1, direction);
+		if (now.heard >> FW_FIRST_HAPPENING)
+			fw_end_telling();
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
