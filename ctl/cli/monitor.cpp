@@ -36,6 +36,7 @@ struct MonitorOptions {
     std::string rule;
     std::string vip;
     bool logs = false;
+    bool flows = false;
     std::uint32_t one_of = 1;
     std::uint64_t count = 0;  // 0: without end
 };
@@ -75,9 +76,13 @@ std::uint64_t wanted_verdicts(const MonitorOptions& options) {
 // Dropped packets and logged ones, where nothing says of which ones to tell.
 std::uint64_t wanted_bits(const MonitorOptions& options) {
     const bool names_verdicts = !options.verdict.empty() || !options.reasons.empty();
-    const bool logs = options.logs || (!names_verdicts && options.vip.empty());
+    const bool names_others = options.logs || options.flows;
+    const bool logs = options.logs || (!names_others && !names_verdicts && options.vip.empty());
     std::uint64_t bits = logs ? std::uint64_t{1} << FW_RULE_LOGGED : 0;
-    if (!options.logs || names_verdicts) bits |= wanted_verdicts(options);
+    for (const auto flow :
+         {FW_TOLD_OPENED, FW_TOLD_CONFIRMED, FW_TOLD_CLOSED, FW_TOLD_PUSHED_OUT, FW_TOLD_PLACED})
+        bits |= std::uint64_t{options.flows ? 1U : 0U} << flow;
+    if (!names_others || names_verdicts) bits |= wanted_verdicts(options);
     return bits;
 }
 
@@ -122,8 +127,7 @@ private:
     [[nodiscard]] std::string text_of(const Event& event) const {
         return fmt::format(
             "{} {} {:<18} {}{}{}\n", local_time(event), verdict_text(event), name_of(event),
-            policy::format_packet(event.packet),
-            event.rule.empty() ? "" : fmt::format(", rule \"{}\"", event.rule),
+            subject_of(event), event.rule.empty() ? "" : fmt::format(", rule \"{}\"", event.rule),
             event.backend.empty() ? "" : fmt::format(", backend {}/{}", event.vip, event.backend));
     }
     static std::string text_of(const Json& json) {
@@ -133,6 +137,20 @@ private:
     // By hand, as fmt::print() throws where a signal comes while a pipe is full.
     static bool write_line(const std::string& line) {
         return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
+    }
+
+    static bool is_of_flow(const Event& event) {
+        return event.happening != nullptr && engine::is_of_flow(*event.happening);
+    }
+
+    static std::string subject_of(const Event& event) {
+        const policy::PacketView& packet = event.packet.packet;
+        if (!is_of_flow(event) || !packet.family) return policy::format_packet(event.packet);
+        return fmt::format("{} {} > {} on {}{}", protocol_text(packet.protocol),
+                           end_text(packet, packet.source, packet.source_port),
+                           end_text(packet, packet.destination, packet.selector),
+                           event.packet.place.interface,
+                           packet.direction == policy::Direction::kOut ? " out" : "");
     }
 
     static std::string_view name_of(const Event& event) {
@@ -164,9 +182,11 @@ private:
                   {"direction", packet.direction == policy::Direction::kIn ? "in" : "out"},
                   {"rule", event.rule.empty() ? Json(nullptr) : Json(event.rule)},
                   {"vip", event.vip.empty() ? Json(nullptr) : Json(event.vip)},
-                  {"backend", event.backend.empty() ? Json(nullptr) : Json(event.backend)},
-                  {"length", event.length},
-                  {"packet", policy::format_packet(event.packet)}};
+                  {"backend", event.backend.empty() ? Json(nullptr) : Json(event.backend)}};
+        if (!is_of_flow(event)) {
+            json["length"] = event.length;
+            json["packet"] = policy::format_packet(event.packet);
+        }
         if (event.reason != nullptr) {
             json["verdict"] = engine::verdict_name(event.reason->verdict);
             json["reason"] = event.reason->name;
@@ -297,6 +317,10 @@ void add_monitor(CLI::App& app, Command& command) {
         ->option_text("VIP");
     verb->add_flag("--log", options->logs,
                    "Packets that rules with action log have met; without the dropped ones");
+    verb->add_flag(
+        "--flows", options->flows,
+        "Flows that open, are confirmed, close or are pushed out, and get their backend; without the "
+        "dropped packets");
     verb->add_option("--sample", options->one_of, "Of so many packets one, by chance")
         ->check(CLI::Range(1U, 1'000'000'000U))
         ->option_text("N");

@@ -16,6 +16,11 @@ constexpr std::array kReasons = {
 };
 
 constexpr std::array kHappenings = {
+    Happening{"flow-opened", "flow", FW_TOLD_OPENED},
+    Happening{"flow-confirmed", "flow", FW_TOLD_CONFIRMED},
+    Happening{"flow-closed", "flow", FW_TOLD_CLOSED},
+    Happening{"flow-pushed-out", "flow", FW_TOLD_PUSHED_OUT},
+    Happening{"flow-placed", "flow", FW_TOLD_PLACED},
     Happening{"rule-log", "log", FW_RULE_LOGGED},
 };
 
@@ -32,6 +37,10 @@ const Happening* happening_of(std::uint8_t number) {
     const auto* found = std::find_if(kHappenings.begin(), kHappenings.end(),
                                      [number](const Happening& one) { return one.number == number; });
     return found == kHappenings.end() ? nullptr : found;
+}
+
+bool is_of_flow(const Happening& happening) {
+    return happening.number != FW_RULE_LOGGED;
 }
 
 const Reason& reason_of(std::uint8_t number) {

@@ -224,6 +224,40 @@ def tally(monitor, but=None):
     return collections.Counter((line.get("verdict", "log"), line["rule"]) for line in lines if line["rule"] != but or but is None)
 
 
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", HOOKS)
+def test_a_connection_from_its_first_packet_to_its_last(testbed, tmp_path, mode):
+    bed, policy = testbed("pair"), tmp_path / "policy.toml"
+    hooks = '["xdp", "tc-out"]' if mode == "native" else HOOKS[mode]
+    policy.write_text(f"""version = 1
+[attach.eth0]
+mode  = "{mode}"
+hooks = {hooks}
+[[rule]]
+name   = "known"
+state  = "established"
+action = "allow"
+""")
+    bed.fwctl("b", "apply", policy)
+    with monitors(bed, "b", ["--flows", "--json", "tcp"], ["--flows", "tcp"], ["--flows", "udp"]) as (monitor, text, other):
+        for address in ("10.9.0.2", "fd00:9::2"):
+            assert bed.curls("a", address)
+        until(lambda: len(monitor.lines()) >= 6)
+        assert [one.end() for one in (monitor, text, other)] == [0, 0, 0]
+        events = [json.loads(line) for line in monitor.lines()]
+        for address, ours in (("10.9.0.1", "10.9.0.2"), ("fd00:9::1", "fd00:9::2")):
+            its = [one for one in events if one["from"] == address]
+            assert [one["event"] for one in its] == ["flow-opened", "flow-confirmed", "flow-closed"]
+            assert {(one["to"], one["to_port"], one["protocol"], one["interface"]) for one in its} == {(ours, 80, "tcp", "eth0")}
+            assert len({one["from_port"] for one in its}) == 1
+            assert not any({"verdict", "reason", "packet", "length"} & set(one) for one in its)
+        assert len(events) == 6 and other.lines() == []
+        first = events[0]
+        assert text.lines()[0].split(maxsplit=1)[1] == f"flow     flow-opened        tcp 10.9.0.1:{first['from_port']} > 10.9.0.2:80 on eth0"
+    counts = bed.json("b", "conntrack", "show")["counts"]
+    assert (counts["opened"], counts["confirmed"], counts["displaced"]) == (2, 2, 0)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_in_a_flood_each_shows_every_packet_or_says_how_many_it_did_not(cable, mode):
     bed = cable.bed
@@ -263,7 +297,7 @@ def test_where_balanced_packets_go(tmp_path):
                    service("other", both(VIP, 77), [f"tcp/{ECHO}"], "l2-dsr", [backend("b3", "b3")]))
         lb.through("lb1")
         with contextlib.closing(echo.Servers(lb.bed, ["b1", "b2"], [ECHO])), \
-                monitors(lb.bed, "lb1", ["--service", "web", "--json"], ["--service", "other"]) as (web, other):
+                monitors(lb.bed, "lb1", ["--service", "web", "--json"], ["--service", "other"], ["--flows", "--json"]) as (web, other, placed):
             servers = []
             for family in (4, 6, 4, 6):
                 with echo.dial(lb.bed, "client", vip(family, L2), ECHO) as one:
@@ -274,6 +308,11 @@ def test_where_balanced_packets_go(tmp_path):
             by_port = {one["from_port"]: one["backend"] for one in events}
             assert list(by_port.values()) == servers
             assert other.lines() == []
+            until(lambda: len(placed.lines()) >= 4)
+            told = [json.loads(line) for line in placed.lines()]
+            assert [(one["event"], one["vip"], one["from_port"], one["backend"]) for one in told] == [
+                ("flow-placed", "web", port, backend) for port, backend in by_port.items()]
+            assert lb.bed.json("lb1", "vip", "show", "web")["flows"] == 4
     finally:
         lb.down()
 

@@ -24,7 +24,14 @@
  * above those of them all.
  */
 enum fw_happening {
-	FW_FIRST_HAPPENING = 63,
+	/* To flows of the flow table: the packet of the event is one of the flow's opener, as far as that is
+	 * known, without its length and its fields. What ends by its time-out is not told. */
+	FW_TOLD_CONFIRMED = 58,
+	FW_TOLD_CLOSED = 59,	 /* a connection of TCP has ended, or a new policy denies the flow */
+	FW_TOLD_PUSHED_OUT = 60, /* by one that opened */
+	FW_TOLD_OPENED = 61,
+	FW_TOLD_PLACED = 62, /* the packet is the first of a flow of a service, and has got its backend */
+	FW_FIRST_HAPPENING = FW_TOLD_CONFIRMED,
 	FW_RULE_LOGGED = 63, /* the packet has met a rule with action log; its verdict is told as well */
 };
 
@@ -58,6 +65,7 @@ struct fw_telling {
 	__u8 direction;
 	__u8 listens; /* somebody wants to hear of more than verdicts */
 	__u8 unused[2];
+	struct fw_packet flow; /* room for what is told of one */
 };
 
 FW_ASSERT((int)FW_REASON_COUNT <= (int)FW_FIRST_HAPPENING, "fw_listener.reasons has a bit for each");

@@ -63,7 +63,11 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 		decision->reason = FW_REASON_COOKIE_INVALID;
 		action = FW_DECIDED;
 	} else if (fw_ctx_may_rewrite() || !fw_hands_on) {
+		if (now->heard >> FW_FIRST_HAPPENING)
+			fw_begin_telling(now);
 		action = fw_carry_out(ctx, packet, now, decision);
+		if (now->heard >> FW_FIRST_HAPPENING)
+			fw_tell_happened(packet);
 	}
 	if (action == FW_HAND_ON && fw_hands_on)
 		return fw_hand_on(ctx, packet, &before, now);
@@ -200,7 +204,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		    decision.reason != FW_REASON_RULE_SYNPROXY)
 			fw_note_passed(ctx, &packet, now.number & 1, direction);
 		if (now.heard >> FW_FIRST_HAPPENING)
-			fw_end_telling();
+			fw_tell_happened(&packet);
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
