@@ -15,7 +15,7 @@ import pytest
 from scapy.all import IP, UDP, Ether
 
 import echo
-from balancer import L2, VIP, Balancer, Way, backend, both, service, vip
+from balancer import L2, VIP, WAYS, Balancer, backend, both, service, vip
 from cable import QuietCable
 from conftest import FWCTL, MODES, ROOT, until
 from echo import ECHO
@@ -290,8 +290,9 @@ def told(monitor):
     return sum("reason" in one for one in whole), sum(one.get("lost") or 0 for one in whole)
 
 
-def test_where_balanced_packets_go(tmp_path):
-    lb = Balancer(tmp_path, Way("tc", ["tc-in", "tc-out"]), [L2])
+@pytest.mark.parametrize("way", ["tc", "native", "native-handing-on"])
+def test_where_balanced_packets_go(tmp_path, way):
+    lb = Balancer(tmp_path, WAYS[way], [L2])
     try:
         lb.balance(service("web", both(VIP, L2), [f"tcp/{ECHO}"], "l2-dsr", [backend("b1", "b1"), backend("b2", "b2")]) +
                    service("other", both(VIP, 77), [f"tcp/{ECHO}"], "l2-dsr", [backend("b3", "b3")]))

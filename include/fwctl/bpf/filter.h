@@ -42,7 +42,8 @@ static __always_inline int fw_hand_on(fw_ctx *ctx, const struct fw_packet *packe
 		.priority = decision->priority,
 		.slot = fw_slot,
 		.reason = decision->reason,
-		.tier = decision->tier | (packet->flags & FW_PACKET_UNPACKED ? FW_MARK_UNPACKED : 0),
+		.tier = decision->tier | (packet->flags & FW_PACKET_UNPACKED ? FW_MARK_UNPACKED : 0) |
+			(fw_ctx_may_rewrite() ? FW_MARK_BEGUN : 0),
 	};
 
 	fw_trace_decision(packet, decision);
@@ -168,9 +169,9 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	}
 	if (decision.tier & FW_MARK_UNPACKED)
 		packet.flags |= FW_PACKET_UNPACKED;
-	if (is_judged)
+	if (is_judged && decision.tier & FW_MARK_BEGUN)
 		packet.flags |= FW_PACKET_HANDED_ON;
-	decision.tier &= ~FW_MARK_UNPACKED;
+	decision.tier &= ~(FW_MARK_UNPACKED | FW_MARK_BEGUN);
 	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
 		fw_find_service(ctx, &packet, now.number & 1, now.generation->services.translates);
 	if (!is_judged) {

@@ -2,7 +2,7 @@
 /*
  * What happens beside verdicts, for those who listen: enum fw_happening.
  *
- * Promises: what happens to a flow is noted where it does, which costs a store, and told once, when the
+ * Promises: what happens to a flow is noted where it does, which costs a look-up, and told once, when the
  * packet's way through the rules, or to a backend, is over. While nobody listens nothing is told, and what
  * was noted is forgotten.
  */
