@@ -80,7 +80,7 @@ std::uint64_t wanted_bits(const MonitorOptions& options) {
     const bool logs = options.logs || (!names_others && !names_verdicts && options.vip.empty());
     std::uint64_t bits = logs ? std::uint64_t{1} << FW_RULE_LOGGED : 0;
     for (const auto flow :
-         {FW_TOLD_OPENED, FW_TOLD_CONFIRMED, FW_TOLD_CLOSED, FW_TOLD_PUSHED_OUT, FW_TOLD_PLACED})
+         {FW_HAPPENED_OPENED, FW_HAPPENED_CONFIRMED, FW_HAPPENED_CLOSED, FW_HAPPENED_PUSHED_OUT, FW_HAPPENED_PLACED})
         bits |= std::uint64_t{options.flows ? 1U : 0U} << flow;
     if (!names_others || names_verdicts) bits |= wanted_verdicts(options);
     return bits;

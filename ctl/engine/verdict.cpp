@@ -16,11 +16,11 @@ constexpr std::array kReasons = {
 };
 
 constexpr std::array kHappenings = {
-    Happening{"flow-opened", "flow", FW_TOLD_OPENED},
-    Happening{"flow-confirmed", "flow", FW_TOLD_CONFIRMED},
-    Happening{"flow-closed", "flow", FW_TOLD_CLOSED},
-    Happening{"flow-pushed-out", "flow", FW_TOLD_PUSHED_OUT},
-    Happening{"flow-placed", "flow", FW_TOLD_PLACED},
+    Happening{"flow-opened", "flow", FW_HAPPENED_OPENED},
+    Happening{"flow-confirmed", "flow", FW_HAPPENED_CONFIRMED},
+    Happening{"flow-closed", "flow", FW_HAPPENED_CLOSED},
+    Happening{"flow-pushed-out", "flow", FW_HAPPENED_PUSHED_OUT},
+    Happening{"flow-placed", "flow", FW_HAPPENED_PLACED},
     Happening{"rule-log", "log", FW_RULE_LOGGED},
 };
 

@@ -25,8 +25,8 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t bit(fw_happening happening) {
     return std::uint64_t{1} << happening;
 }
-constexpr std::uint64_t kFlows = bit(FW_TOLD_OPENED) | bit(FW_TOLD_CONFIRMED) | bit(FW_TOLD_CLOSED) |
-                                 bit(FW_TOLD_PUSHED_OUT) | bit(FW_TOLD_PLACED);
+constexpr std::uint64_t kFlows = bit(FW_HAPPENED_OPENED) | bit(FW_HAPPENED_CONFIRMED) | bit(FW_HAPPENED_CLOSED) |
+                                 bit(FW_HAPPENED_PUSHED_OUT) | bit(FW_HAPPENED_PLACED);
 
 using Address = std::array<std::uint8_t, 16>;
 // Its ends in the order of the key.
@@ -84,7 +84,7 @@ private:
         const Ends ends = ends_of(event.packet);
         EXPECT_EQ(event.rule, FW_NO_RULE);
         EXPECT_EQ(event.packet.length, 0U);
-        if (event.reason == FW_TOLD_OPENED) {
+        if (event.reason == FW_HAPPENED_OPENED) {
             // A closed one may have made room without a word.
             EXPECT_TRUE(!told.contains(ends) || told[ends].is_closed);
             told[ends] = {.is_again = told.contains(ends), .opener = event.packet.source};
@@ -93,13 +93,13 @@ private:
         ASSERT_TRUE(told.contains(ends)) << unsigned{event.reason};
         Told& flow = told[ends];
         EXPECT_EQ(std::memcmp(&flow.opener, &event.packet.source, sizeof(fw_address)), 0);
-        if (event.reason == FW_TOLD_PUSHED_OUT) {
+        if (event.reason == FW_HAPPENED_PUSHED_OUT) {
             told.erase(ends);
-        } else if (event.reason == FW_TOLD_CONFIRMED) {
+        } else if (event.reason == FW_HAPPENED_CONFIRMED) {
             EXPECT_FALSE(flow.is_confirmed);
             flow.is_confirmed = true;
         } else {
-            EXPECT_EQ(event.reason, FW_TOLD_CLOSED);
+            EXPECT_EQ(event.reason, FW_HAPPENED_CLOSED);
             EXPECT_FALSE(flow.is_closed);
             flow.is_closed = true;
         }
@@ -171,11 +171,11 @@ TEST(FlowEventTest, EachThingThatHappensIsToldOnce) {
         ASSERT_FALSE(HasFailure()) << "seed " << GTEST_FLAG_GET(random_seed) << ", step " << i;
     }
     const fw_flow_counts counts = host->counts();
-    EXPECT_EQ(audience.counts[FW_TOLD_OPENED], counts.opened - before.opened);
-    EXPECT_EQ(audience.counts[FW_TOLD_CONFIRMED], counts.confirmed - before.confirmed);
-    EXPECT_EQ(audience.counts[FW_TOLD_PUSHED_OUT], counts.displaced - before.displaced);
-    EXPECT_EQ(audience.counts[FW_TOLD_PLACED], 0U);
-    for (const fw_happening one : {FW_TOLD_OPENED, FW_TOLD_CONFIRMED, FW_TOLD_PUSHED_OUT, FW_TOLD_CLOSED})
+    EXPECT_EQ(audience.counts[FW_HAPPENED_OPENED], counts.opened - before.opened);
+    EXPECT_EQ(audience.counts[FW_HAPPENED_CONFIRMED], counts.confirmed - before.confirmed);
+    EXPECT_EQ(audience.counts[FW_HAPPENED_PUSHED_OUT], counts.displaced - before.displaced);
+    EXPECT_EQ(audience.counts[FW_HAPPENED_PLACED], 0U);
+    for (const fw_happening one : {FW_HAPPENED_OPENED, FW_HAPPENED_CONFIRMED, FW_HAPPENED_PUSHED_OUT, FW_HAPPENED_CLOSED})
         EXPECT_GT(audience.counts[one], static_cast<std::uint64_t>(steps) / 1000) << one << " hardly happens";
 
     // What stands in the table is what was told to be there. The next connection of the same ends may have
@@ -206,7 +206,7 @@ TEST(FlowEventTest, WhileNobodyListensNothingIsKeptForWhoComesNext) {
     ASSERT_TRUE(host->gets(to_host({})));
     ASSERT_TRUE(host->sends(from_host({.port = 54})));
     audience.hear();
-    EXPECT_EQ(audience.counts, (std::map<unsigned, std::uint64_t>{{FW_TOLD_OPENED, 1}}));
+    EXPECT_EQ(audience.counts, (std::map<unsigned, std::uint64_t>{{FW_HAPPENED_OPENED, 1}}));
 }
 
 }  // namespace

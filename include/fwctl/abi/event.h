@@ -26,14 +26,17 @@
 enum fw_happening {
 	/* To flows of the flow table: the packet of the event is one of the flow's opener, as far as that is
 	 * known, without its length and its fields. What ends by its time-out is not told. */
-	FW_TOLD_CONFIRMED = 58,
-	FW_TOLD_CLOSED = 59,	 /* a connection of TCP has ended, or a new policy denies the flow */
-	FW_TOLD_PUSHED_OUT = 60, /* by one that opened */
-	FW_TOLD_OPENED = 61,
-	FW_TOLD_PLACED = 62, /* the packet is the first of a flow of a service, and has got its backend */
-	FW_FIRST_HAPPENING = FW_TOLD_CONFIRMED,
-	FW_RULE_LOGGED = 63, /* the packet has met a rule with action log; its verdict is told as well */
+	FW_HAPPENED_CONFIRMED = 57,
+	FW_HAPPENED_CLOSED = 58,     /* a connection of TCP has ended, or a new policy denies the flow */
+	FW_HAPPENED_PUSHED_OUT = 59, /* by one that opened */
+	FW_HAPPENED_OPENED = 60,
+	FW_HAPPENED_PLACED = 61, /* the packet is the first of a flow of a service, and has got its backend */
+	FW_FIRST_HAPPENING = FW_HAPPENED_CONFIRMED,
+	FW_RULE_LOGGED = 62, /* the packet has met a rule with action log; its verdict is told as well */
+	FW_LAST_HAPPENING = FW_RULE_LOGGED,
 };
+/* The bits of them all. */
+#define FW_HAPPENINGS (((__u64)2 << FW_LAST_HAPPENING) - ((__u64)1 << FW_FIRST_HAPPENING))
 
 struct fw_listener {
 	__u64 until;   /* nanoseconds of CLOCK_MONOTONIC; in the past: the slot is free */

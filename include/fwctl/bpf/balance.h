@@ -45,8 +45,8 @@ static __always_inline void fw_count_flow(const struct fw_packet *packet, const 
 	if (!count)
 		return;
 	count->flows++;
-	if (fw_hears(FW_TOLD_PLACED))
-		fw_note_flow(FW_TOLD_PLACED, 0);
+	if (fw_hears(FW_HAPPENED_PLACED))
+		fw_note_flow(FW_HAPPENED_PLACED, 0);
 }
 
 /* Where the rest of the packet is to go. A global function, as fw_parse(). */

@@ -81,7 +81,7 @@ __noinline int fw_confirm(struct fw_flow_bucket *bucket, __u32 way, __u32 tag, _
 	fw_set_tag(bucket, way, 0);
 	if (counts)
 		counts->confirmed++;
-	fw_note_flow(FW_TOLD_CONFIRMED, fw_flow_at(bucket, to)->flags & FW_FLOW_OPENED_BY_SECOND);
+	fw_note_flow(FW_HAPPENED_CONFIRMED, fw_flow_at(bucket, to)->flags & FW_FLOW_OPENED_BY_SECOND);
 	return 0;
 }
 
@@ -173,7 +173,7 @@ static __always_inline void fw_note_pushed(const struct fw_flow *flow)
 	number = room->pushed_count++ & 1;
 	room->pushed[number] = flow->key;
 	room->pushed_openers[number] = flow->flags & FW_FLOW_OPENED_BY_SECOND;
-	room->happened |= fw_flow_bit(FW_TOLD_PUSHED_OUT);
+	room->happened |= fw_flow_bit(FW_HAPPENED_PUSHED_OUT);
 }
 
 /*
@@ -317,7 +317,7 @@ __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32
 		fw_tcp_trust(flow);
 	flow->expires = room->following.now + fw_timeout_of(generation, flow, packet->protocol);
 	if (fw_insert(&held->flows, flow, room->following.now, direction))
-		fw_note_flow(FW_TOLD_OPENED, room->following.sender);
+		fw_note_flow(FW_HAPPENED_OPENED, room->following.sender);
 	return 0;
 }
 

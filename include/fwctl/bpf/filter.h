@@ -64,10 +64,10 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 		decision->reason = FW_REASON_COOKIE_INVALID;
 		action = FW_DECIDED;
 	} else if (fw_ctx_may_rewrite() || !fw_hands_on) {
-		if (now->heard >> FW_FIRST_HAPPENING)
+		if (now->heard & FW_HAPPENINGS)
 			fw_begin_telling(now);
 		action = fw_carry_out(ctx, packet, now, decision);
-		if (now->heard >> FW_FIRST_HAPPENING)
+		if (now->heard & FW_HAPPENINGS)
 			fw_tell_happened(packet);
 	}
 	if (action == FW_HAND_ON && fw_hands_on)
@@ -182,7 +182,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			    !(now.generation->disabled_parser_rules >> decision.rule & 1))
 				return fw_exit(ctx, &packet, &now, &decision);
 		}
-		if (now.heard >> FW_FIRST_HAPPENING)
+		if (now.heard & FW_HAPPENINGS)
 			fw_begin_telling(&now);
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
@@ -204,7 +204,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&
 		    decision.reason != FW_REASON_RULE_SYNPROXY)
 			fw_note_passed(ctx, &packet, now.number & 1, direction);
-		if (now.heard >> FW_FIRST_HAPPENING)
+		if (now.heard & FW_HAPPENINGS)
 			fw_tell_happened(&packet);
 	}
 	if (is_judged && now.generation->follows && !packet.service)

@@ -24,7 +24,7 @@ static __always_inline bool fw_hears(__u32 happening)
 /* Of fw_flow_room.happened. */
 static __always_inline __u8 fw_flow_bit(__u32 happening)
 {
-	return 1 << (happening - FW_TOLD_CONFIRMED);
+	return 1 << (happening - FW_HAPPENED_CONFIRMED);
 }
 
 /* `opener`: which end of the packet's flow has opened it. */
@@ -76,6 +76,13 @@ static __always_inline void fw_put_flow(struct fw_packet *flow, const struct fw_
 	flow->selector = opener ? first : second;
 }
 
+/* Of a packet that stands for more than its verdict. */
+static __always_inline int fw_tell_beside(const struct fw_packet *packet, const struct fw_decision *decision,
+					  const struct fw_telling *mine)
+{
+	return fw_tell(packet, decision, mine->generation, mine->direction);
+}
+
 /* A global function, as fw_tell(). */
 __noinline int fw_tell_flow(struct fw_telling *mine, const struct fw_flow_key *key, __u32 opener, __u32 what)
 {
@@ -84,7 +91,7 @@ __noinline int fw_tell_flow(struct fw_telling *mine, const struct fw_flow_key *k
 	if (!mine || !key)
 		return 0;
 	fw_put_flow(&mine->flow, key, opener);
-	return fw_tell(&mine->flow, &decision, mine->generation, mine->direction);
+	return fw_tell_beside(&mine->flow, &decision, mine);
 }
 
 static __always_inline bool fw_has_happened(const struct fw_flow_room *room, __u32 happening)
@@ -95,9 +102,9 @@ static __always_inline bool fw_has_happened(const struct fw_flow_room *room, __u
 static __always_inline void fw_tell_pushed(struct fw_telling *mine, struct fw_flow_room *room)
 {
 	if (room->pushed_count > 0)
-		fw_tell_flow(mine, &room->pushed[0], room->pushed_openers[0], FW_TOLD_PUSHED_OUT);
+		fw_tell_flow(mine, &room->pushed[0], room->pushed_openers[0], FW_HAPPENED_PUSHED_OUT);
 	if (room->pushed_count > 1)
-		fw_tell_flow(mine, &room->pushed[1], room->pushed_openers[1], FW_TOLD_PUSHED_OUT);
+		fw_tell_flow(mine, &room->pushed[1], room->pushed_openers[1], FW_HAPPENED_PUSHED_OUT);
 }
 
 /*
@@ -106,7 +113,7 @@ static __always_inline void fw_tell_pushed(struct fw_telling *mine, struct fw_fl
  */
 __noinline int fw_tell_happened(const struct fw_packet *packet)
 {
-	struct fw_decision placed = {.reason = FW_TOLD_PLACED, .rule = FW_NO_RULE};
+	struct fw_decision placed = {.reason = FW_HAPPENED_PLACED, .rule = FW_NO_RULE};
 	__u32 zero = 0;
 	struct fw_telling *mine = bpf_map_lookup_elem(&telling, &zero);
 	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
@@ -116,16 +123,16 @@ __noinline int fw_tell_happened(const struct fw_packet *packet)
 	mine->listens = false;
 	if (!room->happened)
 		return 0;
-	if (fw_has_happened(room, FW_TOLD_CONFIRMED))
-		fw_tell_flow(mine, &room->following.key, room->opener, FW_TOLD_CONFIRMED);
-	if (fw_has_happened(room, FW_TOLD_CLOSED))
-		fw_tell_flow(mine, &room->following.key, room->opener, FW_TOLD_CLOSED);
-	if (fw_has_happened(room, FW_TOLD_PUSHED_OUT))
+	if (fw_has_happened(room, FW_HAPPENED_CONFIRMED))
+		fw_tell_flow(mine, &room->following.key, room->opener, FW_HAPPENED_CONFIRMED);
+	if (fw_has_happened(room, FW_HAPPENED_CLOSED))
+		fw_tell_flow(mine, &room->following.key, room->opener, FW_HAPPENED_CLOSED);
+	if (fw_has_happened(room, FW_HAPPENED_PUSHED_OUT))
 		fw_tell_pushed(mine, room);
-	if (fw_has_happened(room, FW_TOLD_OPENED))
-		fw_tell_flow(mine, &room->following.key, room->opener, FW_TOLD_OPENED);
-	if (fw_has_happened(room, FW_TOLD_PLACED))
-		fw_tell(packet, &placed, mine->generation, mine->direction);
+	if (fw_has_happened(room, FW_HAPPENED_OPENED))
+		fw_tell_flow(mine, &room->following.key, room->opener, FW_HAPPENED_OPENED);
+	if (fw_has_happened(room, FW_HAPPENED_PLACED))
+		fw_tell_beside(packet, &placed, mine);
 	room->happened = 0;
 	return 0;
 }

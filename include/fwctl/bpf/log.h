@@ -30,7 +30,7 @@ __noinline int fw_log(const struct fw_packet *packet, const struct fw_tier *tier
 	if (action->log_one_of > 1 && bpf_get_prandom_u32() % action->log_one_of)
 		return 0;
 	decision.rule = fw_word_at(tier->bank, tier->counters + number);
-	return fw_tell(packet, &decision, mine->generation, mine->direction);
+	return fw_tell_beside(packet, &decision, mine);
 }
 
 #endif

@@ -190,7 +190,7 @@ __noinline int fw_keep_verdict(const struct fw_flow_table *table, const struct f
 	asm volatile("" : "+r"(sender));
 	if (way != FW_NO_WAY && ends) {
 		if (!fw_has_ended(fw_flow_at(bucket, way)))
-			fw_note_flow(FW_TOLD_CLOSED,
+			fw_note_flow(FW_HAPPENED_CLOSED,
 				     fw_flow_at(bucket, way)->flags & FW_FLOW_OPENED_BY_SECOND);
 		fw_set_tag(bucket, way, 0);
 	} else if (way != FW_NO_WAY)

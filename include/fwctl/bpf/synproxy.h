@@ -267,7 +267,7 @@ __noinline int fw_open_proxied(struct fw_proxy_room *room, __u32 half)
 	flows->flow.expires = fw_flow_now() + generation->timeouts[FW_TCP_SYN_SENT];
 	done = fw_insert_proxied(&held->flows, &flows->flow, fw_flow_now());
 	if (done & FW_PROXIED_IS_NEW)
-		fw_note_flow(FW_TOLD_OPENED, flows->following.sender);
+		fw_note_flow(FW_HAPPENED_OPENED, flows->following.sender);
 	return done & FW_PROXIED_IS_IN;
 }
 

@@ -328,7 +328,7 @@ static __always_inline void fw_count_opened(const struct fw_flow *flow)
 
 	if (counts)
 		counts->opened++;
-	fw_note_flow(FW_TOLD_OPENED, flow->flags & FW_FLOW_OPENED_BY_SECOND);
+	fw_note_flow(FW_HAPPENED_OPENED, flow->flags & FW_FLOW_OPENED_BY_SECOND);
 }
 
 /*
@@ -400,7 +400,7 @@ in_window:
 	flow->last_sender = sender;
 	flow->state = next;
 	if (fw_tcp_is_over(next) && !fw_tcp_is_over(before))
-		fw_note_flow(FW_TOLD_CLOSED, flow->flags & FW_FLOW_OPENED_BY_SECOND);
+		fw_note_flow(FW_HAPPENED_CLOSED, flow->flags & FW_FLOW_OPENED_BY_SECOND);
 	if (next != before && next == FW_TCP_FIN_WAIT) {
 		flow->terms[sender & 1].flags |= FW_TCP_CLOSES;
 		flow->closed_at = segment->here;
