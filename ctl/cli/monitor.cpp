@@ -78,10 +78,9 @@ std::uint64_t wanted_bits(const MonitorOptions& options) {
     const bool names_verdicts = !options.verdict.empty() || !options.reasons.empty();
     const bool names_others = options.logs || options.flows;
     const bool logs = options.logs || (!names_others && !names_verdicts && options.vip.empty());
-    std::uint64_t bits = logs ? std::uint64_t{1} << FW_RULE_LOGGED : 0;
-    for (const auto flow :
-         {FW_HAPPENED_OPENED, FW_HAPPENED_CONFIRMED, FW_HAPPENED_CLOSED, FW_HAPPENED_PUSHED_OUT, FW_HAPPENED_PLACED})
-        bits |= std::uint64_t{options.flows ? 1U : 0U} << flow;
+    const std::uint64_t logged = std::uint64_t{1} << FW_RULE_LOGGED;
+    std::uint64_t bits = logs ? logged : 0;
+    if (options.flows) bits |= FW_HAPPENINGS & ~logged;
     if (!names_others || names_verdicts) bits |= wanted_verdicts(options);
     return bits;
 }
@@ -318,9 +317,10 @@ void add_monitor(CLI::App& app, Command& command) {
     verb->add_flag("--log", options->logs,
                    "Packets that rules with action log have met; without the dropped ones");
     verb->add_flag(
-        "--flows", options->flows,
-        "Flows that open, are confirmed, close or are pushed out, and get their backend; without the "
-        "dropped packets");
+            "--flows", options->flows,
+            "Flows that open, are confirmed, close or are pushed out, and get their backend; without the "
+            "dropped packets")
+        ->excludes("--rule");
     verb->add_option("--sample", options->one_of, "Of so many packets one, by chance")
         ->check(CLI::Range(1U, 1'000'000'000U))
         ->option_text("N");

@@ -25,8 +25,9 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t bit(fw_happening happening) {
     return std::uint64_t{1} << happening;
 }
-constexpr std::uint64_t kFlows = bit(FW_HAPPENED_OPENED) | bit(FW_HAPPENED_CONFIRMED) | bit(FW_HAPPENED_CLOSED) |
-                                 bit(FW_HAPPENED_PUSHED_OUT) | bit(FW_HAPPENED_PLACED);
+constexpr std::uint64_t kFlows = bit(FW_HAPPENED_OPENED) | bit(FW_HAPPENED_CONFIRMED) |
+                                 bit(FW_HAPPENED_CLOSED) | bit(FW_HAPPENED_PUSHED_OUT) |
+                                 bit(FW_HAPPENED_PLACED);
 
 using Address = std::array<std::uint8_t, 16>;
 // Its ends in the order of the key.
@@ -175,7 +176,8 @@ TEST(FlowEventTest, EachThingThatHappensIsToldOnce) {
     EXPECT_EQ(audience.counts[FW_HAPPENED_CONFIRMED], counts.confirmed - before.confirmed);
     EXPECT_EQ(audience.counts[FW_HAPPENED_PUSHED_OUT], counts.displaced - before.displaced);
     EXPECT_EQ(audience.counts[FW_HAPPENED_PLACED], 0U);
-    for (const fw_happening one : {FW_HAPPENED_OPENED, FW_HAPPENED_CONFIRMED, FW_HAPPENED_PUSHED_OUT, FW_HAPPENED_CLOSED})
+    for (const fw_happening one :
+         {FW_HAPPENED_OPENED, FW_HAPPENED_CONFIRMED, FW_HAPPENED_PUSHED_OUT, FW_HAPPENED_CLOSED})
         EXPECT_GT(audience.counts[one], static_cast<std::uint64_t>(steps) / 1000) << one << " hardly happens";
 
     // What stands in the table is what was told to be there. The next connection of the same ends may have

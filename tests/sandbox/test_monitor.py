@@ -346,7 +346,7 @@ def test_bad_usage(cable):
         ("--verdict", "deny"): "--verdict", ("--reason", "nonsense"): "--reason", ("--sample", 0): "--sample",
         ("--rule", "nonsense"): 'there is no rule "nonsense"; see: fwctl rule list',
         ("--service", "web"): 'there is no vip "web"; see: fwctl vip list', ("from", "@bad"): '"@bad"',
-        ("tcp/nonsense",): "nonsense", ("--dry-run",): "--dry-run",
+        ("tcp/nonsense",): "nonsense", ("--dry-run",): "--dry-run", ("--flows", "--rule", "arp"): "--flows",
     }.items():
         done = bed.fwctl("b", "monitor", *words, expect=2)
         assert done.stdout == "" and says in done.stderr and done.stderr.count("\n") == 1, done.stderr
