@@ -23,7 +23,7 @@ const Bits& bits_of_reasons() {
 
 const Bits& bits_of_verdicts() {
     static const Bits bits = [] {
-        Bits all{{"any", (std::uint64_t{1} << FW_REASON_COUNT) - 1}};
+        Bits all{{"any", std::uint64_t{FW_REASONS_MASK}}};
         for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
             all[std::string(engine::verdict_name(engine::reason_of(i).verdict))] |= std::uint64_t{1} << i;
         return all;

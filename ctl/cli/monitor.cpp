@@ -34,17 +34,30 @@ struct MonitorOptions {
     std::vector<std::string> reasons;
     std::string rule;
     std::string vip;
+    bool logs = false;
+    bool flows = false;
     std::uint32_t one_of = 1;
     std::uint64_t count = 0;  // 0: without end
 };
 
-// Dropped packets, where nothing says of which ones to tell.
-std::uint64_t wanted_reasons(const MonitorOptions& options) {
+std::uint64_t wanted_verdicts(const MonitorOptions& options) {
     const bool names_any = !options.reasons.empty() || !options.rule.empty() || !options.vip.empty();
     const std::string verdict = !options.verdict.empty() ? options.verdict : names_any ? "any" : "drop";
     std::uint64_t named = 0;
     for (const std::string& reason : options.reasons) named |= bits_of_reasons().at(reason);
     return bits_of_verdicts().at(verdict) & (named == 0 ? ~0ULL : named);
+}
+
+// Dropped packets and logged ones, where nothing says of which ones to tell.
+std::uint64_t wanted_bits(const MonitorOptions& options) {
+    const bool names_verdicts = !options.verdict.empty() || !options.reasons.empty();
+    const bool names_others = options.logs || options.flows;
+    const bool logs = options.logs || (!names_others && !names_verdicts && options.vip.empty());
+    const std::uint64_t logged = std::uint64_t{1} << FW_RULE_LOGGED;
+    std::uint64_t bits = logs ? logged : 0;
+    if (options.flows) bits |= FW_HAPPENINGS & ~logged;
+    if (!names_others || names_verdicts) bits |= wanted_verdicts(options);
+    return bits;
 }
 
 Result<policy::Rule> filter_of(std::vector<std::string> words) {
@@ -87,9 +100,8 @@ public:
 private:
     [[nodiscard]] std::string text_of(const Event& event) const {
         return fmt::format(
-            "{} {} {:<18} {}{}{}\n", local_time(event), verdict_text(event), event.reason->name,
-            policy::format_packet(event.packet),
-            event.rule.empty() ? "" : fmt::format(", rule \"{}\"", event.rule),
+            "{} {} {:<18} {}{}{}\n", local_time(event), verdict_text(event), name_of(event),
+            subject_of(event), event.rule.empty() ? "" : fmt::format(", rule \"{}\"", event.rule),
             event.backend.empty() ? "" : fmt::format(", backend {}/{}", event.vip, event.backend));
     }
     static std::string text_of(const Json& json) {
@@ -101,7 +113,26 @@ private:
         return std::fwrite(line.data(), 1, line.size(), stdout) == line.size();
     }
 
+    static bool is_of_flow(const Event& event) {
+        return event.happening != nullptr && engine::is_of_flow(*event.happening);
+    }
+
+    static std::string subject_of(const Event& event) {
+        const policy::PacketView& packet = event.packet.packet;
+        if (!is_of_flow(event) || !packet.family) return policy::format_packet(event.packet);
+        return fmt::format("{} {} > {} on {}{}", protocol_text(packet.protocol),
+                           end_text(packet, packet.source, packet.source_port),
+                           end_text(packet, packet.destination, packet.selector),
+                           event.packet.place.interface,
+                           packet.direction == policy::Direction::kOut ? " out" : "");
+    }
+
+    static std::string_view name_of(const Event& event) {
+        return event.reason != nullptr ? event.reason->name : event.happening->name;
+    }
+
     [[nodiscard]] std::string verdict_text(const Event& event) const {
+        if (event.reason == nullptr) return fmt::format("{:<8}", event.happening->kind);
         const std::string text = fmt::format("{:<8}", engine::verdict_name(event.reason->verdict));
         return event.reason->verdict == FW_DROP ? paint(text, Color::kRed, globals_) : text;
     }
@@ -123,13 +154,19 @@ private:
                    fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(all / 1'000'000), all % 1'000'000)},
                   {"interface", event.packet.place.interface},
                   {"direction", packet.direction == policy::Direction::kIn ? "in" : "out"},
-                  {"verdict", engine::verdict_name(event.reason->verdict)},
-                  {"reason", event.reason->name},
                   {"rule", event.rule.empty() ? Json(nullptr) : Json(event.rule)},
                   {"vip", event.vip.empty() ? Json(nullptr) : Json(event.vip)},
-                  {"backend", event.backend.empty() ? Json(nullptr) : Json(event.backend)},
-                  {"length", event.length},
-                  {"packet", policy::format_packet(event.packet)}};
+                  {"backend", event.backend.empty() ? Json(nullptr) : Json(event.backend)}};
+        if (!is_of_flow(event)) {
+            json["length"] = event.length;
+            json["packet"] = policy::format_packet(event.packet);
+        }
+        if (event.reason != nullptr) {
+            json["verdict"] = engine::verdict_name(event.reason->verdict);
+            json["reason"] = event.reason->name;
+        } else {
+            json["event"] = event.happening->name;
+        }
         if (packet.family) json.update(ends_json(packet));
         return json;
     }
@@ -204,7 +241,7 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     auto filter = filter_of(options.words);
     if (!filter) return tl::unexpected(filter.error());
     count_interrupts();
-    auto events = engine::Events::open({wanted_reasons(options), options.one_of});
+    auto events = engine::Events::open({wanted_bits(options), options.one_of});
     if (!events) return tl::unexpected(events.error());
     if (auto known = refuse_unknown(*events, options); !known) return tl::unexpected(known.error());
     print_note("listening; Ctrl-C ends it", globals);
@@ -216,13 +253,15 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
 }  // namespace
 
 void add_monitor(CLI::App& app, Command& command) {
-    CLI::App* verb =
-        app.add_subcommand("monitor", "Print a line for each packet that is dropped, as it happens");
+    CLI::App* verb = app.add_subcommand(
+        "monitor", "Print a line for each packet that is dropped or logged, as it happens");
     auto options = std::make_shared<MonitorOptions>();
     verb->add_option("filter", options->words, "Packets that are so, as a rule says it; without it: all")
         ->option_text("[SERVICE...] [from A] [to A] [on IF] [in|out]");
-    verb->add_option("--verdict", options->verdict,
-                     "Packets with this one; without it the dropped ones, and with one of the next three any")
+    verb->add_option(
+            "--verdict", options->verdict,
+            "Packets with this one; without it the dropped and the logged ones, and with one of the next "
+            "three any")
         ->check(CLI::IsMember(names_of(bits_of_verdicts())))
         ->option_text("pass|drop|redirect|any");
     verb->add_option("--reason", options->reasons,
@@ -231,9 +270,17 @@ void add_monitor(CLI::App& app, Command& command) {
         ->delimiter(',')
         ->allow_extra_args(false)
         ->option_text("REASON,...");
-    verb->add_option("--rule", options->rule, "Packets that this rule decided")->option_text("NAME");
+    verb->add_option("--rule", options->rule, "Packets that this rule decided or logged")
+        ->option_text("NAME");
     verb->add_option("--service", options->vip, "Packets to and from the backends of this one")
         ->option_text("VIP");
+    verb->add_flag("--log", options->logs,
+                   "Packets that rules with action log have met; without the dropped ones");
+    verb->add_flag(
+            "--flows", options->flows,
+            "Flows that open, are confirmed, close or are pushed out, and get their backend; without the "
+            "dropped packets")
+        ->excludes("--rule");
     verb->add_option("--sample", options->one_of, "Of so many packets one, by chance")
         ->check(CLI::Range(1U, 1'000'000'000U))
         ->option_text("N");

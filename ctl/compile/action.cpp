@@ -48,6 +48,8 @@ Address Actions::put(const policy::Rule& rule, std::uint32_t counter) {
         action.answer = answer_of(rule.reject_with);
     else if (rule.action == Action::kRedirect && rule.redirect)
         action.next_hop = next_hop_of(*rule.redirect, outputs_);
+    else if (rule.action == Action::kLog)
+        action.log_one_of = rule.sample;
     else if (rule.action != Action::kSynproxy && !rule.rate && !rule.ban)
         return 0;
     if (rule.rate) action.rate = bank_.put(compile::rate_of(rule, counter), kRateWords);

@@ -1,5 +1,5 @@
-// What rules and routes say beside a verdict: answers to the sender, where packets are sent on, rates, and
-// into which sets their senders go.
+// What rules and routes say beside a verdict: answers to the sender, where packets are sent on, rates, how
+// many are logged, and into which sets their senders go.
 //
 // Promises: a rule that says nothing of the kind has no struct fw_action; equal ones are written once.
 #pragma once

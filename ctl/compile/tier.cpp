@@ -159,7 +159,9 @@ Status Builder::make_rows(Checks& checks) {
             row.priority = clause.priority;
             row.rule = clause.counter;
             row.conditions = *conditions;
-            row.flags = clause.rule->rate ? FW_ROW_RATED : 0;
+            row.flags =
+                static_cast<std::uint8_t>((clause.rule->rate ? FW_ROW_RATED : 0) |
+                                          (clause.rule->action == policy::Action::kLog ? FW_ROW_LOGS : 0));
             row.where = static_cast<std::uint16_t>(where);
             row.checks[FW_SOURCE] = static_cast<std::uint16_t>(source);
             row.checks[FW_DESTINATION] = static_cast<std::uint16_t>(destination);

@@ -92,7 +92,8 @@ Event Events::put_into_words(const fw_event& event) {
     const Known* judged = known_at(event.generation);
     Event words;
     words.time = began_ + std::chrono::nanoseconds(event.time);
-    words.reason = &reason_of(event.reason);
+    words.happening = happening_of(event.reason);
+    if (words.happening == nullptr) words.reason = &reason_of(event.reason);
     words.length = event.packet.length;
     const Known& known = judged == nullptr ? known_.front() : *judged;
     const auto attachment = known.attachments.find(event.slot);

@@ -25,10 +25,11 @@ namespace fwctl::engine {
 
 struct Event {
     std::chrono::system_clock::time_point time;
-    const Reason* reason = nullptr;
+    const Reason* reason = nullptr;        // of its verdict; nullptr: it is told of something else
+    const Happening* happening = nullptr;  // of that
     policy::PacketText packet;
     std::uint32_t length = 0;  // of the frame
-    std::string rule;          // empty: none decided
+    std::string rule;          // that decided, or has logged it; empty: none
     std::string vip;           // of a packet that went to a backend, or came from one
     std::string backend;
     kernel::Frame frame;  // of who wanted bytes; there during the call that hands it over

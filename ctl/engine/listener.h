@@ -17,7 +17,7 @@ namespace fwctl::engine {
 
 // Of which packets; the others cost the programs next to nothing.
 struct Wanted {
-    std::uint64_t reasons = ~std::uint64_t{0};  // bit i: those with reason i
+    std::uint64_t reasons = FW_REASONS_MASK;  // bit i: those with reason i
     std::uint32_t one_of = 1;                   // of so many one, by chance
     std::uint32_t bytes = 0;                    // of each packet, FW_MAX_CAPTURED at most; 0: the event alone
     std::uint32_t points = FW_BEFORE;           // enum fw_point, at which bytes are taken

@@ -15,6 +15,15 @@ constexpr std::array kReasons = {
 #undef X
 };
 
+constexpr std::array kHappenings = {
+    Happening{"flow-opened", "flow", FW_HAPPENED_OPENED},
+    Happening{"flow-confirmed", "flow", FW_HAPPENED_CONFIRMED},
+    Happening{"flow-closed", "flow", FW_HAPPENED_CLOSED},
+    Happening{"flow-pushed-out", "flow", FW_HAPPENED_PUSHED_OUT},
+    Happening{"flow-placed", "flow", FW_HAPPENED_PLACED},
+    Happening{"rule-log", "log", FW_RULE_LOGGED},
+};
+
 constexpr Reason kUnknown = {"unknown", "a reason of another version of fwctl", FW_PASS};
 
 }  // namespace
@@ -22,6 +31,16 @@ constexpr Reason kUnknown = {"unknown", "a reason of another version of fwctl", 
 std::string_view verdict_name(fw_verdict verdict) {
     if (verdict == FW_DROP) return "drop";
     return verdict == FW_PASS ? "pass" : "redirect";
+}
+
+const Happening* happening_of(std::uint8_t number) {
+    const auto* found = std::find_if(kHappenings.begin(), kHappenings.end(),
+                                     [number](const Happening& one) { return one.number == number; });
+    return found == kHappenings.end() ? nullptr : found;
+}
+
+bool is_of_flow(const Happening& happening) {
+    return happening.number != FW_RULE_LOGGED;
 }
 
 const Reason& reason_of(std::uint8_t number) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "fwctl/abi/event.h"
 #include "fwctl/abi/reason.h"
 #include "policy/model.h"
 
@@ -15,6 +16,17 @@ struct Reason {
     fw_verdict verdict = FW_PASS;
     fw_reason number = FW_REASON_COUNT;
 };
+
+// What is told of beside verdicts.
+struct Happening {
+    std::string_view name;  // "rule-log"
+    std::string_view kind;  // "log" or "flow"
+    fw_happening number = FW_FIRST_HAPPENING;
+};
+// nullptr: the number of an event is that of a reason.
+const Happening* happening_of(std::uint8_t number);
+// Then of the packet the ends alone count.
+bool is_of_flow(const Happening& happening);
 
 // "pass", "drop" or "redirect": what counters and events say. A person's word is verdict_of()'s.
 std::string_view verdict_name(fw_verdict verdict);

@@ -28,6 +28,7 @@ public:
     bool sends(const Bytes& frame) const;
 
     fw_flow_counts counts() const { return in_.store().flow_counts().value(); }
+    const engine::Store& store() const { return in_.store(); }
     const fw_flow_table& table() const { return table_; }
     std::uint32_t ticks() const;
     // Those in use.

@@ -27,6 +27,8 @@ public:
     // The dynamic sets have these members from now on, while the policy stays.
     Status fill(const policy::Context& context);
 
+    const engine::Store& store() const { return *store_; }
+    const std::string& rule_name(std::uint32_t counter) const { return rules_.at(counter); }
     // What the program has noted of the last packet.
     const fw_trace& last() const { return last_; }
 

@@ -1,5 +1,6 @@
 """`fwctl monitor`: what it prints is what happened, for each one who listens, and what it did not get it says."""
 
+import collections
 import contextlib
 import datetime
 import json
@@ -14,7 +15,7 @@ import pytest
 from scapy.all import IP, UDP, Ether
 
 import echo
-from balancer import L2, VIP, Balancer, Way, backend, both, service, vip
+from balancer import L2, VIP, WAYS, Balancer, backend, both, service, vip
 from cable import QuietCable
 from conftest import FWCTL, MODES, ROOT, until
 from echo import ECHO
@@ -150,6 +151,113 @@ def test_a_rule_that_comes_has_its_name_and_one_that_goes_keeps_it(cable):
         assert monitor.notes()[-1] == "fwctl: nothing is attached any more"
 
 
+LOGGING = """version = 1
+[attach.eth0]
+mode  = "{}"
+hooks = {}
+[[rule]]
+name    = "all of it"
+service = "udp/9-11"
+direction = "in"
+action  = "log"
+[[rule]]
+name    = "a few"
+service = "udp/10"
+rate    = "under 1/hour burst 3"
+action  = "log"
+[[rule]]
+name    = "some"
+service = "udp/11"
+direction = "in"
+action  = "log"
+sample  = 10
+[[rule]]
+name    = "quietly"
+service = "udp"
+action  = "count"
+[[rule]]
+name    = "kept out"
+service = "udp/10"
+action  = "deny"
+"""
+HOOKS = {"native": '["xdp"]', "generic": '["xdp", "tc-in", "tc-out"]', "tc": '["tc-in", "tc-out"]'}
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", HOOKS)
+def test_what_rules_log(cable, tmp_path, mode):
+    """Told once for each rule, as often as it counts, and beside it the verdict."""
+    bed, policy = cable.bed, tmp_path / "policy.toml"
+    policy.write_text(LOGGING.format(mode, HOOKS[mode]))
+    bed.fwctl("b", "apply", policy)
+    wanted = {
+        (): {("log", "all of it"): 100 + 20 + 2000, ("log", "a few"): 3, ("drop", "kept out"): 20},
+        ("--log",): {("log", "all of it"): 100 + 20 + 2000, ("log", "a few"): 3},
+        ("--log", "udp/10"): {("log", "all of it"): 20, ("log", "a few"): 3},
+        ("--log", "--verdict", "drop"): {("log", "all of it"): 100 + 20 + 2000, ("log", "a few"): 3, ("drop", "kept out"): 20},
+        ("--rule", "a few"): {("log", "a few"): 3},
+        ("--verdict", "drop"): {("drop", "kept out"): 20},
+        ("--reason", "default-allow", "udp/9"): {("pass", None): 100},
+    }
+    frames = [udp(cable, port) for port, count in ((9, 100), (10, 20), (11, 2000)) for _ in range(count)]
+    with monitors(bed, "b", *([*words, "--json"] for words in wanted), ["--log"], ["--json", "--rule", "some"]) as made:
+        cable.send_all("a", frames, "in")
+        *others, text, sampled = made
+        for one, (words, expected) in zip(others, wanted.items()):
+            until(lambda: sum(tally(one, but="some").values()) >= sum(expected.values()))
+            assert one.end() == 0
+            assert tally(one, but="some") == expected, words
+        assert text.end() == sampled.end() == 0
+        assert {line.split(maxsplit=3)[1:3] == ["log", "rule-log"] for line in text.lines()} == {True}
+        first = 'udp 10.9.0.1:40000 > 10.9.0.2:9 on eth0 mac 02:00:00:00:00:01, rule "all of it"'
+        assert text.lines()[0].split(maxsplit=3)[3] == first
+        # By chance one in 10: six deviations.
+        assert abs(tally(sampled)["log", "some"] - 200) <= 6 * 2000 ** 0.5 * 0.3
+    rules = {rule["name"]: rule["packets"] for rule in bed.json("b", "counters")["rules"]}
+    assert (rules["all of it"], rules["a few"], rules["some"], rules["quietly"]) == (2120, 3, 2000, 2120)
+
+
+def tally(monitor, but=None):
+    """How many lines there are of each verdict or event, and rule."""
+    lines = [json.loads(line) for line in monitor.lines() if line.endswith("}")]
+    assert {line.get("event") for line in lines} <= {None, "rule-log"}
+    return collections.Counter((line.get("verdict", "log"), line["rule"]) for line in lines if line["rule"] != but or but is None)
+
+
+@pytest.mark.oldest
+@pytest.mark.parametrize("mode", HOOKS)
+def test_a_connection_from_its_first_packet_to_its_last(testbed, tmp_path, mode):
+    bed, policy = testbed("pair"), tmp_path / "policy.toml"
+    hooks = '["xdp", "tc-out"]' if mode == "native" else HOOKS[mode]
+    policy.write_text(f"""version = 1
+[attach.eth0]
+mode  = "{mode}"
+hooks = {hooks}
+[[rule]]
+name   = "known"
+state  = "established"
+action = "allow"
+""")
+    bed.fwctl("b", "apply", policy)
+    with monitors(bed, "b", ["--flows", "--json", "tcp"], ["--flows", "tcp"], ["--flows", "udp"]) as (monitor, text, other):
+        for address in ("10.9.0.2", "fd00:9::2"):
+            assert bed.curls("a", address)
+        until(lambda: len(monitor.lines()) >= 6)
+        assert [one.end() for one in (monitor, text, other)] == [0, 0, 0]
+        events = [json.loads(line) for line in monitor.lines()]
+        for address, ours in (("10.9.0.1", "10.9.0.2"), ("fd00:9::1", "fd00:9::2")):
+            its = [one for one in events if one["from"] == address]
+            assert [one["event"] for one in its] == ["flow-opened", "flow-confirmed", "flow-closed"]
+            assert {(one["to"], one["to_port"], one["protocol"], one["interface"]) for one in its} == {(ours, 80, "tcp", "eth0")}
+            assert len({one["from_port"] for one in its}) == 1
+            assert not any({"verdict", "reason", "packet", "length"} & set(one) for one in its)
+        assert len(events) == 6 and other.lines() == []
+        first = events[0]
+        assert text.lines()[0].split(maxsplit=1)[1] == f"flow     flow-opened        tcp 10.9.0.1:{first['from_port']} > 10.9.0.2:80 on eth0"
+    counts = bed.json("b", "conntrack", "show")["counts"]
+    assert (counts["opened"], counts["confirmed"], counts["displaced"]) == (2, 2, 0)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_in_a_flood_each_shows_every_packet_or_says_how_many_it_did_not(cable, mode):
     bed = cable.bed
@@ -182,14 +290,15 @@ def told(monitor):
     return sum("reason" in one for one in whole), sum(one.get("lost") or 0 for one in whole)
 
 
-def test_where_balanced_packets_go(tmp_path):
-    lb = Balancer(tmp_path, Way("tc", ["tc-in", "tc-out"]), [L2])
+@pytest.mark.parametrize("way", ["tc", "native", "native-handing-on"])
+def test_where_balanced_packets_go(tmp_path, way):
+    lb = Balancer(tmp_path, WAYS[way], [L2])
     try:
         lb.balance(service("web", both(VIP, L2), [f"tcp/{ECHO}"], "l2-dsr", [backend("b1", "b1"), backend("b2", "b2")]) +
                    service("other", both(VIP, 77), [f"tcp/{ECHO}"], "l2-dsr", [backend("b3", "b3")]))
         lb.through("lb1")
         with contextlib.closing(echo.Servers(lb.bed, ["b1", "b2"], [ECHO])), \
-                monitors(lb.bed, "lb1", ["--service", "web", "--json"], ["--service", "other"]) as (web, other):
+                monitors(lb.bed, "lb1", ["--service", "web", "--json"], ["--service", "other"], ["--flows", "--json"]) as (web, other, placed):
             servers = []
             for family in (4, 6, 4, 6):
                 with echo.dial(lb.bed, "client", vip(family, L2), ECHO) as one:
@@ -200,6 +309,11 @@ def test_where_balanced_packets_go(tmp_path):
             by_port = {one["from_port"]: one["backend"] for one in events}
             assert list(by_port.values()) == servers
             assert other.lines() == []
+            until(lambda: len(placed.lines()) >= 4)
+            told = [json.loads(line) for line in placed.lines()]
+            assert [(one["event"], one["vip"], one["from_port"], one["backend"]) for one in told] == [
+                ("flow-placed", "web", port, backend) for port, backend in by_port.items()]
+            assert lb.bed.json("lb1", "vip", "show", "web")["flows"] == 4
     finally:
         lb.down()
 
@@ -232,7 +346,7 @@ def test_bad_usage(cable):
         ("--verdict", "deny"): "--verdict", ("--reason", "nonsense"): "--reason", ("--sample", 0): "--sample",
         ("--rule", "nonsense"): 'there is no rule "nonsense"; see: fwctl rule list',
         ("--service", "web"): 'there is no vip "web"; see: fwctl vip list', ("from", "@bad"): '"@bad"',
-        ("tcp/nonsense",): "nonsense", ("--dry-run",): "--dry-run",
+        ("tcp/nonsense",): "nonsense", ("--dry-run",): "--dry-run", ("--flows", "--rule", "arp"): "--flows",
     }.items():
         done = bed.fwctl("b", "monitor", *words, expect=2)
         assert done.stdout == "" and says in done.stderr and done.stderr.count("\n") == 1, done.stderr

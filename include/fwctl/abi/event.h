@@ -19,6 +19,27 @@
 #include "fwctl/abi/packet.h"
 #include "fwctl/abi/reason.h"
 
+/*
+ * What is told beside verdicts: it stands in the reason's place and has its bit in the listener's reasons,
+ * above those of them all.
+ */
+enum fw_happening {
+	/* To flows of the flow table: the packet of the event is one of the flow's opener, as far as that is
+	 * known, without its length and its fields. What ends by its time-out is not told. */
+	FW_HAPPENED_CONFIRMED = 57,
+	FW_HAPPENED_CLOSED = 58,     /* a connection of TCP has ended, or a new policy denies the flow */
+	FW_HAPPENED_PUSHED_OUT = 59, /* by one that opened */
+	FW_HAPPENED_OPENED = 60,
+	FW_HAPPENED_PLACED = 61, /* the packet is the first of a flow of a service, and has got its backend */
+	FW_FIRST_HAPPENING = FW_HAPPENED_CONFIRMED,
+	FW_RULE_LOGGED = 62, /* the packet has met a rule with action log; its verdict is told as well */
+	FW_LAST_HAPPENING = FW_RULE_LOGGED,
+};
+/* The bits of them all. */
+#define FW_HAPPENINGS (((__u64)2 << FW_LAST_HAPPENING) - ((__u64)1 << FW_FIRST_HAPPENING))
+/* And those of all reasons. */
+#define FW_REASONS_MASK (((__u64)1 << FW_REASON_COUNT) - 1)
+
 /* At which a packet's bytes are taken. */
 enum fw_point {
 	FW_BEFORE =
@@ -28,7 +49,7 @@ enum fw_point {
 
 struct fw_listener {
 	__u64 until;   /* nanoseconds of CLOCK_MONOTONIC; in the past: the slot is free */
-	__u64 reasons; /* bit i: packets with reason i are told */
+	__u64 reasons; /* bit i: packets with reason i are told; and enum fw_happening */
 	__u32 one_of;  /* of so many of them one, by chance; not 0 */
 	__u32 bytes;   /* of each packet, FW_MAX_CAPTURED at most; 0: the event alone */
 	__u32 points;  /* enum fw_point */
@@ -47,7 +68,7 @@ struct fw_event {
 	__u32 backend;		 /* number of the one that it went to; 0: none */
 	__u16 slot;		 /* of the attachment */
 	__u8 direction;		 /* enum fw_direction */
-	__u8 reason;		 /* enum fw_reason */
+	__u8 reason;		 /* enum fw_reason, or enum fw_happening */
 	__u32 generation;	 /* that judged: its number shifted left by one, and the half */
 };
 FW_ASSERT_SIZE(struct fw_event, 112);
@@ -77,6 +98,17 @@ FW_ASSERT_SIZE(struct fw_capture_room, 128 + 65536);
 /* Of fw_control.heard: somebody may want bytes, so that what is about to be changed is to be put aside. */
 #define FW_HEARD_BYTES ((__u64)1 << 63)
 
-FW_ASSERT(FW_REASON_COUNT <= 63, "fw_control.heard has a bit for each, and one more");
+FW_ASSERT((int)FW_LAST_HAPPENING < 63, "FW_HEARD_BYTES has the last bit for itself");
+
+/* Whose packet it is, for what is told before its verdict; by processor. */
+struct fw_telling {
+	__u32 generation; /* as fw_event has it */
+	__u8 direction;
+	__u8 listens; /* somebody wants to hear of more than verdicts */
+	__u8 unused[2];
+	struct fw_packet flow; /* room for what is told of one */
+};
+
+FW_ASSERT((int)FW_REASON_COUNT <= (int)FW_FIRST_HAPPENING, "fw_listener.reasons has a bit for each");
 
 #endif

@@ -241,7 +241,14 @@ struct fw_flow_room {
 	__u8 is_opening;		/* its FW_FLOW_OPENING */
 	__u8 from_client;		/* who has sent the packet; 0 for ICMP errors */
 	__u8 client;			/* which end of the key it is */
-	__u8 unused[5];
+	/* What who listens may be told of. */
+	__u8 happened;	   /* with this packet; bit i: FW_HAPPENED_CONFIRMED + i of enum fw_happening */
+	__u8 opener;	   /* which end of the key has opened the flow that the packet is of */
+	__u8 pushed_count; /* of those behind, which the packet has pushed out */
+	__u8 unused[2];
+	struct fw_flow_key pushed[2];
+	__u8 pushed_openers[2]; /* as `opener` */
+	__u8 unused_2[6];
 };
 
 /* What became of flows; by processor. */

@@ -137,6 +137,7 @@ enum {
 enum fw_row_flags {
 	FW_ROW_LAST = 1 << 0,  /* no row of this leaf follows */
 	FW_ROW_RATED = 1 << 1, /* the rule has a rate: its bucket is asked when all before it is known */
+	FW_ROW_LOGS = 1 << 2,  /* who listens is told: see struct fw_action */
 };
 
 /* One service of one rule. */
@@ -183,10 +184,11 @@ enum fw_answer {
 struct fw_action {
 	__u8 answer; /* enum fw_answer */
 	__u8 unused;
-	__u16 ban_set; /* number, plus one, of the dynamic set that the source is put into; 0: none */
-	__u32 ban_for; /* seconds; 0: as long as the set says */
-	__u32 rate;    /* address of struct fw_rate; 0: the rule has none */
-	__u32 padding[7];
+	__u16 ban_set;	  /* number, plus one, of the dynamic set that the source is put into; 0: none */
+	__u32 ban_for;	  /* seconds; 0: as long as the set says */
+	__u32 rate;	  /* address of struct fw_rate; 0: the rule has none */
+	__u32 log_one_of; /* of so many packets that are counted one is told, by chance; 0: none is */
+	__u32 padding[6];
 	struct fw_next_hop next_hop;
 };
 FW_ASSERT_SIZE(struct fw_action, 64);

@@ -20,10 +20,14 @@ struct fw_mark {
 	__u32 priority;	  /* of the rule */
 	__u16 slot;	  /* of the attachment */
 	__u8 reason; /* enum fw_reason, to be carried out and counted; FW_MARK_DONE: passes, and is counted */
-	__u8 tier;   /* enum fw_tier_number: that the rule is of; FW_MARK_UNPACKED */
+	__u8 tier;   /* enum fw_tier_number: that the rule is of; FW_MARK_UNPACKED and FW_MARK_BEGUN */
 };
 FW_ASSERT_SIZE(struct fw_mark, 24);
-enum { FW_MARK_DONE = 0xff, FW_MARK_UNPACKED = 0x80 };
+enum {
+	FW_MARK_DONE = 0xff,
+	FW_MARK_UNPACKED = 0x80,
+	FW_MARK_BEGUN = 0x40, /* XDP may carry out what it decides, and has begun to: a flow is counted */
+};
 
 /*
  * SO_MARK of the agent's health checks that go to the address of a service, and are for this backend of it

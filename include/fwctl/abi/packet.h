@@ -46,7 +46,7 @@ enum fw_packet_flags {
 	/* Invalid, and sent by who has opened a flow that nobody has answered: it may bring a cookie. */
 	FW_PACKET_UNANSWERED = 1 << 3,
 	FW_PACKET_UNPACKED = 1 << 4,  /* came in another packet */
-	FW_PACKET_HANDED_ON = 1 << 6, /* XDP has judged it, and left the rest to this program */
+	FW_PACKET_HANDED_ON = 1 << 6, /* XDP has begun to carry out what it decided; the rest is here */
 	FW_PACKET_SERVED = 1 << 5,    /* is for a service, which needs no rule that lets it in */
 };
 

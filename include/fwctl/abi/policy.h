@@ -39,13 +39,13 @@ struct fw_tier {
 	__u32 varying;	/* entry: the rows with FW_ROW_VARIES, which are also in the leaves above */
 	__u32 first_priority; /* of the first rule */
 	__u32 actions; /* address: for each rule the address of its struct fw_action, or 0; 0: none has one */
+	__u32 counters; /* address: for each rule the index of its counters */
 	/* What the programs do not read: see ctl/compile/tier.h. */
 	__u32 needs; /* enum fw_tier_needs */
 	__u32 words; /* of the bank that are used; 0: the tier has no rules */
 	__u32 rule_count;
-	__u32 counters; /* address: for each rule the index of its counters */
-	__u32 names;	/* address: a hash of each rule's name, 64 bits, ascending */
-	__u32 places;	/* address and bytes of the text that says what each bit of `where` means */
+	__u32 names;  /* address: a hash of each rule's name, 64 bits, ascending */
+	__u32 places; /* address and bytes of the text that says what each bit of `where` means */
 	__u32 places_size;
 	__u32 outputs; /* address and bytes of the names of fw_generation.outputs */
 	__u32 outputs_size;

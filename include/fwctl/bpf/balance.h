@@ -10,6 +10,7 @@
 #define FWCTL_BPF_BALANCE_H
 
 #include "fwctl/bpf/encapsulate.h"
+#include "fwctl/bpf/happen.h"
 #include "fwctl/bpf/nat.h"
 #include "fwctl/bpf/quic.h"
 #include "fwctl/bpf/reject.h"
@@ -41,8 +42,11 @@ static __always_inline void fw_count_flow(const struct fw_packet *packet, const 
 	    packet->flags & FW_PACKET_HANDED_ON || fw_silent)
 		return;
 	count = bpf_map_lookup_elem(&backend_counts, &number);
-	if (count)
-		count->flows++;
+	if (!count)
+		return;
+	count->flows++;
+	if (fw_hears(FW_HAPPENED_PLACED))
+		fw_note_flow(FW_HAPPENED_PLACED, 0);
 }
 
 /* Where the rest of the packet is to go. A global function, as fw_parse(). */

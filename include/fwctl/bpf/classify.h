@@ -14,6 +14,7 @@
 #include "fwctl/bpf/address.h"
 #include "fwctl/bpf/count.h"
 #include "fwctl/bpf/decision.h"
+#include "fwctl/bpf/log.h"
 #include "fwctl/bpf/rate.h"
 #include "fwctl/bpf/row.h"
 
@@ -84,10 +85,13 @@ static __always_inline bool fw_take_row(const struct fw_packet *packet, struct f
 	if (row->priority == search->counted)
 		return false;
 	search->counted = row->priority;
-	if (rated)
+	if (rated) {
 		search->asks = FW_ASKS_COUNTING;
-	else
-		fw_count_rule(row->rule, packet);
+		return false;
+	}
+	fw_count_rule(row->rule, packet);
+	if (row->flags & FW_ROW_LOGS && fw_hears(FW_RULE_LOGGED))
+		search->asks = FW_ASKS_TELLING;
 	return false;
 }
 
@@ -125,7 +129,7 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 		address += 8;
 		/* As in fw_conditions_hold(). */
 		asm volatile("" : "+r"(address));
-		if (address % FW_PAGE_WORDS == 0 || search->asks == FW_ASKS_COUNTING)
+		if (address % FW_PAGE_WORDS == 0 || search->asks >= FW_ASKS_COUNTING)
 			break;
 	}
 	search->next = address;
@@ -141,7 +145,7 @@ static long fw_scan_on(__u32 turn, struct fw_long_leaf *leaf)
 {
 	(void)turn;
 	fw_scan_rows(leaf->packet, leaf->search);
-	return leaf->search->next == 0 || leaf->search->asks == FW_ASKS_COUNTING;
+	return leaf->search->next == 0 || leaf->search->asks >= FW_ASKS_COUNTING;
 }
 
 static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct fw_search *search,
@@ -151,7 +155,7 @@ static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct 
 	if (!search->next)
 		return;
 	fw_scan_rows(packet, search);
-	if (search->next && search->asks != FW_ASKS_COUNTING) {
+	if (search->next && search->asks < FW_ASKS_COUNTING) {
 		struct fw_long_leaf leaf = {packet, search};
 
 		bpf_loop(FW_MAX_SCANS, fw_scan_on, &leaf, 0);
@@ -249,20 +253,27 @@ static __always_inline bool fw_end_leaves(const struct fw_packet *packet, struct
 	return !tier->going_on;
 }
 
+/* What a step of the search has come to, beside nothing. */
+enum { FW_SETTLED_ALL = 1, FW_SETTLED_COUNT = 2 };
+
 /*
- * One step of the search: a bucket is asked, or a piece of a leaf searched. 1: that was the last. A global
- * function: the verifier would go through all values that the search may have.
+ * One step of the search: a bucket is asked, or a piece of a leaf searched. FW_SETTLED_COUNT: the row of
+ * search->counted is counted, which who listens may want to know. A global function: the verifier would go
+ * through all values that the search may have.
  */
 __noinline int fw_settle_step(const struct fw_packet *packet, struct fw_search *search,
 			      const struct fw_tier *tier, __u32 *leaf)
 {
+	__u8 asks;
 	__u32 at;
 
 	if (!packet || !search || !tier || !leaf)
-		return 1;
-	if (search->asks == FW_ASKS_COUNTING) {
+		return FW_SETTLED_ALL;
+	asks = search->asks;
+	if (asks >= FW_ASKS_COUNTING) {
 		search->asks = FW_ASKS_NOTHING;
-		fw_ask_rate(packet, tier, search->counted, true);
+		if (asks == FW_ASKS_TELLING || fw_ask_rate(packet, tier, search->counted, true))
+			return FW_SETTLED_COUNT;
 	}
 	if (!search->next) {
 		at = *leaf;
@@ -291,9 +302,12 @@ static long fw_settle_on(__u32 turn, struct fw_settling *settling)
 	int done = fw_settle_step(settling->packet, settling->search, settling->tier, &settling->leaf);
 
 	(void)turn;
+	/* Here rather than in the step, which has no room left on the stack of 6.1. */
+	if (done == FW_SETTLED_COUNT)
+		fw_log(settling->packet, settling->tier, settling->search->counted);
 	/* The verifier knows nothing of what a global function answers, clang does. */
 	asm volatile("" : "+r"(done));
-	return done & 1;
+	return done & FW_SETTLED_ALL;
 }
 
 /*

@@ -81,6 +81,7 @@ __noinline int fw_confirm(struct fw_flow_bucket *bucket, __u32 way, __u32 tag, _
 	fw_set_tag(bucket, way, 0);
 	if (counts)
 		counts->confirmed++;
+	fw_note_flow(FW_HAPPENED_CONFIRMED, fw_flow_at(bucket, to)->flags & FW_FLOW_OPENED_BY_SECOND);
 	return 0;
 }
 
@@ -161,9 +162,23 @@ static __always_inline int fw_look_up_anywhere(const struct fw_flow_table *table
 	return fw_look_up_flow(table, room, generation, !fw_changes_flows());
 }
 
+/* For who listens. */
+static __always_inline void fw_note_pushed(const struct fw_flow *flow)
+{
+	__u32 zero = 0, number;
+	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
+
+	if (!room || fw_notes_fragments(&flow->key))
+		return;
+	number = room->pushed_count++ & 1;
+	room->pushed[number] = flow->key;
+	room->pushed_openers[number] = flow->flags & FW_FLOW_OPENED_BY_SECOND;
+	room->happened |= fw_flow_bit(FW_HAPPENED_PUSHED_OUT);
+}
+
 /*
- * A new flow, or what is noted of a first fragment, in a way for new ones. A flow may be there already; a
- * note is of a datagram before, as their numbers come again.
+ * A new flow, or what is noted of a first fragment, in a way for new ones. A flow may be there already, then
+ * the answer is false; a note is of a datagram before, as their numbers come again.
  */
 __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now,
 			 __u32 direction)
@@ -174,33 +189,36 @@ __noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow
 	__u64 hash;
 
 	if (!table || !flow || !counts)
-		return 0;
+		return false;
 	hash = fw_flow_hash(&flow->key, table->keys);
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket)
-		return 0;
+		return false;
 	if (!fw_lock(&bucket->lock)) {
 		counts->busy++;
-		return 0;
+		return false;
 	}
 	way = fw_find_way(bucket, &flow->key, tag);
 	if (way != FW_NO_WAY && !fw_is_expired(fw_flow_at(bucket, way), now) &&
-	    !fw_notes_fragments(&flow->key))
-		goto out;
+	    !fw_notes_fragments(&flow->key)) {
+		fw_unlock(&bucket->lock);
+		return false;
+	}
 	if (way != FW_NO_WAY)
 		fw_set_tag(bucket, way, 0);
 	way = fw_take_new_way(bucket, direction, now, flow->slot);
 	asm volatile("" : "+r"(way));
 	way &= 15;
-	if (bucket->tags[way] && !fw_is_expired(&bucket->flows[way], now))
+	if (bucket->tags[way] && !fw_is_expired(&bucket->flows[way], now)) {
 		counts->displaced++;
+		fw_note_pushed(&bucket->flows[way]);
+	}
 	counts->opened++;
 	bucket->flows[way] = *flow;
 	bucket->tags[way] = tag;
-out:
 	fw_unlock(&bucket->lock);
-	return 0;
+	return true;
 }
 
 static __always_inline bool fw_find_segment(fw_ctx *ctx, const struct fw_packet *packet,
@@ -298,7 +316,9 @@ __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32
 	if (room->following.has_segment && room->following.is_part)
 		fw_tcp_trust(flow);
 	flow->expires = room->following.now + fw_timeout_of(generation, flow, packet->protocol);
-	return fw_insert(&held->flows, flow, room->following.now, direction);
+	if (fw_insert(&held->flows, flow, room->following.now, direction))
+		fw_note_flow(FW_HAPPENED_OPENED, room->following.sender);
+	return 0;
 }
 
 #endif

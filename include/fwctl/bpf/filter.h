@@ -42,7 +42,8 @@ static __always_inline int fw_hand_on(fw_ctx *ctx, const struct fw_packet *packe
 		.priority = decision->priority,
 		.slot = fw_slot,
 		.reason = decision->reason,
-		.tier = decision->tier | (packet->flags & FW_PACKET_UNPACKED ? FW_MARK_UNPACKED : 0),
+		.tier = decision->tier | (packet->flags & FW_PACKET_UNPACKED ? FW_MARK_UNPACKED : 0) |
+			(fw_ctx_may_rewrite() ? FW_MARK_BEGUN : 0),
 	};
 
 	fw_trace_decision(packet, decision);
@@ -64,8 +65,12 @@ static __noinline int fw_do_more(fw_ctx *ctx, const struct fw_packet *packet, co
 		decision->reason = FW_REASON_COOKIE_INVALID;
 		action = FW_DECIDED;
 	} else if (fw_ctx_may_rewrite() || !fw_hands_on) {
+		if (now->heard & FW_HAPPENINGS)
+			fw_begin_telling(now);
 		how = fw_begin_to_change(ctx, now);
 		action = fw_carry_out(ctx, packet, now, decision);
+		if (now->heard & FW_HAPPENINGS)
+			fw_tell_happened(packet);
 	}
 	if (action == FW_HAND_ON && fw_hands_on)
 		return fw_hand_on(ctx, packet, &before, now);
@@ -166,9 +171,9 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	}
 	if (decision.tier & FW_MARK_UNPACKED)
 		packet.flags |= FW_PACKET_UNPACKED;
-	if (is_judged)
+	if (is_judged && decision.tier & FW_MARK_BEGUN)
 		packet.flags |= FW_PACKET_HANDED_ON;
-	decision.tier &= ~FW_MARK_UNPACKED;
+	decision.tier &= ~(FW_MARK_UNPACKED | FW_MARK_BEGUN);
 	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
 		fw_find_service(ctx, &packet, now.number & 1, now.generation->services.translates);
 	if (!is_judged) {
@@ -179,6 +184,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			    !(now.generation->disabled_parser_rules >> decision.rule & 1))
 				return fw_exit(ctx, &packet, &now, &decision);
 		}
+		if (now.heard & FW_HAPPENINGS)
+			fw_begin_telling(&now);
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
 		else if (now.generation->follows && !packet.service)
@@ -199,6 +206,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&
 		    decision.reason != FW_REASON_RULE_SYNPROXY)
 			fw_note_passed(ctx, &packet, now.number & 1, direction);
+		if (now.heard & FW_HAPPENINGS)
+			fw_tell_happened(&packet);
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);

@@ -299,6 +299,14 @@ struct {
 	__type(value, __u64);
 } events_lost SEC(".maps");
 
+/* As member_queries: each program's own. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fw_telling);
+} telling SEC(".maps");
+
 /* Never read by a program: fwctl's own memory of what it attached. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

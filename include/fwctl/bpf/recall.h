@@ -188,9 +188,12 @@ __noinline int fw_keep_verdict(const struct fw_flow_table *table, const struct f
 	way = fw_find_way(bucket, &following->key, tag);
 	sender = following->sender;
 	asm volatile("" : "+r"(sender));
-	if (way != FW_NO_WAY && ends)
+	if (way != FW_NO_WAY && ends) {
+		if (!fw_has_ended(fw_flow_at(bucket, way)))
+			fw_note_flow(FW_HAPPENED_CLOSED,
+				     fw_flow_at(bucket, way)->flags & FW_FLOW_OPENED_BY_SECOND);
 		fw_set_tag(bucket, way, 0);
-	else if (way != FW_NO_WAY)
+	} else if (way != FW_NO_WAY)
 		fw_flow_at(bucket, way)->verdicts[sender & 1] = *verdict;
 	fw_unlock(&bucket->lock);
 	return 0;

@@ -19,6 +19,7 @@ enum fw_asks {
 	FW_ASKS_NOTHING = 0,
 	FW_ASKS_DECIDING = 1, /* whether the best row holds, when all leaves are searched */
 	FW_ASKS_COUNTING = 2, /* whether the row that was counted last is, before the next */
+	FW_ASKS_TELLING = 3,  /* the same of one that is counted already: who listens is told */
 };
 
 /* One packet's search through one tier. */

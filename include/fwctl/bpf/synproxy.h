@@ -209,39 +209,44 @@ static __always_inline __u32 fw_find_proxied_way(struct fw_flow_bucket *bucket, 
 	return to;
 }
 
-/* False: there is a connection already, or no way in. */
+/* What fw_insert_proxied() answers: nothing where there is a connection already, or no way in. */
+enum { FW_PROXIED_IS_IN = 1, FW_PROXIED_IS_NEW = 2 };
+
 __noinline int fw_insert_proxied(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now)
 {
 	struct fw_flow_counts *counts = fw_flow_counts_here();
 	struct fw_flow_bucket *bucket;
+	int done = FW_PROXIED_IS_IN;
 	__u32 tag, way;
 	__u64 hash;
 
 	if (!table || !flow || !counts)
-		return false;
+		return 0;
 	hash = fw_flow_hash(&flow->key, table->keys);
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket)
-		return false;
+		return 0;
 	if (!fw_lock(&bucket->lock)) {
 		counts->busy++;
-		return false;
+		return 0;
 	}
 	way = fw_find_way(bucket, &flow->key, tag);
 	if (way != FW_NO_WAY && !fw_gives_way(fw_flow_at(bucket, way), now)) {
 		fw_unlock(&bucket->lock);
-		return false;
+		return 0;
 	}
-	if (way == FW_NO_WAY)
+	if (way == FW_NO_WAY) {
 		counts->opened++;
+		done |= FW_PROXIED_IS_NEW;
+	}
 	way = fw_find_proxied_way(bucket, way, now);
 	asm volatile("" : "+r"(way));
 	way &= 15;
 	bucket->flows[way] = *flow;
 	bucket->tags[way] = tag;
 	fw_unlock(&bucket->lock);
-	return true;
+	return done;
 }
 
 /* Notes the connection that an ACK with a cookie opens: the packet that was followed last. A global function,
@@ -252,6 +257,7 @@ __noinline int fw_open_proxied(struct fw_proxy_room *room, __u32 half)
 	__u32 zero = 0;
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	struct fw_flow_room *flows = bpf_map_lookup_elem(&flow_room, &zero);
+	int done;
 
 	if (!room || !generation || !held || !flows)
 		return false;
@@ -259,7 +265,10 @@ __noinline int fw_open_proxied(struct fw_proxy_room *room, __u32 half)
 	if (!fw_changes_flows())
 		return true;
 	flows->flow.expires = fw_flow_now() + generation->timeouts[FW_TCP_SYN_SENT];
-	return fw_insert_proxied(&held->flows, &flows->flow, fw_flow_now());
+	done = fw_insert_proxied(&held->flows, &flows->flow, fw_flow_now());
+	if (done & FW_PROXIED_IS_NEW)
+		fw_note_flow(FW_HAPPENED_OPENED, flows->following.sender);
+	return done & FW_PROXIED_IS_IN;
 }
 
 /* Makes the ACK the SYN that the server gets. */

@@ -11,6 +11,8 @@
 #ifndef FWCTL_BPF_TCP_H
 #define FWCTL_BPF_TCP_H
 
+#include "fwctl/bpf/flow_table.h"
+#include "fwctl/bpf/happen.h"
 #include "fwctl/bpf/segment.h"
 
 /* What becomes of a segment. */
@@ -313,6 +315,22 @@ static __always_inline bool fw_tcp_answers_unjudged(const struct fw_flow *flow, 
 	       flow->last_sender != sender;
 }
 
+/* Closed by both ends, or reset. */
+static __always_inline bool fw_tcp_is_over(__u8 state)
+{
+	return state == FW_TCP_TIME_WAIT || state == FW_TCP_CLOSED;
+}
+
+/* The next connection between the same ends takes the place of one that has ended. */
+static __always_inline void fw_count_opened(const struct fw_flow *flow)
+{
+	struct fw_flow_counts *counts = fw_flow_counts_here();
+
+	if (counts)
+		counts->opened++;
+	fw_note_flow(FW_HAPPENED_OPENED, flow->flags & FW_FLOW_OPENED_BY_SECOND);
+}
+
 /*
  * The segment's part in its connection: enum fw_tcp_answer. `sender`: the end of the key that has sent it. A
  * global function, verified once.
@@ -344,6 +362,8 @@ __noinline int fw_tcp_follow(struct fw_flow *flow, __u32 sender, const struct fw
 				flow->flags |= FW_FLOW_CHALLENGED;
 			return FW_TCP_PASSED;
 		}
+		if (fw_tcp_is_over(before))
+			fw_count_opened(flow);
 		fw_tcp_resync(flow, sender);
 		before = FW_TCP_SYN_SENT;
 		next = FW_TCP_SYN_RECEIVED;
@@ -379,6 +399,8 @@ in_window:
 	flow->last_kind = segment->kind;
 	flow->last_sender = sender;
 	flow->state = next;
+	if (fw_tcp_is_over(next) && !fw_tcp_is_over(before))
+		fw_note_flow(FW_HAPPENED_CLOSED, flow->flags & FW_FLOW_OPENED_BY_SECOND);
 	if (next != before && next == FW_TCP_FIN_WAIT) {
 		flow->terms[sender & 1].flags |= FW_TCP_CLOSES;
 		flow->closed_at = segment->here;

@@ -29,9 +29,9 @@ static __noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet,
 	return 0;
 }
 
-/* `how`: enum fw_how_told. A global function, as fw_parse(). */
-__noinline int fw_tell(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_decision *decision,
-		       __u32 generation, __u32 how)
+/* `ctx`: NULL where nobody gets bytes. */
+static __always_inline int fw_tell_all(fw_ctx *ctx, const struct fw_packet *packet,
+				       const struct fw_decision *decision, __u32 generation, __u32 how)
 {
 	__u32 zero = 0;
 	const struct fw_listeners *all = bpf_map_lookup_elem(&listeners, &zero);
@@ -54,7 +54,7 @@ __noinline int fw_tell(fw_ctx *ctx, const struct fw_packet *packet, const struct
 		if (!(listener->reasons >> (decision->reason & 63) & 1) ||
 		    (listener->one_of > 1 && bpf_get_prandom_u32() % listener->one_of))
 			continue;
-		if (listener->bytes)
+		if (ctx && listener->bytes)
 			fw_capture(ctx, packet, decision, &told, slot);
 		else
 			fw_tell_event(slot, packet, decision, &told);
@@ -62,6 +62,23 @@ __noinline int fw_tell(fw_ctx *ctx, const struct fw_packet *packet, const struct
 	if (heard & ~wanted)
 		fw_forget(heard, wanted);
 	return 0;
+}
+
+/* `how`: enum fw_how_told. A global function, as fw_parse(). */
+__noinline int fw_tell(fw_ctx *ctx, const struct fw_packet *packet, const struct fw_decision *decision,
+		       __u32 generation, __u32 how)
+{
+	return fw_tell_all(ctx, packet, decision, generation, how);
+}
+
+/* Of what has enum fw_happening in the reason's place: who wants bytes wants none of that. As fw_tell(). */
+__noinline int fw_tell_beside(const struct fw_packet *packet, const struct fw_decision *decision,
+			      const struct fw_telling *mine)
+{
+	if (!mine)
+		return 0;
+	return fw_tell_all(NULL, packet, decision, mine->generation,
+			   mine->direction == FW_OUT ? FW_TOLD_OUT : 0);
 }
 
 #endif
