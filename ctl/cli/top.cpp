@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/screen.h"
 #include "cli/top_text.h"
+#include "observe/ears.h"
 #include "observe/page.h"
 
 namespace fwctl::cli {
@@ -32,6 +33,7 @@ struct ViewName {
     char key;
 };
 constexpr std::array kViews = {ViewName{View::kRules, "rules", '1'}, ViewName{View::kReasons, "reasons", '2'},
+                               ViewName{View::kTalkers, "talkers", '3'},
                                ViewName{View::kServices, "services", '4'},
                                ViewName{View::kSets, "sets", '5'}};
 
@@ -73,17 +75,41 @@ public:
         if (!counts) return tl::unexpected(counts.error());
         rates_ = observe::rates_between(now_ ? *now_ : *counts, *counts);
         now_ = std::move(*counts);
-        return {};
+        return view_ == View::kTalkers ? hear() : Status{};
     }
     // What another view needs is there with the next look.
-    void choose(View view) { view_ = view; }
+    void choose(View view) {
+        view_ = view;
+        if (view == View::kTalkers) return;
+        ears_.reset();  // packets pay for it while somebody looks
+        talkers_ = {};
+    }
     [[nodiscard]] View view() const { return view_; }
     [[nodiscard]] const Counts& counts() const { return *now_; }
     [[nodiscard]] const Rates& rates() const { return rates_; }
+    [[nodiscard]] Page page(SortBy by, const std::string& filter) const {
+        return observe::make_page(view_, *now_, rates_, talkers_, by, filter);
+    }
 
 private:
+    // Who talks, since the look before.
+    Status hear() {
+        if (!ears_) {
+            auto ears = observe::TalkerEars::open();
+            if (!ears) return tl::unexpected(ears.error());
+            ears_ = std::move(*ears);
+            return {};
+        }
+        auto heard = ears_->look();
+        if (!heard) return tl::unexpected(heard.error());
+        talkers_ = std::move(*heard);
+        return {};
+    }
+
     View view_;
     observe::CountReader reader_;
+    std::optional<observe::TalkerEars> ears_;
+    observe::TalkerRates talkers_;
     std::optional<Counts> now_;
     Rates rates_;
 };
@@ -122,7 +148,7 @@ Result<Exit> print_once(View view, const Globals& globals) {
     if (auto looked = looking.look(); !looked) return tl::unexpected(looked.error());
     std::this_thread::sleep_for(1s);
     if (auto looked = looking.look(); !looked) return tl::unexpected(looked.error());
-    const Page page = observe::make_page(view, looking.counts(), looking.rates(), SortBy::kPackets, "");
+    const Page page = looking.page(SortBy::kPackets, "");
     if (globals.json) {
         print_json({{"seconds", looking.rates().seconds},
                     {"generation", looking.counts().generation},
@@ -165,8 +191,7 @@ private:
     void draw() {
         constexpr std::size_t kInterfaces = 4;
         const auto height = static_cast<std::size_t>(std::max(screen_.rows(), 0));
-        const Page page =
-            observe::make_page(looking_.view(), looking_.counts(), looking_.rates(), sort_, filter_);
+        const Page page = looking_.page(sort_, filter_);
         screen_.clear();
         int row = 0;
         screen_.put(row++, title_of(looking_) + (paused_ ? ", PAUSED" : ""), Screen::Style::kBold);
@@ -188,7 +213,7 @@ private:
         screen_.put(screen_.rows() - 1,
                     is_typing_
                         ? "filter: " + printable(filter_) + "_"
-                        : "1 rules 2 reasons 4 services 5 sets  sort pbtn  / filter  space pause  q quit");
+                        : "1 rules 2 reasons 3 talkers 4 services 5 sets  sort pbtn  / filter  q quit");
         screen_.show();
     }
 
@@ -298,7 +323,8 @@ Result<Exit> run_top(View view, bool once, const Globals& globals) {
 }  // namespace
 
 void add_top(CLI::App& app, Command& command) {
-    CLI::App* verb = app.add_subcommand("top", "Watch what counts most: rules, reasons, services or sets");
+    CLI::App* verb =
+        app.add_subcommand("top", "Watch what counts most: rules, reasons, sources, services or sets");
     auto name = std::make_shared<std::string>("rules");
     auto once = std::make_shared<bool>(false);
     std::vector<std::string> names;

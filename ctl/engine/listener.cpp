@@ -11,6 +11,7 @@
 namespace fwctl::engine {
 namespace {
 
+constexpr std::size_t kNoRing = 4096;                    // of one that gets no events: the smallest
 constexpr std::size_t kRingSize = std::size_t{8} << 20;  // some 70,000 events
 // Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
 constexpr std::uint64_t kLease = 10'000'000'000;
@@ -21,6 +22,8 @@ constexpr unsigned kBetweenClocks = 64;
 // Of one that is ours: from the end on it is somebody else's.
 void give_back(const Store& store, std::uint32_t slot) {
     (void)store.event_rings().erase(slot);
+    if (std::atomic_ref<__u32>(store.listener(slot).talkers).load() != 0)
+        (void)store.talker_tables().erase(slot);
     std::atomic_ref<__u64>(store.listener(slot).until).store(0);
 }
 
@@ -34,13 +37,14 @@ Listener::Listener(Listener&& other) noexcept
       wanted_(other.wanted_),
       ring_(std::move(other.ring_)),
       slot_(other.slot_),
+      filled_(other.filled_),
       until_(std::exchange(other.until_, 0)),
       lost_before_(other.lost_before_),
       lost_(other.lost_),
       stood_still_(other.stood_still_) {}
 
 Result<Listener> Listener::open(const Store& store, const Wanted& wanted) {
-    auto ring = kernel::EventRing::make(kRingSize);
+    auto ring = kernel::EventRing::make(wanted.talkers < 0 ? kRingSize : kNoRing);
     if (!ring) return tl::unexpected(ring.error());
     Listener listener(store, wanted, std::move(*ring));
     if (auto claimed = listener.claim(); !claimed) return tl::unexpected(claimed.error());
@@ -68,8 +72,15 @@ Status Listener::claim() {
     fw_listener& mine = store_->listener(slot);
     std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
     std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
+    const std::uint32_t talkers = wanted_.talkers < 0 ? 0 : filled_ + 1;
+    const std::uint32_t former = std::atomic_ref<__u32>(mine.talkers).exchange(talkers);
     // Who slept for so long that another one has it by now takes another one.
     if (std::atomic_ref<__u64>(mine.until).load() != until_) return claim();
+    if (talkers != 0) {
+        if (auto put = store_->talker_tables().update(slot, wanted_.talkers); !put) return put;
+    } else if (former != 0) {
+        (void)store_->talker_tables().erase(slot);  // of one that was killed
+    }
     // Waits for a grace period: packets that saw the slot as it was are gone, and so is what they counted,
     // and the reasons that they found to be nobody's.
     if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
@@ -96,6 +107,13 @@ Status Listener::stay() {
     }
     until_ = now + kLease;
     if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(wanted_.reasons);
+    return {};
+}
+
+Status Listener::fill(std::uint32_t table) {
+    filled_ = table;
+    if (auto stayed = stay(); !stayed) return stayed;
+    std::atomic_ref<__u32>(store_->listener(slot_).talkers).store(table + 1);
     return {};
 }
 

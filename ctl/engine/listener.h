@@ -18,6 +18,7 @@ namespace fwctl::engine {
 struct Wanted {
     std::uint64_t reasons = ~std::uint64_t{0};  // bit i: those with reason i
     std::uint32_t one_of = 1;                   // of so many one, by chance
+    int talkers = -1;                           // tables that are filled in the place of events; -1: none
 };
 
 class Listener {
@@ -30,6 +31,8 @@ public:
 
     // As kernel::EventRing::read(), but that in a flood it comes back now and then.
     Status read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use);
+    // Has packets fill the other one of the two tables of talkers, 0 or 1, and goes on listening.
+    Status fill(std::uint32_t table);
     // Events that found no room, since the listener is there.
     [[nodiscard]] Result<std::uint64_t> lost();
     // Whether, since it was asked last, the process stood still for so long that nobody knows how many events
@@ -46,6 +49,7 @@ private:
     Wanted wanted_;
     kernel::EventRing ring_;
     std::uint32_t slot_ = 0;
+    std::uint32_t filled_ = 0;       // table of talkers
     std::uint64_t until_ = 0;        // as it stands in the slot; 0: there is none
     std::uint64_t lost_before_ = 0;  // in slots that it had before
     std::uint64_t lost_ = 0;         // as it was told last

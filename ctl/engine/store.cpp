@@ -215,6 +215,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.buckets_ = kernel::BucketPages({std::move(maps.buckets), held.bucket_pages});
     store.listeners_ = std::move(*listeners);
     store.event_rings_ = std::move(maps.event_rings);
+    store.talker_tables_ = std::move(maps.talker_tables);
     store.events_lost_ = std::move(maps.events_lost);
     if (held.secret == 0) {
         fill_randomly(held.flows.keys);
@@ -247,6 +248,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"buckets", buckets_.map().fd()},
              {"listeners", listeners_.map().fd()},
              {"event_rings", event_rings_.fd()},
+             {"talker_tables", talker_tables_.fd()},
              {"events_lost", events_lost_.fd()},
              {"attachments", records_.map().fd()}}};
 }

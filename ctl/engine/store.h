@@ -197,6 +197,7 @@ public:
     [[nodiscard]] fw_listener& listener(std::uint32_t slot) const { return listeners_.at(0)->each[slot]; }
     [[nodiscard]] __u64& heard() const { return control_.at(0)->heard; }
     [[nodiscard]] const kernel::Map& event_rings() const { return event_rings_; }
+    [[nodiscard]] const kernel::Map& talker_tables() const { return talker_tables_; }
     [[nodiscard]] const kernel::Map& events_lost() const { return events_lost_; }
 
     // The dynamic sets of the policy that holds, without reading anything else of it.
@@ -260,6 +261,7 @@ private:
     kernel::BucketPages buckets_;
     kernel::MappedArray<fw_listeners> listeners_;
     kernel::Map event_rings_;
+    kernel::Map talker_tables_;
     kernel::Map events_lost_;
 };
 

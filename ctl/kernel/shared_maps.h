@@ -18,11 +18,11 @@ namespace fwctl::kernel {
 
 struct SharedMaps {
     static constexpr std::array kNames = {
-        "control",     "policy",       "pages",         "sets",           "set_pages",
-        "members",     "routes",       "devices",       "answers",        "flow_pages",
-        "flow_counts", "placed_pages", "nat_flows",     "service_states", "backend_counts",
-        "conditions",  "checks",       "fragment_ways", "rule_counters",  "rule_bases",
-        "buckets",     "listeners",    "event_rings",   "events_lost",    "attachments"};
+        "control",       "policy",         "pages",          "sets",       "set_pages",   "members",
+        "routes",        "devices",        "answers",        "flow_pages", "flow_counts", "placed_pages",
+        "nat_flows",     "service_states", "backend_counts", "conditions", "checks",      "fragment_ways",
+        "rule_counters", "rule_bases",     "buckets",        "listeners",  "event_rings", "talker_tables",
+        "events_lost",   "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -54,6 +54,7 @@ struct SharedMaps {
     Map buckets;
     Map listeners;
     Map event_rings;
+    Map talker_tables;
     Map events_lost;
     Map attachments;
 };

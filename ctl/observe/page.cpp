@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "engine/verdict.h"
+#include "policy/prefix.h"
 
 namespace fwctl::observe {
 namespace {
@@ -64,6 +65,28 @@ Page page_of_reasons(const Counts& counts, const Rates& rates) {
     return page;
 }
 
+Page page_of_talkers(const TalkerRates& talkers) {
+    Page page{{{"packets_per_second", "PACKETS/S"},
+               {"more_per_second", "OR MORE"},
+               {"bytes_per_second", "BYTES/S"},
+               {"dropped_per_second", "DROPPED/S"},
+               {"source", "SOURCE"}},
+              {}};
+    const auto speed = [&](std::uint64_t count) {
+        return talkers.seconds > 0 ? static_cast<double>(count) / talkers.seconds : 0;
+    };
+    for (const engine::Talker& one : talkers.list.talkers) {
+        const std::string source = policy::format_prefix(one.source);
+        page.rows.push_back(
+            {{speed(one.packets), speed(one.more), speed(one.bytes), speed(one.dropped), source},
+             speed(one.packets),
+             speed(one.bytes),
+             one.packets,
+             source});
+    }
+    return page;
+}
+
 Page page_of_services(const Counts& counts, const Rates& rates) {
     Page page{{{"packets_per_second", "PACKETS/S"},
                {"bytes_per_second", "BYTES/S"},
@@ -114,12 +137,14 @@ Page page_of_sets(const Counts& counts, const Rates& rates) {
     return page;
 }
 
-Page page_of(View view, const Counts& counts, const Rates& rates) {
+Page page_of(View view, const Counts& counts, const Rates& rates, const TalkerRates& talkers) {
     switch (view) {
         case View::kRules:
             return page_of_rules(counts, rates);
         case View::kReasons:
             return page_of_reasons(counts, rates);
+        case View::kTalkers:
+            return page_of_talkers(talkers);
         case View::kServices:
             return page_of_services(counts, rates);
         case View::kSets:
@@ -145,8 +170,9 @@ auto key_of(const Row& row, SortBy by) {
 
 }  // namespace
 
-Page make_page(View view, const Counts& counts, const Rates& rates, SortBy by, const std::string& filter) {
-    Page page = page_of(view, counts, rates);
+Page make_page(View view, const Counts& counts, const Rates& rates, const TalkerRates& talkers, SortBy by,
+               const std::string& filter) {
+    Page page = page_of(view, counts, rates, talkers);
     const std::string lower = lower_case(filter);
     std::erase_if(page.rows, [&](const Row& row) { return !lower.empty() && !has_word(row, lower); });
     std::stable_sort(page.rows.begin(), page.rows.end(),

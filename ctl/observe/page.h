@@ -8,12 +8,13 @@
 #include <variant>
 #include <vector>
 
+#include "engine/talkers.h"
 #include "observe/counts.h"
 #include "observe/rates.h"
 
 namespace fwctl::observe {
 
-enum class View { kRules, kReasons, kServices, kSets };
+enum class View { kRules, kReasons, kTalkers, kServices, kSets };
 enum class SortBy { kPackets, kBytes, kTotal, kName };
 
 struct Column {
@@ -32,13 +33,20 @@ struct Row {
     std::string name;
 };
 
+// Who has sent most within some time; of every other view there are none.
+struct TalkerRates {
+    engine::TalkerList list;
+    double seconds = 0;
+};
+
 struct Page {
     std::vector<Column> columns;  // numbers first, names last
     std::vector<Row> rows;
 };
 
-// Rules and reasons that have counted nothing are left out. `filter`: rows of which a word has this, whether
-// in capitals or not; empty: all.
-Page make_page(View view, const Counts& counts, const Rates& rates, SortBy by, const std::string& filter);
+// Rules and reasons that have counted nothing are left out. Sources have no totals: each look is about its
+// own time. `filter`: rows of which a word has this, whether in capitals or not; empty: all.
+Page make_page(View view, const Counts& counts, const Rates& rates, const TalkerRates& talkers, SortBy by,
+               const std::string& filter);
 
 }  // namespace fwctl::observe

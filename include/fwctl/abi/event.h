@@ -23,7 +23,7 @@ struct fw_listener {
 	__u64 until;   /* nanoseconds of CLOCK_MONOTONIC; in the past: the slot is free */
 	__u64 reasons; /* bit i: packets with reason i are told */
 	__u32 one_of;  /* of so many of them one, by chance; not 0 */
-	__u32 unused;
+	__u32 talkers; /* 0: events; 1 or 2: which table of its own is filled instead (talkers.h) */
 };
 
 /* The only element of `listeners`. */

@@ -11,6 +11,7 @@
 
 #include "fwctl/bpf/decision.h"
 #include "fwctl/bpf/maps.h"
+#include "fwctl/bpf/talkers.h"
 
 /* What all listeners are told alike, beside packet and decision. */
 struct fw_told {
@@ -83,8 +84,10 @@ __noinline int fw_tell(const struct fw_packet *packet, const struct fw_decision 
 		if (listener->until < told.time)
 			continue;
 		wanted |= listener->reasons;
-		if (listener->reasons >> (decision->reason & 63) & 1 &&
-		    (listener->one_of <= 1 || bpf_get_prandom_u32() % listener->one_of == 0))
+		if (listener->talkers)
+			fw_note_talker(packet, decision, slot, listener->talkers - 1);
+		else if (listener->reasons >> (decision->reason & 63) & 1 &&
+			 (listener->one_of <= 1 || bpf_get_prandom_u32() % listener->one_of == 0))
 			fw_tell_one(slot, packet, decision, &told);
 	}
 	/* Should one with the same reasons have come since, it adds them again. */

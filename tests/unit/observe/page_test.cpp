@@ -21,12 +21,13 @@ struct PageTest : testing::Test {
     }
     std::vector<std::string> names(SortBy by, const std::string& filter = "") const {
         std::vector<std::string> all;
-        for (const Row& row : make_page(View::kRules, counts, rates, by, filter).rows)
+        for (const Row& row : make_page(View::kRules, counts, rates, {}, by, filter).rows)
             all.push_back(row.name);
         return all;
     }
     Counts counts;
     Rates rates;
+    TalkerRates talkers;
 };
 
 using Names = std::vector<std::string>;
@@ -45,7 +46,7 @@ TEST_F(PageTest, AFilterIsPartOfAnyWord) {
 }
 
 TEST_F(PageTest, TotalsAreSinceTheLastReset) {
-    const Page page = make_page(View::kRules, counts, rates, SortBy::kPackets, "");
+    const Page page = make_page(View::kRules, counts, rates, talkers, SortBy::kPackets, "");
     EXPECT_EQ(page.rows[0].cells, (std::vector<Cell>{20.0, 30.0, std::uint64_t{50}, "Big", "deny udp/9"}));
     EXPECT_EQ(page.columns.size(), page.rows[0].cells.size());
 }
@@ -56,13 +57,16 @@ TEST_F(PageTest, EachViewHasACellForEachColumn) {
     counts.sets = {{"banned", 5, 100, 10, 1, 0}};
     counts.services = {{"web", {}, {{"web1", {}, {100, 1000, 10}, 3}}}};
     rates = rates_between(counts, counts);
-    for (const View view : {View::kRules, View::kReasons, View::kServices, View::kSets}) {
-        const Page page = make_page(view, counts, rates, SortBy::kPackets, "");
+    talkers.list.talkers.resize(1);
+    talkers.list.talkers[0].source.family = policy::Family::kIpv4;
+    talkers.list.talkers[0].source.length = 32;
+    for (const View view : {View::kRules, View::kReasons, View::kTalkers, View::kServices, View::kSets}) {
+        const Page page = make_page(view, counts, rates, talkers, SortBy::kPackets, "");
         ASSERT_FALSE(page.rows.empty());
         EXPECT_EQ(page.rows[0].cells.size(), page.columns.size());
     }
-    EXPECT_EQ(make_page(View::kReasons, counts, rates, SortBy::kPackets, "out").rows.size(), 1U);
-    EXPECT_EQ(make_page(View::kReasons, counts, rates, SortBy::kPackets, "in").rows.size(), 0U);
+    EXPECT_EQ(make_page(View::kReasons, counts, rates, talkers, SortBy::kPackets, "out").rows.size(), 1U);
+    EXPECT_EQ(make_page(View::kReasons, counts, rates, talkers, SortBy::kPackets, "in").rows.size(), 0U);
 }
 
 }  // namespace
