@@ -1,6 +1,7 @@
 """`fwctl top` in a real terminal, tmux's: what it shows, which keys it knows, what it leaves behind."""
 
 import contextlib
+import json
 import os
 import re
 import shlex
@@ -174,6 +175,8 @@ def test_keys(cable, terminal):
     screen = term.shows("fwctl top reasons", "rule-allow", "rule-deny", "eth0")
     until(lambda: rate(rows_of(term.screen())[0]) > 0)
     assert rows_of(term.screen())[0].split()[3:] == ["pass", "rule-allow", "eth0", "in"]
+    term.type("3")
+    term.shows("fwctl top talkers", "10.9.0.1")
     term.type("5")
     term.shows("fwctl top sets", "MEMBERS")
     term.type("4")
@@ -269,6 +272,24 @@ def test_once(cable):
     assert "--once" in bed.fwctl("b", "top", "--json", expect=2).stderr
     assert "nonsense" in bed.fwctl("b", "top", "nonsense", expect=2).stderr
     assert "nothing is attached" in bed.fwctl("a", "top", "--once", expect=3).stderr
+
+
+def test_who_talks_most(cable):
+    """Several look at a time; each shows what the counters say of the one who sends."""
+    bed = cable.bed
+    command = [FWCTL, "top", "talkers", "--once", "--json", "--netns", bed.name("b")]
+    looking = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for one in looking:
+        shown = json.loads(one.communicate(timeout=60)[0])
+        (talker,) = shown["talkers"]
+        counted = sum(sum(row["packets_per_second"].values()) for row in shown["interfaces"])
+        assert (talker["source"], talker["more_per_second"]) == ("10.9.0.1", 0)
+        # The two looks are not of one instant.
+        assert talker["packets_per_second"] == pytest.approx(counted, rel=0.3)
+        assert talker["dropped_per_second"] == pytest.approx(talker["packets_per_second"] / 4, rel=0.1)
+        assert talker["bytes_per_second"] == pytest.approx(talker["packets_per_second"] * 42)
+    text = bed.fwctl("b", "top", "talkers", "--once").stdout.splitlines()
+    assert text[3].split() == ["PACKETS/S", "OR", "MORE", "BYTES/S", "DROPPED/S", "SOURCE"] and text[4].split()[-1] == "10.9.0.1"
 
 
 def test_it_ends_with_what_it_shows(terminal):
