@@ -284,7 +284,7 @@ struct {
 	__array(
 		values, struct {
 			__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-			__uint(max_entries, FW_TALKER_TABLES *FW_TALKER_BUCKETS);
+			__uint(max_entries, FW_TALKER_TABLES * FW_TALKER_BUCKETS);
 			__uint(key_size, sizeof(__u32));
 			__uint(value_size, sizeof(struct fw_talker_bucket));
 		});
