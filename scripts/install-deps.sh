@@ -15,6 +15,7 @@ build=(
 	libcli11-dev nlohmann-json3-dev libfmt-dev # the command line
 	libtomlplusplus-dev          # policies
 	libexpected-dev              # Result<T>
+	libncurses-dev               # the live view of counters
 	libxxhash-dev                # the names of kept policies
 	libcurl4-openssl-dev         # health checks by HTTP
 	libssl-dev                   # a server that speaks TLS, in tests of them
@@ -32,6 +33,7 @@ tests=(
 	tshark tcpdump               # what others read in captures
 	xdp-tools                    # another user of XDP, to share an interface with
 	qemu-system-x86 busybox-static cpio kmod xz-utils zstd # the oldest kernel
+	tmux                         # a terminal for the live view
 	shellcheck
 )
 

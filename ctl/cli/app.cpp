@@ -122,6 +122,7 @@ int run(int argc, char** argv) {
     add_panic(app, command);
     add_conntrack(app, command);
     add_counters(app, command);
+    add_top(app, command);
     add_monitor(app, command);
     add_capture(app, command);
     add_explain(app, command);

@@ -50,6 +50,7 @@ void add_rollback(CLI::App& app, Command& command);
 void add_history(CLI::App& app, Command& command);  // history, export, save
 void add_panic(CLI::App& app, Command& command);
 void add_counters(CLI::App& app, Command& command);
+void add_top(CLI::App& app, Command& command);
 void add_monitor(CLI::App& app, Command& command);
 void add_capture(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);

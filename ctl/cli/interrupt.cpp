@@ -15,18 +15,21 @@ sigset_t ending_signals() {
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGHUP);
     return signals;
 }
 
 }  // namespace
 
 // Writing goes on, as half a line helps nobody.
-void end_when_interrupted() {
+void end_when_interrupted(SecondSignal second) {
     struct sigaction action {};
     action.sa_handler = [](int) { g_interrupted = 1; };
-    action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
+    action.sa_flags = SA_RESTART;
+    if (second == SecondSignal::kEnds) action.sa_flags |= static_cast<int>(SA_RESETHAND);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
+    sigaction(SIGHUP, &action, nullptr);
 }
 
 bool is_interrupted() {
@@ -34,13 +37,16 @@ bool is_interrupted() {
 }
 
 // Blocked outside of the pause itself, so that none comes just before it and is slept over.
-void pause_unless_interrupted(std::chrono::milliseconds time) {
+void pause_unless_interrupted(std::chrono::milliseconds time, int input) {
     const sigset_t signals = ending_signals();
     sigset_t before;
     sigprocmask(SIG_BLOCK, &signals, &before);
     if (!is_interrupted()) {
         const timespec wait{time.count() / 1000, time.count() % 1000 * 1'000'000};
-        pselect(0, nullptr, nullptr, nullptr, &wait, &before);
+        fd_set inputs;
+        FD_ZERO(&inputs);
+        if (input >= 0) FD_SET(input, &inputs);
+        pselect(input + 1, &inputs, nullptr, nullptr, &wait, &before);
     }
     sigprocmask(SIG_SETMASK, &before, nullptr);
 }

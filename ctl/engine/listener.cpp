@@ -11,6 +11,7 @@
 namespace fwctl::engine {
 namespace {
 
+constexpr std::size_t kNoRing = 4096;                            // of one that gets no events: the smallest
 constexpr std::size_t kRingSize = std::size_t{8} << 20;          // some 70,000 events
 constexpr std::size_t kCaptureRingSize = std::size_t{32} << 20;  // some 20,000 long packets
 // Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
@@ -24,7 +25,22 @@ void give_back(const Store& store, std::uint32_t slot) {
     (void)store.event_rings().erase(slot);
     if (std::atomic_ref<__u32>(store.listener(slot).bytes).load() != 0)
         (void)store.capture_rooms().erase(slot);
+    if (std::atomic_ref<__u32>(store.listener(slot).talkers).load() != 0)
+        (void)store.talker_tables().erase(slot);
     std::atomic_ref<__u64>(store.listener(slot).until).store(0);
+}
+
+std::size_t ring_size(const Wanted& wanted) {
+    if (wanted.talkers >= 0) return kNoRing;
+    return wanted.bytes == 0 ? kRingSize : kCaptureRingSize;
+}
+
+// What a listener has beside its ring, in its slot; `fd`: -1 where it has none, so that of one that was
+// killed goes.
+Status fit(const kernel::Map& map, std::uint32_t slot, int fd, bool had_one) {
+    if (fd >= 0) return map.update(slot, fd);
+    if (had_one) (void)map.erase(slot);
+    return {};
 }
 
 }  // namespace
@@ -40,13 +56,14 @@ Listener::Listener(Listener&& other) noexcept
       ring_(std::move(other.ring_)),
       room_(std::move(other.room_)),
       slot_(other.slot_),
+      filled_(other.filled_),
       until_(std::exchange(other.until_, 0)),
       lost_before_(other.lost_before_),
       lost_(other.lost_),
       stood_still_(other.stood_still_) {}
 
 Result<Listener> Listener::open(const Store& store, const Wanted& wanted) {
-    auto ring = kernel::EventRing::make(wanted.bytes == 0 ? kRingSize : kCaptureRingSize);
+    auto ring = kernel::EventRing::make(ring_size(wanted));
     if (!ring) return tl::unexpected(ring.error());
     auto room = wanted.bytes == 0 ? Result<Fd>(Fd()) : kernel::make_capture_room();
     if (!room) return tl::unexpected(room.error());
@@ -81,15 +98,16 @@ Status Listener::claim() {
     fw_listener& mine = store_->listener(slot);
     std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
     std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
-    const std::uint32_t former = std::atomic_ref<__u32>(mine.bytes).exchange(wanted_.bytes);
     std::atomic_ref<__u32>(mine.points).store(wanted_.points);
+    const std::uint32_t talkers = wanted_.talkers < 0 ? 0 : filled_ + 1;
+    const std::uint32_t had_bytes = std::atomic_ref<__u32>(mine.bytes).exchange(wanted_.bytes);
+    const std::uint32_t had_talkers = std::atomic_ref<__u32>(mine.talkers).exchange(talkers);
     // Who slept for so long that another one has it by now takes another one.
     if (std::atomic_ref<__u64>(mine.until).load() != until_) return claim();
-    if (room_) {
-        if (auto put = store_->capture_rooms().update(slot, room_.get()); !put) return put;
-    } else if (former != 0) {
-        (void)store_->capture_rooms().erase(slot);  // of one that was killed
-    }
+    if (auto fitted = fit(store_->capture_rooms(), slot, room_ ? room_.get() : -1, had_bytes != 0); !fitted)
+        return fitted;
+    if (auto fitted = fit(store_->talker_tables(), slot, wanted_.talkers, had_talkers != 0); !fitted)
+        return fitted;
     // Waits for a grace period: packets that saw the slot as it was are gone, and so is what they counted,
     // and the reasons that they found to be nobody's.
     if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
@@ -116,6 +134,13 @@ Status Listener::stay() {
     }
     until_ = now + kLease;
     if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(heard_bits());
+    return {};
+}
+
+Status Listener::fill(std::uint32_t table) {
+    filled_ = table;
+    if (auto stayed = stay(); !stayed) return stayed;
+    std::atomic_ref<__u32>(store_->listener(slot_).talkers).store(table + 1);
     return {};
 }
 

@@ -18,9 +18,10 @@ namespace fwctl::engine {
 // Of which packets; the others cost the programs next to nothing.
 struct Wanted {
     std::uint64_t reasons = FW_REASONS_MASK;  // bit i: those with reason i
-    std::uint32_t one_of = 1;                   // of so many one, by chance
-    std::uint32_t bytes = 0;                    // of each packet, FW_MAX_CAPTURED at most; 0: the event alone
-    std::uint32_t points = FW_BEFORE;           // enum fw_point, at which bytes are taken
+    std::uint32_t one_of = 1;                 // of so many one, by chance
+    std::uint32_t bytes = 0;                  // of each packet, FW_MAX_CAPTURED at most; 0: the event alone
+    std::uint32_t points = FW_BEFORE;         // enum fw_point, at which bytes are taken
+    int talkers = -1;                         // tables that are filled in the place of events; -1: none
 };
 
 class Listener {
@@ -33,6 +34,8 @@ public:
 
     // As kernel::EventRing::read(), but that in a flood it comes back now and then.
     Status read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use);
+    // Has packets fill the other one of the two tables of talkers, 0 or 1, and goes on listening.
+    Status fill(std::uint32_t table);
     // Events that found no room, since the listener is there.
     [[nodiscard]] Result<std::uint64_t> lost();
     // Whether, since it was asked last, the process stood still for so long that nobody knows how many events
@@ -51,6 +54,7 @@ private:
     kernel::EventRing ring_;
     Fd room_;  // of one that wants bytes
     std::uint32_t slot_ = 0;
+    std::uint32_t filled_ = 0;       // table of talkers
     std::uint64_t until_ = 0;        // as it stands in the slot; 0: there is none
     std::uint64_t lost_before_ = 0;  // in slots that it had before
     std::uint64_t lost_ = 0;         // as it was told last

@@ -216,6 +216,7 @@ Result<Store> Store::of(kernel::SharedMaps maps) {
     store.listeners_ = std::move(*listeners);
     store.event_rings_ = std::move(maps.event_rings);
     store.capture_rooms_ = std::move(maps.capture_rooms);
+    store.talker_tables_ = std::move(maps.talker_tables);
     store.events_lost_ = std::move(maps.events_lost);
     if (held.secret == 0) {
         fill_randomly(held.flows.keys);
@@ -249,6 +250,7 @@ kernel::SharedMaps::Descriptors Store::maps() const {
              {"listeners", listeners_.map().fd()},
              {"event_rings", event_rings_.fd()},
              {"capture_rooms", capture_rooms_.fd()},
+             {"talker_tables", talker_tables_.fd()},
              {"events_lost", events_lost_.fd()},
              {"attachments", records_.map().fd()}}};
 }

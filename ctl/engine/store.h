@@ -198,6 +198,7 @@ public:
     [[nodiscard]] __u64& heard() const { return control_.at(0)->heard; }
     [[nodiscard]] const kernel::Map& event_rings() const { return event_rings_; }
     [[nodiscard]] const kernel::Map& capture_rooms() const { return capture_rooms_; }
+    [[nodiscard]] const kernel::Map& talker_tables() const { return talker_tables_; }
     [[nodiscard]] const kernel::Map& events_lost() const { return events_lost_; }
 
     // The dynamic sets of the policy that holds, without reading anything else of it.
@@ -262,6 +263,7 @@ private:
     kernel::MappedArray<fw_listeners> listeners_;
     kernel::Map event_rings_;
     kernel::Map capture_rooms_;
+    kernel::Map talker_tables_;
     kernel::Map events_lost_;
 };
 

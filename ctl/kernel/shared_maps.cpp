@@ -45,13 +45,13 @@ template <typename Get>
 Result<SharedMaps> collect(Get get) {
     SharedMaps maps;
     const std::array<Map*, SharedMaps::kNames.size()> members = {
-        &maps.control,     &maps.policy,         &maps.pages,          &maps.sets,
-        &maps.set_pages,   &maps.members,        &maps.routes,         &maps.devices,
-        &maps.answers,     &maps.flow_pages,     &maps.flow_counts,    &maps.placed_pages,
-        &maps.nat_flows,   &maps.service_states, &maps.backend_counts, &maps.conditions,
-        &maps.checks,      &maps.fragment_ways,  &maps.rule_counters,  &maps.rule_bases,
-        &maps.buckets,     &maps.listeners,      &maps.event_rings,    &maps.capture_rooms,
-        &maps.events_lost, &maps.attachments};
+        &maps.control,       &maps.policy,         &maps.pages,          &maps.sets,
+        &maps.set_pages,     &maps.members,        &maps.routes,         &maps.devices,
+        &maps.answers,       &maps.flow_pages,     &maps.flow_counts,    &maps.placed_pages,
+        &maps.nat_flows,     &maps.service_states, &maps.backend_counts, &maps.conditions,
+        &maps.checks,        &maps.fragment_ways,  &maps.rule_counters,  &maps.rule_bases,
+        &maps.buckets,       &maps.listeners,      &maps.event_rings,    &maps.capture_rooms,
+        &maps.talker_tables, &maps.events_lost,    &maps.attachments};
     for (std::size_t i = 0; i < members.size(); ++i) {
         Result<Map> map = get(SharedMaps::kNames[i]);
         if (!map) return tl::unexpected(map.error());

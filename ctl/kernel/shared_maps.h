@@ -22,7 +22,7 @@ struct SharedMaps {
         "routes",        "devices",        "answers",        "flow_pages", "flow_counts", "placed_pages",
         "nat_flows",     "service_states", "backend_counts", "conditions", "checks",      "fragment_ways",
         "rule_counters", "rule_bases",     "buckets",        "listeners",  "event_rings", "capture_rooms",
-        "events_lost",   "attachments"};
+        "talker_tables", "events_lost",    "attachments"};
     // By the names above, in their order.
     using Descriptors = std::array<std::pair<const char*, int>, kNames.size()>;
 
@@ -55,6 +55,7 @@ struct SharedMaps {
     Map listeners;
     Map event_rings;
     Map capture_rooms;
+    Map talker_tables;
     Map events_lost;
     Map attachments;
 };

@@ -32,7 +32,7 @@ LIBRARIES = {
     r"toml\+\+/": ["ctl/policy"],
     r"pcap/": ["ctl/engine", "ctl/observe"],
     r"curl/": ["ctl/agent"],
-    r"CLI/": ["ctl/cli"],
+    r"CLI/|ncurses": ["ctl/cli"],
     r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')

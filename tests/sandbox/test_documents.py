@@ -189,6 +189,7 @@ COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp
              # It runs until it is ended.
              **{words: f"{words} & sleep 0.5; kill $! && wait $!"
                 for words in ("agent", "capture -w drops.pcapng --dropped udp port 53", "monitor", "monitor --flows", "monitor --verdict any tcp/443 from 203.0.113.0/24")},
+             "top reasons": "top reasons --once", "top talkers": "top talkers --once",  # there is no terminal
              "monitor --rule deny-icmp-icmp6": "monitor --rule arp & sleep 0.5; kill $! && wait $!",
              # The README's own policy bans nobody.
              "ban 203.0.113.9 --for 1h": "apply banned.toml && fwctl ban 203.0.113.9 --for 1h"}

@@ -53,7 +53,7 @@ struct fw_listener {
 	__u32 one_of;  /* of so many of them one, by chance; not 0 */
 	__u32 bytes;   /* of each packet, FW_MAX_CAPTURED at most; 0: the event alone */
 	__u32 points;  /* enum fw_point */
-	__u32 unused;
+	__u32 talkers; /* 0: events; 1 or 2: which table of its own is filled instead (talkers.h) */
 };
 
 /* The only element of `listeners`. */

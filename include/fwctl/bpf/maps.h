@@ -16,6 +16,7 @@
 #include "fwctl/abi/policy.h"
 #include "fwctl/abi/state.h"
 #include "fwctl/abi/synproxy.h"
+#include "fwctl/abi/talkers.h"
 #include "fwctl/abi/trace.h"
 #include "fwctl/bpf/set_maps.h"
 
@@ -290,6 +291,20 @@ struct {
 			__uint(value_size, sizeof(struct fw_capture_room));
 		});
 } capture_rooms SEC(".maps");
+
+/* By the same slots, of listeners that want to know who sends most. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, FW_MAX_LISTENERS);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+			__uint(max_entries, FW_TALKER_TABLES * FW_TALKER_BUCKETS);
+			__uint(key_size, sizeof(__u32));
+			__uint(value_size, sizeof(struct fw_talker_bucket));
+		});
+} talker_tables SEC(".maps");
 
 /* By the same slots, since the listener has come. */
 struct {

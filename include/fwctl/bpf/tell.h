@@ -10,6 +10,7 @@
 #define FWCTL_BPF_TELL_H
 
 #include "fwctl/bpf/capture.h"
+#include "fwctl/bpf/talkers.h"
 
 /* Not inlined, as fw_mark_done(). */
 static __noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet,
@@ -51,10 +52,13 @@ static __always_inline int fw_tell_all(fw_ctx *ctx, const struct fw_packet *pack
 		if (listener->until < told.time)
 			continue;
 		wanted |= listener->reasons | (listener->bytes ? FW_HEARD_BYTES : 0);
-		if (!(listener->reasons >> (decision->reason & 63) & 1) ||
-		    (listener->one_of > 1 && bpf_get_prandom_u32() % listener->one_of))
+		if (!(listener->reasons >> (decision->reason & 63) & 1))
 			continue;
-		if (ctx && listener->bytes)
+		if (listener->talkers)
+			fw_note_talker(packet, decision, slot, listener->talkers - 1);
+		else if (listener->one_of > 1 && bpf_get_prandom_u32() % listener->one_of)
+			continue;
+		else if (ctx && listener->bytes)
 			fw_capture(ctx, packet, decision, &told, slot);
 		else
 			fw_tell_event(slot, packet, decision, &told);

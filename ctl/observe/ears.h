@@ -1,0 +1,30 @@
+// Hears who talks: engine::Talkers of this network namespace, by themselves.
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "base/result.h"
+#include "engine/talkers.h"
+#include "observe/page.h"
+
+namespace fwctl::observe {
+
+class TalkerEars {
+public:
+    // Errors: Exit::kNotAttached when nothing is attached, and as engine::Talkers::open().
+    static Result<TalkerEars> open();
+    // Since open(), or the look before.
+    Result<TalkerRates> look();
+
+private:
+    using Clock = std::chrono::steady_clock;
+    TalkerEars(std::unique_ptr<engine::Store> store, engine::Talkers talkers)
+        : store_(std::move(store)), talkers_(std::make_unique<engine::Talkers>(std::move(talkers))) {}
+
+    std::unique_ptr<engine::Store> store_;  // where it is the talkers find it
+    std::unique_ptr<engine::Talkers> talkers_;
+    Clock::time_point since_ = Clock::now();
+};
+
+}  // namespace fwctl::observe
