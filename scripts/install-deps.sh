@@ -17,6 +17,7 @@ build=(
 	libexpected-dev              # Result<T>
 	libxxhash-dev                # the names of kept policies
 	libcurl4-openssl-dev         # health checks by HTTP
+	libmicrohttpd-dev            # metrics by HTTP
 	libssl-dev                   # a server that speaks TLS, in tests of them
 	libgtest-dev
 	clang-format-14 clang-format clang-tidy
@@ -29,6 +30,7 @@ tests=(
 	nginx-light curl iputils-ping traceroute iperf3 ethtool nftables iptables ipset strace groff-base
 	wrk ngtcp2-client ngtcp2-server openssl # what is balanced; HTTP/3
 	fail2ban                     # bans through fwctl
+	prometheus                   # promtool: metrics, alert rules
 	xdp-tools                    # another user of XDP, to share an interface with
 	qemu-system-x86 busybox-static cpio kmod xz-utils zstd # the oldest kernel
 	shellcheck

@@ -56,6 +56,13 @@ Result<AgentLock> AgentLock::acquire() {
                 Exit::kConflict);
 }
 
+Result<std::string> agent_socket() {
+    if (net::in_first_namespace()) return fmt::format("{}/agent.sock", kFolder);
+    auto cookie = net::namespace_cookie();
+    if (!cookie) return tl::unexpected(cookie.error());
+    return fmt::format("{}/agent-{}.sock", kFolder, *cookie);
+}
+
 Result<std::optional<pid_t>> running_agent() {
     auto path = lock_path();
     if (!path) return tl::unexpected(path.error());

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 
 #include "base/result.h"
 #include "engine/store.h"
@@ -54,5 +55,8 @@ private:
 
 // Frees the rings of those that were killed. Packets do without: it is for the memory.
 void forget_dead_listeners(const Store& store);
+
+// Those that listen, by their slots, and how many events each has lost so far.
+Result<std::map<std::uint32_t, std::uint64_t>> lost_by_listeners(const Store& store);
 
 }  // namespace fwctl::engine

@@ -15,8 +15,8 @@ class Agent:
         self.said = tempfile.TemporaryFile("w+")
         self.process = None
 
-    def start(self, **environment):
-        self.process = subprocess.Popen([FWCTL, "agent", "--netns", self.bed.name(self.role)], stderr=self.said,
+    def start(self, *options, **environment):
+        self.process = subprocess.Popen([FWCTL, "agent", *options, "--netns", self.bed.name(self.role)], stderr=self.said,
                                         stdin=subprocess.DEVNULL, env=os.environ | environment)
         return self
 

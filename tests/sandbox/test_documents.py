@@ -188,7 +188,7 @@ COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp
              "import ipset": "import ipset sets.ipset",
              # It runs until it is ended.
              **{words: f"{words} & sleep 0.5; kill $! && wait $!"
-                for words in ("agent", "monitor", "monitor --verdict any tcp/443 from 203.0.113.0/24")},
+                for words in ("agent", "agent --listen 127.0.0.1:9105", "monitor", "monitor --verdict any tcp/443 from 203.0.113.0/24")},
              "monitor --rule deny-icmp-icmp6": "monitor --rule arp & sleep 0.5; kill $! && wait $!",
              # The README's own policy bans nobody.
              "ban 203.0.113.9 --for 1h": "apply banned.toml && fwctl ban 203.0.113.9 --for 1h"}
