@@ -47,6 +47,7 @@ tl::unexpected<Error> cannot_listen(const std::string& where) {
 Status bind_tcp(const Fd& made, const Endpoint& endpoint) {
     const int on = 1;
     setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    setsockopt(made.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof(on));
     int bound = -1;
     if (is_ipv6(endpoint)) {
         // So that "0.0.0.0:9105" and "[::]:9105" can be listened on side by side.

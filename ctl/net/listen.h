@@ -25,6 +25,7 @@ struct Endpoint {
 // "127.0.0.1:9105", "[::1]:9105".
 Result<Endpoint> parse_endpoint(std::string_view text);
 
+// Also of an address that is not there yet, as while the host starts.
 Result<Fd> listen_tcp(const Endpoint& endpoint);
 
 // `group`: the name of one; empty: none.

@@ -212,8 +212,11 @@ def over_tcp(bed, role, address, port, **asked):
 
 def test_by_tcp_a_request_has_to_name_this_host(testbed):
     bed = testbed("pair")
-    options = ["--listen", "10.9.0.2:9105", "--listen", "[::1]:9106", "--host", "fw1.example.net"]
+    # The last one of an address that comes later.
+    options = ["--listen", "10.9.0.2:9105", "--listen", "[::1]:9106", "--listen", "10.9.0.7:9105", "--host", "fw1.example.net"]
     with agent_of(bed, "b", *options):
+        bed.check("b", "ip", "address", "add", "10.9.0.7/24", "dev", "eth0")
+        assert over_tcp(bed, "b", "10.9.0.7", 9105)[0] == 200
         for host in ("10.9.0.2", "10.9.0.2:9105", "localhost", "fw1.example.net:9105"):
             assert over_tcp(bed, "a", "10.9.0.2", 9105, headers={"Host": host})[0] == 200, host
         assert over_tcp(bed, "b", "::1", 9106)[0] == 200
