@@ -31,6 +31,7 @@ tests=(
 	wrk ngtcp2-client ngtcp2-server openssl # what is balanced; HTTP/3
 	fail2ban                     # bans through fwctl
 	prometheus                   # promtool: metrics, alert rules
+	chromium                     # the page
 	xdp-tools                    # another user of XDP, to share an interface with
 	qemu-system-x86 busybox-static cpio kmod xz-utils zstd # the oldest kernel
 	shellcheck

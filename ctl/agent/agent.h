@@ -17,18 +17,18 @@
 #include "agent/notify.h"
 #include "agent/poller.h"
 #include "agent/reporter.h"
-#include "agent/settings.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "engine/agent_lock.h"
 #include "engine/service_watch.h"
+#include "http/settings.h"
 
 namespace fwctl::agent {
 
 class Agent {
 public:
     // An error with Exit::kConflict where there is one already.
-    static Result<std::unique_ptr<Agent>> create(const Settings& settings);
+    static Result<std::unique_ptr<Agent>> create(const http::Settings& settings);
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
     Agent(Agent&&) = delete;

@@ -4,12 +4,12 @@
 #include <vector>
 
 #include "agent/check_stats.h"
-#include "agent/settings.h"
 #include "base/result.h"
+#include "http/settings.h"
 
 namespace fwctl::agent {
 
 // Comes back with an error alone. `sockets`: that are listened on.
-Status report(const Settings& settings, const std::vector<int>& sockets, const CheckStats& checks);
+Status report(const http::Settings& settings, const std::vector<int>& sockets, const CheckStats& checks);
 
 }  // namespace fwctl::agent

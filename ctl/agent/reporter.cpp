@@ -37,8 +37,8 @@ void close_all_but(std::vector<int> kept) {
 }
 
 // SIGTERM and SIGINT, which the whole group may get, stay blocked: the agent ends it.
-[[noreturn]] void be_the_reporter(pid_t parent, const Settings& settings, const std::vector<int>& sockets,
-                                  const CheckStats& checks) {
+[[noreturn]] void be_the_reporter(pid_t parent, const http::Settings& settings,
+                                  const std::vector<int>& sockets, const CheckStats& checks) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     close_all_but(sockets);
@@ -60,7 +60,7 @@ Result<Reporter::SharedStats> Reporter::share() {
     return SharedStats(new (memory) CheckStats);
 }
 
-Result<std::unique_ptr<Reporter>> Reporter::create(Poller& poller, Settings settings) {
+Result<std::unique_ptr<Reporter>> Reporter::create(Poller& poller, http::Settings settings) {
     auto checks = share();
     if (!checks) return tl::unexpected(checks.error());
     std::unique_ptr<Reporter> reporter(new Reporter(poller, std::move(settings), std::move(*checks)));

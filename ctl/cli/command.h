@@ -53,7 +53,7 @@ void add_counters(CLI::App& app, Command& command);
 void add_monitor(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);
 void add_test(CLI::App& app, Command& command);
-void add_agent(CLI::App& app, Command& command);
+void add_agent(CLI::App& app, Command& command);  // agent, page
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);
 

@@ -1,10 +1,9 @@
 #include "observe/backend_metrics.h"
 
 #include <functional>
-#include <string>
 
 #include "engine/service_health.h"
-#include "policy/prefix.h"
+#include "observe/words.h"
 #include "policy/schema.h"
 #include "policy/vip.h"
 
@@ -24,13 +23,6 @@ void for_each_backend(const Counts& counts, const std::vector<policy::Vip>& vips
             if (const policy::Backend* backend = policy::find_named(vip->backends, one.name))
                 use(service, one, *backend);
     }
-}
-
-std::string addresses_of(const policy::Backend& backend) {
-    std::string text;
-    for (const policy::Prefix& address : backend.addresses)
-        text += (text.empty() ? "" : ",") + policy::format_prefix(address);
-    return text;
 }
 
 void tell_health(const Counts& counts, const std::vector<policy::Vip>& vips, Exposition& text) {

@@ -4,12 +4,12 @@
 #include <chrono>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 
 #include "engine/status.h"
 #include "engine/verdict.h"
 #include "observe/backend_metrics.h"
+#include "observe/words.h"
 #include "policy/model.h"
 
 namespace fwctl::observe {
@@ -20,10 +20,6 @@ using engine::Overview;
 
 constexpr auto kCounter = MetricKind::kCounter;
 constexpr auto kGauge = MetricKind::kGauge;
-
-const char* direction_name(std::size_t direction) {
-    return direction == FW_IN ? "in" : "out";
-}
 
 // By interface, as two attachments may know theirs by the same name, and two lines may not.
 using ByInterface = std::map<std::string, std::array<fw_counters, FW_DIRECTIONS>>;
@@ -60,18 +56,6 @@ void tell_interfaces(const Counts& counts, Exposition& text) {
     tell_packets(all, &fw_count::packets, text);
     text.metric("fwctl_bytes_total", kCounter, "Bytes of the packets of fwctl_packets_total.");
     tell_packets(all, &fw_count::bytes, text);
-}
-
-const char* origin_name(policy::Origin origin) {
-    switch (origin) {
-        case policy::Origin::kBuiltin:
-            return "built-in";
-        case policy::Origin::kLive:
-            return "live";
-        case policy::Origin::kFile:
-            break;
-    }
-    return "policy";
 }
 
 // The built-in and the live rules, of which there are few, and the first ones of the policy.
@@ -147,30 +131,6 @@ void tell_tracking(const TrackingCounts& tracking, Exposition& text) {
          tracking.counts.busy);
 }
 
-const char* xdp_mode_name(kernel::XdpMode mode) {
-    switch (mode) {
-        case kernel::XdpMode::kNative:
-            return "native";
-        case kernel::XdpMode::kGeneric:
-            return "generic";
-        case kernel::XdpMode::kOffload:
-            return "offload";
-        case kernel::XdpMode::kNone:
-            break;
-    }
-    return "missing";
-}
-
-// How what passes these hooks is filtered.
-std::string_view mode_of(const AttachmentStatus& status, int hooks) {
-    for (const engine::HookState& hook : status.hooks) {
-        if ((hook.hook & hooks) == 0) continue;
-        if (!hook.present()) return "missing";
-        return hook.hook == FW_HOOK_XDP ? xdp_mode_name(hook.mode) : "tc";
-    }
-    return (status.attachment.record.hooks & hooks) != 0 ? "missing" : "none";
-}
-
 void tell_attachments(const Overview& overview, Exposition& text) {
     // As above: each name once, and it protects when all of that name do.
     std::map<std::string, const AttachmentStatus*> all;
@@ -180,9 +140,8 @@ void tell_attachments(const Overview& overview, Exposition& text) {
     }
     text.metric("fwctl_attachment_info", kGauge, "An attached interface, and how it is filtered.");
     for (const auto& [name, one] : all)
-        text.sample(1, {{"interface", name},
-                        {"ingress", mode_of(*one, FW_HOOK_XDP | FW_HOOK_TC_IN)},
-                        {"egress", mode_of(*one, FW_HOOK_TC_OUT)}});
+        text.sample(1,
+                    {{"interface", name}, {"ingress", ingress_words(*one)}, {"egress", egress_words(*one)}});
     text.metric("fwctl_attachment_protects", kGauge,
                 "Whether all programs of an attachment are where they should be.");
     for (const auto& [name, one] : all) text.sample(one->broken.empty() ? 1 : 0, {{"interface", name}});

@@ -1,8 +1,8 @@
-#include "agent/settings.h"
+#include "http/settings.h"
 
 #include <gtest/gtest.h>
 
-namespace fwctl::agent {
+namespace fwctl::http {
 namespace {
 
 TEST(SettingsTest, WhatIsHandedOverIsWhatWasMeant) {
@@ -15,4 +15,4 @@ TEST(SettingsTest, WhatIsHandedOverIsWhatWasMeant) {
 }
 
 }  // namespace
-}  // namespace fwctl::agent
+}  // namespace fwctl::http

@@ -1,4 +1,5 @@
-// What `fwctl agent` was asked for, as it hands it to the agent's program: checked there, read here.
+// What `fwctl agent` and `fwctl page` were asked for, as they hand it to the programs that they become:
+// checked there, read here.
 #pragma once
 
 #include <span>
@@ -6,10 +7,10 @@
 #include <string_view>
 #include <vector>
 
-namespace fwctl::agent {
+namespace fwctl::http {
 
 struct Settings {
-    std::string socket;               // a path; empty: engine::agent_socket()
+    std::string socket;               // of the agent, a path; empty: engine::agent_socket()
     std::string group;                // that may use it, by name; empty: none
     std::vector<std::string> listen;  // net::parse_endpoint() reads them
     std::vector<std::string> hosts;   // that requests may call this host
@@ -37,4 +38,4 @@ inline Settings settings_of(std::span<const char* const> words) {
     return settings;
 }
 
-}  // namespace fwctl::agent
+}  // namespace fwctl::http
