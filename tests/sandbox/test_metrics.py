@@ -77,6 +77,19 @@ def test_the_sums_are_what_was_sent(cable, mode):
         assert (scrape.one("fwctl_attached"), scrape.sum("fwctl_trial_remaining_seconds")) == (1, 0)
 
 
+def test_a_reset_of_the_counters_does_not_show(cable):
+    bed = cable.bed
+    bed.fwctl("b", "attach", "eth0")
+    bed.fwctl("b", "deny", "udp/9")
+    with agent_of(bed, "b") as (_, path):
+        cable.send_all("a", [udp(cable, 9)] * 5, "in")
+        bed.fwctl("b", "counters", "--reset")
+        assert bed.counters("b", "eth0").get(("in", "rule-deny"), 0) == 0
+        scrape = Scrape(path)
+        assert scrape.one("fwctl_packets_total", direction="in", reason="rule-deny") == 5
+        assert scrape.one("fwctl_rule_packets_total", rule="deny-udp/9") == 5
+
+
 def as_counters_has_it(bed, role, scrape):
     """Interface by interface, reason by reason, rule by rule."""
     shown = bed.json(role, "counters")
