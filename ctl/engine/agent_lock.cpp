@@ -42,7 +42,9 @@ std::optional<pid_t> holder_of(const Fd& file) {
 Result<AgentLock> AgentLock::acquire() {
     auto path = lock_path();
     if (!path) return tl::unexpected(path.error());
-    if (mkdir(kFolder, 0755) != 0 && errno != EEXIST)
+    if (mkdir(kFolder, 0755) == 0)
+        chmod(kFolder, 0755);  // whatever the umask: a group may be let in to the socket there
+    else if (errno != EEXIST)
         return fail(fmt::format("cannot make {}: {}", kFolder, strerror(errno)));
     Fd file(::open(path->c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!file) return fail(fmt::format("cannot open {}: {}", *path, strerror(errno)));

@@ -144,8 +144,9 @@ def test_in_a_browser(bed, agent, tmp_path):
             until(lambda: dropped() > 100)
             browser.becomes("#drops", "rule-deny")
             browser.becomes("#verdicts", "drop in")
-            for _ in range(3):
-                bed.curls("a", "10.9.0.2")
+            passed = lambda: number(browser.value("document.querySelector('#interfaces tbody td:nth-child(5)').innerText"))  # noqa: E731
+            until(lambda: bed.curls("a", "10.9.0.2") and passed() > 0)
+            browser.becomes("#verdicts", "pass in", "pass out")
             assert number(browser.value("[...document.querySelectorAll('#rules tr')].find(one => one.innerText.startsWith('flood'))"
                                         ".querySelectorAll('.number')[2].innerText")) > 100
             browser.looks(1280, 1000)
@@ -171,6 +172,11 @@ def test_in_a_browser(bed, agent, tmp_path):
         browser.becomes("#link", "live")
         bed.fwctl("b", "ban", "203.0.113.10")
         browser.becomes("#events", "203.0.113.10", "203.0.113.9")
+        (reporter,) = metrics.children(agent.process.pid)
+        os.kill(reporter, signal.SIGSTOP)
+        browser.becomes("#link", "the agent does not answer")
+        os.kill(reporter, signal.SIGCONT)
+        browser.becomes("#link", "live")
         # As wide as a telephone, nothing is wider than the window; in the dark nothing is white.
         for name, width, dark in (("wide-light", 1280, False), ("wide-dark", 1280, True), ("narrow-dark", 375, True), ("narrow-light", 375, False)):
             browser.looks(width, 2200, dark)
