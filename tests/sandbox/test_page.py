@@ -1,6 +1,8 @@
 """`fwctl page` in a browser: it shows what happens, and shows names as text; it has no privilege, and forgives an agent that dies."""
 
 import contextlib
+import grp
+import json
 import os
 import pathlib
 import re
@@ -8,6 +10,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 
 import pytest
 
@@ -182,6 +185,7 @@ def test_in_a_browser(bed, agent, tmp_path):
             browser.looks(width, 2200, dark)
             browser.becomes("#link", "live")
             assert browser.value("document.documentElement.scrollWidth") <= width
+            browser.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
             save(browser, name)
         assert browser.value("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
         # The keyboard reaches all that can be used.
@@ -196,6 +200,67 @@ def number(text):
     """"1.2K" as 1200."""
     digits, unit = re.fullmatch(r"([\d.,]*)([KMB]?)", text).groups()
     return float(digits.replace(",", "") or 0) * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[unit]
+
+
+class FalseAgent:
+    """Says what it is told to, by a socket like an agent's."""
+
+    def __init__(self, said):
+        self.folder = tempfile.TemporaryDirectory()
+        os.chmod(self.folder.name, 0o711)
+        self.path = f"{self.folder.name}/agent.sock"
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        os.chown(self.path, 0, grp.getgrnam(GROUP).gr_gid)
+        os.chmod(self.path, 0o660)
+        self.socket.listen()
+        self.answer = b"HTTP/1.0 200 OK\r\n\r\n" + said.encode()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self.socket.accept()
+                with caller:
+                    caller.recv(1000)
+                    caller.sendall(self.answer)
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.folder.cleanup()
+
+
+def renamed(value):
+    """The same with such a name in the place of each text."""
+    if isinstance(value, dict):
+        return {key: renamed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one) for one in value]
+    return NASTY if isinstance(value, str) else value
+
+
+def test_names_are_text_wherever_they_come_from(bed, agent, tmp_path):
+    """Rules and backends cannot have such names; a page that trusted in that would be one mistake away from a script."""
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+    bed.fwctl("b", "apply", file)
+    bed.check("b", "ip", "link", "delete", "eth0")  # a warning
+
+    def told():
+        """Of everything one."""
+        state = json.loads(metrics.ask(metrics.OverSocket(metrics.default_socket(bed.name("b"))), path="/state")[2])
+        return state if all(state[part] for part in ("interfaces", "rules", "services", "sets", "warnings", "events")) else None
+
+    state = renamed(until(told))
+    with contextlib.closing(FalseAgent(json.dumps(state))) as false_agent, page_of(bed, "b", "--socket", false_agent.path), \
+            a_browser(bed, "b") as browser:
+        browser.open(f"http://{ADDRESS}/")
+        browser.becomes("#link", "live")
+        for part in ("facts", "warnings", "interfaces", "services", "rules", "sets", "events"):
+            browser.becomes(f"#{part}", NASTY)
+        assert browser.value("document.querySelectorAll('img, iframe, main script, [onerror]').length") == 0
+        assert [one for one in browser.told if "Failed to load resource" not in str(one)] == []
 
 
 def test_what_it_answers(bed, agent):

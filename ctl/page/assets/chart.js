@@ -11,15 +11,16 @@ export class Chart {
     this.title = title;
     this.points = []; // {time, values: Map of name → number}
     this.colours = new Map();
+    new ResizeObserver(() => this.points.length && this.draw()).observe(place);
   }
 
   add(time, values) {
     this.points.push({ time, values });
     while (this.points[0].time < time - SPAN) this.points.shift();
-    this.draw(time);
+    this.draw();
   }
 
-  // The busiest ones have lines of their own, the others one together.
+  // Those that have a line: the busiest ones.
   series() {
     const sums = new Map();
     for (const { values } of this.points) for (const [name, value] of values) sums.set(name, (sums.get(name) ?? 0) + value);
@@ -31,8 +32,9 @@ export class Chart {
     return this.colours.get(name);
   }
 
-  draw(now) {
+  draw() {
     const names = this.series();
+    const now = this.points.at(-1).time;
     const width = Math.max(200, this.place.clientWidth); // text keeps its shape
     const top = nice(Math.max(1, ...this.points.flatMap(({ values }) => names.map((name) => values.get(name) ?? 0))));
     const x = (time) => LEFT + (width - LEFT - 4) * (1 - (now - time) / SPAN);
@@ -48,7 +50,7 @@ export class Chart {
       line.style.stroke = this.colour(name);
       return line;
     });
-    const last = this.points.at(-1)?.values ?? new Map();
+    const last = this.points.at(-1).values;
     const legend = names.map((name) => {
       const entry = element("li", {}, `${name} ${rate(last.get(name) ?? 0)}`);
       entry.style.setProperty("--colour", this.colour(name));
