@@ -397,9 +397,11 @@ def test_what_reports_comes_back_and_ends_with_the_agent(cable):
         until(lambda: metrics.is_served(path))
         assert Scrape(path).sum("fwctl_packets_total", direction="in") == 3
         (reporter,) = metrics.children(agent.process.pid)
-        agent.end(signal.SIGKILL)
+        os.kill(agent.process.pid, signal.SIGKILL)
         until(lambda: not metrics.is_alive(reporter))
         # What it left behind is in nobody's way.
+        agent.process.wait()
+        agent.process = None
         assert path.exists()
     with agent_of(bed, "b") as (agent, path):
         assert Scrape(path).sum("fwctl_packets_total", direction="in") == 3
