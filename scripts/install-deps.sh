@@ -18,6 +18,7 @@ build=(
 	libncurses-dev               # the live view of counters
 	libxxhash-dev                # the names of kept policies
 	libcurl4-openssl-dev         # health checks by HTTP
+	libmicrohttpd-dev            # metrics by HTTP
 	libssl-dev                   # a server that speaks TLS, in tests of them
 	libgtest-dev
 	clang-format-14 clang-format clang-tidy
@@ -31,6 +32,8 @@ tests=(
 	wrk ngtcp2-client ngtcp2-server openssl # what is balanced; HTTP/3
 	fail2ban                     # bans through fwctl
 	tshark tcpdump               # what others read in captures
+	prometheus                   # promtool: metrics, alert rules
+	chromium                     # the page
 	xdp-tools                    # another user of XDP, to share an interface with
 	qemu-system-x86 busybox-static cpio kmod xz-utils zstd # the oldest kernel
 	tmux                         # a terminal for the live view

@@ -46,15 +46,19 @@ std::string mode_text(Conditions::Mode mode, Conditions::Mode before) {
 }  // namespace
 
 Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller)
-    : lock_(std::move(lock)), manager_(getenv), poller_(std::move(poller)) {}
+    : lock_(std::move(lock)), manager_(getenv), journal_(getenv), poller_(std::move(poller)) {}
 
-Result<std::unique_ptr<Agent>> Agent::create() {
+Result<std::unique_ptr<Agent>> Agent::create(const http::Settings& settings) {
     auto lock = engine::AgentLock::acquire();
     if (!lock) return tl::unexpected(lock.error());
     auto poller = Poller::create();
     if (!poller) return tl::unexpected(poller.error());
     std::unique_ptr<Agent> agent(new Agent(std::move(*lock), std::move(*poller)));
     if (auto watched = agent->watch_signals(); !watched) return tl::unexpected(watched.error());
+    auto reporter = Reporter::create(*agent->poller_, settings);
+    if (!reporter) return tl::unexpected(reporter.error());
+    agent->reporter_ = std::move(*reporter);
+    agent->reporter_->look(now());
     if (auto begun = agent->begin_checker(); !begun) return tl::unexpected(begun.error());
     auto follower = Follower::create(*agent->poller_);
     if (!follower) return tl::unexpected(follower.error());
@@ -81,7 +85,10 @@ Status Agent::begin_checker() {
     const auto sent = [this](const TargetId& id) {
         return services_.checks_sent(id.vip, id.backend, id.asked().family);
     };
-    auto checker = Checker::create(now, sent, std::random_device()());
+    const auto ended = [&stats = reporter_->checks()](Finding finding, std::chrono::nanoseconds took) {
+        stats.note(finding, took);
+    };
+    auto checker = Checker::create(now, sent, std::random_device()(), ended);
     if (!checker) return tl::unexpected(checker.error());
     checker_ = std::move(*checker);
     auto watch = poller_->watch(checker_->fd(), EPOLLIN, [this](std::uint32_t) { check(); });
@@ -105,6 +112,7 @@ Status Agent::run() {
         (void)poller_->wait(std::max(due, std::chrono::milliseconds(0)));
         if (now() - looked_ < pause()) continue;
         look();
+        reporter_->look(now());
         sweep();
         tell_alive();
     }
@@ -191,19 +199,35 @@ void Agent::write() {
 void Agent::tell_event(const Event& event, bool changed) const {
     const std::string who = fmt::format("vip {}: backend {}", event.target.vip, event.target.backend);
     const std::string address = policy::format_prefix(event.target.asked());
+    const auto tell = [&](observe::Priority priority, const char* kind, const std::string& text) {
+        journal_.tell({priority,
+                       kind,
+                       text,
+                       {{"VIP", event.target.vip},
+                        {"BACKEND", event.target.backend},
+                        {"ADDRESS", address},
+                        {"WHY", event.why}}});
+    };
     if (event.kind == Event::Kind::kUnable)
-        log("{} cannot be checked at {}: {}", who, address, event.why);
+        tell(observe::Priority::kWarning, "backend-unchecked",
+             fmt::format("{} cannot be checked at {}: {}", who, address, event.why));
     else if (event.kind == Event::Kind::kDown)
-        log("{} {}: {}", who, changed ? "is down" : "still fails at " + address, event.why);
+        tell(observe::Priority::kWarning, changed ? "backend-down" : "backend-fails",
+             fmt::format("{} {}: {}", who, changed ? "is down" : "still fails at " + address, event.why));
     else if (changed)
-        log("{} is up", who);
+        tell(observe::Priority::kNotice, "backend-up", who + " is up");
 }
 
 void Agent::tell_modes() {
     const auto modes = conditions_.modes();
     for (const auto& [vip, mode] : modes) {
         const auto before = modes_.contains(vip) ? modes_.at(vip) : Conditions::Mode::kNormal;
-        if (mode != before) log("vip {}: {}", vip, mode_text(mode, before));
+        if (mode != before)
+            journal_.tell(
+                {mode == Conditions::Mode::kNormal ? observe::Priority::kNotice : observe::Priority::kWarning,
+                 "service",
+                 fmt::format("vip {}: {}", vip, mode_text(mode, before)),
+                 {{"VIP", vip}}});
     }
     modes_ = modes;
 }

@@ -1,5 +1,5 @@
 // The agent of one network namespace: checks backends and gives their conditions to the kernel, attaches
-// interfaces that appear, keeps addresses announced, follows the routes to backends.
+// interfaces that appear, keeps addresses announced, follows the routes to backends, and tells metrics.
 //
 // Promises: no packet needs it. When it ends, however, the last conditions stay; the next one goes on from
 // them. It runs until SIGTERM or SIGINT.
@@ -13,19 +13,22 @@
 #include "agent/checker.h"
 #include "agent/conditions.h"
 #include "agent/follower.h"
+#include "agent/journal.h"
 #include "agent/notify.h"
 #include "agent/poller.h"
+#include "agent/reporter.h"
 #include "base/fd.h"
 #include "base/result.h"
 #include "engine/agent_lock.h"
 #include "engine/service_watch.h"
+#include "http/settings.h"
 
 namespace fwctl::agent {
 
 class Agent {
 public:
     // An error with Exit::kConflict where there is one already.
-    static Result<std::unique_ptr<Agent>> create();
+    static Result<std::unique_ptr<Agent>> create(const http::Settings& settings);
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
     Agent(Agent&&) = delete;
@@ -51,7 +54,9 @@ private:
 
     engine::AgentLock lock_;
     ServiceManager manager_;
+    Journal journal_;
     std::unique_ptr<Poller> poller_;
+    std::unique_ptr<Reporter> reporter_;
     std::unique_ptr<Checker> checker_;
     std::unique_ptr<Follower> follower_;
     Fd signals_;

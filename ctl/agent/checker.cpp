@@ -20,9 +20,11 @@ using std::chrono::nanoseconds;
 
 }  // namespace
 
-Checker::Checker(Clock clock, Sent sent, std::uint64_t seed, std::unique_ptr<Poller> poller, Fd timer)
+Checker::Checker(Clock clock, Sent sent, std::uint64_t seed, Ended ended, std::unique_ptr<Poller> poller,
+                 Fd timer)
     : clock_(std::move(clock)),
       sent_(std::move(sent)),
+      ended_(std::move(ended)),
       pace_(seed),
       tokens_(seed),
       poller_(std::move(poller)),
@@ -30,13 +32,13 @@ Checker::Checker(Clock clock, Sent sent, std::uint64_t seed, std::unique_ptr<Pol
 
 Checker::~Checker() = default;
 
-Result<std::unique_ptr<Checker>> Checker::create(Clock clock, Sent sent, std::uint64_t seed) {
+Result<std::unique_ptr<Checker>> Checker::create(Clock clock, Sent sent, std::uint64_t seed, Ended ended) {
     auto poller = Poller::create();
     if (!poller) return tl::unexpected(poller.error());
     Fd timer(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
     if (!timer) return fail(fmt::format("cannot make a timer: {}", strerror(errno)));
-    std::unique_ptr<Checker> checker(
-        new Checker(std::move(clock), std::move(sent), seed, std::move(*poller), std::move(timer)));
+    std::unique_ptr<Checker> checker(new Checker(std::move(clock), std::move(sent), seed, std::move(ended),
+                                                 std::move(*poller), std::move(timer)));
     // It only ends the waiting: run_once() looks at the clock itself.
     auto watch = checker->poller_->watch(checker->timer_.get(), EPOLLIN, [](std::uint32_t) {});
     if (!watch) return tl::unexpected(watch.error());
@@ -166,7 +168,9 @@ void Checker::end(Key key, const Outcome& outcome) {
     checked.checking = false;
     checked.probe.reset();
     schedule(key, pace_.next(checked.began, clock_(), checked.target.health.every));
-    judge(checked, confirmed(checked, outcome));
+    const Outcome found = confirmed(checked, outcome);
+    ended_(found.finding, clock_() - checked.began);
+    judge(checked, found);
 }
 
 // What has not come by the programs on its way out was not sent to the backend: whoever has answered, or has

@@ -53,7 +53,11 @@ public:
     // comes around.
     using Sent = std::function<std::uint32_t(const TargetId&)>;
 
-    static Result<std::unique_ptr<Checker>> create(Clock clock, Sent sent, std::uint64_t seed);
+    // A check has ended, and has taken so long.
+    using Ended = std::function<void(Finding finding, std::chrono::nanoseconds took)>;
+
+    static Result<std::unique_ptr<Checker>> create(
+        Clock clock, Sent sent, std::uint64_t seed, Ended ended = [](Finding, std::chrono::nanoseconds) {});
     Checker(const Checker&) = delete;
     Checker& operator=(const Checker&) = delete;
     Checker(Checker&&) = delete;
@@ -85,7 +89,8 @@ private:
     };
     using Key = std::uint64_t;  // of a target for as long as it is checked: never given twice
 
-    Checker(Clock clock, Sent sent, std::uint64_t seed, std::unique_ptr<Poller> poller, Fd timer);
+    Checker(Clock clock, Sent sent, std::uint64_t seed, Ended ended, std::unique_ptr<Poller> poller,
+            Fd timer);
 
     void add(const Target& target);
     void remove(Key key);
@@ -104,6 +109,7 @@ private:
     // In the order in which they need each other: probes go first.
     Clock clock_;
     Sent sent_;
+    Ended ended_;
     Pace pace_;
     std::mt19937_64 tokens_;
     std::unique_ptr<Poller> poller_;

@@ -2,11 +2,16 @@
 // fwctl, and no other command needs it.
 #include <fmt/format.h>
 
+#include <cstddef>
+#include <span>
+
 #include "agent/agent.h"
 #include "agent/log.h"
+#include "http/settings.h"
 
-int main() {
-    auto agent = fwctl::agent::Agent::create();
+int main(int argc, char** argv) {
+    const std::span words(argv + 1, static_cast<std::size_t>(argc - 1));
+    auto agent = fwctl::agent::Agent::create(fwctl::http::settings_of(words));
     if (!agent) {
         fwctl::agent::log("fwctl agent: {}", agent.error().message);
         return static_cast<int>(agent.error().exit);

@@ -25,6 +25,8 @@ public:
 
     [[nodiscard]] int get() const { return fd_; }
     explicit operator bool() const { return fd_ >= 0; }
+    // Whoever takes it closes it.
+    int release() { return std::exchange(fd_, -1); }
 
 private:
     void reset() {

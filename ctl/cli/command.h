@@ -55,7 +55,7 @@ void add_monitor(CLI::App& app, Command& command);
 void add_capture(CLI::App& app, Command& command);
 void add_explain(CLI::App& app, Command& command);
 void add_test(CLI::App& app, Command& command);
-void add_agent(CLI::App& app, Command& command);
+void add_agent(CLI::App& app, Command& command);  // agent, page
 void add_doctor(CLI::App& app, Command& command);
 void add_completion(CLI::App& app, Command& command);
 

@@ -42,7 +42,9 @@ std::optional<pid_t> holder_of(const Fd& file) {
 Result<AgentLock> AgentLock::acquire() {
     auto path = lock_path();
     if (!path) return tl::unexpected(path.error());
-    if (mkdir(kFolder, 0755) != 0 && errno != EEXIST)
+    if (mkdir(kFolder, 0755) == 0)
+        chmod(kFolder, 0755);  // whatever the umask: a group may be let in to the socket there
+    else if (errno != EEXIST)
         return fail(fmt::format("cannot make {}: {}", kFolder, strerror(errno)));
     Fd file(::open(path->c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
     if (!file) return fail(fmt::format("cannot open {}: {}", *path, strerror(errno)));
@@ -54,6 +56,13 @@ Result<AgentLock> AgentLock::acquire() {
     return fail(fmt::format("there is an agent in this network namespace already: process {}",
                             holder ? std::to_string(*holder) : "unknown"),
                 Exit::kConflict);
+}
+
+Result<std::string> agent_socket() {
+    if (net::in_first_namespace()) return fmt::format("{}/agent.sock", kFolder);
+    auto cookie = net::namespace_cookie();
+    if (!cookie) return tl::unexpected(cookie.error());
+    return fmt::format("{}/agent-{}.sock", kFolder, *cookie);
 }
 
 Result<std::optional<pid_t>> running_agent() {

@@ -25,13 +25,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kRoot = "/var/lib/fwctl";
 
-bool is_first_namespace() {
-    struct stat own {};
-    struct stat first {};
-    return stat("/proc/self/ns/net", &own) == 0 && stat("/proc/1/ns/net", &first) == 0 &&
-           own.st_ino == first.st_ino;
-}
-
 std::string boot_id() {
     auto id = read_file("/proc/sys/kernel/random/boot_id");
     return id ? id->substr(0, id->find('\n')) : "";
@@ -83,7 +76,7 @@ std::string text_name(std::string_view text) {
 
 Result<Library> Library::open() {
     Library library;
-    library.is_host_ = is_first_namespace();
+    library.is_host_ = net::in_first_namespace();
     auto cookie = net::namespace_cookie();
     if (!cookie) return tl::unexpected(cookie.error());
     library.directory_ =

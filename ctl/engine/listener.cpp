@@ -173,6 +173,17 @@ void forget_dead_listeners(const Store& store) {
     }
 }
 
+Result<std::map<std::uint32_t, std::uint64_t>> lost_by_listeners(const Store& store) {
+    std::map<std::uint32_t, std::uint64_t> lost;
+    for (std::uint32_t slot = 0; slot < FW_MAX_LISTENERS; ++slot) {
+        if (std::atomic_ref<__u64>(store.listener(slot).until).load() < monotonic_now()) continue;
+        auto counts = store.events_lost().per_cpu<std::uint64_t>(slot);
+        if (!counts) return tl::unexpected(counts.error());
+        lost[slot] = std::accumulate(counts->begin(), counts->end(), std::uint64_t{0});
+    }
+    return lost;
+}
+
 bool Listener::stood_still() {
     return std::exchange(stood_still_, false);
 }

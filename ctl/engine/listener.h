@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 
 #include "base/fd.h"
 #include "base/result.h"
@@ -63,5 +64,8 @@ private:
 
 // Frees the rings of those that were killed. Packets do without: it is for the memory.
 void forget_dead_listeners(const Store& store);
+
+// Those that listen, by their slots, and how many events each has lost so far.
+Result<std::map<std::uint32_t, std::uint64_t>> lost_by_listeners(const Store& store);
 
 }  // namespace fwctl::engine

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "engine/library.h"
+#include "engine/listener.h"
 #include "engine/session.h"
 #include "policy/rule.h"
 
@@ -183,11 +184,9 @@ Status add_announced(const State& state, Overview& status) {
 
 }  // namespace
 
-Result<std::optional<Overview>> read_status() {
-    auto reading = open_to_read();
-    if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return std::nullopt;
-    const Store& store = (*reading)->store;
+namespace {
+
+Result<std::optional<Overview>> status_of(const Store& store) {
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());
     auto all = net::list_interfaces();
@@ -202,8 +201,12 @@ Result<std::optional<Overview>> read_status() {
     status.policy_rules = state->main.tier.rule_count;
     status.trial = store.trial_left();
     status.defaults = state->front.defaults;
-    if (!state->main.snapshot.empty()) status.policy = policy_path(state->main.snapshot);
+    status.snapshot = state->main.snapshot;
+    if (!status.snapshot.empty()) status.policy = policy_path(status.snapshot);
     if (auto told = add_services(store, *state, status); !told) return tl::unexpected(told.error());
+    auto listeners = lost_by_listeners(store);
+    if (!listeners) return tl::unexpected(listeners.error());
+    status.listeners = std::move(*listeners);
     if (auto told = add_announced(*state, status); !told) return tl::unexpected(told.error());
     for (const Attachment& attachment : state->attachments) {
         if (!attachment.enabled) {
@@ -214,8 +217,25 @@ Result<std::optional<Overview>> read_status() {
         if (!one) return tl::unexpected(one.error());
         status.attachments.push_back(std::move(*one));
     }
+    status.vips = std::move(state->front.vips);
     if (status.attachments.empty() && status.leftovers == 0) return std::nullopt;
     return status;
+}
+
+}  // namespace
+
+Result<std::optional<Overview>> read_status() {
+    auto reading = open_to_read();
+    if (!reading) return tl::unexpected(reading.error());
+    if (!*reading) return std::nullopt;
+    return status_of((*reading)->store);
+}
+
+Result<std::optional<Overview>> peek_status() {
+    auto store = open_to_peek();
+    if (!store) return tl::unexpected(store.error());
+    if (!*store) return std::nullopt;
+    return status_of(**store);
 }
 
 }  // namespace fwctl::engine

@@ -3,6 +3,8 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,20 +43,26 @@ struct Overview {
     std::vector<AttachmentStatus> attachments;
     std::size_t live_rules = 0;
     std::size_t policy_rules = 0;
-    std::string policy;  // the file that was applied; empty: none was
+    std::string policy;             // the file that was applied; empty: none was
+    std::string snapshot;           // what that policy is kept under; two that say the same have the same one
+    std::vector<policy::Vip> vips;  // as they are, live edits included
     policy::Defaults defaults;
-    std::optional<std::chrono::seconds> trial;  // what is left of it
-    std::size_t leftovers = 0;                  // attachments of commands that did not finish
-    std::size_t checked = 0;                    // services with a health check
-    std::vector<TroubledService> troubled;      // those of which a backend fails
-    std::vector<Absence> unanswered;            // what services announce and nobody answers for
-    std::vector<Announced> unattached;          // what they announce where no packet is looked at
-    std::vector<Way> lost_ways;                 // that begin at no address of this host any more
+    std::optional<std::chrono::seconds> trial;         // what is left of it
+    std::size_t leftovers = 0;                         // attachments of commands that did not finish
+    std::size_t checked = 0;                           // services with a health check
+    std::vector<TroubledService> troubled;             // those of which a backend fails
+    std::vector<Absence> unanswered;                   // what services announce and nobody answers for
+    std::vector<Announced> unattached;                 // what they announce where no packet is looked at
+    std::vector<Way> lost_ways;                        // that begin at no address of this host any more
+    std::map<std::uint32_t, std::uint64_t> listeners;  // to events, by slot: how many each has lost
 
     [[nodiscard]] bool any_broken() const;
 };
 
 // nullopt: nothing is attached in this network namespace.
 Result<std::optional<Overview>> read_status();
+// The same without the lock, for a process that looks again and again: while a command is at work, it may see
+// what that has attached and not enabled yet.
+Result<std::optional<Overview>> peek_status();
 
 }  // namespace fwctl::engine

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
@@ -45,6 +46,13 @@ Result<std::uint64_t> namespace_cookie() {
     if (!socket || getsockopt(socket.get(), SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) != 0)
         return fail(fmt::format("cannot identify this network namespace: {}", strerror(errno)));
     return cookie;
+}
+
+bool in_first_namespace() {
+    struct stat own {};
+    struct stat first {};
+    return stat("/proc/self/ns/net", &own) == 0 && stat("/proc/1/ns/net", &first) == 0 &&
+           own.st_ino == first.st_ino;
 }
 
 }  // namespace fwctl::net

@@ -15,4 +15,7 @@ Status enter_namespace(const std::string& name);
 // The number that no other network namespace has until the next boot (SO_NETNS_COOKIE, Linux 5.14).
 Result<std::uint64_t> namespace_cookie();
 
+// Whether the process is in the one that the host began with.
+bool in_first_namespace();
+
 }  // namespace fwctl::net

@@ -111,6 +111,8 @@ class CountReader {
 public:
     CountReader();
     ~CountReader();
+    CountReader(const CountReader&) = delete;
+    CountReader& operator=(const CountReader&) = delete;
     CountReader(CountReader&&) noexcept;
     CountReader& operator=(CountReader&&) noexcept;
 

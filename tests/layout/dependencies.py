@@ -22,8 +22,10 @@ ALLOWED = {
     "ctl/net": ["ctl/base"],
     "ctl/engine": ["ctl/compile", "ctl/kernel", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
     "ctl/observe": ["ctl/engine", "ctl/compile", "ctl/kernel", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/agent": ["ctl/observe", "ctl/engine", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
-    "ctl/cli": ["ctl/agent", "ctl/observe", "ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
+    "ctl/http": ["ctl/base"],
+    "ctl/page": ["ctl/http", "ctl/net", "ctl/base"],
+    "ctl/agent": ["ctl/observe", "ctl/http", "ctl/engine", "ctl/net", "ctl/policy", "ctl/base", "include/fwctl/abi"],
+    "ctl/cli": ["ctl/agent", "ctl/observe", "ctl/http", "ctl/engine", "ctl/analyze", "ctl/import", "ctl/compile", "ctl/policy", "ctl/kernel", "ctl/net", "ctl/base", "include/fwctl/abi"],
 }
 # libraries that only some folders may know
 LIBRARIES = {
@@ -32,8 +34,9 @@ LIBRARIES = {
     r"toml\+\+/": ["ctl/policy"],
     r"pcap/": ["ctl/engine", "ctl/observe"],
     r"curl/": ["ctl/agent"],
+    r"microhttpd\.h": ["ctl/http"],
     r"CLI/|ncurses": ["ctl/cli"],
-    r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import"],
+    r"nlohmann/": ["ctl/cli", "ctl/engine", "ctl/import", "ctl/observe", "ctl/page"],
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+["<]([^">]+)[">]')
 

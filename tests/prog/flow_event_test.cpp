@@ -69,7 +69,7 @@ public:
 
     // What is told next has to fit to what was told before: nothing ends by a time-out meanwhile.
     void hear() {
-        ASSERT_TRUE(listener_.read(0ms, [&](const fw_event& event) {
+        ASSERT_TRUE(listener_.read(0ms, [&](const fw_event& event, const kernel::Frame&) {
             hear(event);
             return true;
         }));

@@ -131,12 +131,13 @@ private:
     // Each rule that logs is told once, in their order, and by chance where it asks for a sample.
     void check_logs(const std::vector<std::size_t>& counted) {
         std::vector<std::string> told;
-        ASSERT_TRUE(listener_.read(std::chrono::milliseconds(0), [&](const fw_event& event) {
-            EXPECT_EQ(event.reason, FW_RULE_LOGGED);
-            EXPECT_EQ(std::memcmp(&event.packet, &judge_.last().packet, sizeof(fw_packet)), 0);
-            told.push_back(judge_.rule_name(event.rule));
-            return true;
-        }));
+        ASSERT_TRUE(
+            listener_.read(std::chrono::milliseconds(0), [&](const fw_event& event, const kernel::Frame&) {
+                EXPECT_EQ(event.reason, FW_RULE_LOGGED);
+                EXPECT_EQ(std::memcmp(&event.packet, &judge_.last().packet, sizeof(fw_packet)), 0);
+                told.push_back(judge_.rule_name(event.rule));
+                return true;
+            }));
         auto next = told.begin();
         for (const std::size_t index : counted) {
             if (all_[index].action != policy::Action::kLog) continue;

@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 
 from conftest import FWCTL, until
+from metrics import default_socket
 
 
 class Agent:
@@ -15,8 +16,8 @@ class Agent:
         self.said = tempfile.TemporaryFile("w+")
         self.process = None
 
-    def start(self, **environment):
-        self.process = subprocess.Popen([FWCTL, "agent", "--netns", self.bed.name(self.role)], stderr=self.said,
+    def start(self, *options, **environment):
+        self.process = subprocess.Popen([FWCTL, "agent", *options, "--netns", self.bed.name(self.role)], stderr=self.said,
                                         stdin=subprocess.DEVNULL, env=os.environ | environment)
         return self
 
@@ -36,4 +37,6 @@ class Agent:
         self.process.send_signal(signal_number)
         status = self.process.wait(timeout=10)
         self.process = None
+        if signal_number == signal.SIGKILL:  # it could not do that itself
+            default_socket(self.bed.name(self.role)).unlink(missing_ok=True)
         return status

@@ -19,7 +19,7 @@ VERBS = [["attach"], ["detach"], ["status"], ["allow"], ["deny"], ["limit"], ["r
          ["import", "ipset"], ["plan"], ["apply"], ["try"], ["confirm"], ["rollback"],
          ["history"], ["export"], ["save"], ["panic"], ["panic", "lockdown"], ["panic", "open"], ["panic", "off"], ["conntrack"], ["conntrack", "list"], ["conntrack", "show"],
          ["conntrack", "flush"], ["test"],
-         ["explain"], ["counters"], ["top"], ["monitor"], ["capture"], ["agent"], ["doctor"], ["completion"]]
+         ["explain"], ["counters"], ["top"], ["monitor"], ["capture"], ["agent"], ["page"], ["doctor"], ["completion"]]
 
 AS_NOBODY = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups", "--inh-caps=-all"]
 

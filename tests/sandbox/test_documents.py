@@ -188,8 +188,10 @@ COMPLETED = {"rule show": "rule show arp", "rule remove": "rule remove deny-icmp
              "import ipset": "import ipset sets.ipset",
              # It runs until it is ended.
              **{words: f"{words} & sleep 0.5; kill $! && wait $!"
-                for words in ("agent", "capture -w drops.pcapng --dropped udp port 53", "monitor", "monitor --flows", "monitor --verdict any tcp/443 from 203.0.113.0/24")},
+                for words in ("agent", "agent --listen 127.0.0.1:9105", "capture -w drops.pcapng --dropped udp port 53", "monitor", "monitor --flows", "monitor --verdict any tcp/443 from 203.0.113.0/24")},
              "top reasons": "top reasons --once", "top talkers": "top talkers --once",  # there is no terminal
+             # It shows what an agent tells that others than root may ask.
+             "page": "agent --group nogroup & sleep 1; timeout -p 1 fwctl page; test $? = 124; kill $! && wait $!",
              "monitor --rule deny-icmp-icmp6": "monitor --rule arp & sleep 0.5; kill $! && wait $!",
              # The README's own policy bans nobody.
              "ban 203.0.113.9 --for 1h": "apply banned.toml && fwctl ban 203.0.113.9 --for 1h"}

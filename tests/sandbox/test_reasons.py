@@ -7,7 +7,10 @@ import pytest
 
 from causes import CAUSES, Place
 from conftest import until
+from metrics import Scrape
+from test_metrics import agent_of
 from test_monitor import monitors
+from test_page import GROUP, leave, listen, messages, page_of
 
 PLACES = {
     "tc": 'mode = "tc"\nhooks = ["tc-in", "tc-out"]\n',
@@ -75,3 +78,29 @@ def test_a_packet_of_each_reason(place, views, one):
     except AssertionError:
         pass  # what they show says more
     assert shown == dict.fromkeys(views, caused)
+
+
+def told_by_metrics(path):
+    rows = Scrape(path).all("fwctl_packets_total")
+    return {(labels["direction"], labels["reason"]): number for labels, number in rows if number and labels["interface"] == "eth0"}
+
+
+def told_by_the_page(bed):
+    connection, source = listen(bed)
+    try:
+        state = until(lambda: [json.loads(data) for _, event, data in messages(source, 1) if event == "state"])[0]
+    finally:
+        leave(connection, source)
+    (interface,) = [one for one in state["interfaces"] if one["name"] == "eth0"]
+    return {(row["direction"], row["reason"]): row["packets"] for row in interface["counts"]}
+
+
+def test_metrics_and_the_page_name_them_alike(place, views):
+    """Behind the others, which have caused them all. While the agent makes checks, numbers lie between what counters says before and after."""
+    counters = views["counters"]
+    with agent_of(place.bed, "b", "--group", GROUP) as (_, path), page_of(place.bed, "b"):
+        for told in (lambda: told_by_metrics(path), lambda: told_by_the_page(place.bed)):
+            before, said, after = counters.packets(), told(), counters.packets()
+            assert {reason for _, reason in said} == {one.reason for one in CAUSES}
+            assert before.keys() <= said.keys() <= after.keys()
+            assert all(before.get(key, 0) <= number <= after[key] for key, number in said.items())

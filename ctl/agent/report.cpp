@@ -1,0 +1,76 @@
+#include "agent/report.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "agent/check_metrics.h"
+#include "agent/journal.h"
+#include "agent/pace.h"
+#include "http/server.h"
+#include "observe/exposition.h"
+#include "observe/metrics.h"
+#include "observe/picture.h"
+#include "observe/watcher.h"
+
+namespace fwctl::agent {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenLooks(1000);
+constexpr unsigned kUnavailable = 503;
+constexpr unsigned kNotFound = 404;
+
+class Report {
+public:
+    explicit Report(const CheckStats& checks) : checks_(checks) {}
+
+    http::Reply answer(const http::Request& request) {
+        if (request.path == "/state") return state();
+        if (request.path != "/metrics")
+            return {kNotFound, http::Reply().type, "there is /metrics, and /state\n"};
+        observe::Exposition text;
+        if (auto told = metrics_.tell(text); !told)
+            return {kUnavailable, http::Reply().type, told.error().message + "\n"};
+        tell_checks(checks_, text);
+        return {200, observe::kExpositionType, text.take()};
+    }
+
+    void note(const std::vector<observe::News>& news) {
+        picture_.look(std::chrono::system_clock::now(), news);
+    }
+
+private:
+    http::Reply state() {
+        auto text = picture_.text();
+        if (!text) return {kUnavailable, http::Reply().type, text.error().message + "\n"};
+        return {200, "application/json", std::move(*text)};
+    }
+
+    const CheckStats& checks_;
+    observe::Picture picture_;
+    observe::Metrics metrics_;
+};
+
+}  // namespace
+
+Status report(const http::Settings& settings, const std::vector<int>& sockets, const CheckStats& checks) {
+    Report report(checks);
+    http::Server server(settings.hosts, [&](const http::Request& request) { return report.answer(request); });
+    for (const int socket : sockets)
+        if (auto listening = server.listen(socket); !listening) return listening;
+    const Journal journal(getenv);
+    observe::Watcher watcher;
+    for (Time looked;;) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - looked >= kBetweenLooks) {
+            looked = now;
+            const std::vector<observe::News> all = watcher.look();
+            for (const observe::News& news : all) journal.tell(news);
+            report.note(all);
+        }
+        server.run_once(kBetweenLooks);
+    }
+}
+
+}  // namespace fwctl::agent

@@ -1,0 +1,188 @@
+#include "observe/picture.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "engine/status.h"
+#include "engine/verdict.h"
+#include "observe/words.h"
+#include "policy/schema.h"
+#include "policy/vip.h"
+
+namespace fwctl::observe {
+namespace {
+
+using PictureJson = nlohmann::ordered_json;
+using engine::Overview;
+
+std::int64_t milliseconds(WallTime time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+PictureJson counts_of(const InterfaceCounts& counts) {
+    PictureJson all = PictureJson::array();
+    for (std::size_t way = 0; way < FW_DIRECTIONS; ++way)
+        for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
+            const fw_count& count = counts.counters[way].by_reason[reason];
+            if (count.packets == 0) continue;
+            const engine::Reason& known = engine::reason_of(reason);
+            all.push_back({{"direction", direction_name(way)},
+                           {"verdict", engine::verdict_name(known.verdict)},
+                           {"reason", known.name},
+                           {"packets", count.packets},
+                           {"bytes", count.bytes}});
+        }
+    return all;
+}
+
+PictureJson interfaces_of(const Counts& counts, const Overview& overview) {
+    PictureJson all = PictureJson::array();
+    for (const engine::AttachmentStatus& one : overview.attachments) {
+        PictureJson entry{{"name", one.attachment.name()}, {"ingress", ingress_words(one)},
+                          {"egress", egress_words(one)},   {"broken", one.broken},
+                          {"warnings", one.warnings},      {"counts", PictureJson::array()}};
+        for (const InterfaceCounts& interface : counts.interfaces)
+            if (interface.name == one.attachment.name()) entry["counts"] = counts_of(interface);
+        all.push_back(std::move(entry));
+    }
+    return all;
+}
+
+PictureJson rules_of(const Counts& counts) {
+    PictureJson all = PictureJson::array();
+    std::size_t of_policy = 0;
+    for (std::size_t i = 0; i < counts.rules->size(); ++i) {
+        const NamedRule& rule = (*counts.rules)[i];
+        if (rule.origin == policy::Origin::kFile && ++of_policy > Picture::kRules) break;
+        all.push_back({{"name", rule.name},
+                       {"origin", origin_name(rule.origin)},
+                       {"says", rule.says},
+                       {"packets", counts.rule_counts[i].packets},
+                       {"bytes", counts.rule_counts[i].bytes}});
+    }
+    return all;
+}
+
+PictureJson history_of(const std::deque<HealthChange>& changes) {
+    PictureJson all = PictureJson::array();
+    for (const HealthChange& one : changes)
+        all.push_back({milliseconds(one.time), engine::health_name(one.health)});
+    return all;
+}
+
+PictureJson services_of(const Counts& counts, const std::vector<policy::Vip>& vips,
+                        const HealthHistory& history) {
+    PictureJson all = PictureJson::array();
+    for (const ServiceCounts& service : counts.services) {
+        const policy::Vip* vip = policy::find_named(vips, service.name);
+        if (vip == nullptr) continue;
+        PictureJson backends = PictureJson::array();
+        for (const BackendCounts& one : service.backends) {
+            const policy::Backend* backend = policy::find_named(vip->backends, one.name);
+            if (backend == nullptr) continue;
+            backends.push_back({{"name", one.name},
+                                {"address", addresses_of(*backend)},
+                                {"state", policy::state_name(backend->state)},
+                                {"weight", backend->weight},
+                                {"health", engine::health_name(one.health)},
+                                {"history", history_of(history.of(service.name, one.name))},
+                                {"packets", one.count.packets},
+                                {"bytes", one.count.bytes},
+                                {"flows", one.count.flows},
+                                {"active", one.active}});
+        }
+        all.push_back({{"name", service.name},
+                       {"health", engine::health_name(service.health)},
+                       {"backends", std::move(backends)}});
+    }
+    return all;
+}
+
+PictureJson sets_of(const Counts& counts) {
+    PictureJson all = PictureJson::array();
+    for (const SetCounts& set : counts.sets)
+        all.push_back({{"name", set.name},
+                       {"members", set.members},
+                       {"size", set.size},
+                       {"banned", set.banned},
+                       {"replaced", set.replaced},
+                       {"refused", set.refused}});
+    return all;
+}
+
+// What fwctl doctor says of the state, with the command that mends it where there is one.
+PictureJson warnings_of(const Overview& overview) {
+    PictureJson all = PictureJson::array();
+    for (const engine::AttachmentStatus& one : overview.attachments) {
+        if (!one.broken.empty()) all.push_back({{"bad", true}, {"text", one.broken}});
+        for (const std::string& warning : one.warnings)
+            all.push_back({{"bad", false}, {"text", one.attachment.name() + ": " + warning}});
+    }
+    for (const engine::Absence& one : overview.unanswered)
+        all.push_back({{"bad", true},
+                       {"text", fmt::format("vip {}: {} is to be announced on {}, and is not there: {}",
+                                            one.vip, one.address, one.device, one.why)}});
+    for (const engine::Way& way : overview.lost_ways)
+        all.push_back({{"bad", true},
+                       {"text", fmt::format("vip {}: backend {} is sent to from {}, which is no address of "
+                                            "this host any more",
+                                            way.vip, way.backend, engine::source_text(way))}});
+    if (overview.trial)
+        all.push_back({{"bad", false},
+                       {"text", fmt::format("the policy is on trial for another {} s: fwctl confirm keeps it",
+                                            overview.trial->count())}});
+    return all;
+}
+
+}  // namespace
+
+Picture::Picture() : began_(std::chrono::system_clock::now()) {}
+
+void Picture::add(WallTime now, const News& news) {
+    events_.push_back({++last_, now, news});
+    if (events_.size() > kEvents) events_.pop_front();
+}
+
+void Picture::look(WallTime now, const std::vector<News>& news) {
+    for (const News& one : health_.look(now)) add(now, one);
+    for (const News& one : news) add(now, one);
+}
+
+Result<std::string> Picture::text() {
+    auto overview = engine::peek_status();
+    if (!overview) return tl::unexpected(overview.error());
+    auto counts = reader_.read();
+    if (!counts && counts.error().exit != Exit::kNotAttached) return tl::unexpected(counts.error());
+    PictureJson all{{"schema", 1},
+                    {"time", milliseconds(std::chrono::system_clock::now())},
+                    {"epoch", milliseconds(began_)},
+                    {"attached", counts.has_value() && overview->has_value()}};
+    if (counts && *overview) {
+        const Overview& status = **overview;
+        all["generation"] = status.generation;
+        all["policy"] = {{"path", status.policy}, {"hash", status.snapshot}};
+        all["interfaces"] = interfaces_of(*counts, status);
+        all["rules"] = rules_of(*counts);
+        all["rule_count"] = counts->rules->size();
+        all["services"] = services_of(*counts, status.vips, health_);
+        all["sets"] = sets_of(*counts);
+        all["conntrack"] = {{"room", counts->tracking.room},
+                            {"confirmed", counts->tracking.confirmed},
+                            {"fresh", counts->tracking.fresh}};
+        all["warnings"] = warnings_of(status);
+    }
+    PictureJson events = PictureJson::array();
+    for (const Happened& one : events_)
+        events.push_back({{"number", one.number},
+                          {"time", milliseconds(one.time)},
+                          {"event", one.news.event},
+                          {"priority", static_cast<int>(one.news.priority)},
+                          {"text", one.news.text}});
+    all["events"] = std::move(events);
+    return all.dump(-1, ' ', false, PictureJson::error_handler_t::replace);
+}
+
+}  // namespace fwctl::observe

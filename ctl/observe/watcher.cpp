@@ -1,0 +1,111 @@
+#include "observe/watcher.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "engine/library.h"
+#include "engine/session.h"
+#include "kernel/bpffs.h"
+#include "policy/prefix.h"
+
+namespace fwctl::observe {
+namespace {
+
+News ban_of(const std::string& set, const std::string& member) {
+    return {Priority::kNotice,
+            "ban",
+            fmt::format("set {}: {} is a member now", set, member),
+            {{"SET", set}, {"MEMBER", member}}};
+}
+
+News bans_of(const std::string& set, std::uint64_t count, const char* more) {
+    return {Priority::kNotice,
+            "bans",
+            fmt::format("set {}: {} {}members are new", set, count, more),
+            {{"SET", set}, {"COUNT", std::to_string(count)}}};
+}
+
+News applied(const engine::Applied& line) {
+    return {Priority::kNotice,
+            "policy",
+            fmt::format("{} of {} by {}: {} rules, number {} of the history", line.what, line.path, line.who,
+                        line.rules, line.number),
+            {{"WHAT", line.what},
+             {"PATH", line.path},
+             {"WHO", line.who},
+             {"HISTORY", std::to_string(line.number)},
+             {"POLICY", line.snapshot}}};
+}
+
+}  // namespace
+
+std::vector<News> FollowedSet::note(const std::string& name, std::set<std::string> now) {
+    std::vector<std::string> fresh;
+    if (members)
+        std::set_difference(now.begin(), now.end(), members->begin(), members->end(),
+                            std::back_inserter(fresh));
+    std::vector<News> news;
+    for (std::size_t i = 0; i < std::min(kTold, fresh.size()); ++i) news.push_back(ban_of(name, fresh[i]));
+    if (fresh.size() > kTold) news.push_back(bans_of(name, fresh.size() - kTold, "more "));
+    members = std::move(now);
+    return news;
+}
+
+void Watcher::find_store() {
+    if (store_ && kernel::inode_of(store_->paths().directory) == directory_) return;
+    store_.reset();
+    sets_.clear();
+    auto store = engine::open_to_peek();
+    if (!store || !*store) return;
+    const auto directory = kernel::inode_of((*store)->paths().directory);
+    if (!directory) return;
+    store_ = std::move(*store);
+    directory_ = *directory;
+}
+
+void Watcher::look_at_sets(std::vector<News>& news) {
+    const std::map<std::string, FollowedSet> before = std::exchange(sets_, {});
+    for (const engine::DynamicSet& set : store_->dynamic_sets()) {
+        const auto known = before.find(set.name);
+        FollowedSet followed = known == before.end() ? FollowedSet() : known->second;
+        const std::uint64_t banned_before = followed.banned;
+        const engine::SetMembers members = store_->members(set);
+        followed.banned = store_->set_tables().set(set.number).put;
+        std::vector<News> fresh;
+        if (members.most() > kFollowed) {
+            if (followed.banned > banned_before)
+                fresh = {bans_of(set.name, followed.banned - banned_before, "")};
+            followed.members.reset();
+        } else if (const auto listed = members.list()) {
+            std::set<std::string> now;
+            for (const engine::Member& member : *listed) now.insert(policy::format_prefix(member.prefix));
+            fresh = followed.note(set.name, std::move(now));
+        }
+        if (known != before.end()) std::move(fresh.begin(), fresh.end(), std::back_inserter(news));
+        sets_.emplace(set.name, std::move(followed));
+    }
+}
+
+void Watcher::look_at_history(std::vector<News>& news) {
+    const auto library = engine::Library::open();
+    if (!library) return;
+    const auto history = library->history();
+    if (!history) return;
+    if (told_)
+        for (const engine::Applied& line : *history)
+            if (line.number > *told_) news.push_back(applied(line));
+    told_ = history->empty() ? 0 : history->back().number;
+}
+
+std::vector<News> Watcher::look() {
+    std::vector<News> news;
+    find_store();
+    look_at_history(news);
+    if (store_) look_at_sets(news);
+    return news;
+}
+
+}  // namespace fwctl::observe

@@ -1,0 +1,53 @@
+// What happens to the network namespace that is worth telling: who was banned, and which policy was applied.
+//
+// Promises: no lock is taken. What was there when it began is not told. Of one set and look at most kTold
+// bans are told one by one, the others as their number; where a set has more than kFollowed members, that is
+// all that is told of it. What came and went between two looks is not told.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "engine/store.h"
+#include "observe/news.h"
+
+namespace fwctl::observe {
+
+// Of one dynamic set.
+struct FollowedSet {
+    static constexpr std::size_t kTold = 20;
+
+    std::optional<std::set<std::string>> members;  // as they are written; nullopt: not known
+    std::uint64_t banned = 0;                      // by rules, so far
+
+    // What has come in since the last look, by whose result `now` has become `members`.
+    std::vector<News> note(const std::string& name, std::set<std::string> now);
+};
+
+class Watcher {
+public:
+    static constexpr std::uint64_t kFollowed = 65'536;
+
+    // From the second one on; what cannot be read is looked at again.
+    std::vector<News> look();
+
+private:
+    void find_store();
+    void look_at_sets(std::vector<News>& news);
+    void look_at_history(std::vector<News>& news);
+
+    std::optional<engine::Store> store_;
+    ino_t directory_ = 0;
+    std::map<std::string, FollowedSet> sets_;
+    std::optional<std::uint64_t> told_;  // the number of the last line of the history
+};
+
+}  // namespace fwctl::observe

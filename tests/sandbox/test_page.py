@@ -1,0 +1,385 @@
+"""`fwctl page` in a browser: it shows what happens, and shows names as text; it has no privilege, and forgives an agent that dies."""
+
+import contextlib
+import grp
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+
+import pytest
+
+import metrics
+import netns
+from agent import Agent
+from browser import Browser
+from conftest import FWCTL, ROOT, Testbed, until
+
+SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
+GROUP = "nogroup"
+PICTURES = os.environ.get("FWCTL_PICTURES")  # a folder for screenshots
+ADDRESS = "127.0.0.1:9180"
+NASTY = "<img src=x onerror=alert(1)>"
+
+POLICY = """version = 1
+[attach.wan]
+device = "eth0"
+[set.banned]
+dynamic = true
+[[rule]]
+name = "flood"
+action = "deny"
+service = "udp/7"
+[[rule]]
+name = "banned"
+action = "deny"
+from = "@banned"
+[[rule]]
+name = "known"
+action = "allow"
+state = "established"
+[vip.web]
+address = "10.9.0.100"
+service = "tcp/80"
+forward = "l2-dsr"
+health = { tcp = true, port = 8001, every = "200ms", timeout = "150ms", rise = 1, fall = 1 }
+[[vip.web.backend]]
+name = "web1"
+address = "10.9.0.1"
+[[vip.web.backend]]
+name = "web2"
+address = "10.9.0.9"
+"""
+
+
+class PageServer:
+    def __init__(self, bed, role, *options):
+        self.said = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([FWCTL, "page", *options, "--netns", bed.name(role)], stderr=self.said,
+                                        stdin=subprocess.DEVNULL)
+
+    def lines(self):
+        self.said.seek(0)
+        return self.said.read().splitlines()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def bed():
+    made = Testbed("pair")
+    try:
+        yield made
+    finally:
+        made.down()
+
+
+@contextlib.contextmanager
+def page_of(bed, role, *options):
+    made = PageServer(bed, role, *options)
+    try:
+        until(lambda: f"http://{ADDRESS}/" in made.lines() or made.process.poll() is not None)
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture
+def agent(bed):
+    made = Agent(bed, "b").start("--group", GROUP)
+    try:
+        until(lambda: metrics.is_served(metrics.default_socket(bed.name("b"))))
+        yield made
+    finally:
+        made.end(signal.SIGKILL)
+
+
+def ask(bed, role="b", address="127.0.0.1", **asked):
+    connection = metrics.http.client.HTTPConnection(address, 9180, timeout=30)
+    with netns.inside(bed.name(role)):
+        connection.connect()
+    return metrics.ask(connection, **asked)
+
+
+@contextlib.contextmanager
+def a_browser(bed, role):
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        browser = Browser(bed, role, folder)
+        try:
+            yield browser
+        finally:
+            browser.end()
+
+
+def save(browser, name):
+    if PICTURES:
+        browser.picture(pathlib.Path(PICTURES) / f"{name}.png")
+
+
+def test_in_a_browser(bed, agent, tmp_path):
+    file = tmp_path / f"policy {NASTY.replace('/', '')}.toml"
+    file.write_text(POLICY)
+    bed.check("a", "ip", "address", "add", "10.9.0.9/24", "dev", "eth0")
+    with netns.inside(bed.name("a")):
+        first, second = (socket.create_server((address, 8001), backlog=4096) for address in ("10.9.0.1", "10.9.0.9"))
+    bed.fwctl("b", "apply", file)
+    with page_of(bed, "b"), a_browser(bed, "b") as browser:
+        browser.open(f"http://{ADDRESS}/")
+        browser.becomes("#link", "live")
+        browser.becomes("#interfaces", "eth0", "filtered", "fwctl detach eth0")
+        browser.becomes("#services", "web (normal)", "web1", "web2", "up", "fwctl backend drain web/web1")
+        browser.becomes("#facts", "eth0", file.name, "generation")
+        browser.becomes("#sets", "set banned", "fwctl set add banned ADDRESS", "flows that are followed")
+        # A name is text, whatever it looks like.
+        assert browser.value("document.images.length") == 0 and NASTY.replace("/", "") in browser.text("#facts")
+        # An attack, and its way into the tables and charts.
+        dropped = lambda: number(browser.value("document.querySelector('#interfaces tbody td:nth-child(6)').innerText"))  # noqa: E731
+        attack = subprocess.Popen(bed.command("a", SPOOF, "eth0", netns.mac_of(bed.name("b"), "eth0"), "10.9.0.2", "fd00:9::2",
+                                              "3000000", "1", "udp/7"))
+        try:
+            until(lambda: dropped() > 100)
+            browser.becomes("#drops", "rule-deny")
+            browser.becomes("#verdicts", "drop in")
+            passed = lambda: number(browser.value("document.querySelector('#interfaces tbody td:nth-child(5)').innerText"))  # noqa: E731
+            until(lambda: bed.curls("a", "10.9.0.2") and passed() > 0)
+            browser.becomes("#verdicts", "pass in", "pass out")
+            assert number(browser.value("[...document.querySelectorAll('#rules tr')].find(one => one.innerText.startsWith('flood'))"
+                                        ".querySelectorAll('.number')[2].innerText")) > 100
+            browser.looks(1280, 1000)
+            browser.value("document.querySelector('#rule-filter').focus()")
+            save(browser, "attack")
+        finally:
+            attack.kill()
+            attack.wait()
+        # What happens is told, and can be sought.
+        bed.fwctl("b", "ban", "203.0.113.9")
+        browser.becomes("#events", "set banned: 203.0.113.9 is a member now")
+        second.close()
+        browser.becomes("#events", "vip web: backend web2 is down")
+        browser.becomes("#services", "down")
+        browser.value("(box => { box.value = 'web2'; box.dispatchEvent(new Event('input')); })(document.querySelector('#event-filter'))")
+        assert "web2" in browser.text("#events .table") and "203.0.113.9" not in browser.text("#events .table")
+        browser.value("(box => { box.value = ''; box.dispatchEvent(new Event('input')); })(document.querySelector('#event-filter'))")
+        # The agent dies, and comes back.
+        agent.end(signal.SIGKILL)
+        browser.becomes("#link", "no agent runs")
+        save(browser, "gone")
+        agent.start("--group", GROUP)
+        browser.becomes("#link", "live")
+        bed.fwctl("b", "ban", "203.0.113.10")
+        browser.becomes("#events", "203.0.113.10", "203.0.113.9")
+        (reporter,) = metrics.children(agent.process.pid)
+        os.kill(reporter, signal.SIGSTOP)
+        browser.becomes("#link", "the agent does not answer")
+        os.kill(reporter, signal.SIGCONT)
+        browser.becomes("#link", "live")
+        # As wide as a telephone, nothing is wider than the window; in the dark nothing is white.
+        for name, width, dark in (("wide-light", 1280, False), ("wide-dark", 1280, True), ("narrow-dark", 375, True), ("narrow-light", 375, False)):
+            browser.looks(width, 2200, dark)
+            browser.becomes("#link", "live")
+            assert browser.value("document.documentElement.scrollWidth") <= width
+            browser.value("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            save(browser, name)
+        assert browser.value("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+        # The keyboard reaches all that can be used.
+        reached = [browser.value("document.querySelectorAll('a, input').length")]
+        assert browser.value("[...document.querySelectorAll('a, input')].every(one => one.tabIndex === 0)") and reached[0] >= 8
+        complaints = [one for one in browser.told if "Failed to load resource" not in str(one) and "ERR_" not in str(one)]
+        assert complaints == []
+        first.close()
+
+
+def number(text):
+    """"1.2K" as 1200."""
+    digits, unit = re.fullmatch(r"([\d.,]*)([KMB]?)", text).groups()
+    return float(digits.replace(",", "") or 0) * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[unit]
+
+
+class FalseAgent:
+    """Says what it is told to, by a socket like an agent's."""
+
+    def __init__(self, said):
+        self.folder = tempfile.TemporaryDirectory()
+        os.chmod(self.folder.name, 0o711)
+        self.path = f"{self.folder.name}/agent.sock"
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.bind(self.path)
+        os.chown(self.path, 0, grp.getgrnam(GROUP).gr_gid)
+        os.chmod(self.path, 0o660)
+        self.socket.listen()
+        self.answer = b"HTTP/1.0 200 OK\r\n\r\n" + said.encode()
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                caller, _ = self.socket.accept()
+                with caller:
+                    caller.recv(1000)
+                    caller.sendall(self.answer)
+
+    def close(self):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.folder.cleanup()
+
+
+def renamed(value):
+    """The same with such a name in the place of each text."""
+    if isinstance(value, dict):
+        return {key: renamed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [renamed(one) for one in value]
+    return NASTY if isinstance(value, str) else value
+
+
+def test_names_are_text_wherever_they_come_from(bed, agent, tmp_path):
+    """Rules and backends cannot have such names; a page that trusted in that would be one mistake away from a script."""
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+    bed.fwctl("b", "apply", file)
+    bed.check("b", "ip", "link", "delete", "eth0")  # a warning
+
+    def told():
+        """Of everything one."""
+        state = json.loads(metrics.ask(metrics.OverSocket(metrics.default_socket(bed.name("b"))), path="/state")[2])
+        return state if all(state[part] for part in ("interfaces", "rules", "services", "sets", "warnings", "events")) else None
+
+    state = renamed(until(told))
+    with contextlib.closing(FalseAgent(json.dumps(state))) as false_agent, page_of(bed, "b", "--socket", false_agent.path), \
+            a_browser(bed, "b") as browser:
+        browser.open(f"http://{ADDRESS}/")
+        browser.becomes("#link", "live")
+        for part in ("facts", "warnings", "interfaces", "services", "rules", "sets", "events"):
+            browser.becomes(f"#{part}", NASTY)
+        assert browser.value("document.querySelectorAll('img, iframe, main script, [onerror]').length") == 0
+        assert [one for one in browser.told if "Failed to load resource" not in str(one)] == []
+
+
+def test_what_it_answers(bed, agent):
+    bed.fwctl("b", "attach", "eth0")
+    with page_of(bed, "b"):
+        status, headers, body = ask(bed, path="/")
+        assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8" and "<title>fwctl</title>" in body
+        assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+        size = len(body)
+        for path in re.findall(r'(?:src|href)="(/[^"]+)"', body) + ["/dom.js", "/chart.js"]:
+            status, headers, text = ask(bed, path=path)
+            assert status == 200 and headers["X-Content-Type-Options"] == "nosniff", path
+            size += len(text)
+            assert "innerHTML" not in text and "http://" not in text.replace("http://www.w3.org/", ""), path
+        assert size < 100_000
+        for path in ("/metrics", "/state", "/../main.js", "/etc/passwd"):
+            assert ask(bed, path=path)[0] == 404, path
+        for host in ("evil.example", "evil.example:9180", "10.9.0.2"):
+            assert ask(bed, headers={"Host": host})[0] == 421
+        assert ask(bed, method="POST")[0] == 405
+
+
+def test_it_has_no_privilege(bed, agent):
+    with page_of(bed, "b") as page:
+        until(lambda: ask(bed, path="/")[0] == 200)
+        status = dict(line.split(":", 1) for line in pathlib.Path(f"/proc/{page.process.pid}/status").read_text().splitlines())
+        assert {int(status[key], 16) for key in ("CapPrm", "CapEff", "CapInh", "CapAmb")} == {0}
+        assert 0 not in map(int, status["Uid"].split() + status["Gid"].split()) and status["NoNewPrivs"].strip() == "1"
+        assert status["Groups"].strip() == ""
+
+
+def test_a_socket_that_is_roots_alone(bed):
+    with contextlib.closing(AgentOfRoot(bed)):
+        done = bed.fwctl("b", "page", expect=4)
+        assert done.stderr.splitlines()[-1].endswith("fwctl agent --group NAME")
+
+
+class AgentOfRoot:
+    def __init__(self, bed):
+        self.agent = Agent(bed, "b").start()
+        until(lambda: metrics.is_served(metrics.default_socket(bed.name("b"))))
+
+    def close(self):
+        self.agent.end(signal.SIGKILL)
+
+
+def messages(source, count):
+    """[(id, event, data)] of server-sent events."""
+    found, now = [], {}
+    while len(found) < count:
+        line = source.readline().decode().rstrip("\n")
+        assert line or now or source.peek(1), "the stream has ended"
+        if line:
+            key, value = line.split(": ", 1)
+            now[key] = value
+        elif "event" in now:
+            found.append((int(now["id"]), now["event"], now["data"]))
+            now = {}
+        else:
+            now = {}
+    return found
+
+
+def leave(connection, source):
+    """Each has the socket open by itself."""
+    source.close()
+    connection.close()
+
+
+def listen(bed, last=None):
+    connection = metrics.http.client.HTTPConnection("127.0.0.1", 9180, timeout=30)
+    with netns.inside(bed.name("b")):
+        connection.connect()
+    connection.request("GET", "/stream", headers={"Last-Event-ID": str(last)} if last else {})
+    return connection, connection.getresponse()
+
+
+def test_who_comes_back_is_told_what_he_missed_and_not_more(bed, agent, tmp_path):
+    file = tmp_path / "policy.toml"
+    file.write_text(POLICY)
+    bed.fwctl("b", "apply", file)
+    with page_of(bed, "b"):
+        connection, source = listen(bed)
+        heard = []
+        # The agent has to know the set before somebody can be new in it.
+        bans = (bed.fwctl("b", "ban", f"198.51.100.{host}") for host in range(100))
+        until(lambda: heard.extend(messages(source, 1)) or next(bans) and any(event == "news" for _, event, _ in heard))
+        numbers = [number for number, _, _ in heard]
+        assert numbers == sorted(set(numbers))
+        leave(connection, source)
+        other, still = listen(bed)
+        bed.fwctl("b", "ban", "203.0.113.2")
+        until(lambda: any("203.0.113.2 " in data for _, event, data in messages(still, 1) if event == "news"))
+        back, source = listen(bed, last=numbers[-1])
+        missed = []
+        until(lambda: missed.extend(messages(source, 1)) or "203.0.113.2 " in missed[-1][2])
+        assert all(number > numbers[-1] and event == "news" for number, event, _ in missed)
+        assert not {data for _, event, data in heard if event == "news"} & {data for _, _, data in missed}
+        leave(other, still)
+        leave(back, source)
+
+
+def test_sixteen_look_at_once_and_no_more(bed, agent):
+    bed.fwctl("b", "attach", "eth0")
+    with page_of(bed, "b"):
+        made = [listen(bed) for _ in range(16)]
+        assert all(source.status == 200 for _, source in made)
+        more, refused = listen(bed)
+        assert refused.status == 503
+        leave(more, refused)
+        assert ask(bed, path="/")[0] == 200
+        # One that reads nothing is no burden to the others, and those who have left make room.
+        for one in made[1:]:
+            leave(*one)
+        until(lambda: comes_in(bed))
+        leave(*made[0])
+
+
+def comes_in(bed):
+    connection, source = listen(bed)
+    leave(connection, source)
+    return source.status == 200
