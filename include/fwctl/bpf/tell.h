@@ -30,7 +30,7 @@ static __noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet,
 	return 0;
 }
 
-/* `ctx`: NULL where nobody gets bytes. */
+/* `ctx`: NULL where events are all that anybody gets. */
 static __always_inline int fw_tell_all(fw_ctx *ctx, const struct fw_packet *packet,
 				       const struct fw_decision *decision, __u32 generation, __u32 how)
 {
@@ -54,7 +54,7 @@ static __always_inline int fw_tell_all(fw_ctx *ctx, const struct fw_packet *pack
 		wanted |= listener->reasons | (listener->bytes ? FW_HEARD_BYTES : 0);
 		if (!(listener->reasons >> (decision->reason & 63) & 1))
 			continue;
-		if (listener->talkers)
+		if (ctx && listener->talkers)
 			fw_note_talker(packet, decision, slot, listener->talkers - 1);
 		else if (listener->one_of > 1 && bpf_get_prandom_u32() % listener->one_of)
 			continue;
