@@ -10,8 +10,9 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "cli/listening.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/reason_words.h"
 
 namespace fwctl::cli {
 namespace {
@@ -83,7 +84,7 @@ Result<Exit> capture(const CaptureOptions& options, const Globals& globals) {
     if (globals.json) return fail("a capture is pcapng, not JSON; see: fwctl monitor --json", Exit::kUsage);
     auto filter = PacketFilter::compile(join(options.filter, " "));
     if (!filter) return tl::unexpected(filter.error());
-    count_interrupts();
+    end_when_interrupted(OnSignal::kInterruptsWriting);
     auto started = Capture::start(wish_of(options), std::move(*filter), options.path,
                                   [] { return times_interrupted() > 1; });
     if (!started) return tl::unexpected(started.error());

@@ -8,7 +8,7 @@
 namespace fwctl::cli {
 namespace {
 
-volatile std::sig_atomic_t g_interrupted = 0;
+volatile std::sig_atomic_t g_interrupts = 0;
 
 sigset_t ending_signals() {
     sigset_t signals;
@@ -21,19 +21,18 @@ sigset_t ending_signals() {
 
 }  // namespace
 
-// Writing goes on, as half a line helps nobody.
-void end_when_interrupted(SecondSignal second) {
+void end_when_interrupted(OnSignal on_signal) {
     struct sigaction action {};
-    action.sa_handler = [](int) { g_interrupted = 1; };
-    action.sa_flags = SA_RESTART;
-    if (second == SecondSignal::kEnds) action.sa_flags |= static_cast<int>(SA_RESETHAND);
+    action.sa_handler = [](int) { g_interrupts = g_interrupts + 1; };
+    if (on_signal != OnSignal::kInterruptsWriting) action.sa_flags = SA_RESTART;
+    if (on_signal == OnSignal::kEndsAtSecond) action.sa_flags |= static_cast<int>(SA_RESETHAND);
     sigaction(SIGINT, &action, nullptr);
     sigaction(SIGTERM, &action, nullptr);
-    sigaction(SIGHUP, &action, nullptr);
+    if (on_signal == OnSignal::kGoesOn) sigaction(SIGHUP, &action, nullptr);
 }
 
-bool is_interrupted() {
-    return g_interrupted != 0;
+int times_interrupted() {
+    return g_interrupts;
 }
 
 // Blocked outside of the pause itself, so that none comes just before it and is slept over.
@@ -41,7 +40,7 @@ void pause_unless_interrupted(std::chrono::milliseconds time, int input) {
     const sigset_t signals = ending_signals();
     sigset_t before;
     sigprocmask(SIG_BLOCK, &signals, &before);
-    if (!is_interrupted()) {
+    if (times_interrupted() == 0) {
         const timespec wait{time.count() / 1000, time.count() % 1000 * 1'000'000};
         fd_set inputs;
         FD_ZERO(&inputs);

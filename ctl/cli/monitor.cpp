@@ -15,8 +15,9 @@
 
 #include "cli/command.h"
 #include "cli/ends_show.h"
-#include "cli/listening.h"
+#include "cli/interrupt.h"
 #include "cli/output.h"
+#include "cli/reason_words.h"
 #include "engine/events.h"
 #include "engine/verdict.h"
 #include "policy/command.h"
@@ -240,7 +241,7 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     auto filter = filter_of(options.words);
     if (!filter) return tl::unexpected(filter.error());
-    count_interrupts();
+    end_when_interrupted(OnSignal::kInterruptsWriting);
     auto events = engine::Events::open({wanted_bits(options), options.one_of});
     if (!events) return tl::unexpected(events.error());
     if (auto known = refuse_unknown(*events, options); !known) return tl::unexpected(known.error());

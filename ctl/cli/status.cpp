@@ -229,10 +229,10 @@ Result<Exit> watch_status(const std::vector<std::string>& wanted, const Globals&
     constexpr observe::Parts kInterfaces{.rules = false, .sets = false, .services = false, .tracking = false};
     const bool in_place = !globals.json && isatty(STDOUT_FILENO) != 0;
     std::setvbuf(stdout, nullptr, _IOFBF, std::size_t{1} << 16);  // a picture is written at once
-    end_when_interrupted();
+    end_when_interrupted(OnSignal::kEndsAtSecond);
     observe::CountReader reader;
     std::optional<observe::Counts> before;
-    while (!is_interrupted()) {
+    while (times_interrupted() == 0) {
         auto overview = look(wanted);
         if (!overview) return tl::unexpected(overview.error());
         auto counts = reader.read(kInterfaces);

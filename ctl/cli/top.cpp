@@ -14,13 +14,13 @@
 #include "cli/screen.h"
 #include "cli/top_text.h"
 #include "observe/ears.h"
-#include "observe/page.h"
+#include "observe/ranking.h"
 
 namespace fwctl::cli {
 namespace {
 
 using observe::Counts;
-using observe::Page;
+using observe::Ranking;
 using observe::Rates;
 using observe::SortBy;
 using observe::View;
@@ -87,8 +87,8 @@ public:
     [[nodiscard]] View view() const { return view_; }
     [[nodiscard]] const Counts& counts() const { return *now_; }
     [[nodiscard]] const Rates& rates() const { return rates_; }
-    [[nodiscard]] Page page(SortBy by, const std::string& filter) const {
-        return observe::make_page(view_, *now_, rates_, talkers_, by, filter);
+    [[nodiscard]] Ranking ranking(SortBy by, const std::string& filter) const {
+        return observe::make_ranking(view_, *now_, rates_, talkers_, by, filter);
     }
 
 private:
@@ -120,12 +120,12 @@ std::string title_of(const Looking& looking) {
                        looking.counts().generation, fmt::localtime(time));
 }
 
-Json json_of(const Page& page) {
+Json json_of(const Ranking& ranking) {
     Json rows = Json::array();
-    for (const observe::Row& row : page.rows) {
+    for (const observe::Row& row : ranking.rows) {
         Json entry;
-        for (std::size_t i = 0; i < page.columns.size(); ++i)
-            std::visit([&](const auto& cell) { entry[page.columns[i].key] = cell; }, row.cells[i]);
+        for (std::size_t i = 0; i < ranking.columns.size(); ++i)
+            std::visit([&](const auto& cell) { entry[ranking.columns[i].key] = cell; }, row.cells[i]);
         rows.push_back(std::move(entry));
     }
     return rows;
@@ -148,19 +148,19 @@ Result<Exit> print_once(View view, const Globals& globals) {
     if (auto looked = looking.look(); !looked) return tl::unexpected(looked.error());
     std::this_thread::sleep_for(1s);
     if (auto looked = looking.look(); !looked) return tl::unexpected(looked.error());
-    const Page page = looking.page(SortBy::kPackets, "");
+    const Ranking ranking = looking.ranking(SortBy::kPackets, "");
     if (globals.json) {
         print_json({{"seconds", looking.rates().seconds},
                     {"generation", looking.counts().generation},
                     {"interfaces", interfaces_json(looking)},
-                    {name_of(view), json_of(page)}});
+                    {name_of(view), json_of(ranking)}});
         return Exit::kDone;
     }
     fmt::print("{}\n", title_of(looking));
     for (const std::string& line : interface_lines(looking.counts(), looking.rates(), ~std::size_t{0}))
         fmt::print("{}\n", line);
     fmt::print("\n");
-    for (const std::string& line : table_lines(page, 0, page.rows.size())) fmt::print("{}\n", line);
+    for (const std::string& line : table_lines(ranking, 0, ranking.rows.size())) fmt::print("{}\n", line);
     return Exit::kDone;
 }
 
@@ -172,7 +172,7 @@ public:
     Status run() {
         constexpr auto kBetween = 1s;
         auto next = std::chrono::steady_clock::now();
-        while (!ends_ && !is_interrupted()) {
+        while (!ends_ && times_interrupted() == 0) {
             const auto now = std::chrono::steady_clock::now();
             if (is_new_ || (now >= next && !paused_)) {
                 if (auto looked = looking_.look(); !looked) return looked;
@@ -191,21 +191,21 @@ private:
     void draw() {
         constexpr std::size_t kInterfaces = 4;
         const auto height = static_cast<std::size_t>(std::max(screen_.rows(), 0));
-        const Page page = looking_.page(sort_, filter_);
+        const Ranking ranking = looking_.ranking(sort_, filter_);
         screen_.clear();
         int row = 0;
         screen_.put(row++, title_of(looking_) + (paused_ ? ", PAUSED" : ""), Screen::Style::kBold);
         for (const std::string& line : interface_lines(looking_.counts(), looking_.rates(), kInterfaces))
             screen_.put(row++, line);
-        screen_.put(row++, fmt::format("{} by {}{}", page.rows.size(), name_of(sort_),
+        screen_.put(row++, fmt::format("{} by {}{}", ranking.rows.size(), name_of(sort_),
                                        filter_.empty() ? "" : ", with \"" + printable(filter_) + "\""));
         const std::size_t room =
             height > static_cast<std::size_t>(row) + 2 ? height - static_cast<std::size_t>(row) - 2 : 0;
         page_rows_ = std::max<std::size_t>(room, 1);
-        first_ = std::min(first_, page.rows.size() > room ? page.rows.size() - room : 0);
+        first_ = std::min(first_, ranking.rows.size() > room ? ranking.rows.size() - room : 0);
         const std::size_t width = static_cast<std::size_t>(std::max(screen_.columns(), 0));
         bool is_title = true;
-        for (std::string& line : table_lines(page, first_, room)) {
+        for (std::string& line : table_lines(ranking, first_, room)) {
             if (is_title) line.resize(std::max(line.size(), width), ' ');
             screen_.put(row++, line, is_title ? Screen::Style::kReverse : Screen::Style::kPlain);
             is_title = false;
@@ -309,7 +309,7 @@ Result<Exit> run_top(View view, bool once, const Globals& globals) {
     if (auto there = reader.read({.rules = false, .sets = false, .services = false, .tracking = false});
         !there)
         return tl::unexpected(there.error());
-    end_when_interrupted(SecondSignal::kIsNoted);
+    end_when_interrupted(OnSignal::kGoesOn);
     Status done;
     {
         auto screen = Screen::open();

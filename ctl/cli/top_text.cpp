@@ -116,19 +116,19 @@ std::vector<std::string> interface_lines(const observe::Counts& counts, const ob
     return texts;
 }
 
-std::vector<std::string> table_lines(const observe::Page& page, std::size_t first, std::size_t most) {
+std::vector<std::string> table_lines(const observe::Ranking& ranking, std::size_t first, std::size_t most) {
     std::vector<std::size_t> widths;
-    std::vector<bool> to_the_right(page.columns.size(), false);
+    std::vector<bool> to_the_right(ranking.columns.size(), false);
     std::vector<std::vector<std::string>> rows(1);
-    for (const observe::Column& column : page.columns) {
+    for (const observe::Column& column : ranking.columns) {
         rows[0].push_back(column.title);
         widths.push_back(column.title.size());
     }
-    for (std::size_t i = first; i < page.rows.size() && i - first < most; ++i) {
+    for (std::size_t i = first; i < ranking.rows.size() && i - first < most; ++i) {
         std::vector<std::string> words;
-        for (std::size_t j = 0; j < page.columns.size(); ++j) {
-            words.push_back(text_of(page.rows[i].cells[j]));
-            to_the_right[j] = is_number(page.rows[i].cells[j]);
+        for (std::size_t j = 0; j < ranking.columns.size(); ++j) {
+            words.push_back(text_of(ranking.rows[i].cells[j]));
+            to_the_right[j] = is_number(ranking.rows[i].cells[j]);
             // Numbers that come and go are not to move what stands beside them.
             constexpr std::size_t kUsual = 11;
             widths[j] = std::max({widths[j], width_of(words[j]), to_the_right[j] ? kUsual : 0});

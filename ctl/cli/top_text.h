@@ -1,4 +1,4 @@
-// A page of `fwctl top` in columns, and the lines above it.
+// A ranking in columns, and the lines above it.
 //
 // Promises: printable text alone, whatever names are called: the terminal is the operator's.
 #pragma once
@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "observe/page.h"
+#include "observe/ranking.h"
 
 namespace fwctl::cli {
 
@@ -23,6 +23,6 @@ std::vector<std::string> interface_lines(const observe::Counts& counts, const ob
                                          std::size_t most);
 
 // The titles, and below them the rows from `first` on, `most` of them.
-std::vector<std::string> table_lines(const observe::Page& page, std::size_t first, std::size_t most);
+std::vector<std::string> table_lines(const observe::Ranking& ranking, std::size_t first, std::size_t most);
 
 }  // namespace fwctl::cli

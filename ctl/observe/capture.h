@@ -22,7 +22,7 @@ namespace fwctl::observe {
 
 struct CaptureWish {
     std::uint64_t reasons = FW_REASONS_MASK;  // bit i: packets with reason i
-    std::uint32_t points = FW_BEFORE;           // enum fw_point
+    std::uint32_t points = FW_BEFORE;         // enum fw_point
     std::uint32_t snaplen = FW_MAX_CAPTURED;
     std::uint64_t count = 0;  // of packets; 0: without end
     std::string application;  // that writes the file

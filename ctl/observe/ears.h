@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 #include "engine/talkers.h"
-#include "observe/page.h"
+#include "observe/ranking.h"
 
 namespace fwctl::observe {
 

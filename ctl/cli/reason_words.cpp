@@ -1,15 +1,8 @@
-#include "cli/listening.h"
-
-#include <csignal>
+#include "cli/reason_words.h"
 
 #include "engine/verdict.h"
 
 namespace fwctl::cli {
-namespace {
-
-volatile std::sig_atomic_t g_interrupts = 0;
-
-}  // namespace
 
 const Bits& bits_of_reasons() {
     static const Bits bits = [] {
@@ -35,17 +28,6 @@ std::vector<std::string> names_of(const Bits& bits) {
     std::vector<std::string> names;
     for (const auto& one : bits) names.push_back(one.first);
     return names;
-}
-
-void count_interrupts() {
-    struct sigaction action {};
-    action.sa_handler = [](int) { g_interrupts = g_interrupts + 1; };
-    sigaction(SIGINT, &action, nullptr);
-    sigaction(SIGTERM, &action, nullptr);
-}
-
-int times_interrupted() {
-    return g_interrupts;
 }
 
 }  // namespace fwctl::cli

@@ -1,11 +1,11 @@
-#include "observe/page.h"
+#include "observe/ranking.h"
 
 #include <gtest/gtest.h>
 
 namespace fwctl::observe {
 namespace {
 
-struct PageTest : testing::Test {
+struct RankingTest : testing::Test {
     void SetUp() override {
         NamedRules rules;
         for (const char* name : {"small", "Big", "never", "old"}) {
@@ -21,7 +21,7 @@ struct PageTest : testing::Test {
     }
     std::vector<std::string> names(SortBy by, const std::string& filter = "") const {
         std::vector<std::string> all;
-        for (const Row& row : make_page(View::kRules, counts, rates, {}, by, filter).rows)
+        for (const Row& row : make_ranking(View::kRules, counts, rates, {}, by, filter).rows)
             all.push_back(row.name);
         return all;
     }
@@ -32,26 +32,26 @@ struct PageTest : testing::Test {
 
 using Names = std::vector<std::string>;
 
-TEST_F(PageTest, BiggestFirst) {
+TEST_F(RankingTest, BiggestFirst) {
     EXPECT_EQ(names(SortBy::kPackets), (Names{"Big", "small", "old"}));
     EXPECT_EQ(names(SortBy::kBytes), (Names{"small", "Big", "old"}));
     EXPECT_EQ(names(SortBy::kTotal), (Names{"old", "Big", "small"}));
     EXPECT_EQ(names(SortBy::kName), (Names{"Big", "old", "small"}));
 }
 
-TEST_F(PageTest, AFilterIsPartOfAnyWord) {
+TEST_F(RankingTest, AFilterIsPartOfAnyWord) {
     EXPECT_EQ(names(SortBy::kPackets, "BIG"), Names{"Big"});
     EXPECT_EQ(names(SortBy::kPackets, "udp/9").size(), 3U);
     EXPECT_EQ(names(SortBy::kPackets, "20"), Names{}) << "numbers are no words";
 }
 
-TEST_F(PageTest, TotalsAreSinceTheLastReset) {
-    const Page page = make_page(View::kRules, counts, rates, talkers, SortBy::kPackets, "");
-    EXPECT_EQ(page.rows[0].cells, (std::vector<Cell>{20.0, 30.0, std::uint64_t{50}, "Big", "deny udp/9"}));
-    EXPECT_EQ(page.columns.size(), page.rows[0].cells.size());
+TEST_F(RankingTest, TotalsAreSinceTheLastReset) {
+    const Ranking ranking = make_ranking(View::kRules, counts, rates, talkers, SortBy::kPackets, "");
+    EXPECT_EQ(ranking.rows[0].cells, (std::vector<Cell>{20.0, 30.0, std::uint64_t{50}, "Big", "deny udp/9"}));
+    EXPECT_EQ(ranking.columns.size(), ranking.rows[0].cells.size());
 }
 
-TEST_F(PageTest, EachViewHasACellForEachColumn) {
+TEST_F(RankingTest, EachViewHasACellForEachColumn) {
     counts.interfaces = {{"eth0", 0, 1, {}, {}}};
     counts.interfaces[0].counters[FW_OUT].by_reason[FW_REASON_RULE_DENY] = {5, 50};
     counts.sets = {{"banned", 5, 100, 10, 1, 0}};
@@ -61,12 +61,12 @@ TEST_F(PageTest, EachViewHasACellForEachColumn) {
     talkers.list.talkers[0].source.family = policy::Family::kIpv4;
     talkers.list.talkers[0].source.length = 32;
     for (const View view : {View::kRules, View::kReasons, View::kTalkers, View::kServices, View::kSets}) {
-        const Page page = make_page(view, counts, rates, talkers, SortBy::kPackets, "");
-        ASSERT_FALSE(page.rows.empty());
-        EXPECT_EQ(page.rows[0].cells.size(), page.columns.size());
+        const Ranking ranking = make_ranking(view, counts, rates, talkers, SortBy::kPackets, "");
+        ASSERT_FALSE(ranking.rows.empty());
+        EXPECT_EQ(ranking.rows[0].cells.size(), ranking.columns.size());
     }
-    EXPECT_EQ(make_page(View::kReasons, counts, rates, talkers, SortBy::kPackets, "out").rows.size(), 1U);
-    EXPECT_EQ(make_page(View::kReasons, counts, rates, talkers, SortBy::kPackets, "in").rows.size(), 0U);
+    EXPECT_EQ(make_ranking(View::kReasons, counts, rates, talkers, SortBy::kPackets, "out").rows.size(), 1U);
+    EXPECT_EQ(make_ranking(View::kReasons, counts, rates, talkers, SortBy::kPackets, "in").rows.size(), 0U);
 }
 
 }  // namespace

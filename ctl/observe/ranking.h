@@ -39,14 +39,14 @@ struct TalkerRates {
     double seconds = 0;
 };
 
-struct Page {
+struct Ranking {
     std::vector<Column> columns;  // numbers first, names last
     std::vector<Row> rows;
 };
 
 // Rules and reasons that have counted nothing are left out. Sources have no totals: each look is about its
 // own time. `filter`: rows of which a word has this, whether in capitals or not; empty: all.
-Page make_page(View view, const Counts& counts, const Rates& rates, const TalkerRates& talkers, SortBy by,
-               const std::string& filter);
+Ranking make_ranking(View view, const Counts& counts, const Rates& rates, const TalkerRates& talkers,
+                     SortBy by, const std::string& filter);
 
 }  // namespace fwctl::observe
