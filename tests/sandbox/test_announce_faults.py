@@ -122,7 +122,7 @@ def test_the_agent_tells_the_segment_of_a_device_that_comes_up(lan, agent, looks
     lan.apply()
     agent.start()
     until(lambda: "the agent runs" in lan.run("doctor").stdout)
-    until(lambda: len(processes_in(lan.bed, "lb1")) == 1)  # nobody tells the segment any more
+    until(lambda: len(processes_in(lan.bed, "lb1")) == 2)  # both are the agent's: nobody tells the segment any more
     is_up = lambda: "LOWER_UP" in lan.bed.check("lb1", "ip", "link", "show", "eth0")  # noqa: E731
     raw = netns.packet_socket(lan.bed.name("router"), "out0", ETH_P_ALL)
     with raw:
