@@ -44,20 +44,14 @@ observe::CaptureWish wish_of(const CaptureOptions& options) {
             .application = "fwctl " FWCTL_VERSION};
 }
 
-// A filter that fits some of the interfaces alone leaves out the others.
-Status refuse_misfit(const Capture& capture, const Globals& globals) {
-    const bool fits_some =
-        (capture.has_link(FW_LINK_ETHERNET) && capture.filter().misfit(FW_LINK_ETHERNET).empty()) ||
-        (capture.has_link(FW_LINK_IP) && capture.filter().misfit(FW_LINK_IP).empty());
+void tell_left_out(const Capture& capture, const Globals& globals) {
     for (const fw_link link : {FW_LINK_ETHERNET, FW_LINK_IP}) {
         const std::string& why = capture.filter().misfit(link);
-        if (why.empty() || !capture.has_link(link)) continue;
-        if (!fits_some) return fail(why, Exit::kUsage);
-        print_note(fmt::format("interfaces {} Ethernet are left out: {}",
-                               link == FW_LINK_ETHERNET ? "with" : "without", why),
-                   globals);
+        if (!why.empty() && capture.has_link(link))
+            print_note(fmt::format("interfaces {} Ethernet are left out: {}",
+                                   link == FW_LINK_ETHERNET ? "with" : "without", why),
+                       globals);
     }
-    return {};
 }
 
 // On standard error whatever --quiet says, as it is about what the file lacks.
@@ -88,7 +82,7 @@ Result<Exit> capture(const CaptureOptions& options, const Globals& globals) {
     auto started = Capture::start(wish_of(options), std::move(*filter), options.path,
                                   [] { return times_interrupted() > 1; });
     if (!started) return tl::unexpected(started.error());
-    if (auto fits = refuse_misfit(*started, globals); !fits) return tl::unexpected(fits.error());
+    tell_left_out(*started, globals);
     print_note("capturing; Ctrl-C ends it", globals);
     const auto written = write_all(*started);
     const auto finished = started->finish();

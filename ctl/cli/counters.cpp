@@ -145,7 +145,7 @@ void print_as_json(const Picture& picture) {
 
 // The names of the attachments that are meant.
 Result<std::set<std::string>> find_interfaces(const std::vector<std::string>& wanted) {
-    auto overview = engine::read_status();
+    auto overview = engine::peek_status();
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     std::set<std::string> names;

@@ -1,5 +1,29 @@
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <system_error>
+
+#include "base/result.h"
 #include "cli/app.h"
 
+namespace {
+
+// What was not written is not done, whatever else was. fmt throws where a larger output cannot be written.
+int tell_unwritten(int error) {
+    std::fprintf(stderr, "fwctl: cannot write: %s\n", std::strerror(error));
+    return static_cast<int>(fwctl::Exit::kFailed);
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-    return fwctl::cli::run(argc, argv);
+    try {
+        const int status = fwctl::cli::run(argc, argv);
+        std::cout.flush();
+        const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+        return is_written || status != 0 ? status : tell_unwritten(errno);
+    } catch (const std::system_error& error) {
+        return tell_unwritten(error.code().value());
+    }
 }

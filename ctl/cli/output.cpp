@@ -60,7 +60,7 @@ Status refuse_dry_run(const Globals& globals) {
 }
 
 void print_json(const Json& value) {
-    fmt::print("{}\n", with_schema(value).dump(2));
+    fmt::print("{}\n", with_schema(value).dump(2, ' ', false, Json::error_handler_t::replace));
 }
 
 void print_json_line(const Json& value) {

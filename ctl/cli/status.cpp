@@ -189,8 +189,8 @@ Json status_json(const engine::Overview& overview, const std::vector<std::string
             {"attachments", list}};
 }
 
-Result<engine::Overview> look(const std::vector<std::string>& wanted) {
-    auto overview = engine::read_status();
+Result<engine::Overview> look(const std::vector<std::string>& wanted,
+                              Result<std::optional<engine::Overview>> overview) {
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     const auto& all = (*overview)->attachments;
@@ -201,7 +201,7 @@ Result<engine::Overview> look(const std::vector<std::string>& wanted) {
 }
 
 Result<Exit> run_status(const std::vector<std::string>& wanted, const Globals& globals) {
-    auto overview = look(wanted);
+    auto overview = look(wanted, engine::read_status());
     if (!overview) {
         if (globals.json && wanted.empty() && overview.error().exit == Exit::kNotAttached)
             print_json({{"attachments", Json::array()}});
@@ -233,7 +233,8 @@ Result<Exit> watch_status(const std::vector<std::string>& wanted, const Globals&
     observe::CountReader reader;
     std::optional<observe::Counts> before;
     while (times_interrupted() == 0) {
-        auto overview = look(wanted);
+        // It is not to stand still while somebody applies a policy.
+        auto overview = look(wanted, engine::peek_status());
         if (!overview) return tl::unexpected(overview.error());
         auto counts = reader.read(kInterfaces);
         if (!counts) return tl::unexpected(counts.error());

@@ -101,6 +101,12 @@ private:
             return {};
         }
         auto heard = ears_->look();
+        if (!heard &&
+            heard.error().exit == Exit::kNotAttached) {  // it may be again: the next look hears that
+            ears_.reset();
+            talkers_ = {};
+            return {};
+        }
         if (!heard) return tl::unexpected(heard.error());
         talkers_ = std::move(*heard);
         return {};

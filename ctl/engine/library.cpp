@@ -110,7 +110,10 @@ Result<std::string> Library::keep(const std::vector<Source>& sources) const {
         if (access(path.c_str(), F_OK) != 0)
             if (auto written = write_file(path, source.text); !written)
                 return tl::unexpected(written.error());
-        list += Json({{"path", source.path}, {"text", text}}).dump() + "\n";
+        // A path that is no UTF-8 is kept as far as it is: it is there to be read.
+        list += Json({{"path", source.path}, {"text", text}})
+                    .dump(-1, ' ', false, Json::error_handler_t::replace) +
+                "\n";
     }
     const std::string name = text_name(list);
     if (auto written = write_file(fmt::format("{}/snapshots/{}", directory_, name), list); !written)

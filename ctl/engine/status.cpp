@@ -231,11 +231,18 @@ Result<std::optional<Overview>> read_status() {
     return status_of((*reading)->store);
 }
 
+// What was read while another generation took its place may be of neither.
 Result<std::optional<Overview>> peek_status() {
-    auto store = open_to_peek();
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) return std::nullopt;
-    return status_of(**store);
+    constexpr int kTries = 100;
+    for (int tries = 0; tries < kTries; ++tries) {
+        auto store = open_to_peek();
+        if (!store) return tl::unexpected(store.error());
+        if (!*store) return std::nullopt;
+        const Store::Holding holding = (*store)->holding();
+        auto overview = status_of(**store);
+        if ((*store)->holding() == holding) return overview;
+    }
+    return fail("the policy changes faster than it can be read", Exit::kConflict);
 }
 
 }  // namespace fwctl::engine

@@ -37,6 +37,16 @@ std::string comment_of(const engine::Event& event) {
                        event.frame.about->point == FW_AFTER ? ", after" : "");
 }
 
+// One that fits some of the interfaces leaves out the others.
+Status refuse_misfit(const std::vector<engine::Attachment>& attachments, const PacketFilter& filter) {
+    const std::string* why = nullptr;
+    for (const engine::Attachment& one : attachments) {
+        why = &filter.misfit(static_cast<fw_link>(one.record.link));
+        if (why->empty()) return {};
+    }
+    return why == nullptr ? Status{} : fail(*why, Exit::kUsage);
+}
+
 }  // namespace
 
 Capture::Capture(CaptureWish wish, PacketFilter filter, engine::Events events, CaptureOutput output,
@@ -53,6 +63,7 @@ Result<Capture> Capture::start(const CaptureWish& wish, PacketFilter filter, con
     auto events = engine::Events::open(
         {.reasons = wish.reasons, .bytes = bytes_for(wish, filter), .points = wish.points});
     if (!events) return tl::unexpected(events.error());
+    if (auto fits = refuse_misfit(events->attachments(), filter); !fits) return tl::unexpected(fits.error());
     auto output = CaptureOutput::open(path);
     if (!output) return tl::unexpected(output.error());
     Capture capture(wish, std::move(filter), std::move(*events), std::move(*output), std::move(gives_up));
