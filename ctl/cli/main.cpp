@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "cli/app.h"
+#include "cli/interrupt.h"
 
 namespace {
 
@@ -20,6 +21,8 @@ int tell_unwritten(int error) {
 int main(int argc, char** argv) {
     try {
         const int status = fwctl::cli::run(argc, argv);
+        // Who has ended it does not wait for a pipe that nobody reads.
+        if (fwctl::cli::times_interrupted() != 0) return status;
         std::cout.flush();
         const bool is_written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
         return is_written || status != 0 ? status : tell_unwritten(errno);

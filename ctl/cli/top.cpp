@@ -84,6 +84,8 @@ public:
         ears_.reset();  // packets pay for it while somebody looks
         talkers_ = {};
     }
+    // Packets need not go on for nobody, and what a pause has missed is in no rate.
+    void rest() { ears_.reset(); }
     [[nodiscard]] View view() const { return view_; }
     [[nodiscard]] const Counts& counts() const { return *now_; }
     [[nodiscard]] const Rates& rates() const { return rates_; }
@@ -98,6 +100,7 @@ private:
             auto ears = observe::TalkerEars::open();
             if (!ears) return tl::unexpected(ears.error());
             ears_ = std::move(*ears);
+            talkers_ = {};
             return {};
         }
         auto heard = ears_->look();
@@ -266,6 +269,7 @@ private:
                 break;
             case ' ':
                 paused_ = !paused_;
+                if (paused_) looking_.rest();
                 break;
             case '/':
                 is_typing_ = true;

@@ -1,6 +1,7 @@
 #include "engine/listener.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <numeric>
@@ -11,7 +12,6 @@
 namespace fwctl::engine {
 namespace {
 
-constexpr std::size_t kNoRing = 4096;                            // of one that gets no events: the smallest
 constexpr std::size_t kRingSize = std::size_t{8} << 20;          // some 70,000 events
 constexpr std::size_t kCaptureRingSize = std::size_t{32} << 20;  // some 20,000 long packets
 // Of a listener that does not move it on. Longer than what a terminal or a pipe may be stuck for.
@@ -23,23 +23,22 @@ constexpr unsigned kBetweenClocks = 64;
 // Of one that is ours: from the end on it is somebody else's.
 void give_back(const Store& store, std::uint32_t slot) {
     (void)store.event_rings().erase(slot);
-    if (std::atomic_ref<__u32>(store.listener(slot).bytes).load() != 0)
-        (void)store.capture_rooms().erase(slot);
-    if (std::atomic_ref<__u32>(store.listener(slot).talkers).load() != 0)
-        (void)store.talker_tables().erase(slot);
+    (void)store.capture_rooms().erase(slot);
+    (void)store.talker_tables().erase(slot);
     std::atomic_ref<__u64>(store.listener(slot).until).store(0);
 }
 
 std::size_t ring_size(const Wanted& wanted) {
-    if (wanted.talkers >= 0) return kNoRing;
+    // Of one that gets no events: the smallest.
+    if (wanted.talkers >= 0) return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     return wanted.bytes == 0 ? kRingSize : kCaptureRingSize;
 }
 
 // What a listener has beside its ring, in its slot; `fd`: -1 where it has none, so that of one that was
 // killed goes.
-Status fit(const kernel::Map& map, std::uint32_t slot, int fd, bool had_one) {
+Status fit(const kernel::Map& map, std::uint32_t slot, int fd) {
     if (fd >= 0) return map.update(slot, fd);
-    if (had_one) (void)map.erase(slot);
+    (void)map.erase(slot);
     return {};
 }
 
@@ -99,15 +98,12 @@ Status Listener::claim() {
     std::atomic_ref<__u64>(mine.reasons).store(wanted_.reasons);
     std::atomic_ref<__u32>(mine.one_of).store(wanted_.one_of);
     std::atomic_ref<__u32>(mine.points).store(wanted_.points);
-    const std::uint32_t talkers = wanted_.talkers < 0 ? 0 : filled_ + 1;
-    const std::uint32_t had_bytes = std::atomic_ref<__u32>(mine.bytes).exchange(wanted_.bytes);
-    const std::uint32_t had_talkers = std::atomic_ref<__u32>(mine.talkers).exchange(talkers);
+    std::atomic_ref<__u32>(mine.bytes).store(wanted_.bytes);
+    std::atomic_ref<__u32>(mine.talkers).store(wanted_.talkers < 0 ? 0 : filled_ + 1);
     // Who slept for so long that another one has it by now takes another one.
     if (std::atomic_ref<__u64>(mine.until).load() != until_) return claim();
-    if (auto fitted = fit(store_->capture_rooms(), slot, room_ ? room_.get() : -1, had_bytes != 0); !fitted)
-        return fitted;
-    if (auto fitted = fit(store_->talker_tables(), slot, wanted_.talkers, had_talkers != 0); !fitted)
-        return fitted;
+    if (auto fitted = fit(store_->capture_rooms(), slot, room_ ? room_.get() : -1); !fitted) return fitted;
+    if (auto fitted = fit(store_->talker_tables(), slot, wanted_.talkers); !fitted) return fitted;
     // Waits for a grace period: packets that saw the slot as it was are gone, and so is what they counted,
     // and the reasons that they found to be nobody's.
     if (auto put = store_->event_rings().update(slot, ring_.fd()); !put) return put;
@@ -133,7 +129,7 @@ Status Listener::stay() {
         return claim();
     }
     until_ = now + kLease;
-    if ((heard.load() & wanted_.reasons) != wanted_.reasons) heard.fetch_or(heard_bits());
+    if ((heard.load() & heard_bits()) != heard_bits()) heard.fetch_or(heard_bits());
     return {};
 }
 

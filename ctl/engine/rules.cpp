@@ -119,7 +119,7 @@ Result<RuleList> list_rules() {
         view.number = views.size() + 1;
         view.count = (*counts)[views.size()];
         if (view.count.last != 0)
-            view.last_hit = began + std::chrono::nanoseconds(ticks->time_of(view.count.last));
+            view.last_hit = began + std::chrono::nanoseconds(std::min(ticks->time_of(view.count.last), now));
         if (counted.rule.expires != 0) view.seconds_left = (counted.rule.expires - now) / 1'000'000'000;
         if (counted.rule.origin == policy::Origin::kFile)
             view.place = fmt::format("{}:{}", running->policy.files[counted.rule.place.file],

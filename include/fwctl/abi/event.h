@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What packets tell those who listen: one event for each packet that an attachment has decided about.
+ * What packets tell those who listen: one event for each packet that an attachment has decided about, and
+ * those of enum fw_happening.
  *
  * A listener claims a slot, puts a ring buffer of its own at the same index of `event_rings`, adds its
  * reasons to fw_control.heard, and goes on moving its deadline while it reads. Nobody has to clean up behind

@@ -43,6 +43,14 @@ static __always_inline __u32 fw_word_at(__u32 bank, __u32 address)
 	return word ? *word : 0;
 }
 
+/* What the rule of that priority says beside its verdict; NULL: nothing. */
+static __always_inline const struct fw_action *fw_action_at(const struct fw_tier *tier, __u32 priority)
+{
+	__u32 place = fw_word_at(tier->bank, tier->actions + priority - tier->first_priority);
+
+	return (const void *)fw_words_at(tier->bank, place, FW_ACTION_WORDS);
+}
+
 /* Whether a bit of those that begin at `address` is set. */
 static __always_inline bool fw_bit_at(__u32 bank, __u32 address, __u32 bit)
 {

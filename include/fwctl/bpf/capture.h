@@ -133,9 +133,17 @@ static __noinline int fw_forget(__u64 heard, __u64 wanted)
 	return 0;
 }
 
+static __always_inline void fw_forget_frame(__u32 slot)
+{
+	struct fw_capture_room *room = fw_capture_room_of(slot);
+
+	if (room)
+		room->head.captured = 0;
+}
+
 /*
- * Of a packet that may be about to change. Of all listeners, whether they are alive or not: one that comes
- * back does not find another packet's bytes. A global function, as fw_parse().
+ * Of a packet that may be about to change. One that comes back to life meanwhile finds none, rather than
+ * another packet's bytes. A global function, as fw_parse().
  */
 __noinline int fw_put_aside(fw_ctx *ctx)
 {
@@ -155,7 +163,11 @@ __noinline int fw_put_aside(fw_ctx *ctx)
 
 		if (!listener->bytes)
 			continue;
-		is_wanted |= listener->until >= now;
+		if (listener->until < now) {
+			fw_forget_frame(slot);
+			continue;
+		}
+		is_wanted = true;
 		if (listener->points & FW_BEFORE)
 			fw_copy_frame(ctx, slot, listener->bytes);
 	}

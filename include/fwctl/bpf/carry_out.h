@@ -50,14 +50,10 @@ static __always_inline bool fw_is_more(const struct fw_packet *packet, const str
 	return fw_forwards(decision, generation, direction);
 }
 
-/* NULL: the rule says nothing more. */
 static __always_inline const struct fw_action *fw_action_of(const struct fw_generation *generation,
 							    const struct fw_decision *decision)
 {
-	const struct fw_tier *tier = &generation->tiers[decision->tier & (FW_TIERS - 1)];
-	__u32 place = tier->actions + decision->priority - tier->first_priority;
-
-	return (const void *)fw_words_at(tier->bank, fw_word_at(tier->bank, place), FW_ACTION_WORDS);
+	return fw_action_at(&generation->tiers[decision->tier & (FW_TIERS - 1)], decision->priority);
 }
 
 /* 0: it is not there, or none is named. */

@@ -16,20 +16,18 @@
 __noinline int fw_log(const struct fw_packet *packet, const struct fw_tier *tier, __u32 priority)
 {
 	struct fw_decision decision = {.reason = FW_RULE_LOGGED};
-	__u32 zero = 0, number;
+	__u32 zero = 0;
 	const struct fw_telling *mine = bpf_map_lookup_elem(&telling, &zero);
 	const struct fw_action *action;
 
 	if (!packet || !tier || !mine || !mine->listens)
 		return 0;
-	number = priority - tier->first_priority;
-	action = (const void *)fw_words_at(tier->bank, fw_word_at(tier->bank, tier->actions + number),
-					   FW_ACTION_WORDS);
+	action = fw_action_at(tier, priority);
 	if (!action || !action->log_one_of)
 		return 0;
 	if (action->log_one_of > 1 && bpf_get_prandom_u32() % action->log_one_of)
 		return 0;
-	decision.rule = fw_word_at(tier->bank, tier->counters + number);
+	decision.rule = fw_word_at(tier->bank, tier->counters + priority - tier->first_priority);
 	return fw_tell_beside(packet, &decision, mine);
 }
 

@@ -14,6 +14,20 @@ struct fw_now {
 	__u64 heard; /* fw_control.heard */
 };
 
+/* What cannot happen need not be asked for: where no rule counts and goes on, none logs, and nothing happens
+ * to flows that nobody follows. */
+static __always_inline __u64 fw_can_happen(const struct fw_generation *generation)
+{
+	const __u64 logged = (__u64)1 << FW_RULE_LOGGED;
+	__u64 happenings = 0;
+
+	if (generation->tiers[FW_FRONT].going_on || generation->tiers[FW_MAIN].going_on)
+		happenings |= logged;
+	if (generation->follows || generation->services.backend_count)
+		happenings |= FW_HAPPENINGS & ~logged;
+	return happenings;
+}
+
 /* False: this attachment does not take part. */
 static __always_inline bool fw_read_now(struct fw_now *now)
 {
@@ -31,7 +45,11 @@ static __always_inline bool fw_read_now(struct fw_now *now)
 	now->heard = fw_silent ? 0 : held->heard;
 	now->secret = held->secret;
 	now->generation = bpf_map_lookup_elem(&policy, &half);
-	return now->generation && now->generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled;
+	if (!now->generation)
+		return false;
+	if (now->heard & FW_HAPPENINGS)
+		now->heard &= fw_can_happen(now->generation) | ~FW_HAPPENINGS;
+	return now->generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)].enabled;
 }
 
 #endif

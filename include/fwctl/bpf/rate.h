@@ -126,13 +126,11 @@ __noinline int fw_ask_rate(const struct fw_packet *packet, const struct fw_tier 
 {
 	const struct fw_action *action;
 	const struct fw_rate *rate;
-	__u32 place;
 	bool holds;
 
 	if (!packet || !tier)
 		return false;
-	place = fw_word_at(tier->bank, tier->actions + priority - tier->first_priority);
-	action = (const void *)fw_words_at(tier->bank, place, FW_ACTION_WORDS);
+	action = fw_action_at(tier, priority);
 	rate = action ? (const void *)fw_words_at(tier->bank, action->rate, 16) : NULL;
 	if (!rate)
 		return false;

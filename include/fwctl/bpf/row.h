@@ -14,7 +14,7 @@
 /* By its two ends together, by each of them, and by none. */
 enum { FW_LEAVES = 4 };
 
-/* Whether the search stopped to ask a bucket (settle.h). */
+/* Whether the search stopped to ask a bucket (classify.h). */
 enum fw_asks {
 	FW_ASKS_NOTHING = 0,
 	FW_ASKS_DECIDING = 1, /* whether the best row holds, when all leaves are searched */

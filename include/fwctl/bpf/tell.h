@@ -54,14 +54,16 @@ static __always_inline int fw_tell_all(fw_ctx *ctx, const struct fw_packet *pack
 		wanted |= listener->reasons | (listener->bytes ? FW_HEARD_BYTES : 0);
 		if (!(listener->reasons >> (decision->reason & 63) & 1))
 			continue;
-		if (ctx && listener->talkers)
-			fw_note_talker(packet, decision, slot, listener->talkers - 1);
-		else if (listener->one_of > 1 && bpf_get_prandom_u32() % listener->one_of)
-			continue;
-		else if (ctx && listener->bytes)
-			fw_capture(ctx, packet, decision, &told, slot);
-		else
-			fw_tell_event(slot, packet, decision, &told);
+		if (ctx && listener->talkers) {
+			/* What goes out has been noted where it came in, or is this host's own. */
+			if (!(how & FW_TOLD_OUT))
+				fw_note_talker(packet, decision, slot, listener->talkers - 1);
+		} else if (listener->one_of <= 1 || bpf_get_prandom_u32() % listener->one_of == 0) {
+			if (ctx && listener->bytes)
+				fw_capture(ctx, packet, decision, &told, slot);
+			else
+				fw_tell_event(slot, packet, decision, &told);
+		}
 	}
 	if (heard & ~wanted)
 		fw_forget(heard, wanted);
