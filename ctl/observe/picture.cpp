@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,8 @@
 #include "engine/status.h"
 #include "engine/verdict.h"
 #include "observe/words.h"
+#include "policy/packet_text.h"
+#include "policy/prefix.h"
 #include "policy/schema.h"
 #include "policy/vip.h"
 
@@ -114,7 +117,7 @@ PictureJson sets_of(const Counts& counts) {
 }
 
 // What fwctl doctor says of the state, with the command that mends it where there is one.
-PictureJson warnings_of(const Overview& overview) {
+PictureJson warnings_of(const Overview& overview, const std::string& closeup_trouble) {
     PictureJson all = PictureJson::array();
     for (const engine::AttachmentStatus& one : overview.attachments) {
         if (!one.broken.empty()) all.push_back({{"bad", true}, {"text", one.broken}});
@@ -134,6 +137,50 @@ PictureJson warnings_of(const Overview& overview) {
         all.push_back({{"bad", false},
                        {"text", fmt::format("the policy is on trial for another {} s: fwctl confirm keeps it",
                                             overview.trial->count())}});
+    if (!closeup_trouble.empty())
+        all.push_back(
+            {{"bad", false}, {"text", "sources and packets are not shown here: " + closeup_trouble}});
+    return all;
+}
+
+// Rates, and how many more packets there may have been.
+PictureJson talkers_of(const TalkerRates& rates) {
+    PictureJson all = PictureJson::array();
+    if (rates.seconds <= 0) return all;
+    const auto per_second = [&](std::uint64_t count) { return static_cast<double>(count) / rates.seconds; };
+    for (const engine::Talker& one : rates.list.talkers)
+        all.push_back({{"source", policy::format_prefix(one.source)},
+                       {"packets", per_second(one.packets)},
+                       {"more", per_second(one.more)},
+                       {"bytes", per_second(one.bytes)},
+                       {"dropped", per_second(one.dropped)}});
+    return all;
+}
+
+// The interface has a field of its own.
+PictureJson packet_of(const engine::Event& event) {
+    policy::PacketText packet = event.packet;
+    const std::string interface = std::exchange(packet.place.interface, "");
+    const bool is_log = event.reason == nullptr;
+    return {{"time", milliseconds(event.time)},
+            {"interface", interface},
+            {"kind", is_log ? event.happening->kind : engine::verdict_name(event.reason->verdict)},
+            {"reason", is_log ? event.happening->name : event.reason->name},
+            {"rule", event.rule},
+            {"text", policy::format_packet(packet)}};
+}
+
+PictureJson packets_of(const std::deque<Closeup::Second>& seconds) {
+    PictureJson all = PictureJson::array();
+    for (const Closeup::Second& one : seconds) {
+        PictureJson shown = PictureJson::array();
+        for (const engine::Event& event : one.shown) shown.push_back(packet_of(event));
+        all.push_back({{"number", one.number},
+                       {"packets", std::move(shown)},
+                       {"more", one.more},
+                       {"estimate", one.is_estimate},
+                       {"stood_still", one.stood_still}});
+    }
     return all;
 }
 
@@ -149,9 +196,11 @@ void Picture::add(WallTime now, const News& news) {
 void Picture::look(WallTime now, const std::vector<News>& news) {
     for (const News& one : health_.look(now)) add(now, one);
     for (const News& one : news) add(now, one);
+    closeup_.look(std::chrono::steady_clock::now());
 }
 
 Result<std::string> Picture::text() {
+    closeup_.ask(std::chrono::steady_clock::now());
     auto overview = engine::peek_status();
     if (!overview) return tl::unexpected(overview.error());
     auto counts = reader_.read();
@@ -172,7 +221,8 @@ Result<std::string> Picture::text() {
         all["conntrack"] = {{"room", counts->tracking.room},
                             {"confirmed", counts->tracking.confirmed},
                             {"fresh", counts->tracking.fresh}};
-        all["warnings"] = warnings_of(status);
+        all["warnings"] = warnings_of(status, closeup_.trouble());
+        all["talkers"] = closeup_.talkers() ? talkers_of(*closeup_.talkers()) : PictureJson(nullptr);
     }
     PictureJson events = PictureJson::array();
     for (const Happened& one : events_)
@@ -182,6 +232,7 @@ Result<std::string> Picture::text() {
                           {"priority", static_cast<int>(one.news.priority)},
                           {"text", one.news.text}});
     all["events"] = std::move(events);
+    all["packets"] = packets_of(closeup_.seconds());
     return all.dump(-1, ' ', false, PictureJson::error_handler_t::replace);
 }
 

@@ -10,7 +10,7 @@ from conftest import until
 from metrics import Scrape
 from test_metrics import agent_of
 from test_monitor import monitors
-from test_page import GROUP, leave, listen, messages, page_of
+from page import GROUP, leave, listen, messages, page_of
 
 PLACES = {
     "tc": 'mode = "tc"\nhooks = ["tc-in", "tc-out"]\n',
