@@ -21,6 +21,15 @@ std::uint64_t kind_of(const fw_event& event) {
 
 }  // namespace
 
+void keep_outstanding(engine::TalkerList& list, std::size_t most) {
+    const auto end = std::find_if(list.talkers.begin(), list.talkers.end(),
+                                  [&list](const engine::Talker& one) { return one.packets < list.unlisted; });
+    const std::size_t kept = std::min(static_cast<std::size_t>(end - list.talkers.begin()), most);
+    for (std::size_t i = kept; i < list.talkers.size(); ++i)
+        list.unlisted = std::max(list.unlisted, list.talkers[i].packets + list.talkers[i].more);
+    list.talkers.resize(kept);
+}
+
 Status Closeup::open() {
     if (events_) return {};
     auto events = engine::Events::open({.reasons = dropped_or_logged()});
@@ -43,7 +52,7 @@ void Closeup::close() {
 Status Closeup::look_at_talkers() {
     auto rates = ears_->look();
     if (!rates) return tl::unexpected(rates.error());
-    rates->list.talkers.resize(std::min(rates->list.talkers.size(), kTalkers));
+    keep_outstanding(rates->list, kTalkers);
     talkers_ = std::move(*rates);
     return {};
 }

@@ -20,6 +20,10 @@
 
 namespace fwctl::observe {
 
+// Leaves those that have sent at least as much as anybody may have who was not listed, and of them so many:
+// in a flood from everywhere the others just came by last. `unlisted` then holds for whoever is left out.
+void keep_outstanding(engine::TalkerList& list, std::size_t most);
+
 class Closeup {
 public:
     using Time = std::chrono::steady_clock::time_point;
@@ -41,7 +45,7 @@ public:
     // Once a second or so.
     void look(Time now);
 
-    // kTalkers or fewer; nullopt: not looked at yet.
+    // Outstanding ones, kTalkers at most; nullopt: not looked at yet.
     [[nodiscard]] const std::optional<TalkerRates>& talkers() const { return talkers_; }
     [[nodiscard]] const std::deque<Second>& seconds() const { return seconds_; }
     // Why it cannot be looked at; empty: it can, or nothing is attached.

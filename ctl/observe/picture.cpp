@@ -157,6 +157,11 @@ PictureJson talkers_of(const TalkerRates& rates) {
     return all;
 }
 
+// What nobody else has sent more of, in packets a second.
+double unlisted_of(const TalkerRates& rates) {
+    return rates.seconds > 0 ? static_cast<double>(rates.list.unlisted) / rates.seconds : 0;
+}
+
 // The interface has a field of its own.
 PictureJson packet_of(const engine::Event& event) {
     policy::PacketText packet = event.packet;
@@ -222,6 +227,7 @@ Result<std::string> Picture::text() {
                             {"confirmed", counts->tracking.confirmed},
                             {"fresh", counts->tracking.fresh}};
         all["warnings"] = warnings_of(status, closeup_.trouble());
+        all["unlisted"] = closeup_.talkers() ? unlisted_of(*closeup_.talkers()) : 0;
         all["talkers"] = closeup_.talkers() ? talkers_of(*closeup_.talkers()) : PictureJson(nullptr);
     }
     PictureJson events = PictureJson::array();

@@ -56,7 +56,7 @@ export class Events {
       { title: "Event", style: "word", cell: (one) => element("span", { class: one.style }, one.event) },
       { title: "Interface", style: "word", cell: (one) => one.interface ?? "" },
       { title: "Rule", cell: (one) => one.rule ?? "" },
-      { title: "", style: "long", cell: (one) => one.text },
+      { title: "What", style: "long", cell: (one) => one.text },
     ], rows.slice(0, SHOWN), this.text.value || this.kind.value ? "Nothing of what is kept here is so."
       : "Nothing has happened yet: bans, backends that change, policies that are applied, and packets that are dropped or logged are told here.");
   }

@@ -101,13 +101,14 @@ function command_against(source) {
 // The sketch knows some numbers between two bounds.
 function show_talkers() {
   const between = ({ packets, more }) => (more >= 1 ? `${rate(packets)} – ${rate(packets + more)}` : rate(packets));
+  byId("talker-note").textContent = state.unlisted >= 1 ? `No other source has sent more than ${rate(state.unlisted)} packets a second.` : "";
   table(place("talkers"), [
     { title: "Source", style: "word", cell: (one) => one.source },
     { title: "Packets/s", number: true, cell: between },
     { title: "Bytes/s", number: true, cell: (one) => rate(one.bytes) },
     { title: "Dropped/s", number: true, cell: (one) => rate(one.dropped) },
     { title: "Command", cell: (one) => command_against(one.source) },
-  ], state.talkers ?? [], state.talkers ? "Nobody has sent anything in the last second." : "Sources are counted only while somebody looks: they will be here in a moment.");
+  ], state.talkers ?? [], state.talkers ? (state.unlisted > 0 ? "No source stands out." : "Nobody has sent anything in the last second.") : "Sources are counted only while somebody looks: they will be here in a moment.");
 }
 
 const HEALTH = { up: "good", starting: "warn", down: "bad", "fails, used": "bad" };
