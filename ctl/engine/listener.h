@@ -29,6 +29,8 @@ class Listener {
 public:
     // An error with Exit::kConflict when there are too many. The store has to outlive it.
     static Result<Listener> open(const Store& store, const Wanted& wanted);
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
     Listener(Listener&& other) noexcept;
     Listener& operator=(Listener&&) = delete;
     ~Listener();

@@ -63,7 +63,7 @@ Status Closeup::look_at_talkers() {
 
 Status Closeup::look_at_packets() {
     Second second;
-    const auto read = events_->read(
+    auto read = events_->read(
         std::chrono::milliseconds(0),
         [&](const engine::Event& event) {
             second.shown.push_back(event);

@@ -146,7 +146,7 @@ PictureJson warnings_of(const Overview& overview, const std::string& closeup_tro
 // What the host or one of its services sends, nobody means to ban.
 bool is_own(const policy::Prefix& source, const std::set<policy::Prefix>& own_addresses,
             const std::vector<policy::Vip>& vips) {
-    return own_addresses.count(source) != 0 ||
+    return own_addresses.contains(source) ||
            std::any_of(vips.begin(), vips.end(), [&](const policy::Vip& vip) {
                return std::any_of(vip.addresses.begin(), vip.addresses.end(),
                                   [&](const policy::Prefix& one) { return policy::covers(one, source); });
