@@ -55,6 +55,7 @@ public:
     // not any more.
     Status read(std::chrono::milliseconds wait, const Use& use, const Choose& choose = {});
     // As Listener has them.
+    void thin_to(std::uint32_t one_of) { listener_.thin_to(one_of); }
     [[nodiscard]] Result<std::uint64_t> lost() { return listener_.lost(); }
     [[nodiscard]] bool stood_still() { return listener_.stood_still(); }
 

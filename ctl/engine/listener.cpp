@@ -140,6 +140,13 @@ Status Listener::fill(std::uint32_t table) {
     return {};
 }
 
+// Should the slot be another one's by now, stay() finds out.
+void Listener::thin_to(std::uint32_t one_of) {
+    if (std::exchange(wanted_.one_of, one_of) == one_of) return;
+    if (std::atomic_ref<__u64>(store_->listener(slot_).until).load() == until_)
+        std::atomic_ref<__u32>(store_->listener(slot_).one_of).store(one_of);
+}
+
 Status Listener::read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use) {
     if (auto stayed = stay(); !stayed) return stayed;
     unsigned read = 0;

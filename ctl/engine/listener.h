@@ -29,6 +29,8 @@ class Listener {
 public:
     // An error with Exit::kConflict when there are too many. The store has to outlive it.
     static Result<Listener> open(const Store& store, const Wanted& wanted);
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
     Listener(Listener&& other) noexcept;
     Listener& operator=(Listener&&) = delete;
     ~Listener();
@@ -37,6 +39,8 @@ public:
     Status read(std::chrono::milliseconds wait, const kernel::EventRing::Use& use);
     // Has packets fill the other one of the two tables of talkers, 0 or 1, and goes on listening.
     Status fill(std::uint32_t table);
+    // From now on of so many packets one is told.
+    void thin_to(std::uint32_t one_of);
     // Events that found no room, since the listener is there.
     [[nodiscard]] Result<std::uint64_t> lost();
     // Whether, since it was asked last, the process stood still for so long that nobody knows how many events

@@ -185,7 +185,8 @@ private:
 
 void Stream::push(std::string_view piece) {
     if (ended_) return;
-    if (waiting_.size() + piece.size() > kWaiting)
+    // One that is longer by itself is no sign that nobody reads.
+    if (!waiting_.empty() && waiting_.size() + piece.size() > kWaiting)
         ended_ = true;
     else
         waiting_ += piece;

@@ -159,7 +159,8 @@ void tell_state(const Overview& overview, Exposition& text) {
     text.metric("fwctl_unanswered_addresses", kGauge,
                 "Addresses of services that are to be announced, and are not there.");
     text.sample(overview.unanswered.size());
-    text.metric("fwctl_listeners", kGauge, "Listeners to packets (fwctl monitor).");
+    text.metric("fwctl_listeners", kGauge,
+                "Listeners to packets (fwctl monitor, capture, top talkers; two of an open page).");
     text.sample(overview.listeners.size());
     text.metric("fwctl_listener_lost_events_total", kCounter,
                 "Packets that a listener was not told of, as it was too slow.");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +10,8 @@
 #include "engine/status.h"
 #include "engine/verdict.h"
 #include "observe/words.h"
+#include "policy/packet_text.h"
+#include "policy/prefix.h"
 #include "policy/schema.h"
 #include "policy/vip.h"
 
@@ -114,7 +117,7 @@ PictureJson sets_of(const Counts& counts) {
 }
 
 // What fwctl doctor says of the state, with the command that mends it where there is one.
-PictureJson warnings_of(const Overview& overview) {
+PictureJson warnings_of(const Overview& overview, const std::string& closeup_trouble) {
     PictureJson all = PictureJson::array();
     for (const engine::AttachmentStatus& one : overview.attachments) {
         if (!one.broken.empty()) all.push_back({{"bad", true}, {"text", one.broken}});
@@ -134,6 +137,68 @@ PictureJson warnings_of(const Overview& overview) {
         all.push_back({{"bad", false},
                        {"text", fmt::format("the policy is on trial for another {} s: fwctl confirm keeps it",
                                             overview.trial->count())}});
+    if (!closeup_trouble.empty())
+        all.push_back(
+            {{"bad", false}, {"text", "sources and packets are not shown here: " + closeup_trouble}});
+    return all;
+}
+
+// What the host or one of its services sends, nobody means to ban.
+bool is_own(const policy::Prefix& source, const std::set<policy::Prefix>& own_addresses,
+            const std::vector<policy::Vip>& vips) {
+    return own_addresses.contains(source) ||
+           std::any_of(vips.begin(), vips.end(), [&](const policy::Vip& vip) {
+               return std::any_of(vip.addresses.begin(), vip.addresses.end(),
+                                  [&](const policy::Prefix& one) { return policy::covers(one, source); });
+           });
+}
+
+// Rates, and how many more packets there may have been.
+PictureJson talkers_of(const Closeup& closeup, const std::vector<policy::Vip>& vips) {
+    if (!closeup.talkers()) return nullptr;
+    const TalkerRates& rates = *closeup.talkers();
+    PictureJson all = PictureJson::array();
+    if (rates.seconds <= 0) return all;
+    const auto per_second = [&](std::uint64_t count) { return static_cast<double>(count) / rates.seconds; };
+    for (const engine::Talker& one : rates.list.talkers)
+        all.push_back({{"source", policy::format_prefix(one.source)},
+                       {"own", is_own(one.source, closeup.own_addresses(), vips)},
+                       {"packets", per_second(one.packets)},
+                       {"more", per_second(one.more)},
+                       {"bytes", per_second(one.bytes)},
+                       {"dropped", per_second(one.dropped)}});
+    return all;
+}
+
+// What nobody else has sent more of, in packets a second.
+double unlisted_of(const std::optional<TalkerRates>& rates) {
+    return rates && rates->seconds > 0 ? static_cast<double>(rates->list.unlisted) / rates->seconds : 0;
+}
+
+// The interface has a field of its own.
+PictureJson packet_of(const engine::Event& event) {
+    policy::PacketText packet = event.packet;
+    const std::string interface = std::exchange(packet.place.interface, "");
+    const bool is_log = event.reason == nullptr;
+    return {{"time", milliseconds(event.time)},
+            {"interface", interface},
+            {"kind", is_log ? event.happening->kind : engine::verdict_name(event.reason->verdict)},
+            {"reason", is_log ? event.happening->name : event.reason->name},
+            {"rule", event.rule},
+            {"text", policy::format_packet(packet)}};
+}
+
+PictureJson packets_of(const std::deque<Closeup::Second>& seconds) {
+    PictureJson all = PictureJson::array();
+    for (const Closeup::Second& one : seconds) {
+        PictureJson shown = PictureJson::array();
+        for (const engine::Event& event : one.shown) shown.push_back(packet_of(event));
+        all.push_back({{"number", one.number},
+                       {"packets", std::move(shown)},
+                       {"more", one.more},
+                       {"estimate", one.is_estimate},
+                       {"stood_still", one.stood_still}});
+    }
     return all;
 }
 
@@ -149,9 +214,11 @@ void Picture::add(WallTime now, const News& news) {
 void Picture::look(WallTime now, const std::vector<News>& news) {
     for (const News& one : health_.look(now)) add(now, one);
     for (const News& one : news) add(now, one);
+    closeup_.look(std::chrono::steady_clock::now());
 }
 
 Result<std::string> Picture::text() {
+    closeup_.ask(std::chrono::steady_clock::now());
     auto overview = engine::peek_status();
     if (!overview) return tl::unexpected(overview.error());
     auto counts = reader_.read();
@@ -172,7 +239,9 @@ Result<std::string> Picture::text() {
         all["conntrack"] = {{"room", counts->tracking.room},
                             {"confirmed", counts->tracking.confirmed},
                             {"fresh", counts->tracking.fresh}};
-        all["warnings"] = warnings_of(status);
+        all["warnings"] = warnings_of(status, closeup_.trouble());
+        all["unlisted"] = unlisted_of(closeup_.talkers());
+        all["talkers"] = talkers_of(closeup_, status.vips);
     }
     PictureJson events = PictureJson::array();
     for (const Happened& one : events_)
@@ -182,6 +251,7 @@ Result<std::string> Picture::text() {
                           {"priority", static_cast<int>(one.news.priority)},
                           {"text", one.news.text}});
     all["events"] = std::move(events);
+    all["packets"] = packets_of(closeup_.seconds());
     return all.dump(-1, ' ', false, PictureJson::error_handler_t::replace);
 }
 

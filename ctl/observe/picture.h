@@ -1,7 +1,8 @@
 // What the page shows: the network namespace as it is, in JSON, and what has happened lately.
 //
-// Promises: no lock is taken and nothing is changed. Bounded: of the rules the first kRules of the policy, of
-// what has happened the last kEvents.
+// Promises: no lock is taken and nothing is changed; but while somebody asks, packets are listened to
+// (observe/closeup.h). Bounded: of the rules the first kRules of the policy, of what has happened the last
+// kEvents.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "observe/closeup.h"
 #include "observe/counts.h"
 #include "observe/health_history.h"
 #include "observe/news.h"
@@ -40,6 +42,7 @@ private:
 
     CountReader reader_;
     HealthHistory health_;
+    Closeup closeup_;
     std::deque<Happened> events_;
     std::uint64_t last_ = 0;
     WallTime began_;  // tells the numbers of events from those of another process

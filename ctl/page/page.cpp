@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -50,8 +51,11 @@ http::Reply Page::begin(const http::Request& request) {
     std::from_chars(last.data(), last.data() + last.size(), since);
     auto stream = std::make_shared<http::Stream>();
     stream->push("retry: 1000\n\n");
-    for (const Message& one : events_)
-        if (one.number > since) stream->push(one.text);
+    std::map<std::uint64_t, const std::string*> missed;
+    for (const Series& series : series_)
+        for (const Message& one : series.kept)
+            if (one.number > since) missed[one.number] = &one.text;
+    for (const auto& one : missed) stream->push(*one.second);
     streams_.push_back(stream);
     asked_ = true;
     http::Reply reply{200, "text/event-stream", {}};
@@ -80,22 +84,26 @@ void Page::tick() {
 
 Status Page::take(const std::string& text) {
     Json state = Json::parse(text, nullptr, false);
-    if (!state.is_object() || state.value("schema", 0) != 1 || !state["events"].is_array())
+    const auto has = [&](const Series& one) { return state[one.key].is_array(); };
+    if (!state.is_object() || state.value("schema", 0) != 1 ||
+        !std::all_of(series_.begin(), series_.end(), has))
         return fail("what the agent says is not understood: is it of another version?");
     if (const auto epoch = state.value("epoch", std::int64_t{0}); epoch != epoch_) {
         epoch_ = epoch;
-        last_ = 0;
+        for (Series& series : series_) series.last = 0;
     }
-    for (const Json& one : state["events"]) {
-        const auto number = one.value("number", std::uint64_t{0});
-        if (number <= last_) continue;
-        last_ = number;
-        std::string news = message("news", one.dump());
-        push(news);
-        events_.push_back({number_, std::move(news)});
-        if (events_.size() > kEvents) events_.pop_front();
+    for (Series& series : series_) {
+        for (const Json& one : state[series.key]) {
+            const auto number = one.value("number", std::uint64_t{0});
+            if (number <= series.last) continue;
+            series.last = number;
+            std::string text_of_one = message(series.event, one.dump());
+            push(text_of_one);
+            series.kept.push_back({number_, std::move(text_of_one)});
+            if (series.kept.size() > series.most) series.kept.pop_front();
+        }
+        state.erase(std::string(series.key));
     }
-    state.erase("events");
     push(message("state", state.dump()));
     return {};
 }

@@ -2,10 +2,11 @@
 //
 // Promises: reads what the agent tells and nothing else; asks it only while somebody looks. At most kClients
 // look at a time. Each message has a number that only grows; who comes back with the last one that he got is
-// told what has happened since, as far as the last kEvents go. That the agent does not answer is told, and
-// that it does again.
+// told what has happened since, as far as the last kEvents go, and samples of packets, as far as the last
+// kSamples. That the agent does not answer is told, and that it does again.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -27,6 +28,7 @@ class Page {
 public:
     static constexpr std::size_t kClients = 16;
     static constexpr std::size_t kEvents = 400;
+    static constexpr std::size_t kSamples = 30;
 
     // `ask`: what the agent says of its state.
     explicit Page(std::function<Result<std::string>()> ask);
@@ -43,6 +45,14 @@ private:
         std::uint64_t number = 0;
         std::string text;
     };
+    // What the agent numbers, and is told once.
+    struct Series {
+        std::string_view key;    // in what the agent says
+        std::string_view event;  // what the page calls one
+        std::size_t most = 0;
+        std::deque<Message> kept;
+        std::uint64_t last = 0;  // of the agent's numbers, that was told
+    };
     http::Reply begin(const http::Request& request);
     std::string message(std::string_view event, const std::string& data);
     void push(const std::string& text);
@@ -50,10 +60,10 @@ private:
 
     std::function<Result<std::string>()> ask_;
     std::vector<std::shared_ptr<http::Stream>> streams_;
-    std::deque<Message> events_;
+    std::array<Series, 2> series_{
+        {{"events", "news", kEvents, {}, 0}, {"packets", "packets", kSamples, {}, 0}}};
     std::uint64_t number_;
     std::int64_t epoch_ = 0;  // of the agent's numbers
-    std::uint64_t last_ = 0;  // of those, that was told
     bool asked_ = false;
 };
 

@@ -30,18 +30,31 @@ class Captured:
     length: int
 
 
-def read(path):
-    names = [word for field in FIELDS.values() for word in ("-e", field)]
+DIRECTIONS = {"": None, "0x00000001": "in", "0x00000002": "out"}
+
+
+def shown_by_tshark(path, fields):
+    """For each packet {field: text}."""
+    names = [word for field in fields for word in ("-e", FIELDS[field])]
     shown = subprocess.run(["tshark", "-r", path, "-o", "frame.generate_md5_hash:FALSE", "-T", "fields", "-E", "separator=|", *names],
                            capture_output=True, text=True, check=True)
     assert "cut short" not in shown.stderr and "damaged" not in shown.stderr, shown.stderr
-    rows = [dict(zip(FIELDS, line.split("|"))) for line in shown.stdout.splitlines()]
+    return [dict(zip(fields, line.split("|"))) for line in shown.stdout.splitlines()]
+
+
+def read(path):
+    rows = shown_by_tshark(path, FIELDS)
     frames = [data for data, _ in RawPcapNgReader(str(path))]
     assert len(frames) == len(rows)
-    directions = {"": None, "0x00000001": "in", "0x00000002": "out"}
-    return [Captured(frame, row["comment"], row["interface"], directions[row["direction"]],
+    return [Captured(frame, row["comment"], row["interface"], DIRECTIONS[row["direction"]],
                      ("xdp", int(row["xdp"])) if row["xdp"] else ("tc", int(row["tc"])), int(row["length"]))
             for frame, row in zip(frames, rows)]
+
+
+def comments(path):
+    """(comment, direction, interface) of each packet, without the packets."""
+    for row in shown_by_tshark(path, ["comment", "direction", "interface"]):
+        yield row["comment"], DIRECTIONS[row["direction"]], row["interface"]
 
 
 PACKET, STATISTICS = 6, 5  # types of blocks

@@ -1,7 +1,6 @@
 """`fwctl page` in a browser: it shows what happens, and shows names as text; it has no privilege, and forgives an agent that dies."""
 
 import contextlib
-import grp
 import json
 import os
 import pathlib
@@ -9,22 +8,16 @@ import re
 import signal
 import socket
 import subprocess
-import tempfile
-import threading
 
 import pytest
 
 import metrics
 import netns
 from agent import Agent
-from browser import Browser
-from conftest import FWCTL, ROOT, Testbed, until
+from conftest import ROOT, Testbed, until
+from page import ADDRESS, GROUP, NASTY, FalseAgent, a_browser, ask, leave, listen, messages, number, page_of, renamed, save
 
 SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
-GROUP = "nogroup"
-PICTURES = os.environ.get("FWCTL_PICTURES")  # a folder for screenshots
-ADDRESS = "127.0.0.1:9180"
-NASTY = "<img src=x onerror=alert(1)>"
 
 POLICY = """version = 1
 [attach.wan]
@@ -57,21 +50,6 @@ address = "10.9.0.9"
 """
 
 
-class PageServer:
-    def __init__(self, bed, role, *options):
-        self.said = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([FWCTL, "page", *options, "--netns", bed.name(role)], stderr=self.said,
-                                        stdin=subprocess.DEVNULL)
-
-    def lines(self):
-        self.said.seek(0)
-        return self.said.read().splitlines()
-
-    def end(self):
-        self.process.kill()
-        self.process.wait()
-
-
 @pytest.fixture
 def bed():
     made = Testbed("pair")
@@ -79,16 +57,6 @@ def bed():
         yield made
     finally:
         made.down()
-
-
-@contextlib.contextmanager
-def page_of(bed, role, *options):
-    made = PageServer(bed, role, *options)
-    try:
-        until(lambda: f"http://{ADDRESS}/" in made.lines() or made.process.poll() is not None)
-        yield made
-    finally:
-        made.end()
 
 
 @pytest.fixture
@@ -99,28 +67,6 @@ def agent(bed):
         yield made
     finally:
         made.end(signal.SIGKILL)
-
-
-def ask(bed, role="b", address="127.0.0.1", **asked):
-    connection = metrics.http.client.HTTPConnection(address, 9180, timeout=30)
-    with netns.inside(bed.name(role)):
-        connection.connect()
-    return metrics.ask(connection, **asked)
-
-
-@contextlib.contextmanager
-def a_browser(bed, role):
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        browser = Browser(bed, role, folder)
-        try:
-            yield browser
-        finally:
-            browser.end()
-
-
-def save(browser, name):
-    if PICTURES:
-        browser.picture(pathlib.Path(PICTURES) / f"{name}.png")
 
 
 def test_in_a_browser(bed, agent, tmp_path):
@@ -189,55 +135,11 @@ def test_in_a_browser(bed, agent, tmp_path):
             save(browser, name)
         assert browser.value("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
         # The keyboard reaches all that can be used.
-        reached = [browser.value("document.querySelectorAll('a, input').length")]
-        assert browser.value("[...document.querySelectorAll('a, input')].every(one => one.tabIndex === 0)") and reached[0] >= 8
+        reached = [browser.value("document.querySelectorAll('a, input, select').length")]
+        assert browser.value("[...document.querySelectorAll('a, input, select')].every(one => one.tabIndex === 0)") and reached[0] >= 11
         complaints = [one for one in browser.told if "Failed to load resource" not in str(one) and "ERR_" not in str(one)]
         assert complaints == []
         first.close()
-
-
-def number(text):
-    """"1.2K" as 1200."""
-    digits, unit = re.fullmatch(r"([\d.,]*)([KMB]?)", text).groups()
-    return float(digits.replace(",", "") or 0) * {"": 1, "K": 1e3, "M": 1e6, "B": 1e9}[unit]
-
-
-class FalseAgent:
-    """Says what it is told to, by a socket like an agent's."""
-
-    def __init__(self, said):
-        self.folder = tempfile.TemporaryDirectory()
-        os.chmod(self.folder.name, 0o711)
-        self.path = f"{self.folder.name}/agent.sock"
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.bind(self.path)
-        os.chown(self.path, 0, grp.getgrnam(GROUP).gr_gid)
-        os.chmod(self.path, 0o660)
-        self.socket.listen()
-        self.answer = b"HTTP/1.0 200 OK\r\n\r\n" + said.encode()
-        threading.Thread(target=self.run, daemon=True).start()
-
-    def run(self):
-        with contextlib.suppress(OSError):
-            while True:
-                caller, _ = self.socket.accept()
-                with caller:
-                    caller.recv(1000)
-                    caller.sendall(self.answer)
-
-    def close(self):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.folder.cleanup()
-
-
-def renamed(value):
-    """The same with such a name in the place of each text."""
-    if isinstance(value, dict):
-        return {key: renamed(one) for key, one in value.items()}
-    if isinstance(value, list):
-        return [renamed(one) for one in value]
-    return NASTY if isinstance(value, str) else value
 
 
 def test_names_are_text_wherever_they_come_from(bed, agent, tmp_path):
@@ -245,20 +147,26 @@ def test_names_are_text_wherever_they_come_from(bed, agent, tmp_path):
     file = tmp_path / "policy.toml"
     file.write_text(POLICY)
     bed.fwctl("b", "apply", file)
-    bed.check("b", "ip", "link", "delete", "eth0")  # a warning
 
-    def told():
+    def told(*parts):
         """Of everything one."""
+        bed.run("a", "bash", "-c", "echo > /dev/udp/10.9.0.2/7")
         state = json.loads(metrics.ask(metrics.OverSocket(metrics.default_socket(bed.name("b"))), path="/state")[2])
-        return state if all(state[part] for part in ("interfaces", "rules", "services", "sets", "warnings", "events")) else None
+        return state if all(state[part] for part in parts) else None
 
-    state = renamed(until(told))
+    packets = until(lambda: told("talkers", "packets"))
+    bed.check("b", "ip", "link", "delete", "eth0")  # a warning
+    state = renamed(until(lambda: told("interfaces", "rules", "services", "sets", "warnings", "events")) |
+                    {part: packets[part] for part in ("talkers", "packets")})
     with contextlib.closing(FalseAgent(json.dumps(state))) as false_agent, page_of(bed, "b", "--socket", false_agent.path), \
             a_browser(bed, "b") as browser:
         browser.open(f"http://{ADDRESS}/")
         browser.becomes("#link", "live")
-        for part in ("facts", "warnings", "interfaces", "services", "rules", "sets", "events"):
+        for part in ("facts", "warnings", "interfaces", "talkers", "services", "rules", "sets", "events"):
             browser.becomes(f"#{part}", NASTY)
+        # A packet's interface and rule, too.
+        until(lambda: [NASTY, NASTY] in browser.value(
+            "[...document.querySelectorAll('#events tbody tr')].map(row => [row.cells[2].innerText, row.cells[3].innerText])"))
         assert browser.value("document.querySelectorAll('img, iframe, main script, [onerror]').length") == 0
         assert [one for one in browser.told if "Failed to load resource" not in str(one)] == []
 
@@ -270,7 +178,7 @@ def test_what_it_answers(bed, agent):
         assert status == 200 and headers["Content-Type"] == "text/html; charset=utf-8" and "<title>fwctl</title>" in body
         assert headers["Content-Security-Policy"].startswith("default-src 'self';")
         size = len(body)
-        for path in re.findall(r'(?:src|href)="(/[^"]+)"', body) + ["/dom.js", "/chart.js"]:
+        for path in re.findall(r'(?:src|href)="(/[^"]+)"', body) + ["/dom.js", "/chart.js", "/events.js"]:
             status, headers, text = ask(bed, path=path)
             assert status == 200 and headers["X-Content-Type-Options"] == "nosniff", path
             size += len(text)
@@ -305,37 +213,6 @@ class AgentOfRoot:
 
     def close(self):
         self.agent.end(signal.SIGKILL)
-
-
-def messages(source, count):
-    """[(id, event, data)] of server-sent events."""
-    found, now = [], {}
-    while len(found) < count:
-        line = source.readline().decode().rstrip("\n")
-        assert line or now or source.peek(1), "the stream has ended"
-        if line:
-            key, value = line.split(": ", 1)
-            now[key] = value
-        elif "event" in now:
-            found.append((int(now["id"]), now["event"], now["data"]))
-            now = {}
-        else:
-            now = {}
-    return found
-
-
-def leave(connection, source):
-    """Each has the socket open by itself."""
-    source.close()
-    connection.close()
-
-
-def listen(bed, last=None):
-    connection = metrics.http.client.HTTPConnection("127.0.0.1", 9180, timeout=30)
-    with netns.inside(bed.name("b")):
-        connection.connect()
-    connection.request("GET", "/stream", headers={"Last-Event-ID": str(last)} if last else {})
-    return connection, connection.getresponse()
 
 
 def test_who_comes_back_is_told_what_he_missed_and_not_more(bed, agent, tmp_path):

@@ -5,17 +5,21 @@ import json
 
 import pytest
 
+from captured import capture, comments
 from causes import CAUSES, Place
 from conftest import until
 from metrics import Scrape
 from test_metrics import agent_of
 from test_monitor import monitors
-from test_page import GROUP, leave, listen, messages, page_of
+from page import GROUP, leave, listen, messages, page_of
 
 PLACES = {
     "tc": 'mode = "tc"\nhooks = ["tc-in", "tc-out"]\n',
     "generic-handing-on": 'mode = "generic"\nhooks = ["xdp", "tc-in", "tc-out"]\n',
 }
+
+
+VERDICTS = {}  # by reasons, as counters lists them
 
 
 class Counters:
@@ -37,6 +41,32 @@ class Monitor:
         return collections.Counter((line["direction"], line["reason"]) for line in lines)
 
 
+class Capture:
+    """A packet that fwctl changes or sends on stands there twice, as it came and as it left: the second one says so, and is none of its own."""
+
+    def __init__(self, capture):
+        self.capture = capture
+        self.size = None
+        self.known = collections.Counter()
+        self.left = collections.Counter()  # the second ones, by their reasons
+
+    def packets(self):
+        size = self.capture.path.stat().st_size
+        if size != self.size:
+            self.known, self.left = collections.Counter(), collections.Counter()
+            for comment, direction, interface in comments(self.capture.path):
+                words = comment.split(", ")
+                verdict, reason = words[0].split()
+                assert verdict == VERDICTS[reason] and interface == "eth0"
+                if words[-1] == "after":
+                    assert direction is None
+                    self.left[reason] += 1
+                else:
+                    self.known[direction, reason] += 1
+            self.size = size
+        return collections.Counter(self.known)
+
+
 @pytest.fixture(scope="module", params=PLACES)
 def place(request, tmp_path_factory):
     made = Place(tmp_path_factory.mktemp("policies"), PLACES[request.param])
@@ -49,8 +79,9 @@ def place(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def views(place):
     """By their names; each says how many packets there were of each reason."""
-    with monitors(place.bed, "b", ["--verdict", "any", "--json"]) as (monitor,):
-        yield {"counters": Counters(place), "monitor": Monitor(monitor)}
+    VERDICTS.update({row["reason"]: row["verdict"] for row in place.bed.json("b", "counters", "eth0")["counters"]})
+    with monitors(place.bed, "b", ["--verdict", "any", "--json"]) as (monitor,), capture(place.bed, "b", "--point", "both") as captured:
+        yield {"counters": Counters(place), "monitor": Monitor(monitor), "capture": Capture(captured)}
 
 
 def more(before, after):
@@ -78,6 +109,16 @@ def test_a_packet_of_each_reason(place, views, one):
     except AssertionError:
         pass  # what they show says more
     assert shown == dict.fromkeys(views, caused)
+
+
+def test_what_a_capture_has_twice(views):
+    """Of a reason never more than came: what was changed, sent on or answered. How many of them were so, counters do not say."""
+    came = collections.Counter()
+    for (_, reason), packets in views["capture"].packets().items():
+        came[reason] += packets
+    left = views["capture"].left
+    assert left <= came and left["balanced"] == came["balanced"] and left["rule-reject"] == came["rule-reject"]
+    assert left.keys().isdisjoint({"default-allow", "default-deny", "rule-deny", "no-backend", "reject-silent"})
 
 
 def told_by_metrics(path):

@@ -1,16 +1,16 @@
 // Shows what the agent tells, once a second.
 import { Chart, strip } from "./chart.js";
 import { command, count, element, quoted, rate, table } from "./dom.js";
+import { Events } from "./events.js";
 
 const byId = (id) => document.getElementById(id);
 const place = (id) => byId(id).querySelector(".table");
 for (const one of document.querySelectorAll(".table")) one.tabIndex = 0; // so that the keys scroll it, too
 const verdicts = new Chart(byId("verdicts"), "Packets a second by verdict");
 const drops = new Chart(byId("drops"), "Drops a second by reason");
-const EVENTS = 300;
+const events = new Events(byId("events"));
 const QUIET = 5000; // without a word for so long, it is not live
 
-let events = [];
 let before = null; // the state before, for rates
 let state = null;
 let heard = 0;
@@ -90,6 +90,27 @@ function show_interfaces(now) {
   ], state.interfaces ?? [], "Nothing is attached.");
 }
 
+// Where nothing can be banned, a rule of its own does it.
+function command_against(source) {
+  const sets = (state.sets ?? []).map((one) => one.name);
+  if (sets.includes("banned")) return command("fwctl ban", quoted(source));
+  if (sets.length > 0) return command("fwctl ban", quoted(source), "--set", quoted(sets[0]));
+  return command("fwctl deny any from", quoted(source));
+}
+
+// The sketch knows some numbers between two bounds.
+function show_talkers() {
+  const between = ({ packets, more }) => (more >= 1 ? `${rate(packets)} – ${rate(packets + more)}` : rate(packets));
+  byId("talker-note").textContent = state.unlisted >= 1 ? `No other source has sent more than ${rate(state.unlisted)} packets a second.` : "";
+  table(place("talkers"), [
+    { title: "Source", style: "word", cell: (one) => one.source },
+    { title: "Packets/s", number: true, cell: between },
+    { title: "Bytes/s", number: true, cell: (one) => rate(one.bytes) },
+    { title: "Dropped/s", number: true, cell: (one) => rate(one.dropped) },
+    { title: "Command", cell: (one) => (one.own ? "this host" : command_against(one.source)) },
+  ], state.talkers ?? [], state.talkers ? (state.unlisted > 0 ? "No source stands out." : "Nobody has sent anything in the last second.") : "Sources are counted only while somebody looks: they will be here in a moment.");
+}
+
 const HEALTH = { up: "good", starting: "warn", down: "bad", "fails, used": "bad" };
 
 function show_services(now) {
@@ -143,22 +164,13 @@ function show_sets() {
   ], rows, "The policy has no dynamic set, and follows no flows.");
 }
 
-function show_events() {
-  const wanted = byId("event-filter").value.toLowerCase();
-  const rows = events.filter((one) => `${one.event} ${one.text}`.toLowerCase().includes(wanted)).slice(-100).reverse();
-  table(place("events"), [
-    { title: "Time", style: "time", cell: (one) => new Date(one.time).toLocaleTimeString() },
-    { title: "Event", style: "word", cell: (one) => element("span", { class: one.priority <= 4 ? "bad" : undefined }, one.event) },
-    { title: "", style: "long", cell: (one) => one.text },
-  ], rows, "Nothing has happened yet: bans, backends that change, policies that are applied are told here.");
-}
-
 function show() {
   const now = rates(state, before);
   show_facts();
   show_warnings();
   draw_charts(now);
   show_interfaces(now);
+  show_talkers();
   show_services(now);
   show_rules(now);
   show_sets();
@@ -173,24 +185,36 @@ function tell_link(kind, text) {
   byId("main").classList.toggle("stale", kind !== "live");
 }
 
-const stream = new EventSource("/stream");
-stream.addEventListener("state", (message) => {
-  heard = Date.now();
-  before = state;
-  state = JSON.parse(message.data);
-  tell_link("live", "live");
-  show();
-});
-stream.addEventListener("news", (message) => {
-  events = [...events, JSON.parse(message.data)].slice(-EVENTS);
-  show_events();
-});
-stream.addEventListener("gone", (message) => {
-  heard = Date.now();
-  tell_link("gone", JSON.parse(message.data));
-});
-stream.addEventListener("error", () => tell_link("waiting", "the page's server does not answer; trying again"));
+let last = 0; // number of the newest message: a stream that begins anew tells again what is kept
+
+function listen() {
+  const stream = new EventSource("/stream");
+  const on = (event, use) => stream.addEventListener(event, (message) => {
+    const number = Number(message.lastEventId);
+    if (number <= last) return;
+    last = number;
+    use(JSON.parse(message.data));
+  });
+  on("state", (data) => {
+    heard = Date.now();
+    before = state;
+    state = data;
+    tell_link("live", "live");
+    show();
+  });
+  on("news", (data) => events.add_news(data));
+  on("packets", (data) => events.add_packets(data));
+  on("gone", (data) => {
+    heard = Date.now();
+    tell_link("gone", data);
+  });
+  stream.addEventListener("error", () => {
+    tell_link("waiting", "the page's server does not answer; trying again");
+    // The browser itself does not try again after an answer that is no stream, as where too many look.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 3000);
+  });
+}
+
+listen();
 setInterval(() => heard && Date.now() - heard > QUIET && tell_link("waiting", "nothing is heard; trying again"), 1000);
-byId("event-filter").addEventListener("input", show_events);
 byId("rule-filter").addEventListener("input", () => state && show_rules(rates(state, before)));
-show_events();
