@@ -2,12 +2,13 @@
 
 import collections
 import json
+import time
 
 import pytest
 
 from causes import CAUSES, Place
 from conftest import until
-from metrics import Scrape
+from metrics import KEPT, Scrape
 from test_metrics import agent_of
 from test_monitor import monitors
 from test_page import GROUP, leave, listen, messages, page_of
@@ -86,6 +87,7 @@ def told_by_metrics(path):
 
 
 def told_by_the_page(bed):
+    time.sleep(KEPT)
     connection, source = listen(bed)
     try:
         state = until(lambda: [json.loads(data) for _, event, data in messages(source, 1) if event == "state"])[0]
