@@ -435,6 +435,39 @@ def test_clients_that_hang_keep_no_check_waiting(testbed, tmp_path):
         assert took["+Inf"] == scrape.one("fwctl_health_check_duration_seconds_count") > 10
 
 
+# capabilities(7)
+SYS_ADMIN = 21
+
+
+@pytest.mark.oldest
+def test_what_reports_has_given_up_what_it_does_not_need(cable, tmp_path):
+    bed = cable.bed
+    file = tmp_path / "policy.toml"
+    file.write_text(policy(1, "[set.banned]\ndynamic = true\n") + '[[rule]]\nname = "banned"\naction = "deny"\nfrom = "@banned"\n')
+    bed.fwctl("b", "apply", file)
+    with agent_of(bed, "b") as (agent, path):
+        # The agent has another one for a moment, when it follows interfaces.
+        (reporter,) = until(lambda: (found := metrics.children(agent.process.pid)) and len(found) == 1 and found)
+        with open(f"/proc/{reporter}/status") as lines:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+        kept = 1 << SYS_ADMIN
+        assert {int(status[key], 16) for key in ("CapPrm", "CapEff", "CapBnd")} == {kept}
+        assert {int(status[key], 16) for key in ("CapInh", "CapAmb")} == {0} and status["NoNewPrivs"] == "1"
+        # The numbers of the agent's checks, the only memory that both have.
+        with open(f"/proc/{reporter}/maps") as lines:
+            shared = [line for line in lines if "/dev/zero" in line]
+        assert shared and all(line.split()[1] == "r--s" for line in shared), shared
+        # And can do with that all that it is for.
+        bed.fwctl("b", "ban", "192.0.2.1", "192.0.2.0/24")
+        agent.says("set banned: 192.0.2.1 is a member now")
+        agent.says("set banned: 192.0.2.0/24 is a member now")
+        scrape = Scrape(path)
+        assert scrape.one("fwctl_set_members", set="banned") == 2
+        assert scrape.one("fwctl_attachment_protects", interface="eth0") == 1
+        (info, _), = scrape.all("fwctl_policy_info")
+        assert info["path"] == str(file)
+
+
 def test_what_reports_comes_back_and_ends_with_the_agent(cable):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0")
