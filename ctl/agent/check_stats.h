@@ -18,8 +18,6 @@ namespace fwctl::agent {
 inline constexpr std::array<double, 9> kCheckBounds = {0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1, 2.5, 10};
 
 struct CheckStats {
-    static constexpr std::size_t kFindings = 3;  // of enum Finding
-
     void note(Finding finding, std::chrono::nanoseconds took) {
         by_finding[static_cast<std::size_t>(finding)].fetch_add(1, std::memory_order_relaxed);
         nanoseconds.fetch_add(static_cast<std::uint64_t>(took.count()), std::memory_order_relaxed);

@@ -5,6 +5,7 @@
 // broken off and tells nothing. How long an answer is waited for is the caller's to judge: see silence().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@ enum class Finding : std::uint8_t {
     kBad,
     kUnable,  // the check could not be made, which says nothing of the target: "too many open files"
 };
+inline constexpr std::size_t kFindings = static_cast<std::size_t>(Finding::kUnable) + 1;
 
 struct Outcome {
     Finding finding = Finding::kBad;

@@ -18,22 +18,39 @@ namespace fwctl::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenLooks(1000);
+constexpr std::chrono::milliseconds kKept(1000);
 constexpr unsigned kUnavailable = 503;
 constexpr unsigned kNotFound = 404;
+
+http::Reply unavailable(const Error& error) {
+    return {kUnavailable, http::Reply().type, http::body_of(error.message + "\n")};
+}
+
+// All who ask within kKept get the same answer, so that asking often costs little more than asking once.
+class KeptReply {
+public:
+    template <typename Make>
+    http::Reply get(Make make) {
+        if (reply_.body == nullptr || std::chrono::steady_clock::now() - made_ >= kKept) {
+            reply_ = make();
+            made_ = std::chrono::steady_clock::now();
+        }
+        return reply_;
+    }
+
+private:
+    http::Reply reply_;
+    Time made_;
+};
 
 class Report {
 public:
     explicit Report(const CheckStats& checks) : checks_(checks) {}
 
     http::Reply answer(const http::Request& request) {
-        if (request.path == "/state") return state();
-        if (request.path != "/metrics")
-            return {kNotFound, http::Reply().type, "there is /metrics, and /state\n"};
-        observe::Exposition text;
-        if (auto told = metrics_.tell(text); !told)
-            return {kUnavailable, http::Reply().type, told.error().message + "\n"};
-        tell_checks(checks_, text);
-        return {200, observe::kExpositionType, text.take()};
+        if (request.path == "/metrics") return kept_metrics_.get([this] { return metrics(); });
+        if (request.path == "/state") return kept_state_.get([this] { return state(); });
+        return {kNotFound, http::Reply().type, http::body_of("there is /metrics, and /state\n")};
     }
 
     void note(const std::vector<observe::News>& news) {
@@ -41,15 +58,24 @@ public:
     }
 
 private:
+    http::Reply metrics() {
+        observe::Exposition text;
+        if (auto told = metrics_.tell(text); !told) return unavailable(told.error());
+        tell_checks(checks_, text);
+        return {200, observe::kExpositionType, http::body_of(text.take())};
+    }
+
     http::Reply state() {
         auto text = picture_.text();
-        if (!text) return {kUnavailable, http::Reply().type, text.error().message + "\n"};
-        return {200, "application/json", std::move(*text)};
+        if (!text) return unavailable(text.error());
+        return {200, "application/json", http::body_of(std::move(*text))};
     }
 
     const CheckStats& checks_;
     observe::Picture picture_;
     observe::Metrics metrics_;
+    KeptReply kept_metrics_;
+    KeptReply kept_state_;
 };
 
 }  // namespace

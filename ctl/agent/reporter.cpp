@@ -16,8 +16,10 @@
 #include <utility>
 
 #include "agent/log.h"
+#include "agent/privilege.h"
 #include "agent/report.h"
 #include "engine/agent_lock.h"
+#include "engine/library.h"
 #include "net/listen.h"
 
 namespace fwctl::agent {
@@ -36,13 +38,22 @@ void close_all_but(std::vector<int> kept) {
     close_range(first, ~0U, 0);
 }
 
+// What strangers make of it does as little as can be.
+Status give_up_the_rest(CheckStats& checks) {
+    if (mprotect(&checks, sizeof(checks), PROT_READ) != 0)
+        return fail(fmt::format("cannot protect memory: {}", strerror(errno)));
+    (void)engine::Library::open();  // finds out where it is, which it cannot later
+    return keep_what_reporting_needs();
+}
+
 // SIGTERM and SIGINT, which the whole group may get, stay blocked: the agent ends it.
 [[noreturn]] void be_the_reporter(pid_t parent, const http::Settings& settings,
-                                  const std::vector<int>& sockets, const CheckStats& checks) {
+                                  const std::vector<int>& sockets, CheckStats& checks) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
     close_all_but(sockets);
-    const Status ended = report(settings, sockets, checks);
+    Status ended = give_up_the_rest(checks);
+    if (ended) ended = report(settings, sockets, checks);
     log("reporting: {}", ended.error().message);
     _exit(1);
 }

@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <map>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -66,6 +67,14 @@ void each_line(std::string_view text, Function function) {
     }
 }
 
+// Of the namespace that the process is in. Process 1 lets only those look who may do all that it may: what
+// was seen before privileges were given up holds on.
+bool is_first(std::uint64_t cookie) {
+    static std::map<std::uint64_t, bool> known;
+    if (!known.contains(cookie)) known[cookie] = net::in_first_namespace();
+    return known[cookie];
+}
+
 }  // namespace
 
 // 128 bits of xxHash (XXH3): who can write here needs no collision.
@@ -76,9 +85,9 @@ std::string text_name(std::string_view text) {
 
 Result<Library> Library::open() {
     Library library;
-    library.is_host_ = net::in_first_namespace();
     auto cookie = net::namespace_cookie();
     if (!cookie) return tl::unexpected(cookie.error());
+    library.is_host_ = is_first(*cookie);
     library.directory_ =
         library.is_host_ ? fmt::format("{}/host", kRoot) : fmt::format("{}/net-{}", kRoot, *cookie);
     return library;

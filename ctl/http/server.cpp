@@ -61,7 +61,7 @@ std::vector<std::string> hosts_of(MHD_Connection* connection) {
 }
 
 Reply refusal(unsigned status, std::string_view why) {
-    return {status, Reply().type, fmt::format("{}\n", why)};
+    return {status, Reply().type, body_of(fmt::format("{}\n", why))};
 }
 
 // A client of a stream, while its connection is there.
@@ -71,6 +71,16 @@ struct Reader {
 };
 
 constexpr std::size_t kPiece = 32'768;
+
+// The library holds the body until it has been sent.
+MHD_Response* response_with(const Body& body) {
+    auto held = std::make_unique<Body>(body);
+    MHD_Response* response = MHD_create_response_from_buffer_with_free_callback_cls(
+        body->size(), const_cast<char*>(body->data()),
+        [](void* user) { const std::unique_ptr<Body> done(static_cast<Body*>(user)); }, held.get());
+    if (response != nullptr) (void)held.release();
+    return response;
+}
 
 // What the library would print on stderr is the client's doing alone.
 void say_nothing(void*, const char*, va_list) {}
@@ -92,13 +102,15 @@ public:
     bool start(int socket) {
         Fd own(fcntl(socket, F_DUPFD_CLOEXEC, 0));
         if (!own) return false;
-        daemon_ =
-            MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, nullptr,
-                             nullptr, &Listener::on_request, this, MHD_OPTION_EXTERNAL_LOGGER, &say_nothing,
-                             nullptr, MHD_OPTION_LISTEN_SOCKET, own.get(), MHD_OPTION_CONNECTION_LIMIT,
-                             kConnections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, kRequest,
-                             MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kSilence.count()),
-                             MHD_OPTION_NOTIFY_CONNECTION, &Listener::on_connection, this, MHD_OPTION_END);
+        // Who comes by the file system has no address.
+        const unsigned from_one_address = own_address(socket).empty() ? 0 : kFromOneAddress;
+        daemon_ = MHD_start_daemon(
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, nullptr, nullptr,
+            &Listener::on_request, this, MHD_OPTION_EXTERNAL_LOGGER, &say_nothing, nullptr,
+            MHD_OPTION_LISTEN_SOCKET, own.get(), MHD_OPTION_CONNECTION_LIMIT, kConnections,
+            MHD_OPTION_PER_IP_CONNECTION_LIMIT, from_one_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+            kRequest, MHD_OPTION_CONNECTION_TIMEOUT, static_cast<unsigned>(kSilence.count()),
+            MHD_OPTION_NOTIFY_CONNECTION, &Listener::on_connection, this, MHD_OPTION_END);
         if (daemon_ == nullptr) return false;
         own.release();
         return true;
@@ -150,9 +162,7 @@ private:
 
     // Of a stream the time that an answer may take does not count.
     MHD_Response* response_of(MHD_Connection* connection, const Reply& reply) {
-        if (reply.stream == nullptr)
-            return MHD_create_response_from_buffer(reply.body.size(), const_cast<char*>(reply.body.data()),
-                                                   MHD_RESPMEM_MUST_COPY);
+        if (reply.stream == nullptr) return response_with(reply.body);
         auto reader = std::make_unique<Reader>(Reader{connection, reply.stream});
         MHD_Response* response = MHD_create_response_from_callback(
             MHD_SIZE_UNKNOWN, kPiece, &Server::read_stream, reader.get(), &Server::end_stream);

@@ -2,10 +2,10 @@
 // by GET or HEAD alone.
 //
 // Promises: everything happens in the thread that calls run_once(), which waits for no client. At most
-// kConnections at a time on each listener, kRequest bytes of each; who says nothing for kSilence, or is not
-// done within kWhole, is cut off. Each answer ends its connection. On a TCP listener the request has to name
-// this host (http/host.h), or gets 421. Of a Stream nothing is lost on the way: who takes too little of it
-// for too long is cut off.
+// kConnections at a time on each listener, by TCP kFromOneAddress from one address, kRequest bytes of each;
+// who says nothing for kSilence, or is not done within kWhole, is cut off. Each answer ends its connection.
+// On a TCP listener the request has to name this host (http/host.h), or gets 421. Of a Stream nothing is lost
+// on the way: who takes too little of it for too long is cut off.
 #pragma once
 
 #include <chrono>
@@ -43,10 +43,17 @@ struct Request {
     std::string last_event_id;  // of a client that was cut off from a stream
 };
 
+// Many clients may be given the same one: it is there once, for as long as one of them takes it.
+using Body = std::shared_ptr<const std::string>;
+
+inline Body body_of(std::string text) {
+    return std::make_shared<const std::string>(std::move(text));
+}
+
 struct Reply {
     unsigned status = 200;
     std::string type = "text/plain; charset=utf-8";
-    std::string body;
+    Body body;
     std::shared_ptr<Stream> stream = nullptr;  // in place of the body
 };
 
@@ -56,6 +63,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 class Server {
 public:
     static constexpr unsigned kConnections = 256;
+    static constexpr unsigned kFromOneAddress = 32;
     static constexpr std::size_t kRequest = 16'384;
     static constexpr std::chrono::seconds kSilence{5};
     static constexpr std::chrono::seconds kWhole{30};

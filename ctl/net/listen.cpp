@@ -94,9 +94,16 @@ Status remove_left_behind(const std::string& path, const sockaddr_un& address) {
     if (lstat(path.c_str(), &there) != 0) return {};
     if (!S_ISSOCK(there.st_mode)) return fail(fmt::format("{} is there already, and is no socket", path));
     const Fd caller(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!caller) return cannot_listen(path);
     if (connect(caller.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ||
         errno == EAGAIN)
         return fail(fmt::format("another process listens on {} already", path), Exit::kConflict);
+    if (errno == EPROTOTYPE)
+        return fail(fmt::format("another process has a socket of another kind at {}", path), Exit::kConflict);
+    if (errno == ENOENT) return {};
+    if (errno != ECONNREFUSED)
+        return fail(fmt::format("{} is there already, and whether a process uses it cannot be found out: {}",
+                                path, strerror(errno)));
     unlink(path.c_str());
     return {};
 }

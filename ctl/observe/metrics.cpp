@@ -66,7 +66,7 @@ std::size_t rules_told(const NamedRules& rules) {
     return told;
 }
 
-void tell_rules(const Counts& counts, Exposition& text) {
+void tell_rules(const Counts& counts, OtherRules& others, Exposition& text) {
     const NamedRules& rules = *counts.rules;
     const std::size_t told = rules_told(rules);
     const auto tell = [&](__u64 fw_rule_count::*number) {
@@ -74,21 +74,24 @@ void tell_rules(const Counts& counts, Exposition& text) {
             text.sample(counts.rule_counts[i].*number,
                         {{"rule", rules[i].name}, {"origin", origin_name(rules[i].origin)}});
     };
-    const auto tell_others = [&](__u64 fw_rule_count::*number) {
-        std::uint64_t sum = 0;
-        for (std::size_t i = told; i < rules.size(); ++i) sum += counts.rule_counts[i].*number;
-        text.sample(sum);
-    };
+    fw_count sum{};
+    for (std::size_t i = told; i < rules.size(); ++i) {
+        sum.packets += counts.rule_counts[i].packets;
+        sum.bytes += counts.rule_counts[i].bytes;
+    }
+    others.add(counts.rules, sum);
     text.metric("fwctl_rule_packets_total", kCounter, "Packets that a rule has decided about, or counted.");
     tell(&fw_rule_count::packets);
     text.metric("fwctl_rule_bytes_total", kCounter, "Bytes of the packets of fwctl_rule_packets_total.");
     tell(&fw_rule_count::bytes);
-    text.metric("fwctl_other_rules_packets_total", kCounter,
-                "Packets of the policy's rules that have no line of their own, together.");
-    tell_others(&fw_rule_count::packets);
+    text.metric(
+        "fwctl_other_rules_packets_total", kCounter,
+        "Packets of the policy's rules that have no line of their own, together, since this was first "
+        "asked for.");
+    text.sample(others.total().packets);
     text.metric("fwctl_other_rules_bytes_total", kCounter,
                 "Bytes of the packets of fwctl_other_rules_packets_total.");
-    tell_others(&fw_rule_count::bytes);
+    text.sample(others.total().bytes);
     text.metric("fwctl_rules", kGauge, "Rules that hold: with lines of their own, and together.");
     text.sample(told, {{"told", "each"}});
     text.sample(rules.size() - told, {{"told", "together"}});
@@ -170,6 +173,15 @@ void tell_state(const Overview& overview, Exposition& text) {
 
 }  // namespace
 
+void OtherRules::add(const std::shared_ptr<const NamedRules>& rules, const fw_count& sum) {
+    if (rules == rules_) {
+        total_.packets += sum.packets - last_.packets;
+        total_.bytes += sum.bytes - last_.bytes;
+    }
+    rules_ = rules;
+    last_ = sum;
+}
+
 Status Metrics::tell(Exposition& text) {
     const auto began = std::chrono::steady_clock::now();
     text.metric("fwctl_build_info", kGauge, "The version of fwctl.");
@@ -185,7 +197,7 @@ Status Metrics::tell(Exposition& text) {
         tell_state(**overview, text);
         tell_attachments(**overview, text);
         tell_interfaces(*counts, text);
-        tell_rules(*counts, text);
+        tell_rules(*counts, others_, text);
         tell_sets(*counts, text);
         tell_backends(*counts, (*overview)->vips, text);
         tell_tracking(counts->tracking, text);

@@ -7,12 +7,27 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 
 #include "base/result.h"
 #include "observe/counts.h"
 #include "observe/exposition.h"
 
 namespace fwctl::observe {
+
+// What the rules count that have no line of their own, together. It never falls: of the rules that another
+// policy brings along, or does away with, only what is counted from then on is added.
+class OtherRules {
+public:
+    // `sum`: what these rules have counted so far.
+    void add(const std::shared_ptr<const NamedRules>& rules, const fw_count& sum);
+    [[nodiscard]] const fw_count& total() const { return total_; }
+
+private:
+    std::shared_ptr<const NamedRules> rules_;
+    fw_count last_{};
+    fw_count total_{};
+};
 
 class Metrics {
 public:
@@ -23,6 +38,7 @@ public:
 
 private:
     CountReader reader_;
+    OtherRules others_;
 };
 
 }  // namespace fwctl::observe

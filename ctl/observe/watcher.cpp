@@ -42,13 +42,17 @@ News applied(const engine::Applied& line) {
 
 }  // namespace
 
-std::vector<News> FollowedSet::note(const std::string& name, std::set<std::string> now) {
-    std::vector<std::string> fresh;
+std::vector<News> FollowedSet::note(const std::string& name, std::vector<policy::Prefix> now) {
+    std::sort(now.begin(), now.end());
+    // While a set is moved to another table, some are met twice.
+    now.erase(std::unique(now.begin(), now.end()), now.end());
+    std::vector<policy::Prefix> fresh;
     if (members)
         std::set_difference(now.begin(), now.end(), members->begin(), members->end(),
                             std::back_inserter(fresh));
     std::vector<News> news;
-    for (std::size_t i = 0; i < std::min(kTold, fresh.size()); ++i) news.push_back(ban_of(name, fresh[i]));
+    for (std::size_t i = 0; i < std::min(kTold, fresh.size()); ++i)
+        news.push_back(ban_of(name, policy::format_prefix(fresh[i])));
     if (fresh.size() > kTold) news.push_back(bans_of(name, fresh.size() - kTold, "more "));
     members = std::move(now);
     return news;
@@ -66,25 +70,38 @@ void Watcher::find_store() {
     directory_ = *directory;
 }
 
+// `left`: how many members may still be known of.
+std::vector<News> Watcher::look_at_set(const engine::DynamicSet& set, FollowedSet& followed,
+                                       std::uint64_t& left) {
+    const engine::SetMembers members = store_->members(set);
+    const std::uint64_t banned_before =
+        std::exchange(followed.banned, store_->set_tables().set(set.number).put);
+    const std::uint64_t most = members.most();
+    if (most > left) {
+        followed.members.reset();
+        if (followed.banned == banned_before) return {};
+        return {bans_of(set.name, followed.banned - banned_before, "")};
+    }
+    left -= most;
+    std::vector<policy::Prefix> now;
+    if (most > 0) {
+        const auto listed = members.list();
+        if (!listed) return {};
+        now.reserve(listed->size());
+        for (const engine::Member& member : *listed) now.push_back(member.prefix);
+    }
+    return followed.note(set.name, std::move(now));
+}
+
 void Watcher::look_at_sets(std::vector<News>& news) {
-    const std::map<std::string, FollowedSet> before = std::exchange(sets_, {});
+    std::map<std::string, FollowedSet> before = std::exchange(sets_, {});
+    std::uint64_t left = kFollowed;
     for (const engine::DynamicSet& set : store_->dynamic_sets()) {
-        const auto known = before.find(set.name);
-        FollowedSet followed = known == before.end() ? FollowedSet() : known->second;
-        const std::uint64_t banned_before = followed.banned;
-        const engine::SetMembers members = store_->members(set);
-        followed.banned = store_->set_tables().set(set.number).put;
-        std::vector<News> fresh;
-        if (members.most() > kFollowed) {
-            if (followed.banned > banned_before)
-                fresh = {bans_of(set.name, followed.banned - banned_before, "")};
-            followed.members.reset();
-        } else if (const auto listed = members.list()) {
-            std::set<std::string> now;
-            for (const engine::Member& member : *listed) now.insert(policy::format_prefix(member.prefix));
-            fresh = followed.note(set.name, std::move(now));
-        }
-        if (known != before.end()) std::move(fresh.begin(), fresh.end(), std::back_inserter(news));
+        auto known = before.extract(set.name);
+        const bool is_new = known.empty();
+        FollowedSet followed = is_new ? FollowedSet() : std::move(known.mapped());
+        std::vector<News> fresh = look_at_set(set, followed, left);
+        if (!is_new) std::move(fresh.begin(), fresh.end(), std::back_inserter(news));
         sets_.emplace(set.name, std::move(followed));
     }
 }

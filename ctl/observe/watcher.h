@@ -1,8 +1,9 @@
 // What happens to the network namespace that is worth telling: who was banned, and which policy was applied.
 //
 // Promises: no lock is taken. What was there when it began is not told. Of one set and look at most kTold
-// bans are told one by one, the others as their number; where a set has more than kFollowed members, that is
-// all that is told of it. What came and went between two looks is not told.
+// bans are told one by one, the others as their number. Of kFollowed members, of all sets together, is known
+// that they are there; a set that goes beyond that is told of by its number of bans alone. What came and went
+// between two looks is not told.
 #pragma once
 
 #include <sys/types.h>
@@ -11,13 +12,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "engine/store.h"
 #include "observe/news.h"
+#include "policy/model.h"
 
 namespace fwctl::observe {
 
@@ -25,11 +26,11 @@ namespace fwctl::observe {
 struct FollowedSet {
     static constexpr std::size_t kTold = 20;
 
-    std::optional<std::set<std::string>> members;  // as they are written; nullopt: not known
-    std::uint64_t banned = 0;                      // by rules, so far
+    std::optional<std::vector<policy::Prefix>> members;  // sorted; nullopt: not known
+    std::uint64_t banned = 0;                            // by rules, so far
 
-    // What has come in since the last look, by whose result `now` has become `members`.
-    std::vector<News> note(const std::string& name, std::set<std::string> now);
+    // What has come in since the last look. `now`, in any order, becomes `members`.
+    std::vector<News> note(const std::string& name, std::vector<policy::Prefix> now);
 };
 
 class Watcher {
@@ -42,6 +43,7 @@ public:
 private:
     void find_store();
     void look_at_sets(std::vector<News>& news);
+    std::vector<News> look_at_set(const engine::DynamicSet& set, FollowedSet& followed, std::uint64_t& left);
     void look_at_history(std::vector<News>& news);
 
     std::optional<engine::Store> store_;

@@ -38,14 +38,16 @@ Page::Page(std::function<Result<std::string>()> ask)
 http::Reply Page::answer(const http::Request& request) {
     if (request.path == "/stream") return begin(request);
     for (const Asset& asset : assets())
-        if (asset.path == request.path) return {200, std::string(asset.type), std::string(asset.text)};
-    return {kNotFound, http::Reply().type, "there is nothing here\n"};
+        if (asset.path == request.path)
+            return {200, std::string(asset.type), http::body_of(std::string(asset.text))};
+    return {kNotFound, http::Reply().type, http::body_of("there is nothing here\n")};
 }
 
 http::Reply Page::begin(const http::Request& request) {
     std::erase_if(streams_, [](const auto& one) { return one->has_ended(); });
     if (streams_.size() == kClients)
-        return {kUnavailable, http::Reply().type, fmt::format("{} look at it already\n", kClients)};
+        return {kUnavailable, http::Reply().type,
+                http::body_of(fmt::format("{} look at it already\n", kClients))};
     std::uint64_t since = 0;
     const std::string& last = request.last_event_id;
     std::from_chars(last.data(), last.data() + last.size(), since);

@@ -5,6 +5,7 @@ import grp
 import os
 import pwd
 import re
+import select
 import signal
 import socket
 import stat
@@ -128,6 +129,7 @@ def test_of_many_rules_the_others_are_summed(cable, tmp_path):
     bed.fwctl("b", "apply", file)
     bed.fwctl("b", "deny", "udp/9")
     with agent_of(bed, "b") as (_, path):
+        assert Scrape(path).one("fwctl_other_rules_packets_total") == 0
         cable.send_all("a", [udp(cable, port) for port in (9, 1000, 1999, 2000, 2000, 2099)], "in")
         scrape = Scrape(path)
         told = {labels["rule"]: number for labels, number in scrape.all("fwctl_rule_packets_total")}
@@ -137,6 +139,30 @@ def test_of_many_rules_the_others_are_summed(cable, tmp_path):
         assert (scrape.one("fwctl_rules", told="each"), scrape.one("fwctl_rules", told="together")) == (len(told), 100)
         (info, _), = scrape.all("fwctl_policy_info")
         assert info["path"] == str(file)
+        # Neither what they have counted goes, nor does what another rule has counted before come.
+        cable.send_all("a", [udp(cable, 1999)] * 50, "in")
+        bed.fwctl("b", "allow", "udp/9999")
+        file.write_text(policy(1050).replace('name = "r0"', 'name = "new"\naction = "deny"\nservice = "udp/9"\n[[rule]]\nname = "r0"'))
+        bed.fwctl("b", "apply", file)
+        scrape = Scrape(path)
+        assert "r999" not in {labels["rule"] for labels, _ in scrape.all("fwctl_rule_packets_total")}
+        assert (scrape.one("fwctl_rules", told="together"), scrape.one("fwctl_other_rules_packets_total")) == (51, 3)
+        cable.send_all("a", [udp(cable, 1999)] * 2, "in")
+        assert Scrape(path).one("fwctl_other_rules_packets_total") == 5
+
+
+def test_the_same_answer_for_all_who_ask_at_once(cable):
+    bed = cable.bed
+    bed.fwctl("b", "attach", "eth0")
+    with agent_of(bed, "b") as (_, path):
+        for asked, kind in (("/metrics", "text/plain; version=0.0.4; charset=utf-8"), ("/state", "application/json")):
+            # What is read anew has another time in it.
+            made = set()
+            for _ in range(50):
+                status, headers, body = ask(metrics.OverSocket(path), path=asked)
+                assert (status, headers["Content-Type"]) == (200, kind)
+                made.add(body)
+            assert len(made) < 25, asked
 
 
 def test_no_name_ends_its_line(cable, tmp_path):
@@ -243,6 +269,28 @@ def test_by_tcp_a_request_has_to_name_this_host(testbed):
                 assert raw.makefile("rb").readline().split()[1] == status
 
 
+def test_one_address_cannot_take_all_connections(testbed):
+    bed = testbed("pair")
+    with agent_of(bed, "b", "--listen", "10.9.0.2:9105"):
+        with contextlib.ExitStack() as hanging:
+            opened = []
+            for _ in range(33):
+                with netns.inside(bed.name("a")):
+                    opened.append(hanging.enter_context(socket.create_connection(("10.9.0.2", 9105), timeout=30)))
+            # Who says nothing is cut off, too, but those who came first before the others.
+            ended, _, _ = select.select(opened, [], [], 30)
+            assert ended == [opened[-1]] and opened[-1].recv(1) == b""
+            assert over_tcp(bed, "b", "10.9.0.2", 9105)[0] == 200
+
+        def has_room_again():
+            try:
+                return over_tcp(bed, "a", "10.9.0.2", 9105)[0] == 200
+            except OSError:
+                return False
+
+        until(has_room_again)
+
+
 def test_what_is_answered(cable):
     with agent_of(cable.bed, "b") as (_, path):
         connection = lambda: metrics.OverSocket(path)  # noqa: E731
@@ -326,10 +374,10 @@ def test_while_policies_are_applied(cable, tmp_path):
 
 
 def never_back(before, now):
-    """What both have, but for rules: those of a policy that comes back begin anew."""
+    """What both have, but for rules' own: those of a policy that comes back begin anew."""
     later = now.counters()
     for key, number in before.counters().items():
-        if key[0].startswith(("fwctl_rule_", "fwctl_other_rules_")):
+        if key[0].startswith("fwctl_rule_"):
             continue
         assert later.get(key, number) >= number, key
 
@@ -372,7 +420,8 @@ def test_clients_that_hang_keep_no_check_waiting(testbed, tmp_path):
             agent.says("vip web: backend b1 is up")
             until(lambda: up() == [1])
             until(lambda: Scrape(path).sum("fwctl_health_checks_total") >= checks + 10)
-            assert over_tcp(bed, "a", "10.9.0.2", 9105)[0] == 200
+            # From an address that has fewer connections than one may have.
+            assert over_tcp(bed, "b", "10.9.0.2", 9105)[0] == 200
             server.close()
             agent.says("vip web: backend b1 is down")
             # Who says nothing is cut off.
@@ -384,6 +433,39 @@ def test_clients_that_hang_keep_no_check_waiting(testbed, tmp_path):
         scrape = Scrape(path)
         took = {labels["le"]: number for labels, number in scrape.all("fwctl_health_check_duration_seconds_bucket")}
         assert took["+Inf"] == scrape.one("fwctl_health_check_duration_seconds_count") > 10
+
+
+# capabilities(7)
+SYS_ADMIN = 21
+
+
+@pytest.mark.oldest
+def test_what_reports_has_given_up_what_it_does_not_need(cable, tmp_path):
+    bed = cable.bed
+    file = tmp_path / "policy.toml"
+    file.write_text(policy(1, "[set.banned]\ndynamic = true\n") + '[[rule]]\nname = "banned"\naction = "deny"\nfrom = "@banned"\n')
+    bed.fwctl("b", "apply", file)
+    with agent_of(bed, "b") as (agent, path):
+        # The agent has another one for a moment, when it follows interfaces.
+        (reporter,) = until(lambda: (found := metrics.children(agent.process.pid)) and len(found) == 1 and found)
+        with open(f"/proc/{reporter}/status") as lines:
+            status = dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+        kept = 1 << SYS_ADMIN
+        assert {int(status[key], 16) for key in ("CapPrm", "CapEff", "CapBnd")} == {kept}
+        assert {int(status[key], 16) for key in ("CapInh", "CapAmb")} == {0} and status["NoNewPrivs"] == "1"
+        # The numbers of the agent's checks, the only memory that both have.
+        with open(f"/proc/{reporter}/maps") as lines:
+            shared = [line for line in lines if "/dev/zero" in line]
+        assert shared and all(line.split()[1] == "r--s" for line in shared), shared
+        # And can do with that all that it is for.
+        bed.fwctl("b", "ban", "192.0.2.1", "192.0.2.0/24")
+        agent.says("set banned: 192.0.2.1 is a member now")
+        agent.says("set banned: 192.0.2.0/24 is a member now")
+        scrape = Scrape(path)
+        assert scrape.one("fwctl_set_members", set="banned") == 2
+        assert scrape.one("fwctl_attachment_protects", interface="eth0") == 1
+        (info, _), = scrape.all("fwctl_policy_info")
+        assert info["path"] == str(file)
 
 
 def test_what_reports_comes_back_and_ends_with_the_agent(cable):

@@ -2,13 +2,14 @@
 
 import collections
 import json
+import time
 
 import pytest
 
 from captured import capture, comments
 from causes import CAUSES, Place
 from conftest import until
-from metrics import Scrape
+from metrics import KEPT, Scrape
 from test_metrics import agent_of
 from test_monitor import monitors
 from page import GROUP, leave, listen, messages, page_of
@@ -127,6 +128,7 @@ def told_by_metrics(path):
 
 
 def told_by_the_page(bed):
+    time.sleep(KEPT)
     connection, source = listen(bed)
     try:
         state = until(lambda: [json.loads(data) for _, event, data in messages(source, 1) if event == "state"])[0]

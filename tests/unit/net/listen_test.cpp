@@ -77,6 +77,25 @@ TEST_F(ListenTest, WhatIsLeftBehindGivesWayAndNothingElse) {
     EXPECT_EQ(mode_of(file) & S_IFMT, S_IFREG);
 }
 
+// Of another kind, so that connect() fails although somebody reads from it.
+TEST_F(ListenTest, ASocketOfAnotherKindStaysWhileItIsUsed) {
+    const std::string path = folder_ / "a.sock";
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.data(), path.size());
+    {
+        const Fd other(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        ASSERT_EQ(bind(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+        const auto refused = listen_unix(path, "");
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().exit, Exit::kConflict);
+        EXPECT_EQ(refused.error().message, "another process has a socket of another kind at " + path);
+        EXPECT_EQ(mode_of(path) & S_IFMT, S_IFSOCK);
+    }
+    const auto made = listen_unix(path, "");
+    EXPECT_TRUE(made) << made.error().message;
+}
+
 TEST_F(ListenTest, RefusesWhatCannotBe) {
     EXPECT_EQ(listen_unix("relative", "").error().exit, Exit::kUsage);
     EXPECT_EQ(check_path("/" + std::string(107, 'a')).error().exit, Exit::kUsage);

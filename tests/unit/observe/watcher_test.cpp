@@ -2,15 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <set>
 #include <string>
+#include <vector>
+
+#include "policy/prefix.h"
 
 namespace fwctl::observe {
 namespace {
 
-std::set<std::string> hosts(int count) {
-    std::set<std::string> all;
-    for (int i = 0; i < count; ++i) all.insert("192.0.2." + std::to_string(i));
+std::vector<policy::Prefix> hosts(int count) {
+    std::vector<policy::Prefix> all;
+    for (int i = count; i-- > 0;) all.push_back(*policy::parse_prefix("192.0.2." + std::to_string(i)));
     return all;
 }
 
@@ -32,6 +34,14 @@ TEST(FollowedSetTest, NewMembersAreNamed) {
                              {{"SET", "banned"}, {"MEMBER", "192.0.2.2"}}}));
     set.note("banned", {});
     EXPECT_EQ(set.note("banned", hosts(3)).size(), 3U);
+}
+
+TEST(FollowedSetTest, WhoIsMetTwiceIsNoNews) {
+    FollowedSet set;
+    set.note("banned", hosts(2));
+    auto twice = hosts(2);
+    twice.push_back(twice.front());
+    EXPECT_TRUE(set.note("banned", twice).empty());
 }
 
 TEST(FollowedSetTest, OfManyTheOthersAreCounted) {
