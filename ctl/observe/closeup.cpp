@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "engine/own_addresses.h"
 #include "engine/verdict.h"
 
 namespace fwctl::observe {
@@ -54,9 +53,6 @@ Status Closeup::look_at_talkers() {
     auto rates = ears_->look();
     if (!rates) return tl::unexpected(rates.error());
     keep_outstanding(rates->list, kTalkers);
-    auto own = engine::own_addresses();
-    if (!own) return tl::unexpected(own.error());
-    own_addresses_ = std::move(*own);
     talkers_ = std::move(*rates);
     return {};
 }

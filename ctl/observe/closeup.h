@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -48,8 +47,6 @@ public:
 
     // Outstanding ones, kTalkers at most; nullopt: not looked at yet.
     [[nodiscard]] const std::optional<TalkerRates>& talkers() const { return talkers_; }
-    // Of this host, when the talkers were looked at.
-    [[nodiscard]] const std::set<policy::Prefix>& own_addresses() const { return own_addresses_; }
     [[nodiscard]] const std::deque<Second>& seconds() const { return seconds_; }
     // Why it cannot be looked at; empty: it can, or nothing is attached.
     [[nodiscard]] const std::string& trouble() const { return trouble_; }
@@ -66,7 +63,6 @@ private:
     Sampling sampling_;
     std::uint64_t lost_ = 0;  // events, as far as it was told
     std::optional<TalkerRates> talkers_;
-    std::set<policy::Prefix> own_addresses_;
     std::deque<Second> seconds_;
     std::uint64_t last_ = 0;  // number
     std::string trouble_;

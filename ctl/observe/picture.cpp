@@ -143,26 +143,13 @@ PictureJson warnings_of(const Overview& overview, const std::string& closeup_tro
     return all;
 }
 
-// What the host or one of its services sends, nobody means to ban.
-bool is_own(const policy::Prefix& source, const std::set<policy::Prefix>& own_addresses,
-            const std::vector<policy::Vip>& vips) {
-    return own_addresses.contains(source) ||
-           std::any_of(vips.begin(), vips.end(), [&](const policy::Vip& vip) {
-               return std::any_of(vip.addresses.begin(), vip.addresses.end(),
-                                  [&](const policy::Prefix& one) { return policy::covers(one, source); });
-           });
-}
-
 // Rates, and how many more packets there may have been.
-PictureJson talkers_of(const Closeup& closeup, const std::vector<policy::Vip>& vips) {
-    if (!closeup.talkers()) return nullptr;
-    const TalkerRates& rates = *closeup.talkers();
+PictureJson talkers_of(const TalkerRates& rates) {
     PictureJson all = PictureJson::array();
     if (rates.seconds <= 0) return all;
     const auto per_second = [&](std::uint64_t count) { return static_cast<double>(count) / rates.seconds; };
     for (const engine::Talker& one : rates.list.talkers)
         all.push_back({{"source", policy::format_prefix(one.source)},
-                       {"own", is_own(one.source, closeup.own_addresses(), vips)},
                        {"packets", per_second(one.packets)},
                        {"more", per_second(one.more)},
                        {"bytes", per_second(one.bytes)},
@@ -171,8 +158,8 @@ PictureJson talkers_of(const Closeup& closeup, const std::vector<policy::Vip>& v
 }
 
 // What nobody else has sent more of, in packets a second.
-double unlisted_of(const std::optional<TalkerRates>& rates) {
-    return rates && rates->seconds > 0 ? static_cast<double>(rates->list.unlisted) / rates->seconds : 0;
+double unlisted_of(const TalkerRates& rates) {
+    return rates.seconds > 0 ? static_cast<double>(rates.list.unlisted) / rates.seconds : 0;
 }
 
 // The interface has a field of its own.
@@ -240,8 +227,8 @@ Result<std::string> Picture::text() {
                             {"confirmed", counts->tracking.confirmed},
                             {"fresh", counts->tracking.fresh}};
         all["warnings"] = warnings_of(status, closeup_.trouble());
-        all["unlisted"] = unlisted_of(closeup_.talkers());
-        all["talkers"] = talkers_of(closeup_, status.vips);
+        all["unlisted"] = closeup_.talkers() ? unlisted_of(*closeup_.talkers()) : 0;
+        all["talkers"] = closeup_.talkers() ? talkers_of(*closeup_.talkers()) : PictureJson(nullptr);
     }
     PictureJson events = PictureJson::array();
     for (const Happened& one : events_)

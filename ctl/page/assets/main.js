@@ -107,7 +107,7 @@ function show_talkers() {
     { title: "Packets/s", number: true, cell: between },
     { title: "Bytes/s", number: true, cell: (one) => rate(one.bytes) },
     { title: "Dropped/s", number: true, cell: (one) => rate(one.dropped) },
-    { title: "Command", cell: (one) => (one.own ? "this host" : command_against(one.source)) },
+    { title: "Command", cell: (one) => command_against(one.source) },
   ], state.talkers ?? [], state.talkers ? (state.unlisted > 0 ? "No source stands out." : "Nobody has sent anything in the last second.") : "Sources are counted only while somebody looks: they will be here in a moment.");
 }
 
