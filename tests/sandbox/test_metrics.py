@@ -11,6 +11,7 @@ import socket
 import stat
 import subprocess
 import threading
+import time
 
 import pytest
 from scapy.all import IP, UDP, Ether
@@ -20,7 +21,7 @@ import netns
 from agent import Agent
 from cable import ATTACH, QuietCable
 from conftest import FWCTL, ROOT, until
-from metrics import Scrape, ask, default_socket, promtool
+from metrics import KEPT, Scrape, ask, default_socket, promtool
 
 USAGE, CONFLICT = 2, 6
 
@@ -355,6 +356,7 @@ def test_while_policies_are_applied(cable, tmp_path):
         def apply():
             for turn in range(16):
                 bed.fwctl("b", "apply", files[(turn + 1) % 2])
+                time.sleep(KEPT / 4)  # else all are over within what a single answer is kept for
             done.set()
 
         worker = threading.Thread(target=apply)
