@@ -147,7 +147,9 @@ void print_as_json(const Picture& picture) {
 Result<std::set<std::string>> find_interfaces(const std::vector<std::string>& wanted) {
     auto overview = engine::peek_status();
     if (!overview) return tl::unexpected(overview.error());
-    if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    // The last one may be about to go.
+    if (!*overview || (*overview)->attachments.empty())
+        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
     std::set<std::string> names;
     for (const engine::AttachmentStatus& one : (*overview)->attachments)
         if (one.is_one_of(wanted)) names.insert(one.attachment.name());
