@@ -26,6 +26,17 @@ MODES = [
     pytest.param(["--mode", "generic"], id="generic"),
     pytest.param(["--hook", "tc-in,tc-out"], id="tc"),
 ]
+
+
+def oldest_with_one(values, ids=None):
+    """The values of a parameter; the oldest kernel, which is emulated, gets the first one alone."""
+    values = list(values)
+    ids = ids or [getattr(value, "id", None) for value in values]
+    bare = [value.values if hasattr(value, "values") and hasattr(value, "marks") else (value if isinstance(value, tuple) else (value,))
+            for value in values]
+    return [pytest.param(*value, id=name, marks=[] if number else [pytest.mark.oldest]) for number, (value, name) in enumerate(zip(bare, ids))]
+
+
 KERNEL = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
 
 

@@ -30,7 +30,6 @@ def is_what_left(bytes_there, frame, balancer):
     return bytes_there[12:14] == encapsulated.ETHERTYPE[frame[14] >> 4].to_bytes(2, "big") and bytes_there[14:] == frame[14:]
 
 
-@pytest.mark.oldest
 @pytest.mark.parametrize("services, cases_of", [(encapsulated.services, encapsulated.cases_of), (translated.services, translated.cases_of)],
                          ids=["encapsulated", "translated"])
 def test_before_and_after(balancer, services, cases_of):

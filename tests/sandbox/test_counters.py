@@ -15,7 +15,7 @@ from scapy.all import IP, UDP, Ether
 
 import netns
 from cable import BATCH, QuietCable, send
-from conftest import FWCTL, MODES, until
+from conftest import FWCTL, MODES, oldest_with_one, until
 
 SENT = int(os.environ.get("FWCTL_SENT", 60_000))
 
@@ -50,8 +50,7 @@ def added(pictures):
     return dict(sums)
 
 
-@pytest.mark.oldest
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", oldest_with_one(MODES))
 def test_what_resets_print_and_the_rest_is_what_was_sent(cable, mode):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0", *mode)

@@ -20,7 +20,7 @@ import metrics
 import netns
 from agent import Agent
 from cable import ATTACH, QuietCable
-from conftest import FWCTL, ROOT, until
+from conftest import FWCTL, ROOT, oldest_with_one, until
 from metrics import KEPT, Scrape, ask, default_socket, promtool
 
 USAGE, CONFLICT = 2, 6
@@ -53,8 +53,7 @@ def udp(cable, port, size=0):
 # --- what they say ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.oldest
-@pytest.mark.parametrize("mode", ATTACH)
+@pytest.mark.parametrize("mode", oldest_with_one(ATTACH))
 def test_the_sums_are_what_was_sent(cable, mode):
     bed = cable.bed
     bed.fwctl("b", *ATTACH[mode])
