@@ -19,7 +19,7 @@ from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrDes
 import netns
 from cable import QuietCable
 from captured import LOST, PACKET, RECEIVED, TC_DROP, TC_NEXT, WRITTEN, XDP_DROP, XDP_PASS, blocks, capture, captures, read, statistics
-from conftest import FWCTL, MODES, ROOT, oldest_with_one, until
+from conftest import FWCTL, MODES, ROOT, until
 from test_monitor import monitors, told, udp
 
 FLOOD = int(os.environ.get("FWCTL_FLOOD", 1_000_000))
@@ -60,7 +60,7 @@ def drawn(rng, count, mac):
     return [frame for frame in frames if len(frame) <= 1514][:count]
 
 
-@pytest.mark.parametrize("mode", oldest_with_one(MODES))
+@pytest.mark.parametrize("mode", MODES)
 def test_what_is_captured_is_what_was_sent(cable, mode, request):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0", *mode)

@@ -20,7 +20,7 @@ import metrics
 import netns
 from agent import Agent
 from cable import ATTACH, QuietCable
-from conftest import FWCTL, ROOT, oldest_with_one, until
+from conftest import FWCTL, ROOT, until
 from metrics import KEPT, Scrape, ask, default_socket, promtool
 
 USAGE, CONFLICT = 2, 6
@@ -53,7 +53,7 @@ def udp(cable, port, size=0):
 # --- what they say ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mode", oldest_with_one(ATTACH))
+@pytest.mark.parametrize("mode", ATTACH)
 def test_the_sums_are_what_was_sent(cable, mode):
     bed = cable.bed
     bed.fwctl("b", *ATTACH[mode])
@@ -440,7 +440,6 @@ def test_clients_that_hang_keep_no_check_waiting(testbed, tmp_path):
 SYS_ADMIN = 21
 
 
-@pytest.mark.oldest
 def test_what_reports_has_given_up_what_it_does_not_need(cable, tmp_path):
     bed = cable.bed
     file = tmp_path / "policy.toml"

@@ -17,7 +17,7 @@ from scapy.all import IP, UDP, Ether
 import echo
 from balancer import L2, VIP, WAYS, Balancer, backend, both, service, vip
 from cable import QuietCable
-from conftest import FWCTL, MODES, ROOT, oldest_with_one, until
+from conftest import FWCTL, MODES, ROOT, until
 from echo import ECHO
 
 FLOOD = int(os.environ.get("FWCTL_FLOOD", 200_000))
@@ -183,7 +183,7 @@ action  = "deny"
 HOOKS = {"native": '["xdp"]', "generic": '["xdp", "tc-in", "tc-out"]', "tc": '["tc-in", "tc-out"]'}
 
 
-@pytest.mark.parametrize("mode", oldest_with_one(HOOKS))
+@pytest.mark.parametrize("mode", HOOKS)
 def test_what_rules_log(cable, tmp_path, mode):
     """Told once for each rule, as often as it counts, and beside it the verdict."""
     bed, policy = cable.bed, tmp_path / "policy.toml"
@@ -223,7 +223,7 @@ def tally(monitor, but=None):
     return collections.Counter((line.get("verdict", "log"), line["rule"]) for line in lines if line["rule"] != but or but is None)
 
 
-@pytest.mark.parametrize("mode", oldest_with_one(HOOKS))
+@pytest.mark.parametrize("mode", HOOKS)
 def test_a_connection_from_its_first_packet_to_its_last(testbed, tmp_path, mode):
     bed, policy = testbed("pair"), tmp_path / "policy.toml"
     hooks = '["xdp", "tc-out"]' if mode == "native" else HOOKS[mode]
