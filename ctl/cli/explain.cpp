@@ -10,10 +10,12 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/policy_file.h"
+#include "cli/show.h"
 #include "engine/capture_file.h"
 #include "policy/parse.h"
 #include "policy/prefix.h"
 #include "policy/print.h"
+#include "policy/schema.h"
 
 namespace fwctl::cli {
 namespace {
@@ -40,32 +42,15 @@ std::string text_of(const std::vector<std::string>& words) {
     return fmt::format("{}", fmt::join(words, " "));
 }
 
-const char* origin_name(const KnownRule& rule) {
-    switch (rule.rule.origin) {
-        case policy::Origin::kBuiltin:
-            return "built-in";
-        case policy::Origin::kLive:
-            return "live";
-        case policy::Origin::kFile:
-            break;
-    }
-    return "file";
-}
-
-// "built-in", "live", "policy.toml:12"
-std::string place_of(const KnownRule& rule) {
-    return rule.place.empty() ? origin_name(rule) : rule.place;
-}
-
 std::string title_of(const KnownRule& rule) {
-    return fmt::format("\"{}\" ({})", rule.rule.name, place_of(rule));
+    return fmt::format("\"{}\" ({})", rule.rule.name, describe_origin(rule.rule, rule.place));
 }
 
 Json rule_json(const KnownRule* rule) {
     if (rule == nullptr) return nullptr;
     Json json{{"number", rule->number},
               {"name", rule->rule.name},
-              {"origin", origin_name(*rule)},
+              {"origin", policy::origin_name(rule->rule.origin)},
               {"text", policy::describe(rule->rule)}};
     json["place"] = rule->place.empty() ? Json(nullptr) : Json(rule->place);
     return json;

@@ -20,18 +20,6 @@ namespace {
 
 using engine::RuleView;
 
-std::string origin_name(const RuleView& view) {
-    switch (view.rule.origin) {
-        case policy::Origin::kBuiltin:
-            return "built-in";
-        case policy::Origin::kLive:
-            return "live";
-        case policy::Origin::kFile:
-            break;
-    }
-    return view.place;
-}
-
 std::string time_left(const RuleView& view) {
     return view.seconds_left ? format_duration(std::chrono::seconds(*view.seconds_left)) : "";
 }
@@ -47,16 +35,15 @@ Json words_of(std::span<const policy::RuleKey> keys, const policy::Rule& rule) {
 }
 
 Json to_json(const RuleView& view) {
-    const bool is_of_file = view.rule.origin == policy::Origin::kFile;
     Json entry{{"number", view.number},
                {"name", view.rule.name},
-               {"origin", is_of_file ? "policy" : origin_name(view)},
+               {"origin", policy::origin_name(view.rule.origin)},
                {"action", policy::action_name(view.rule.action)},
                {"text", policy::describe(view.rule)},
                {"packets", view.count.packets},
                {"bytes", view.count.bytes}};
     entry["last_hit"] = last_hit_json(view.last_hit);
-    if (is_of_file) entry["place"] = view.place;
+    if (!view.place.empty()) entry["place"] = view.place;
     if (view.rule.origin != policy::Origin::kBuiltin) entry.update(words_of(policy::rule_keys(), view.rule));
     if (view.seconds_left) entry["seconds_left"] = *view.seconds_left;
     return entry;
@@ -81,7 +68,7 @@ Result<Exit> list_rules(const Globals& globals) {
     for (const RuleView& view : rules->rules) {
         std::vector<std::string> cells = {std::to_string(view.number),
                                           view.rule.name,
-                                          origin_name(view),
+                                          describe_origin(view.rule, view.place),
                                           policy::describe(view.rule),
                                           with_commas(view.count.packets),
                                           with_commas(view.count.bytes),
@@ -116,7 +103,7 @@ Result<Exit> show_rule(const std::string& name, const Globals& globals) {
         return Exit::kDone;
     }
     fmt::print("{}\n  {}\n  number {}, {}\n  {} packets, {} bytes\n", found->rule.name,
-               policy::describe(found->rule), found->number, origin_name(*found),
+               policy::describe(found->rule), found->number, describe_origin(found->rule, found->place),
                with_commas(found->count.packets), with_commas(found->count.bytes));
     if (found->last_hit) fmt::print("  the last one: {}\n", describe_last_hit(found->last_hit));
     if (found->seconds_left) fmt::print("  ends in {}\n", time_left(*found));
@@ -153,6 +140,10 @@ Result<Exit> move(const std::string& name, const std::string& before, const Glob
 }
 
 }  // namespace
+
+std::string describe_origin(const policy::Rule& rule, const std::string& place) {
+    return place.empty() ? std::string(policy::origin_name(rule.origin)) : place;
+}
 
 void add_rule(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand("rule", "List, show, remove and move rules");

@@ -14,6 +14,8 @@ namespace fwctl::cli {
 
 std::string describe_ingress(const engine::AttachmentStatus& status);  // "XDP generic, alone", "nothing"
 std::string describe_egress(const engine::AttachmentStatus& status);   // "TC (tcx)"
+// Where a rule comes from: "built-in", "live", or its place in a file, "policy.toml:12".
+std::string describe_origin(const policy::Rule& rule, const std::string& place);
 // "what no rule names passes"
 std::string describe_defaults(const policy::Defaults& defaults);
 Json attachment_json(const engine::AttachmentStatus& status);

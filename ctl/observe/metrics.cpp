@@ -10,7 +10,7 @@
 #include "engine/verdict.h"
 #include "observe/backend_metrics.h"
 #include "observe/words.h"
-#include "policy/model.h"
+#include "policy/schema.h"
 
 namespace fwctl::observe {
 namespace {
@@ -72,7 +72,7 @@ void tell_rules(const Counts& counts, OtherRules& others, Exposition& text) {
     const auto tell = [&](__u64 fw_rule_count::*number) {
         for (std::size_t i = 0; i < told; ++i)
             text.sample(counts.rule_counts[i].*number,
-                        {{"rule", rules[i].name}, {"origin", origin_name(rules[i].origin)}});
+                        {{"rule", rules[i].name}, {"origin", policy::origin_name(rules[i].origin)}});
     };
     fw_count sum{};
     for (std::size_t i = told; i < rules.size(); ++i) {

@@ -61,7 +61,7 @@ PictureJson rules_of(const Counts& counts) {
         const NamedRule& rule = (*counts.rules)[i];
         if (rule.origin == policy::Origin::kFile && ++of_policy > Picture::kRules) break;
         all.push_back({{"name", rule.name},
-                       {"origin", origin_name(rule.origin)},
+                       {"origin", policy::origin_name(rule.origin)},
                        {"says", rule.says},
                        {"packets", counts.rule_counts[i].packets},
                        {"bytes", counts.rule_counts[i].bytes}});

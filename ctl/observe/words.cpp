@@ -45,18 +45,6 @@ const char* direction_name(std::size_t direction) {
     return direction == FW_IN ? "in" : "out";
 }
 
-const char* origin_name(policy::Origin origin) {
-    switch (origin) {
-        case policy::Origin::kBuiltin:
-            return "built-in";
-        case policy::Origin::kLive:
-            return "live";
-        case policy::Origin::kFile:
-            break;
-    }
-    return "policy";
-}
-
 std::string addresses_of(const policy::Backend& backend) {
     std::string text;
     for (const policy::Prefix& address : backend.addresses)

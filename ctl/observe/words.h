@@ -13,9 +13,6 @@ namespace fwctl::observe {
 // "in", "out".
 const char* direction_name(std::size_t direction);
 
-// "built-in", "live", "policy".
-const char* origin_name(policy::Origin origin);
-
 // How what comes in by an interface, or goes out, is filtered: "native", "generic", "offload", "tc",
 // "missing" (which should be there) or "none".
 std::string_view ingress_words(const engine::AttachmentStatus& status);

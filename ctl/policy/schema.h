@@ -84,6 +84,7 @@ std::span<const std::string_view> clause_keys();
 
 std::string_view action_name(Action action);           // "allow", "deny" …
 std::string_view direction_name(Direction direction);  // "both", "in", "out"
+std::string_view origin_name(Origin origin);           // "built-in", "live", "policy"
 std::string_view reject_name(RejectWith with);         // "auto", "tcp-reset" …
 std::string_view transport_name(Transport transport);  // as "l2-dsr"
 std::string_view state_name(BackendState state);       // "ready", "drain", "maint"

@@ -327,6 +327,11 @@ std::string_view direction_name(Direction direction) {
     return direction == Direction::kBoth ? "both" : word_of<Direction>(kDirections, direction);
 }
 
+std::string_view origin_name(Origin origin) {
+    if (origin == Origin::kBuiltin) return "built-in";
+    return origin == Origin::kLive ? "live" : "policy";
+}
+
 std::string_view reject_name(RejectWith with) {
     return word_of<RejectWith>(kRejects, with);
 }

@@ -188,6 +188,8 @@ def test_explain_tells_the_way(tmp_path):
             f'  "dying" ({policy}:14): its ttl is 0-3, the packet has 64']
         assert text[-3].startswith("  not compared, as for other addresses or services: ")
         assert text[-2:] == ["source is in @friends by 10.9.0.0/25", "destination is in @friends by 10.9.0.0/25"]
+        web = cable.bed.json("b", "explain", "tcp 10.9.0.1:40000 > 10.9.0.2:80 syn")["rule"]
+        assert (web["name"], web["origin"], web["place"]) == ("web", "policy", f"{policy}:18")
         live = cable.bed.json("b", "explain", "udp 10.9.0.200 > 10.9.0.2:53")
         assert (live["verdict"], live["rule"]["name"], live["rule"]["origin"], live["rule"]["place"]) == \
             ("deny", "deny-udp/53-from-10.9.0.200", "live", None)
