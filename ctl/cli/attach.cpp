@@ -115,7 +115,7 @@ Result<Exit> run_attach(const AttachOptions& options, const Globals& globals) {
                 continue;
             }
             fmt::print("{}: {}, in by {}, out by {}\n", outcome.interface, change_name(outcome.change),
-                       describe_ingress(one), describe_egress(one));
+                       describe_filter(one, FW_IN), describe_filter(one, FW_OUT));
             if (!outcome.renamed_from.empty())
                 print_note(fmt::format("  note: it was called {0}: rules on {0} do not hold here any more",
                                        outcome.renamed_from),

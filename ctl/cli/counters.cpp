@@ -78,7 +78,7 @@ void for_each_reason(const Picture& picture, bool all, Use use) {
             for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
                 const Shown shown = picture.reason(i, direction, reason);
                 if (all || !is_zero(shown))
-                    use(picture.counts.interfaces[i].name, direction == FW_IN ? "in" : "out",
+                    use(picture.counts.interfaces[i].name, engine::direction_name(direction),
                         engine::reason_of(reason), shown);
             }
 }
@@ -93,9 +93,10 @@ void print_text(const Picture& picture, const Globals& globals) {
     Table table(with_numbers({{"INTERFACE"}, {"DIRECTION"}, {"VERDICT"}, {"REASON"}}, picture));
     for_each_reason(
         picture, globals.wide,
-        [&](const std::string& name, const char* direction, const Reason& reason, const Shown& shown) {
-            std::vector<std::string> cells = {
-                name, direction, std::string(engine::verdict_name(reason.verdict)), std::string(reason.name)};
+        [&](const std::string& name, std::string_view direction, const Reason& reason, const Shown& shown) {
+            std::vector<std::string> cells = {name, std::string(direction),
+                                              std::string(engine::verdict_name(reason.verdict)),
+                                              std::string(reason.name)};
             for (std::string& cell : cells_of(shown, picture)) cells.push_back(std::move(cell));
             table.add(std::move(cells));
         });
@@ -122,7 +123,7 @@ void print_as_json(const Picture& picture) {
     Json reasons = Json::array();
     for_each_reason(
         picture, true,
-        [&](const std::string& name, const char* direction, const Reason& reason, const Shown& shown) {
+        [&](const std::string& name, std::string_view direction, const Reason& reason, const Shown& shown) {
             reasons.push_back(json_of({{"interface", name},
                                        {"direction", direction},
                                        {"verdict", engine::verdict_name(reason.verdict)},

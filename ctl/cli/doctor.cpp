@@ -2,11 +2,13 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/output.h"
 #include "engine/agent_lock.h"
 #include "engine/choose.h"
+#include "engine/findings.h"
 #include "engine/status.h"
 #include "kernel/bpffs.h"
 #include "kernel/probe.h"
@@ -104,37 +106,13 @@ Status examine_agent(const engine::Overview& overview, std::vector<Finding>& fin
     return {};
 }
 
-void examine_announced(const engine::Overview& overview, std::vector<Finding>& findings) {
-    for (const engine::Absence& one : overview.unanswered)
-        findings.push_back(
-            {Verdict::kBad, fmt::format("vip {}: {} is to be announced on {}, and is not there: {}", one.vip,
-                                        one.address, one.device, one.why)});
-    for (const engine::Announced& one : overview.unattached)
-        findings.push_back(
-            {Verdict::kNote,
-             fmt::format(
-                 "vip {}: {} is announced on {}, where what comes in is not balanced: fwctl attach {}",
-                 one.vip, one.address.text(), one.device, one.device)});
-}
-
 Status examine_attachments(std::vector<Finding>& findings, bool& broken) {
     auto overview = engine::read_status();
     if (!overview) return tl::unexpected(overview.error());
     if (!*overview) return {};
-    for (const engine::AttachmentStatus& one : (*overview)->attachments) {
-        if (!one.broken.empty()) {
-            findings.push_back({Verdict::kBad, one.broken});
-            broken = true;
-        }
-        for (const std::string& warning : one.warnings)
-            findings.push_back({Verdict::kNote, fmt::format("{}: {}", one.attachment.name(), warning)});
-    }
-    examine_announced(**overview, findings);
-    for (const engine::Way& way : (*overview)->lost_ways)
-        findings.push_back(
-            {Verdict::kBad, fmt::format("vip {}: backend {} is sent to from {}, which is no address of this "
-                                        "host any more; fwctl agent mends that, or fwctl apply",
-                                        way.vip, way.backend, engine::source_text(way))});
+    broken = (*overview)->any_broken();
+    for (engine::Finding& one : engine::findings_of(**overview))
+        findings.push_back({one.is_bad ? Verdict::kBad : Verdict::kNote, std::move(one.text)});
     if (auto examined = examine_agent(**overview, findings); !examined) return examined;
     if ((*overview)->leftovers != 0)
         findings.push_back(

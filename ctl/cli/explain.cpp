@@ -241,7 +241,7 @@ Status judge_all(engine::Explainer& explainer, const policy::PacketPlace& place,
                                 is_bare ? "no Ethernet headers" : "Ethernet headers", (*attachment)->name(),
                                 is_bare ? "do" : "have none"),
                     Exit::kUsage);
-    const fw_direction direction = place.direction == policy::Direction::kOut ? FW_OUT : FW_IN;
+    const fw_direction direction = engine::direction_of(place.direction);
     for (;;) {
         auto frame = file.next();
         if (!frame) return tl::unexpected(frame.error());

@@ -21,6 +21,7 @@
 #include "engine/events.h"
 #include "engine/verdict.h"
 #include "policy/command.h"
+#include "policy/schema.h"
 
 namespace fwctl::cli {
 namespace {
@@ -154,7 +155,7 @@ private:
         Json json{{"time",
                    fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z", fmt::gmtime(all / 1'000'000), all % 1'000'000)},
                   {"interface", event.packet.place.interface},
-                  {"direction", packet.direction == policy::Direction::kIn ? "in" : "out"},
+                  {"direction", policy::direction_name(packet.direction)},
                   {"rule", event.rule.empty() ? Json(nullptr) : Json(event.rule)},
                   {"vip", event.vip.empty() ? Json(nullptr) : Json(event.vip)},
                   {"backend", event.backend.empty() ? Json(nullptr) : Json(event.backend)}};

@@ -12,8 +12,8 @@
 
 namespace fwctl::cli {
 
-std::string describe_ingress(const engine::AttachmentStatus& status);  // "XDP generic, alone", "nothing"
-std::string describe_egress(const engine::AttachmentStatus& status);   // "TC (tcx)"
+// How packets of that direction are filtered: "XDP generic, alone", "TC (tcx)", "MISSING", "nothing".
+std::string describe_filter(const engine::AttachmentStatus& status, fw_direction direction);
 // Where a rule comes from: "built-in", "live", or its place in a file, "policy.toml:12".
 std::string describe_origin(const policy::Rule& rule, const std::string& place);
 // "what no rule names passes"

@@ -38,33 +38,6 @@ Sums sums_of(const engine::AttachmentStatus& status) {
     return sums;
 }
 
-const char* mode_name(kernel::XdpMode mode) {
-    switch (mode) {
-        case kernel::XdpMode::kNative:
-            return "native";
-        case kernel::XdpMode::kGeneric:
-            return "generic";
-        case kernel::XdpMode::kOffload:
-            return "offload";
-        case kernel::XdpMode::kNone:
-            break;
-    }
-    return "none";
-}
-
-std::string describe(const engine::HookState& hook) {
-    if (!hook.present()) return "MISSING";
-    if (hook.hook == FW_HOOK_XDP)
-        return fmt::format("XDP {}, {}", mode_name(hook.mode), hook.shared ? "shared" : "alone");
-    return hook.by_link ? "TC (tcx)" : "TC (clsact)";
-}
-
-std::string describe_hooks(const engine::AttachmentStatus& status, int hooks) {
-    for (const engine::HookState& hook : status.hooks)
-        if ((hook.hook & hooks) != 0) return describe(hook);
-    return (status.attachment.record.hooks & hooks) != 0 ? "MISSING" : "nothing";
-}
-
 std::string program_ids(const engine::AttachmentStatus& status) {
     std::vector<std::string> ids;
     for (const engine::HookState& hook : status.hooks)
@@ -110,9 +83,7 @@ using InterfaceRates = std::map<std::string, observe::InterfaceRates>;
 std::vector<std::string> rate_cells(const InterfaceRates& rates, const std::string& name) {
     const auto found = rates.find(name);
     if (found == rates.end()) return {"", ""};
-    observe::Rate passed = found->second.sum(FW_PASS);
-    passed += found->second.sum(FW_REDIRECT);
-    return {rate_text(passed.packets), rate_text(found->second.sum(FW_DROP).packets)};
+    return {rate_text(found->second.passed()), rate_text(found->second.dropped())};
 }
 
 void print_table(const engine::Overview& overview, const std::vector<std::string>& wanted,
@@ -128,8 +99,9 @@ void print_table(const engine::Overview& overview, const std::vector<std::string
     for (const engine::AttachmentStatus& one : overview.attachments) {
         if (!one.is_one_of(wanted)) continue;
         const Sums sums = sums_of(one);
-        std::vector<std::string> cells = {one.attachment.name(), describe_ingress(one), describe_egress(one),
-                                          with_commas(sums.passed), with_commas(sums.dropped)};
+        std::vector<std::string> cells = {one.attachment.name(), describe_filter(one, FW_IN),
+                                          describe_filter(one, FW_OUT), with_commas(sums.passed),
+                                          with_commas(sums.dropped)};
         if (!rates.empty())
             for (std::string& cell : rate_cells(rates, one.attachment.name()))
                 cells.push_back(std::move(cell));
@@ -172,9 +144,8 @@ Json status_json(const engine::Overview& overview, const std::vector<std::string
         if (!one.is_one_of(wanted)) continue;
         Json entry = attachment_json(one);
         if (const auto found = rates.find(one.attachment.name()); found != rates.end())
-            entry["packets_per_second"] = {
-                {"passed", found->second.sum(FW_PASS).packets + found->second.sum(FW_REDIRECT).packets},
-                {"dropped", found->second.sum(FW_DROP).packets}};
+            entry["packets_per_second"] = {{"passed", found->second.passed()},
+                                           {"dropped", found->second.dropped()}};
         list.push_back(std::move(entry));
     }
     return {{"generation", overview.generation},
@@ -255,8 +226,12 @@ Result<Exit> watch_status(const std::vector<std::string>& wanted, const Globals&
 
 }  // namespace
 
-std::string describe_ingress(const engine::AttachmentStatus& status) {
-    return describe_hooks(status, FW_HOOK_XDP | FW_HOOK_TC_IN);
+std::string describe_filter(const engine::AttachmentStatus& status, fw_direction direction) {
+    const engine::HookState* judge = status.judge_of(direction);
+    if (judge == nullptr) return engine::hook_for(status.attachment, direction) != 0 ? "MISSING" : "nothing";
+    if (judge->hook == FW_HOOK_XDP)
+        return fmt::format("XDP {}, {}", kernel::mode_name(judge->mode), judge->shared ? "shared" : "alone");
+    return judge->by_link ? "TC (tcx)" : "TC (clsact)";
 }
 
 std::string describe_defaults(const policy::Defaults& defaults) {
@@ -267,10 +242,6 @@ std::string describe_defaults(const policy::Defaults& defaults) {
     return fmt::format("what no rule names {} in and {} out", words(defaults.in), words(defaults.out));
 }
 
-std::string describe_egress(const engine::AttachmentStatus& status) {
-    return describe_hooks(status, FW_HOOK_TC_OUT);
-}
-
 Json attachment_json(const engine::AttachmentStatus& status) {
     Json hooks = Json::array();
     for (const engine::HookState& hook : status.hooks) {
@@ -278,7 +249,7 @@ Json attachment_json(const engine::AttachmentStatus& status) {
                    {"present", hook.present()},
                    {"program_id", hook.present() ? Json(hook.program_ids.back()) : Json(nullptr)}};
         if (hook.hook == FW_HOOK_XDP) {
-            entry["mode"] = mode_name(hook.mode);
+            entry["mode"] = kernel::mode_name(hook.mode);
             entry["shared"] = hook.shared;
         } else {
             entry["via"] = hook.by_link ? "tcx" : "clsact";

@@ -93,9 +93,7 @@ std::vector<std::string> interface_lines(const observe::Counts& counts, const ob
     std::vector<Line> lines;
     for (std::size_t i = 0; i < counts.interfaces.size(); ++i) {
         const observe::InterfaceRates& rate = rates.interfaces[i];
-        lines.push_back({printable(counts.interfaces[i].name),
-                         rate.sum(FW_PASS).packets + rate.sum(FW_REDIRECT).packets,
-                         rate.sum(FW_DROP).packets});
+        lines.push_back({printable(counts.interfaces[i].name), rate.passed(), rate.dropped()});
     }
     std::stable_sort(lines.begin(), lines.end(), [](const Line& one, const Line& other) {
         return one.passed + one.dropped > other.passed + other.dropped;

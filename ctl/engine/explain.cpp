@@ -20,10 +20,6 @@
 namespace fwctl::engine {
 namespace {
 
-fw_direction direction_of(policy::Direction direction) {
-    return direction == policy::Direction::kOut ? FW_OUT : FW_IN;
-}
-
 // "wan (eth0)", "eth1"
 std::string names_of(const State& state) {
     std::vector<std::string> all;

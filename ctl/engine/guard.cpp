@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/frame.h"
+#include "engine/hooks.h"
 #include "net/route.h"
 #include "policy/prefix.h"
 #include "policy/service.h"

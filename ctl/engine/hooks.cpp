@@ -201,6 +201,12 @@ Result<bool> has_any_hook(const Store& store, const Attachment& attachment) {
     return std::any_of(hooks->begin(), hooks->end(), [](const HookState& hook) { return hook.present(); });
 }
 
+std::uint8_t hook_for(const Attachment& attachment, fw_direction direction) {
+    const std::uint8_t hooks = attachment.record.hooks;
+    if (direction == FW_OUT) return hooks & FW_HOOK_TC_OUT;
+    return hooks & ((hooks & FW_HOOK_XDP) != 0 ? FW_HOOK_XDP : FW_HOOK_TC_IN);
+}
+
 bool all_present(const std::vector<HookState>& hooks) {
     return std::all_of(hooks.begin(), hooks.end(), [](const HookState& hook) { return hook.present(); });
 }

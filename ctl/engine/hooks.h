@@ -41,6 +41,9 @@ Result<std::vector<HookState>> inspect_hooks(const Store& store, const Attachmen
 // index.
 Result<bool> has_any_hook(const Store& store, const Attachment& attachment);
 
+// Where packets of that direction are judged first; 0: nowhere.
+std::uint8_t hook_for(const Attachment& attachment, fw_direction direction);
+
 bool all_present(const std::vector<HookState>& hooks);
 
 // Attaches the hooks of the record that are missing, and writes the mode that XDP got into the record.

@@ -54,7 +54,7 @@ Result<Judgement> ask(Explainer& explainer, const policy::Test& test, const poli
     if (!attachment) return tl::unexpected(attachment.error());
     auto frame = frame_on(**attachment, packet);
     if (!frame) return tl::unexpected(frame.error());
-    const fw_direction direction = packet.place.direction == policy::Direction::kOut ? FW_OUT : FW_IN;
+    const fw_direction direction = direction_of(packet.place.direction);
     explainer.begin_anew();
     for (std::uint32_t turn = 1; turn < test.repeat; ++turn)
         if (auto asked = explainer.judge(**attachment, direction, *frame, packet.packet.state); !asked)

@@ -36,10 +36,6 @@ std::string why_broken(const AttachmentStatus& status, const std::vector<Interfa
     return {};
 }
 
-bool has_hook(const Attachment& attachment, int hooks) {
-    return (attachment.record.hooks & hooks) != 0;
-}
-
 std::string join(const std::vector<std::string>& words) {
     std::string text;
     for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
@@ -54,8 +50,7 @@ void warn_of_bridge(const AttachmentStatus& status, const std::vector<Interface>
         if (port.master != status.interface->ifindex) continue;
         const auto attached =
             std::find_if(state.attachments.begin(), state.attachments.end(), [&](const auto& other) {
-                return other.enabled && other.ifindex() == port.ifindex &&
-                       has_hook(other, FW_HOOK_XDP | FW_HOOK_TC_IN);
+                return other.enabled && other.ifindex() == port.ifindex && hook_for(other, FW_IN) != 0;
             });
         if (attached == state.attachments.end()) open_ports.push_back(port.name);
     }
@@ -80,9 +75,8 @@ std::vector<std::string> warnings_of(const AttachmentStatus& status, const std::
     if (status.interface->name != attachment.name())
         warnings.push_back(fmt::format("it is called {} now; rules know it as {}", status.interface->name,
                                        attachment.name()));
-    if (!has_hook(attachment, FW_HOOK_XDP | FW_HOOK_TC_IN))
-        warnings.emplace_back("what comes in is not filtered");
-    if (!has_hook(attachment, FW_HOOK_TC_OUT) && attachment.record.peer_of == 0)
+    if (hook_for(attachment, FW_IN) == 0) warnings.emplace_back("what comes in is not filtered");
+    if (hook_for(attachment, FW_OUT) == 0 && attachment.record.peer_of == 0)
         warnings.emplace_back("what goes out is not filtered");
     for (const HookState& hook : status.hooks) {
         if (!hook.overtaken) continue;
@@ -135,6 +129,13 @@ bool AttachmentStatus::is_one_of(const std::vector<std::string>& patterns) const
            (interface && policy::any_matches(patterns, interface->name));
 }
 
+const HookState* AttachmentStatus::judge_of(fw_direction direction) const {
+    const std::uint8_t hook = hook_for(attachment, direction);
+    const auto found =
+        std::find_if(hooks.begin(), hooks.end(), [hook](const HookState& one) { return one.hook == hook; });
+    return found == hooks.end() || !found->present() ? nullptr : &*found;
+}
+
 bool Overview::any_broken() const {
     return std::any_of(attachments.begin(), attachments.end(),
                        [](const AttachmentStatus& status) { return !status.broken.empty(); });
@@ -168,7 +169,7 @@ Status add_services(const Store& store, const State& state, Overview& status) {
 // Whether ours see what comes in by the device. A port of it does not balance for it.
 bool is_seen(const State& state, int ifindex) {
     return std::any_of(state.attachments.begin(), state.attachments.end(), [ifindex](const Attachment& one) {
-        return one.enabled && one.ifindex() == ifindex && has_hook(one, FW_HOOK_XDP | FW_HOOK_TC_IN);
+        return one.enabled && one.ifindex() == ifindex && hook_for(one, FW_IN) != 0;
     });
 }
 

@@ -29,6 +29,9 @@ struct AttachmentStatus {
 
     // Whether one of the patterns is its name, or the one that its device has now; no patterns: yes.
     [[nodiscard]] bool is_one_of(const std::vector<std::string>& patterns) const;
+    // What judges packets of that direction; nullptr: nothing, or it is not there although it should be
+    // (hook_for()).
+    [[nodiscard]] const HookState* judge_of(fw_direction direction) const;
 };
 
 struct TroubledService {

@@ -8,12 +8,6 @@
 
 namespace fwctl::engine {
 
-std::uint8_t hook_for(const Attachment& attachment, fw_direction direction) {
-    const std::uint8_t hooks = attachment.record.hooks;
-    if (direction == FW_OUT) return hooks & FW_HOOK_TC_OUT;
-    return hooks & ((hooks & FW_HOOK_XDP) != 0 ? FW_HOOK_XDP : FW_HOOK_TC_IN);
-}
-
 Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_direction direction,
                         std::uint32_t half, Purpose purpose) {
     const auto hook = static_cast<fw_hook>(hook_for(attachment, direction));

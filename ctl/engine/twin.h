@@ -40,7 +40,4 @@ private:
     fw_hook hook_;
 };
 
-// The hook of the attachment by which packets of that direction pass; 0: none does.
-std::uint8_t hook_for(const Attachment& attachment, fw_direction direction);
-
 }  // namespace fwctl::engine

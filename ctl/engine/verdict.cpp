@@ -33,6 +33,14 @@ std::string_view verdict_name(fw_verdict verdict) {
     return verdict == FW_PASS ? "pass" : "redirect";
 }
 
+std::string_view direction_name(fw_direction direction) {
+    return policy::direction_name(direction == FW_OUT ? policy::Direction::kOut : policy::Direction::kIn);
+}
+
+fw_direction direction_of(policy::Direction direction) {
+    return direction == policy::Direction::kOut ? FW_OUT : FW_IN;
+}
+
 const Happening* happening_of(std::uint8_t number) {
     const auto* found = std::find_if(kHappenings.begin(), kHappenings.end(),
                                      [number](const Happening& one) { return one.number == number; });

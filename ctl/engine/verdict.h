@@ -31,6 +31,11 @@ bool is_of_flow(const Happening& happening);
 // "pass", "drop" or "redirect": what counters and events say. A person's word is verdict_of()'s.
 std::string_view verdict_name(fw_verdict verdict);
 
+// "in" or "out".
+std::string_view direction_name(fw_direction direction);
+// Of a packet, whose direction is one of the two.
+fw_direction direction_of(policy::Direction direction);
+
 // `number` is one of enum fw_reason.
 const Reason& reason_of(std::uint8_t number);
 bool is_reason_name(std::string_view name);

@@ -83,6 +83,20 @@ Result<ProgramPointer> libxdp_program(Object& object) {
 
 }  // namespace
 
+const char* mode_name(XdpMode mode) {
+    switch (mode) {
+        case XdpMode::kGeneric:
+            return "generic";
+        case XdpMode::kNative:
+            return "native";
+        case XdpMode::kOffload:
+            return "offload";
+        case XdpMode::kNone:
+            break;
+    }
+    return "none";
+}
+
 Result<XdpState> query_xdp(int ifindex) {
     MultiprogPointer multiprog(xdp_multiprog__get_from_ifindex(ifindex));
     XdpState state;

@@ -16,6 +16,7 @@ namespace fwctl::kernel {
 
 // The values are those of fw_attachment.xdp_mode.
 enum class XdpMode : std::uint8_t { kNone = 0, kGeneric = 1, kNative = 2, kOffload = 4 };
+const char* mode_name(XdpMode mode);  // "none", "generic", "native", "offload"
 
 struct XdpProgram {
     std::uint32_t id = 0;

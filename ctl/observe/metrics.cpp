@@ -27,11 +27,11 @@ using ByInterface = std::map<std::string, std::array<fw_counters, FW_DIRECTIONS>
 ByInterface by_interface(const Counts& counts) {
     ByInterface all;
     for (const InterfaceCounts& one : counts.interfaces)
-        for (std::size_t way = 0; way < FW_DIRECTIONS; ++way)
+        for (const fw_direction direction : {FW_IN, FW_OUT})
             for (std::size_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
-                fw_count& sum = all[one.name][way].by_reason[reason];
-                sum.packets += one.counters[way].by_reason[reason].packets;
-                sum.bytes += one.counters[way].by_reason[reason].bytes;
+                fw_count& sum = all[one.name][direction].by_reason[reason];
+                sum.packets += one.counters[direction].by_reason[reason].packets;
+                sum.bytes += one.counters[direction].by_reason[reason].bytes;
             }
     return all;
 }
@@ -39,12 +39,12 @@ ByInterface by_interface(const Counts& counts) {
 // Reasons that nothing was counted for, too: what begins to be counted would have no rate else.
 void tell_packets(const ByInterface& all, __u64 fw_count::*number, Exposition& text) {
     for (const auto& [name, directions] : all)
-        for (std::size_t way = 0; way < FW_DIRECTIONS; ++way)
+        for (const fw_direction direction : {FW_IN, FW_OUT})
             for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
                 const engine::Reason& known = engine::reason_of(reason);
-                text.sample(directions[way].by_reason[reason].*number,
+                text.sample(directions[direction].by_reason[reason].*number,
                             {{"interface", name},
-                             {"direction", direction_name(way)},
+                             {"direction", engine::direction_name(direction)},
                              {"verdict", engine::verdict_name(known.verdict)},
                              {"reason", known.name}});
             }
@@ -143,8 +143,9 @@ void tell_attachments(const Overview& overview, Exposition& text) {
     }
     text.metric("fwctl_attachment_info", kGauge, "An attached interface, and how it is filtered.");
     for (const auto& [name, one] : all)
-        text.sample(1,
-                    {{"interface", name}, {"ingress", ingress_words(*one)}, {"egress", egress_words(*one)}});
+        text.sample(1, {{"interface", name},
+                        {"ingress", filtered_by(*one, FW_IN)},
+                        {"egress", filtered_by(*one, FW_OUT)}});
     text.metric("fwctl_attachment_protects", kGauge,
                 "Whether all programs of an attachment are where they should be.");
     for (const auto& [name, one] : all) text.sample(one->broken.empty() ? 1 : 0, {{"interface", name}});

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "engine/findings.h"
 #include "engine/status.h"
 #include "engine/verdict.h"
 #include "observe/words.h"
@@ -27,12 +28,12 @@ std::int64_t milliseconds(WallTime time) {
 
 PictureJson counts_of(const InterfaceCounts& counts) {
     PictureJson all = PictureJson::array();
-    for (std::size_t way = 0; way < FW_DIRECTIONS; ++way)
+    for (const fw_direction direction : {FW_IN, FW_OUT})
         for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason) {
-            const fw_count& count = counts.counters[way].by_reason[reason];
+            const fw_count& count = counts.counters[direction].by_reason[reason];
             if (count.packets == 0) continue;
             const engine::Reason& known = engine::reason_of(reason);
-            all.push_back({{"direction", direction_name(way)},
+            all.push_back({{"direction", engine::direction_name(direction)},
                            {"verdict", engine::verdict_name(known.verdict)},
                            {"reason", known.name},
                            {"packets", count.packets},
@@ -44,9 +45,9 @@ PictureJson counts_of(const InterfaceCounts& counts) {
 PictureJson interfaces_of(const Counts& counts, const Overview& overview) {
     PictureJson all = PictureJson::array();
     for (const engine::AttachmentStatus& one : overview.attachments) {
-        PictureJson entry{{"name", one.attachment.name()}, {"ingress", ingress_words(one)},
-                          {"egress", egress_words(one)},   {"broken", one.broken},
-                          {"warnings", one.warnings},      {"counts", PictureJson::array()}};
+        PictureJson entry{{"name", one.attachment.name()},      {"ingress", filtered_by(one, FW_IN)},
+                          {"egress", filtered_by(one, FW_OUT)}, {"broken", one.broken},
+                          {"warnings", one.warnings},           {"counts", PictureJson::array()}};
         for (const InterfaceCounts& interface : counts.interfaces)
             if (interface.name == one.attachment.name()) entry["counts"] = counts_of(interface);
         all.push_back(std::move(entry));
@@ -116,23 +117,11 @@ PictureJson sets_of(const Counts& counts) {
     return all;
 }
 
-// What fwctl doctor says of the state, with the command that mends it where there is one.
+// What fwctl doctor says of the state, and what else who looks should know.
 PictureJson warnings_of(const Overview& overview, const std::string& closeup_trouble) {
     PictureJson all = PictureJson::array();
-    for (const engine::AttachmentStatus& one : overview.attachments) {
-        if (!one.broken.empty()) all.push_back({{"bad", true}, {"text", one.broken}});
-        for (const std::string& warning : one.warnings)
-            all.push_back({{"bad", false}, {"text", one.attachment.name() + ": " + warning}});
-    }
-    for (const engine::Absence& one : overview.unanswered)
-        all.push_back({{"bad", true},
-                       {"text", fmt::format("vip {}: {} is to be announced on {}, and is not there: {}",
-                                            one.vip, one.address, one.device, one.why)}});
-    for (const engine::Way& way : overview.lost_ways)
-        all.push_back({{"bad", true},
-                       {"text", fmt::format("vip {}: backend {} is sent to from {}, which is no address of "
-                                            "this host any more",
-                                            way.vip, way.backend, engine::source_text(way))}});
+    for (const engine::Finding& one : engine::findings_of(overview))
+        all.push_back({{"bad", one.is_bad}, {"text", one.text}});
     if (overview.trial)
         all.push_back({{"bad", false},
                        {"text", fmt::format("the policy is on trial for another {} s: fwctl confirm keeps it",
@@ -147,19 +136,13 @@ PictureJson warnings_of(const Overview& overview, const std::string& closeup_tro
 PictureJson talkers_of(const TalkerRates& rates) {
     PictureJson all = PictureJson::array();
     if (rates.seconds <= 0) return all;
-    const auto per_second = [&](std::uint64_t count) { return static_cast<double>(count) / rates.seconds; };
     for (const engine::Talker& one : rates.list.talkers)
         all.push_back({{"source", policy::format_prefix(one.source)},
-                       {"packets", per_second(one.packets)},
-                       {"more", per_second(one.more)},
-                       {"bytes", per_second(one.bytes)},
-                       {"dropped", per_second(one.dropped)}});
+                       {"packets", rates.per_second(one.packets)},
+                       {"more", rates.per_second(one.more)},
+                       {"bytes", rates.per_second(one.bytes)},
+                       {"dropped", rates.per_second(one.dropped)}});
     return all;
-}
-
-// What nobody else has sent more of, in packets a second.
-double unlisted_of(const TalkerRates& rates) {
-    return rates.seconds > 0 ? static_cast<double>(rates.list.unlisted) / rates.seconds : 0;
 }
 
 // The interface has a field of its own.
@@ -227,7 +210,9 @@ Result<std::string> Picture::text() {
                             {"confirmed", counts->tracking.confirmed},
                             {"fresh", counts->tracking.fresh}};
         all["warnings"] = warnings_of(status, closeup_.trouble());
-        all["unlisted"] = closeup_.talkers() ? unlisted_of(*closeup_.talkers()) : 0;
+        // What nobody else has sent more of.
+        all["unlisted"] =
+            closeup_.talkers() ? closeup_.talkers()->per_second(closeup_.talkers()->list.unlisted) : 0;
         all["talkers"] = closeup_.talkers() ? talkers_of(*closeup_.talkers()) : PictureJson(nullptr);
     }
     PictureJson events = PictureJson::array();

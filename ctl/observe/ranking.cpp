@@ -55,7 +55,7 @@ Ranking ranking_of_reasons(const Counts& counts, const Rates& rates) {
                 const engine::Reason& reason = engine::reason_of(number);
                 ranking.rows.push_back(
                     {{rate.packets, rate.bytes, packets, text(engine::verdict_name(reason.verdict)),
-                      text(reason.name), counts.interfaces[i].name, direction == FW_IN ? "in" : "out"},
+                      text(reason.name), counts.interfaces[i].name, text(engine::direction_name(direction))},
                      rate.packets,
                      rate.bytes,
                      packets,
@@ -72,17 +72,14 @@ Ranking ranking_of_talkers(const TalkerRates& talkers) {
                      {"dropped_per_second", "DROPPED/S"},
                      {"source", "SOURCE"}},
                     {}};
-    const auto speed = [&](std::uint64_t count) {
-        return talkers.seconds > 0 ? static_cast<double>(count) / talkers.seconds : 0;
-    };
     for (const engine::Talker& one : talkers.list.talkers) {
         const std::string source = policy::format_prefix(one.source);
-        ranking.rows.push_back(
-            {{speed(one.packets), speed(one.more), speed(one.bytes), speed(one.dropped), source},
-             speed(one.packets),
-             speed(one.bytes),
-             one.packets,
-             source});
+        ranking.rows.push_back({{talkers.per_second(one.packets), talkers.per_second(one.more),
+                                 talkers.per_second(one.bytes), talkers.per_second(one.dropped), source},
+                                talkers.per_second(one.packets),
+                                talkers.per_second(one.bytes),
+                                one.packets,
+                                source});
     }
     return ranking;
 }

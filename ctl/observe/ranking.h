@@ -37,6 +37,9 @@ struct Row {
 struct TalkerRates {
     engine::TalkerList list;
     double seconds = 0;
+    [[nodiscard]] double per_second(std::uint64_t count) const {
+        return seconds > 0 ? static_cast<double>(count) / seconds : 0;
+    }
 };
 
 struct Ranking {

@@ -93,20 +93,22 @@ TrackingRates rates_of(const fw_flow_counts& before, const fw_flow_counts& after
             speed.of(before.busy, after.busy)};
 }
 
-}  // namespace
-
-Rate& Rate::operator+=(const Rate& other) {
-    packets += other.packets;
-    bytes += other.bytes;
-    return *this;
+double packets_of(const InterfaceRates& rates, bool dropped) {
+    double sum = 0;
+    for (const auto& direction : rates.by_reason)
+        for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason)
+            if ((engine::reason_of(reason).verdict == FW_DROP) == dropped) sum += direction[reason].packets;
+    return sum;
 }
 
-Rate InterfaceRates::sum(fw_verdict verdict) const {
-    Rate sum;
-    for (const auto& direction : by_reason)
-        for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason)
-            if (engine::reason_of(reason).verdict == verdict) sum += direction[reason];
-    return sum;
+}  // namespace
+
+double InterfaceRates::passed() const {
+    return packets_of(*this, false);
+}
+
+double InterfaceRates::dropped() const {
+    return packets_of(*this, true);
 }
 
 Rates rates_between(const Counts& before, const Counts& after) {

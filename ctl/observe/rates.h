@@ -17,13 +17,13 @@ struct Rate {
     double packets = 0;
     double bytes = 0;
 
-    Rate& operator+=(const Rate& other);
     bool operator==(const Rate&) const = default;
 };
 
 struct InterfaceRates {
     std::array<std::array<Rate, FW_REASON_COUNT>, FW_DIRECTIONS> by_reason{};
-    [[nodiscard]] Rate sum(fw_verdict verdict) const;
+    [[nodiscard]] double passed() const;  // packets, also those that were sent on
+    [[nodiscard]] double dropped() const;
 };
 
 struct BackendRates {

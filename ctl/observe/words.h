@@ -1,7 +1,6 @@
 // Words for what is counted, the same in metrics and on the page.
 #pragma once
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -10,13 +9,9 @@
 
 namespace fwctl::observe {
 
-// "in", "out".
-const char* direction_name(std::size_t direction);
-
-// How what comes in by an interface, or goes out, is filtered: "native", "generic", "offload", "tc",
-// "missing" (which should be there) or "none".
-std::string_view ingress_words(const engine::AttachmentStatus& status);
-std::string_view egress_words(const engine::AttachmentStatus& status);
+// How packets of that direction are filtered: "native", "generic", "offload", "tc", "missing" (which should
+// be there) or "none".
+std::string_view filtered_by(const engine::AttachmentStatus& status, fw_direction direction);
 
 // "10.9.0.1,fd00:9::1".
 std::string addresses_of(const policy::Backend& backend);

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "engine/frame.h"
+#include "engine/hooks.h"
 #include "engine/why_not.h"
 #include "generate/packets.h"
 #include "generate/policy.h"

@@ -72,9 +72,18 @@ TEST(RatesTest, AnInterfaceThatIsAttachedAgainBeginsAtZero) {
     const std::vector<Rate> expected = {{10, 100}, {2, 20}, {5, 100}};
     for (std::size_t i = 0; i < expected.size(); ++i) {
         EXPECT_EQ(rates.interfaces[i].by_reason[FW_IN][FW_REASON_RULE_DENY], expected[i]);
-        EXPECT_EQ(rates.interfaces[i].sum(FW_DROP), expected[i]);
-        EXPECT_EQ(rates.interfaces[i].sum(FW_PASS), Rate{});
+        EXPECT_EQ(rates.interfaces[i].dropped(), expected[i].packets);
+        EXPECT_EQ(rates.interfaces[i].passed(), 0);
     }
+}
+
+TEST(RatesTest, WhatIsSentOnHasPassed) {
+    InterfaceRates rates;
+    rates.by_reason[FW_IN][FW_REASON_RULE_ALLOW] = {1, 60};
+    rates.by_reason[FW_IN][FW_REASON_RULE_REDIRECT] = {2, 120};
+    rates.by_reason[FW_OUT][FW_REASON_RULE_DENY] = {4, 240};
+    EXPECT_EQ(rates.passed(), 3);
+    EXPECT_EQ(rates.dropped(), 4);
 }
 
 TEST(RatesTest, SetsServicesAndFlows) {
