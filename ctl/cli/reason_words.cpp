@@ -17,8 +17,8 @@ const Bits& bits_of_reasons() {
 const Bits& bits_of_verdicts() {
     static const Bits bits = [] {
         Bits all{{"any", std::uint64_t{FW_REASONS_MASK}}};
-        for (std::uint8_t i = 0; i < FW_REASON_COUNT; ++i)
-            all[std::string(engine::verdict_name(engine::reason_of(i).verdict))] |= std::uint64_t{1} << i;
+        for (const fw_verdict verdict : {FW_PASS, FW_DROP, FW_REDIRECT})
+            all[std::string(engine::verdict_name(verdict))] = engine::reasons_of(verdict);
         return all;
     }();
     return bits;

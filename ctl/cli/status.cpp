@@ -15,6 +15,7 @@
 #include "cli/interrupt.h"
 #include "cli/output.h"
 #include "cli/show.h"
+#include "engine/session.h"
 #include "engine/status.h"
 #include "engine/verdict.h"
 #include "observe/rates.h"
@@ -163,7 +164,7 @@ Json status_json(const engine::Overview& overview, const std::vector<std::string
 Result<engine::Overview> look(const std::vector<std::string>& wanted,
                               Result<std::optional<engine::Overview>> overview) {
     if (!overview) return tl::unexpected(overview.error());
-    if (!*overview) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*overview) return engine::nothing_attached();
     const auto& all = (*overview)->attachments;
     if (!wanted.empty() &&
         std::none_of(all.begin(), all.end(), [&](const auto& one) { return one.is_one_of(wanted); }))
@@ -197,7 +198,6 @@ InterfaceRates by_name(const observe::Counts& counts, const observe::Rates& rate
 
 // In place on a terminal, behind each other elsewhere; an object a line as JSON.
 Result<Exit> watch_status(const std::vector<std::string>& wanted, const Globals& globals) {
-    constexpr observe::Parts kInterfaces{.rules = false, .sets = false, .services = false, .tracking = false};
     const bool in_place = !globals.json && isatty(STDOUT_FILENO) != 0;
     std::setvbuf(stdout, nullptr, _IOFBF, std::size_t{1} << 16);  // a picture is written at once
     end_when_interrupted(OnSignal::kEndsAtSecond);
@@ -207,7 +207,7 @@ Result<Exit> watch_status(const std::vector<std::string>& wanted, const Globals&
         // It is not to stand still while somebody applies a policy.
         auto overview = look(wanted, engine::peek_status());
         if (!overview) return tl::unexpected(overview.error());
-        auto counts = reader.read(kInterfaces);
+        auto counts = reader.read(observe::kInterfacesAlone);
         if (!counts) return tl::unexpected(counts.error());
         const InterfaceRates rates =
             by_name(*counts, observe::rates_between(before ? *before : *counts, *counts));

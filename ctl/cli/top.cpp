@@ -314,9 +314,7 @@ Result<Exit> run_top(View view, bool once, const Globals& globals) {
     if (globals.json) return fail("--json goes with --once here", Exit::kUsage);
     // The first look is before the screen is taken: what is wrong is to be read.
     observe::CountReader reader;
-    if (auto there = reader.read({.rules = false, .sets = false, .services = false, .tracking = false});
-        !there)
-        return tl::unexpected(there.error());
+    if (auto there = reader.read(observe::kInterfacesAlone); !there) return tl::unexpected(there.error());
     end_when_interrupted(OnSignal::kGoesOn);
     Status done;
     {

@@ -7,7 +7,6 @@
 #include "engine/library.h"
 #include "engine/rule_book.h"
 #include "engine/running.h"
-#include "engine/session.h"
 #include "engine/why_not.h"
 
 namespace fwctl::engine {
@@ -22,26 +21,22 @@ std::uint32_t number_of(const Store::Holding& holding) {
 
 }  // namespace
 
-Events::Events(std::unique_ptr<Store> store, ino_t directory, Listener listener)
-    : store_(std::move(store)), directory_(directory), listener_(std::move(listener)) {}
+Events::Events(CurrentStore store, Listener listener)
+    : store_(std::move(store)), listener_(std::move(listener)) {}
 
 Result<Events> Events::open(const Wanted& wanted) {
-    auto peeked = open_to_peek();
-    if (!peeked) return tl::unexpected(peeked.error());
-    const auto directory = *peeked ? kernel::inode_of((*peeked)->paths().directory) : std::nullopt;
-    if (!directory) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-    auto store = std::make_unique<Store>(std::move(**peeked));
+    CurrentStore store;
+    if (auto found = store.find(); !found) return tl::unexpected(found.error());
     auto listener = Listener::open(*store, wanted);
     if (!listener) return tl::unexpected(listener.error());
-    Events events(std::move(store), *directory, std::move(*listener));
+    Events events(std::move(store), std::move(*listener));
     if (auto looked = events.look(); !looked) return tl::unexpected(looked.error());
     return events;
 }
 
 // What was read while another generation took its place may be of neither: the next look reads it whole.
 Status Events::look() {
-    if (kernel::inode_of(store_->paths().directory) != directory_)
-        return fail("nothing is attached any more", Exit::kNotAttached);
+    if (!store_.is_there()) return fail("nothing is attached any more", Exit::kNotAttached);
     const Store::Holding holding = store_->holding();
     if (!known_.empty() && known_.front().holding == holding) return {};
     auto state = store_->read();

@@ -10,14 +10,13 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "compile/numbers.h"
+#include "engine/current_store.h"
 #include "engine/listener.h"
-#include "engine/store.h"
 #include "engine/verdict.h"
 #include "policy/packet_text.h"
 
@@ -60,7 +59,7 @@ public:
     [[nodiscard]] bool stood_still() { return listener_.stood_still(); }
 
 private:
-    Events(std::unique_ptr<Store> store, ino_t directory, Listener listener);
+    Events(CurrentStore store, Listener listener);
     // What held at a time.
     struct Known {
         Store::Holding holding{};
@@ -72,8 +71,7 @@ private:
     const Known* known_at(std::uint32_t generation);
     Event put_into_words(const fw_event& event);
 
-    std::unique_ptr<Store> store_;  // where it is the listener finds it
-    ino_t directory_ = 0;
+    CurrentStore store_;
     Listener listener_;
     std::chrono::system_clock::time_point began_;  // the clock that events are timed by
     std::deque<Known> known_;                      // the newest one first

@@ -71,7 +71,7 @@ Result<Explainer> Explainer::of(std::shared_ptr<const Store> store, State state,
 Result<Explainer> Explainer::of_running() {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*reading) return nothing_attached();
     const auto shared = std::make_shared<Reading>(std::move(**reading));
     auto state = shared->store.read();
     if (!state) return tl::unexpected(state.error());

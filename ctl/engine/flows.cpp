@@ -163,7 +163,7 @@ Result<FlowUse> count_flows(const Store& store) {
 Result<FlowTable> list_flows(const policy::Rule& filter) {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*reading) return nothing_attached();
     const Store& store = (*reading)->store;
     FlowTable table;
     auto counts = store.flow_counts();
@@ -183,7 +183,7 @@ Result<FlowTable> list_flows(const policy::Rule& filter) {
 Result<std::size_t> flush_flows(const policy::Rule& filter) {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*reading) return nothing_attached();
     std::size_t flushed = 0;
     auto done = for_each_flow(
         (*reading)->store, filter,

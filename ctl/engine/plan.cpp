@@ -79,7 +79,7 @@ Result<Plan> plan_apply(const policy::Loaded& loaded, bool discard_live) {
 Result<Exported> export_policy() {
     auto now = read_now(nullptr);
     if (!now) return tl::unexpected(now.error());
-    if (!now->state) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!now->state) return nothing_attached();
     Exported exported;
     std::vector<CountedRule> lasting = now->state->live;
     std::erase_if(lasting, [](const CountedRule& one) { return one.rule.name == kPanicRule; });

@@ -91,7 +91,7 @@ Result<std::vector<Attachment>> edit_rules(
 Result<RuleList> list_rules() {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*reading) return nothing_attached();
     const Store& store = (*reading)->store;
     auto state = store.read();
     if (!state) return tl::unexpected(state.error());

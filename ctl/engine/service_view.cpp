@@ -95,7 +95,7 @@ Result<Picture> read_picture(const Store& store) {
 Result<ServiceList> list_services() {
     auto reading = open_to_read();
     if (!reading) return tl::unexpected(reading.error());
-    if (!*reading) return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+    if (!*reading) return nothing_attached();
     const Store& store = (*reading)->store;
     auto picture = read_picture(store);
     if (!picture) return tl::unexpected(picture.error());

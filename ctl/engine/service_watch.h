@@ -5,8 +5,6 @@
 // made again is found again.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -15,7 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/store.h"
+#include "engine/current_store.h"
 #include "policy/model.h"
 
 namespace fwctl::engine {
@@ -25,11 +23,11 @@ public:
     // Whether anything is another than at the last look; cheap when nothing is.
     Result<bool> look();
 
-    [[nodiscard]] bool attached() const { return store_.has_value(); }
+    [[nodiscard]] bool attached() const { return static_cast<bool>(store_); }
     // Live edits included.
-    [[nodiscard]] const std::vector<policy::Vip>& vips() const { return vips_; }
+    [[nodiscard]] const std::vector<policy::Vip>& vips() const { return known_.vips; }
     // Of the policy that was applied; empty: none was.
-    [[nodiscard]] const std::string& snapshot() const { return snapshot_; }
+    [[nodiscard]] const std::string& snapshot() const { return known_.snapshot; }
 
     // enum fw_backend_condition of a backend of vips().
     [[nodiscard]] std::uint32_t condition(const std::string& vip, const std::string& backend) const;
@@ -46,17 +44,17 @@ public:
     [[nodiscard]] Status sweep_placed(std::uint32_t page) const;
 
 private:
-    [[nodiscard]] bool still_there() const;
-    Status open();
+    // When its generation was read.
+    struct Known {
+        std::optional<Store::Holding> holding;
+        std::vector<policy::Vip> vips;
+        std::string snapshot;
+        std::map<std::pair<std::string, std::string>, std::uint16_t> numbers;  // of VIP and backend
+    };
     Result<bool> read();
-    void forget();
 
-    std::optional<Store> store_;
-    ino_t directory_ = 0;
-    std::optional<Store::Holding> holding_;  // when the rest was read
-    std::vector<policy::Vip> vips_;
-    std::string snapshot_;
-    std::map<std::pair<std::string, std::string>, std::uint16_t> numbers_;  // of VIP and backend
+    CurrentStore store_;
+    Known known_;
 };
 
 }  // namespace fwctl::engine

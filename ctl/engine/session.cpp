@@ -70,30 +70,31 @@ void forget(const kernel::StatePaths& paths) {
 }
 
 Result<Writing> open_existing(Result<Writing> (*start)(Lock, Store)) {
-    const auto nothing = [] {
-        return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-    };
     auto paths = current_paths();
     if (!paths) return tl::unexpected(paths.error());
     if (auto visible = kernel::check_bpffs(); !visible) return tl::unexpected(visible.error());
-    if (!kernel::bpffs_mounted()) return nothing();
+    if (!kernel::bpffs_mounted()) return nothing_attached();
     auto lock = Lock::acquire(*paths);
     if (!lock) return tl::unexpected(lock.error());
     auto store = Store::open(*paths);
     if (!store) return tl::unexpected(store.error());
     if (!*store) {
         forget(*paths);
-        return nothing();
+        return nothing_attached();
     }
     auto writing = start(std::move(*lock), std::move(**store));
     if (writing && writing->state.attachments.empty()) {
         forget(*paths);
-        return nothing();
+        return nothing_attached();
     }
     return writing;
 }
 
 }  // namespace
+
+tl::unexpected<Error> nothing_attached() {
+    return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
+}
 
 Result<kernel::StatePaths> current_paths() {
     auto cookie = net::namespace_cookie();

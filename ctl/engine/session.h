@@ -16,6 +16,9 @@ namespace fwctl::engine {
 // The paths of the network namespace that the process is in.
 Result<kernel::StatePaths> current_paths();
 
+// What is said where nothing is attached: an error with Exit::kNotAttached.
+tl::unexpected<Error> nothing_attached();
+
 // To look: waits for a command that is changing things, and makes nothing.
 struct Reading {
     Lock lock;

@@ -15,10 +15,6 @@
 namespace fwctl::engine {
 namespace {
 
-tl::unexpected<Error> nothing_attached() {
-    return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-}
-
 struct Editing {
     Lock lock;
     Store store;

@@ -33,6 +33,13 @@ std::string_view verdict_name(fw_verdict verdict) {
     return verdict == FW_PASS ? "pass" : "redirect";
 }
 
+std::uint64_t reasons_of(fw_verdict verdict) {
+    std::uint64_t bits = 0;
+    for (const Reason& reason : kReasons)
+        if (reason.verdict == verdict) bits |= std::uint64_t{1} << reason.number;
+    return bits;
+}
+
 std::string_view direction_name(fw_direction direction) {
     return policy::direction_name(direction == FW_OUT ? policy::Direction::kOut : policy::Direction::kIn);
 }

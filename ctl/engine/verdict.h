@@ -31,6 +31,9 @@ bool is_of_flow(const Happening& happening);
 // "pass", "drop" or "redirect": what counters and events say. A person's word is verdict_of()'s.
 std::string_view verdict_name(fw_verdict verdict);
 
+// Bit i: reason i has the verdict.
+std::uint64_t reasons_of(fw_verdict verdict);
+
 // "in" or "out".
 std::string_view direction_name(fw_direction direction);
 // Of a packet, whose direction is one of the two.

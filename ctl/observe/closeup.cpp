@@ -8,13 +8,6 @@
 namespace fwctl::observe {
 namespace {
 
-std::uint64_t dropped_or_logged() {
-    std::uint64_t bits = std::uint64_t{1} << FW_RULE_LOGGED;
-    for (std::uint8_t reason = 0; reason < FW_REASON_COUNT; ++reason)
-        if (engine::reason_of(reason).verdict == FW_DROP) bits |= std::uint64_t{1} << reason;
-    return bits;
-}
-
 std::uint64_t kind_of(const fw_event& event) {
     return std::uint64_t{event.rule} << 8 | event.reason;
 }
@@ -32,7 +25,8 @@ void keep_outstanding(engine::TalkerList& list, std::size_t most) {
 
 Status Closeup::open() {
     if (events_) return {};
-    auto events = engine::Events::open({.reasons = dropped_or_logged()});
+    auto events =
+        engine::Events::open({.reasons = engine::reasons_of(FW_DROP) | std::uint64_t{1} << FW_RULE_LOGGED});
     if (!events) return tl::unexpected(events.error());
     auto ears = TalkerEars::open();
     if (!ears) return tl::unexpected(ears.error());

@@ -8,17 +8,12 @@
 #include "engine/library.h"
 #include "engine/lock.h"
 #include "engine/running.h"
-#include "engine/session.h"
 #include "policy/print.h"
 
 namespace fwctl::observe {
 namespace {
 
 using engine::Store;
-
-tl::unexpected<Error> nothing_attached() {
-    return fail("nothing is attached; start with: fwctl attach IF", Exit::kNotAttached);
-}
 
 NamedRule named(const policy::Rule& rule, std::uint32_t counter) {
     return {0, rule.name, rule.origin, rule.action, policy::describe(rule), counter};
@@ -105,6 +100,7 @@ Result<TrackingCounts> read_tracking(const Store& store) {
 
 // What is read when another generation holds.
 struct CountReader::Known {
+    std::optional<kernel::TickClock> ticks;  // with another store
     std::optional<Store::Holding> holding;
     std::vector<engine::Attachment> attachments;
     std::vector<policy::Vip> vips;
@@ -151,18 +147,13 @@ std::optional<std::chrono::system_clock::time_point> Counts::last_hit(std::size_
 }
 
 Status CountReader::find_store() {
-    if (store_ && kernel::inode_of(store_->paths().directory) == directory_) return {};
-    *this = CountReader();
-    auto store = engine::open_to_peek();
-    if (!store) return tl::unexpected(store.error());
-    if (!*store) return nothing_attached();
-    const auto directory = kernel::inode_of((*store)->paths().directory);
-    if (!directory) return nothing_attached();
+    auto found = store_.find();
+    if (!found) return tl::unexpected(found.error());
+    if (*found) known_ = std::make_unique<Known>();
+    if (known_->ticks) return {};
     auto ticks = kernel::TickClock::read();
     if (!ticks) return tl::unexpected(ticks.error());
-    ticks_ = *ticks;
-    store_ = std::move(*store);
-    directory_ = *directory;
+    known_->ticks = *ticks;
     return {};
 }
 
@@ -247,7 +238,7 @@ Status CountReader::count_tables(const Parts& parts, Counts& counts) const {
 Result<Counts> CountReader::look(const Parts& parts) {
     if (auto known = know(parts); !known) return tl::unexpected(known.error());
     Counts counts;
-    counts.ticks = ticks_;
+    counts.ticks = *known_->ticks;
     counts.generation = static_cast<std::uint32_t>(known_->holding->first);
     if (auto counted = count_packets(parts, counts); !counted) return tl::unexpected(counted.error());
     // Behind what rates are made of, and before what may take a while.
@@ -264,8 +255,7 @@ Result<Counts> CountReader::read(const Parts& parts) {
         if (auto found = find_store(); !found) return tl::unexpected(found.error());
         const Store::Holding holding = store_->holding();
         auto counts = look(parts);
-        if (kernel::inode_of(store_->paths().directory) == directory_ && store_->holding() == holding)
-            return counts;
+        if (store_.is_there() && store_->holding() == holding) return counts;
     }
     return fail("the policy changes faster than its counters can be read", Exit::kConflict);
 }
@@ -287,7 +277,7 @@ Result<Counts> CountReader::reset(const InterfaceFilter& is_meant, bool rules) {
     if (auto found = find_store(); !found) return tl::unexpected(found.error());
     auto lock = engine::Lock::acquire(store_->paths());
     if (!lock) return tl::unexpected(lock.error());
-    auto counts = read({.rules = true, .sets = false, .services = false, .tracking = false});
+    auto counts = read(kRulesAlone);
     if (!counts) return counts;
     if (auto stored = store_bases(*counts, is_meant, rules); !stored) return tl::unexpected(stored.error());
     return counts;

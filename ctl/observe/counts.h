@@ -6,8 +6,6 @@
 // Does not promise: that numbers were read in one instant. Packets go on while they are.
 #pragma once
 
-#include <sys/types.h>
-
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -18,9 +16,9 @@
 #include <vector>
 
 #include "base/result.h"
+#include "engine/current_store.h"
 #include "engine/placed.h"
 #include "engine/service_health.h"
-#include "engine/store.h"
 #include "kernel/tick_clock.h"
 #include "policy/model.h"
 
@@ -103,6 +101,8 @@ struct Parts {
     bool services = true;  // looks through the table of placed flows
     bool tracking = true;  // looks through the flow table
 };
+inline constexpr Parts kInterfacesAlone{.rules = false, .sets = false, .services = false, .tracking = false};
+inline constexpr Parts kRulesAlone{.rules = true, .sets = false, .services = false, .tracking = false};
 
 // Whether an attachment, by its name, is meant.
 using InterfaceFilter = std::function<bool(const std::string& name)>;
@@ -132,9 +132,7 @@ private:
     Result<Counts> look(const Parts& parts);
     [[nodiscard]] Status store_bases(const Counts& counts, const InterfaceFilter& is_meant, bool rules) const;
 
-    std::optional<engine::Store> store_;
-    ino_t directory_ = 0;
-    kernel::TickClock ticks_;
+    engine::CurrentStore store_;
     std::unique_ptr<Known> known_;
 };
 

@@ -1,12 +1,12 @@
 // Hears who talks: engine::Talkers of this network namespace, by themselves.
 #pragma once
 
-#include <sys/types.h>
-
 #include <chrono>
 #include <memory>
+#include <utility>
 
 #include "base/result.h"
+#include "engine/current_store.h"
 #include "engine/talkers.h"
 #include "observe/ranking.h"
 
@@ -22,13 +22,10 @@ public:
 
 private:
     using Clock = std::chrono::steady_clock;
-    TalkerEars(std::unique_ptr<engine::Store> store, ino_t directory, engine::Talkers talkers)
-        : store_(std::move(store)),
-          directory_(directory),
-          talkers_(std::make_unique<engine::Talkers>(std::move(talkers))) {}
+    TalkerEars(engine::CurrentStore store, engine::Talkers talkers)
+        : store_(std::move(store)), talkers_(std::make_unique<engine::Talkers>(std::move(talkers))) {}
 
-    std::unique_ptr<engine::Store> store_;  // where it is the talkers find it
-    ino_t directory_;                       // of the pins: what is attached anew has another one
+    engine::CurrentStore store_;
     std::unique_ptr<engine::Talkers> talkers_;
     Clock::time_point since_ = Clock::now();
 };

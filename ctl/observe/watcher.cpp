@@ -7,8 +7,6 @@
 #include <utility>
 
 #include "engine/library.h"
-#include "engine/session.h"
-#include "kernel/bpffs.h"
 #include "policy/prefix.h"
 
 namespace fwctl::observe {
@@ -56,18 +54,6 @@ std::vector<News> FollowedSet::note(const std::string& name, std::vector<policy:
     if (fresh.size() > kTold) news.push_back(bans_of(name, fresh.size() - kTold, "more "));
     members = std::move(now);
     return news;
-}
-
-void Watcher::find_store() {
-    if (store_ && kernel::inode_of(store_->paths().directory) == directory_) return;
-    store_.reset();
-    sets_.clear();
-    auto store = engine::open_to_peek();
-    if (!store || !*store) return;
-    const auto directory = kernel::inode_of((*store)->paths().directory);
-    if (!directory) return;
-    store_ = std::move(*store);
-    directory_ = *directory;
 }
 
 // `left`: how many members may still be known of.
@@ -119,9 +105,10 @@ void Watcher::look_at_history(std::vector<News>& news) {
 
 std::vector<News> Watcher::look() {
     std::vector<News> news;
-    find_store();
+    const auto found = store_.find();
+    if (!found || *found) sets_.clear();
     look_at_history(news);
-    if (store_) look_at_sets(news);
+    if (found) look_at_sets(news);
     return news;
 }
 

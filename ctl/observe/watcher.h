@@ -6,8 +6,6 @@
 // between two looks is not told.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -16,7 +14,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "engine/store.h"
+#include "engine/current_store.h"
 #include "observe/news.h"
 #include "policy/model.h"
 
@@ -41,13 +39,11 @@ public:
     std::vector<News> look();
 
 private:
-    void find_store();
     void look_at_sets(std::vector<News>& news);
     std::vector<News> look_at_set(const engine::DynamicSet& set, FollowedSet& followed, std::uint64_t& left);
     void look_at_history(std::vector<News>& news);
 
-    std::optional<engine::Store> store_;
-    ino_t directory_ = 0;
+    engine::CurrentStore store_;
     std::map<std::string, FollowedSet> sets_;
     std::optional<std::uint64_t> told_;  // the number of the last line of the history
 };
