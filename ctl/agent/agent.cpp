@@ -48,7 +48,7 @@ std::string mode_text(Conditions::Mode mode, Conditions::Mode before) {
 Agent::Agent(engine::AgentLock lock, std::unique_ptr<Poller> poller)
     : lock_(std::move(lock)), manager_(getenv), journal_(getenv), poller_(std::move(poller)) {}
 
-Result<std::unique_ptr<Agent>> Agent::create(const http::Settings& settings) {
+Result<std::unique_ptr<Agent>> Agent::create(const ServerSettings& settings) {
     auto lock = engine::AgentLock::acquire();
     if (!lock) return tl::unexpected(lock.error());
     auto poller = Poller::create();

@@ -19,16 +19,16 @@
 #include "agent/reporter.h"
 #include "base/fd.h"
 #include "base/result.h"
+#include "base/server_settings.h"
 #include "engine/agent_lock.h"
 #include "engine/service_watch.h"
-#include "http/settings.h"
 
 namespace fwctl::agent {
 
 class Agent {
 public:
     // An error with Exit::kConflict where there is one already.
-    static Result<std::unique_ptr<Agent>> create(const http::Settings& settings);
+    static Result<std::unique_ptr<Agent>> create(const ServerSettings& settings);
     Agent(const Agent&) = delete;
     Agent& operator=(const Agent&) = delete;
     Agent(Agent&&) = delete;

@@ -7,11 +7,11 @@
 
 #include "agent/agent.h"
 #include "agent/log.h"
-#include "http/settings.h"
+#include "base/server_settings.h"
 
 int main(int argc, char** argv) {
     const std::span words(argv + 1, static_cast<std::size_t>(argc - 1));
-    auto agent = fwctl::agent::Agent::create(fwctl::http::settings_of(words));
+    auto agent = fwctl::agent::Agent::create(fwctl::ServerSettings::of(words));
     if (!agent) {
         fwctl::agent::log("fwctl agent: {}", agent.error().message);
         return static_cast<int>(agent.error().exit);

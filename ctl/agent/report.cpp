@@ -80,7 +80,7 @@ private:
 
 }  // namespace
 
-Status report(const http::Settings& settings, const std::vector<int>& sockets, const CheckStats& checks) {
+Status report(const ServerSettings& settings, const std::vector<int>& sockets, const CheckStats& checks) {
     Report report(checks);
     http::Server server(settings.hosts, [&](const http::Request& request) { return report.answer(request); });
     for (const int socket : sockets)

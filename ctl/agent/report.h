@@ -5,11 +5,11 @@
 
 #include "agent/check_stats.h"
 #include "base/result.h"
-#include "http/settings.h"
+#include "base/server_settings.h"
 
 namespace fwctl::agent {
 
 // Comes back with an error alone. `sockets`: that are listened on.
-Status report(const http::Settings& settings, const std::vector<int>& sockets, const CheckStats& checks);
+Status report(const ServerSettings& settings, const std::vector<int>& sockets, const CheckStats& checks);
 
 }  // namespace fwctl::agent

@@ -47,7 +47,7 @@ Status give_up_the_rest(CheckStats& checks) {
 }
 
 // SIGTERM and SIGINT, which the whole group may get, stay blocked: the agent ends it.
-[[noreturn]] void be_the_reporter(pid_t parent, const http::Settings& settings,
+[[noreturn]] void be_the_reporter(pid_t parent, const ServerSettings& settings,
                                   const std::vector<int>& sockets, CheckStats& checks) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(1);
@@ -71,7 +71,7 @@ Result<Reporter::SharedStats> Reporter::share() {
     return SharedStats(new (memory) CheckStats);
 }
 
-Result<std::unique_ptr<Reporter>> Reporter::create(Poller& poller, http::Settings settings) {
+Result<std::unique_ptr<Reporter>> Reporter::create(Poller& poller, ServerSettings settings) {
     auto checks = share();
     if (!checks) return tl::unexpected(checks.error());
     std::unique_ptr<Reporter> reporter(new Reporter(poller, std::move(settings), std::move(*checks)));

@@ -17,13 +17,13 @@
 #include "agent/poller.h"
 #include "base/fd.h"
 #include "base/result.h"
-#include "http/settings.h"
+#include "base/server_settings.h"
 
 namespace fwctl::agent {
 
 class Reporter {
 public:
-    static Result<std::unique_ptr<Reporter>> create(Poller& poller, http::Settings settings);
+    static Result<std::unique_ptr<Reporter>> create(Poller& poller, ServerSettings settings);
     Reporter(const Reporter&) = delete;
     Reporter& operator=(const Reporter&) = delete;
     Reporter(Reporter&&) = delete;
@@ -42,14 +42,14 @@ private:
     };
     using SharedStats = std::unique_ptr<CheckStats, Unmap>;
 
-    Reporter(Poller& poller, http::Settings settings, SharedStats checks)
+    Reporter(Poller& poller, ServerSettings settings, SharedStats checks)
         : poller_(poller), settings_(std::move(settings)), checks_(std::move(checks)) {}
     static Result<SharedStats> share();
     Status listen();
     void ended();
 
     Poller& poller_;
-    http::Settings settings_;
+    ServerSettings settings_;
     SharedStats checks_;
     std::string path_;  // of the socket that is there
     std::vector<Fd> sockets_;

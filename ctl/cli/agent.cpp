@@ -9,11 +9,11 @@
 #include <string>
 #include <vector>
 
+#include "base/server_settings.h"
 #include "cli/command.h"
 #include "cli/output.h"
 #include "engine/agent_lock.h"
 #include "http/host.h"
-#include "http/settings.h"
 #include "net/listen.h"
 
 namespace fwctl::cli {
@@ -23,7 +23,7 @@ constexpr const char* kAgent = "fwctl-agent";
 constexpr const char* kPage = "fwctl-page";
 constexpr const char* kPageAddress = "127.0.0.1:9180";
 
-Status check_settings(const http::Settings& settings) {
+Status check_settings(const ServerSettings& settings) {
     for (const std::string& one : settings.listen)
         if (auto endpoint = net::parse_endpoint(one); !endpoint) return tl::unexpected(endpoint.error());
     for (const std::string& one : settings.hosts)
@@ -38,14 +38,14 @@ Status check_settings(const http::Settings& settings) {
 }
 
 // Does not come back unless it fails.
-Result<Exit> become(const char* program, const http::Settings& settings, const Globals& globals) {
+Result<Exit> become(const char* program, const ServerSettings& settings, const Globals& globals) {
     if (auto real = refuse_dry_run(globals); !real) return tl::unexpected(real.error());
     if (auto good = check_settings(settings); !good) return tl::unexpected(good.error());
     std::error_code error;
     const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
     if (error) return fail("cannot find the program: " + error.message());
     const std::string path = self.parent_path() / program;
-    std::vector<std::string> words = http::words_of(settings);
+    std::vector<std::string> words = settings.words();
     words.insert(words.begin(), program);
     std::vector<char*> pointers;
     for (std::string& word : words) pointers.push_back(word.data());
@@ -55,7 +55,7 @@ Result<Exit> become(const char* program, const http::Settings& settings, const G
 }
 
 // The socket is looked up here, in the network namespace that was entered.
-Result<Exit> become_page(http::Settings settings, const Globals& globals) {
+Result<Exit> become_page(ServerSettings settings, const Globals& globals) {
     if (settings.listen.empty()) settings.listen.emplace_back(kPageAddress);
     if (settings.socket.empty()) {
         auto socket = engine::agent_socket();
@@ -68,7 +68,7 @@ Result<Exit> become_page(http::Settings settings, const Globals& globals) {
 void add_page(CLI::App& app, Command& command) {
     CLI::App* verb = app.add_subcommand(
         "page", "Serve a page for browsers that shows what the agent tells, until it is ended");
-    auto settings = std::make_shared<http::Settings>();
+    auto settings = std::make_shared<ServerSettings>();
     verb->add_option("--listen", settings->listen, "Where; without it 127.0.0.1:9180")
         ->allow_extra_args(false)
         ->option_text("ADDRESS:PORT");
@@ -91,7 +91,7 @@ void add_agent(CLI::App& app, Command& command) {
         "agent",
         "Check backends, attach interfaces that appear, keep addresses announced, tell metrics, until it is "
         "ended");
-    auto settings = std::make_shared<http::Settings>();
+    auto settings = std::make_shared<ServerSettings>();
     verb->add_option("--listen", settings->listen, "Tell metrics by TCP, too: 127.0.0.1:9105, [::1]:9105")
         ->allow_extra_args(false)
         ->option_text("ADDRESS:PORT");

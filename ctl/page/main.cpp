@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <span>
 
+#include "base/server_settings.h"
 #include "http/server.h"
-#include "http/settings.h"
 #include "net/listen.h"
 #include "page/page.h"
 #include "page/privilege.h"
@@ -22,7 +22,7 @@ constexpr std::chrono::milliseconds kBetweenTicks(1000);
 constexpr std::chrono::milliseconds kSoonest(200);  // of who has just come
 
 // Comes back with an error alone.
-Status serve(const http::Settings& settings) {
+Status serve(const ServerSettings& settings) {
     Page page([&] { return ask_agent(settings.socket); });
     http::Server server(
         settings.hosts, [&](const http::Request& request) { return page.answer(request); },
@@ -53,7 +53,7 @@ Status serve(const http::Settings& settings) {
 int main(int argc, char** argv) {
     std::signal(SIGPIPE, SIG_IGN);
     const std::span words(argv + 1, static_cast<std::size_t>(argc - 1));
-    const auto ended = fwctl::page::serve(fwctl::http::settings_of(words));
+    const auto ended = fwctl::page::serve(fwctl::ServerSettings::of(words));
     fmt::print(stderr, "fwctl page: {}\n", ended.error().message);
     return static_cast<int>(ended.error().exit);
 }

@@ -77,7 +77,7 @@ function show_warnings() {
 }
 
 function show_interfaces(now) {
-  const sum = (face, verdict) => face.counts.filter((row) => (row.verdict === "drop") === verdict)
+  const sum = (face, dropped) => face.counts.filter((row) => (row.verdict === "drop") === dropped)
     .reduce((total, row) => total + (now.get(key("i", face.name, row.direction, row.reason)) ?? 0), 0);
   table(place("interfaces"), [
     { title: "Interface", cell: (face) => face.name },
