@@ -1,16 +1,13 @@
 // Listeners that want packets' bytes.
-#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
 #include <random>
 #include <vector>
 
-#include "engine/listener.h"
 #include "engine/verdict.h"
+#include "listening.h"
 #include "packet_builder.h"
 #include "packet_generator.h"
-#include "policy/service.h"
-#include "program_runner.h"
 
 namespace fwctl::testing {
 namespace {
@@ -27,20 +24,11 @@ struct Seen {
 class CaptureTest : public ::testing::TestWithParam<std::pair<Hook, fw_link>> {
 protected:
     void SetUp() override {
-        auto loaded = ProgramRunner::load(GetParam().first, GetParam().second);
-        ASSERT_TRUE(loaded) << loaded.error().message;
-        runner_ = std::make_unique<ProgramRunner>(std::move(*loaded));
-        policy::Rule rule;
-        rule.name = "deny-udp";
-        rule.services = {policy::parse_service("udp").value()};
-        ASSERT_TRUE(runner_->set_rules({rule}));
+        runner_ = load_denying_udp(GetParam().first, GetParam().second);
+        ASSERT_NE(runner_, nullptr);
     }
 
-    Listener listen(const Wanted& wanted) const {
-        auto listener = Listener::open(runner_->store(), wanted);
-        if (!listener) ADD_FAILURE() << listener.error().message;
-        return std::move(*listener);
-    }
+    Listener listen(const Wanted& wanted) const { return listen_to(runner_->store(), wanted); }
 
     static std::vector<Seen> seen(Listener& listener) {
         std::vector<Seen> all;
@@ -81,9 +69,8 @@ protected:
 
 using Way = std::pair<Hook, fw_link>;
 
-std::string name_of(const ::testing::TestParamInfo<Way>& info) {
-    const Hook hook = info.param.first;
-    const std::string name = hook == Hook::kXdp ? "Xdp" : hook == Hook::kTcIn ? "TcIn" : "TcOut";
+std::string way_name(const ::testing::TestParamInfo<Way>& info) {
+    const std::string name = name_of(info.param.first);
     return info.param.second == FW_LINK_IP ? name + "Ip" : name;
 }
 
@@ -91,7 +78,7 @@ INSTANTIATE_TEST_SUITE_P(Hooks, CaptureTest,
                          ::testing::Values(Way(Hook::kXdp, FW_LINK_ETHERNET),
                                            Way(Hook::kTcIn, FW_LINK_ETHERNET),
                                            Way(Hook::kTcOut, FW_LINK_ETHERNET), Way(Hook::kXdp, FW_LINK_IP)),
-                         name_of);
+                         way_name);
 
 TEST_P(CaptureTest, TheBytesAreThoseThatCame) {
     Listener whole = listen({.bytes = FW_MAX_CAPTURED});
@@ -127,7 +114,7 @@ TEST_P(CaptureTest, TheBytesAreThoseThatCame) {
 // TC's test run takes none that long.
 struct LongCaptureTest : CaptureTest {};
 INSTANTIATE_TEST_SUITE_P(Hooks, LongCaptureTest, ::testing::Values(Way(Hook::kXdp, FW_LINK_ETHERNET)),
-                         name_of);
+                         way_name);
 
 TEST_P(LongCaptureTest, TheFirstBytesAreThere) {
     Listener whole = listen({.bytes = FW_MAX_CAPTURED});
@@ -149,12 +136,7 @@ TEST_P(CaptureTest, WhatFindsNoRoomIsCounted) {
     Listener slow = listen({.bytes = FW_MAX_CAPTURED});
     const Packet packet = ipv4() / udp() / payload(1000);
     const Bytes frame = GetParam().second == FW_LINK_IP ? packet.bytes() : (ethernet() / packet).bytes();
-    bpf_test_run_opts options{};
-    options.sz = sizeof(options);
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<std::uint32_t>(frame.size());
-    options.repeat = kPackets;
-    ASSERT_EQ(bpf_prog_test_run_opts(runner_->program_fd(), &options), 0);
+    ASSERT_TRUE(runner_->repeat(frame, kPackets));
     const std::size_t got = seen(slow).size();
     EXPECT_LT(got, std::size_t{kPackets});
     EXPECT_GT(got, std::size_t{10'000});

@@ -1,5 +1,4 @@
 // Packets tell those who listen, and wait for nobody.
-#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -7,11 +6,9 @@
 #include <random>
 #include <vector>
 
-#include "engine/listener.h"
+#include "listening.h"
 #include "packet_builder.h"
 #include "packet_generator.h"
-#include "policy/service.h"
-#include "program_runner.h"
 
 namespace fwctl::testing {
 namespace {
@@ -26,20 +23,11 @@ constexpr std::uint64_t kPassed = std::uint64_t{1} << FW_REASON_DEFAULT_ALLOW;
 class EventTest : public ::testing::TestWithParam<Hook> {
 protected:
     void SetUp() override {
-        auto loaded = ProgramRunner::load(GetParam(), FW_LINK_ETHERNET);
-        ASSERT_TRUE(loaded) << loaded.error().message;
-        runner_ = std::make_unique<ProgramRunner>(std::move(*loaded));
-        policy::Rule rule;
-        rule.name = "deny-udp";
-        rule.services = {policy::parse_service("udp").value()};
-        ASSERT_TRUE(runner_->set_rules({rule}));
+        runner_ = load_denying_udp(GetParam(), FW_LINK_ETHERNET);
+        ASSERT_NE(runner_, nullptr);
     }
 
-    Listener listen(const Wanted& wanted = {}) const {
-        auto listener = Listener::open(store(), wanted);
-        if (!listener) ADD_FAILURE() << listener.error().message;
-        return std::move(*listener);
-    }
+    Listener listen(const Wanted& wanted = {}) const { return listen_to(store(), wanted); }
 
     static std::vector<fw_event> heard(Listener& listener) {
         std::vector<fw_event> events;
@@ -55,15 +43,7 @@ protected:
         return events;
     }
 
-    // The same packet, so often.
-    void run(const Bytes& frame, int times) const {
-        bpf_test_run_opts options{};
-        options.sz = sizeof(options);
-        options.data_in = frame.data();
-        options.data_size_in = static_cast<std::uint32_t>(frame.size());
-        options.repeat = times;
-        ASSERT_EQ(bpf_prog_test_run_opts(runner_->program_fd(), &options), 0);
-    }
+    void run(const Bytes& frame, int times) const { ASSERT_TRUE(runner_->repeat(frame, times)); }
 
     const engine::Store& store() const { return runner_->store(); }
     fw_listener& slot(std::uint32_t number) const { return store().listener(number); }
@@ -75,11 +55,7 @@ protected:
 };
 
 INSTANTIATE_TEST_SUITE_P(Hooks, EventTest, ::testing::Values(Hook::kXdp, Hook::kTcIn, Hook::kTcOut),
-                         [](const auto& hook) {
-                             return hook.param == Hook::kXdp    ? "Xdp"
-                                    : hook.param == Hook::kTcIn ? "TcIn"
-                                                                : "TcOut";
-                         });
+                         [](const auto& hook) { return name_of(hook.param); });
 
 TEST_P(EventTest, SaysWhatWasDecidedOfEachPacket) {
     Listener listener = listen();

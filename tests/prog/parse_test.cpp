@@ -139,10 +139,7 @@ struct Attachment {
 };
 
 std::string name_of(const Attachment& attachment) {
-    const char* hook = attachment.hook == Hook::kXdp    ? "Xdp"
-                       : attachment.hook == Hook::kTcIn ? "TcIn"
-                                                        : "TcOut";
-    return std::string(hook) + (attachment.link == FW_LINK_ETHERNET ? "Ethernet" : "Ip");
+    return testing::name_of(attachment.hook) + (attachment.link == FW_LINK_ETHERNET ? "Ethernet" : "Ip");
 }
 
 // GoogleTest would print the bytes.

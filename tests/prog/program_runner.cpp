@@ -34,6 +34,10 @@ kernel::ProgramKind kind_of(Hook hook) {
 
 }  // namespace
 
+std::string name_of(Hook hook) {
+    return hook == Hook::kXdp ? "Xdp" : hook == Hook::kTcIn ? "TcIn" : "TcOut";
+}
+
 Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::string& interface,
                                           const Station& station) {
     ProgramRunner runner;
@@ -131,6 +135,16 @@ Result<RunResult> ProgramRunner::run(std::span<const std::uint8_t> frame) const 
     if (!trace) return tl::unexpected(trace.error());
     result.trace = *trace;
     return result;
+}
+
+Status ProgramRunner::repeat(std::span<const std::uint8_t> frame, int times) const {
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame.size());
+    options.repeat = times;
+    const int error = bpf_prog_test_run_opts(program_fd(), &options);
+    return error == 0 ? Status() : fail(fmt::format("BPF_PROG_TEST_RUN: {}", strerror(-error)));
 }
 
 std::optional<std::string> ProgramRunner::rule_name(const fw_trace& trace) const {

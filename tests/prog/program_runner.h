@@ -22,6 +22,7 @@
 namespace fwctl::testing {
 
 enum class Hook { kXdp, kTcIn, kTcOut };
+std::string name_of(Hook hook);  // in names of tests: "Xdp", "TcIn", "TcOut"
 
 struct RunResult {
     int action = 0;  // XDP_* or TC_ACT_*
@@ -52,6 +53,8 @@ public:
     Status set_policy(const policy::Policy& policy);
 
     Result<RunResult> run(std::span<const std::uint8_t> frame) const;
+    // So often, whatever becomes of it.
+    Status repeat(std::span<const std::uint8_t> frame, int times) const;
     Status set_clock(std::uint64_t nanoseconds) const { return object_->set_question(nanoseconds); }
 
     // The rule whose counter a trace names; nullopt: the default decided.

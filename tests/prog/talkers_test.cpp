@@ -8,10 +8,9 @@
 #include <random>
 
 #include "engine/talkers.h"
+#include "listening.h"
 #include "packet_builder.h"
 #include "policy/prefix.h"
-#include "policy/service.h"
-#include "program_runner.h"
 
 namespace fwctl::testing {
 namespace {
@@ -33,13 +32,8 @@ std::string address_of(std::uint32_t number) {
 class TalkersTest : public ::testing::Test {
 protected:
     void SetUp() override {
-        auto loaded = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET);
-        ASSERT_TRUE(loaded) << loaded.error().message;
-        runner_ = std::make_unique<ProgramRunner>(std::move(*loaded));
-        policy::Rule rule;
-        rule.name = "deny-udp";
-        rule.services = {policy::parse_service("udp").value()};
-        ASSERT_TRUE(runner_->set_rules({rule}));
+        runner_ = load_denying_udp(Hook::kXdp, FW_LINK_ETHERNET);
+        ASSERT_NE(runner_, nullptr);
     }
 
     Talkers open() {
