@@ -2,8 +2,9 @@
 /*
  * TC ingress, where XDP cannot be used or would miss traffic, and TC egress.
  *
- * Answers TC_ACT_UNSPEC (ask the next filter) or TC_ACT_SHOT; the packet is not changed. Each of the two is
- * loaded alone.
+ * Answers TC_ACT_UNSPEC (ask the next filter) or TC_ACT_SHOT, and for what is answered, sent on or balanced
+ * TC_ACT_REDIRECT. Changes these packets alone, and what is translated or unpacked. Each of the two is loaded
+ * alone.
  */
 #include "fwctl/bpf/ctx_skb.h"
 #include "fwctl/bpf/filter.h"

@@ -2,7 +2,9 @@
 /*
  * XDP ingress.
  *
- * Answers XDP_PASS or XDP_DROP; the frame is not changed. Handles multi-buffer frames (`xdp.frags`).
+ * Answers XDP_PASS or XDP_DROP, and for what is answered, sent on or balanced XDP_TX or XDP_REDIRECT. Changes
+ * the frames of these alone, and of what is translated or unpacked. Handles multi-buffer frames
+ * (`xdp.frags`).
  */
 #include "fwctl/bpf/ctx_xdp.h"
 #include "fwctl/bpf/filter.h"

@@ -92,10 +92,10 @@ static __always_inline bool fw_is_expired(const struct fw_flow *flow, __u32 now)
 	return (__s32)(flow->expires - now) <= 0;
 }
 
-/* Of TCP: closed by both ends or reset; it stays for what is late. */
-static __always_inline bool fw_has_ended(const struct fw_flow *flow)
+/* Closed by both ends, or reset: the flow stays for what is late. */
+static __always_inline bool fw_tcp_is_over(__u8 state)
 {
-	return flow->state == FW_TCP_TIME_WAIT || flow->state == FW_TCP_CLOSED;
+	return state == FW_TCP_TIME_WAIT || state == FW_TCP_CLOSED;
 }
 
 /*
@@ -116,7 +116,7 @@ __noinline int fw_find_confirmed_way(struct fw_flow_bucket *bucket, __u32 now)
 			return way;
 #pragma clang loop unroll(disable)
 	for (__u32 way = 0; way < FW_FLOW_CONFIRMED; way++)
-		if (fw_has_ended(fw_flow_at(bucket, way)))
+		if (fw_tcp_is_over(fw_flow_at(bucket, way)->state))
 			return way;
 	return FW_NO_WAY;
 }

@@ -189,7 +189,7 @@ __noinline int fw_keep_verdict(const struct fw_flow_table *table, const struct f
 	sender = following->sender;
 	asm volatile("" : "+r"(sender));
 	if (way != FW_NO_WAY && ends) {
-		if (!fw_has_ended(fw_flow_at(bucket, way)))
+		if (!fw_tcp_is_over(fw_flow_at(bucket, way)->state))
 			fw_note_flow(FW_HAPPENED_CLOSED,
 				     fw_flow_at(bucket, way)->flags & FW_FLOW_OPENED_BY_SECOND);
 		fw_set_tag(bucket, way, 0);

@@ -315,12 +315,6 @@ static __always_inline bool fw_tcp_answers_unjudged(const struct fw_flow *flow, 
 	       flow->last_sender != sender;
 }
 
-/* Closed by both ends, or reset. */
-static __always_inline bool fw_tcp_is_over(__u8 state)
-{
-	return state == FW_TCP_TIME_WAIT || state == FW_TCP_CLOSED;
-}
-
 /* The next connection between the same ends takes the place of one that has ended. */
 static __always_inline void fw_count_opened(const struct fw_flow *flow)
 {

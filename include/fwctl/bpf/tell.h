@@ -2,9 +2,9 @@
 /*
  * Events (include/fwctl/abi/event.h).
  *
- * Promises: while nobody listens, a packet pays one load and a branch. A listener that is too slow loses
- * events, which are counted, and keeps no packet and no other listener waiting. Processors that write to one
- * ring at a time wait for each other.
+ * Promises: while nobody listens, a packet pays for reading one word, and for a few branches on it. A
+ * listener that is too slow loses events, which are counted, and keeps no packet and no other listener
+ * waiting. Processors that write to one ring at a time wait for each other.
  */
 #ifndef FWCTL_BPF_TELL_H
 #define FWCTL_BPF_TELL_H
