@@ -1,12 +1,13 @@
 """`fwctl agent` in a role of a testbed, and what it says."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import tempfile
 
 from conftest import FWCTL, until
-from metrics import default_socket
+from metrics import default_socket, is_served
 
 
 class Agent:
@@ -40,3 +41,15 @@ class Agent:
         if signal_number == signal.SIGKILL:  # it could not do that itself
             default_socket(self.bed.name(self.role)).unlink(missing_ok=True)
         return status
+
+
+@contextlib.contextmanager
+def agent_of(bed, role, *options):
+    made = Agent(bed, role).start(*options)
+    path = options[options.index("--socket") + 1] if "--socket" in options else default_socket(bed.name(role))
+    try:
+        until(lambda: is_served(path) or made.process.poll() is not None)
+        assert made.process.poll() is None, made.lines()
+        yield made, path
+    finally:
+        made.end(signal.SIGKILL)

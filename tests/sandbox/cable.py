@@ -4,6 +4,9 @@ import errno
 import json
 import os
 
+import pytest
+from scapy.all import IP, UDP, Ether
+
 import netns
 from conftest import Testbed, until
 
@@ -34,6 +37,11 @@ class QuietCable:
         self.mac = netns.mac_of(self.bed.name("b"), "eth0")
         self.cpus = os.sched_getaffinity(0)
         os.sched_setaffinity(0, {max(self.cpus)})  # so that a sender does not run away from the receiver
+
+    def udp(self, port, size=0, *, sender="10.9.0.1"):
+        """A frame from a to b, with so many octets of data."""
+        return bytes(Ether(src="02:00:00:00:00:01", dst=self.mac) / IP(src=sender, dst="10.9.0.2") /
+                     UDP(sport=40000, dport=port) / bytes(size))
 
     def counted(self, direction):
         """{reason: (packets, bytes)} of b's eth0."""
@@ -76,3 +84,10 @@ def send(out, frame):
 
 def total(counted):
     return sum(packets for packets, _ in counted.values()), sum(size for _, size in counted.values())
+
+
+@pytest.fixture
+def cable():
+    made = QuietCable()
+    yield made
+    made.down()

@@ -3,14 +3,13 @@
 import contextlib
 import dataclasses
 import pathlib
-import signal
 import struct
 import subprocess
 import tempfile
 
 from scapy.utils import RawPcapNgReader
 
-from conftest import FWCTL, until
+from listening import Listening, all_ready
 
 XDP_DROP, XDP_PASS, XDP_TX = 1, 2, 3
 TC_NEXT, TC_DROP, TC_REDIRECT = -1, 2, 7
@@ -87,29 +86,13 @@ def statistics(path):
     return found
 
 
-class Capture:
-    """One that writes to a file of its own until it is ended."""
+class Capture(Listening):
+    """Writes to a file of its own."""
 
     def __init__(self, bed, role, *words):
         self.folder = tempfile.TemporaryDirectory()
         self.path = pathlib.Path(self.folder.name, "capture.pcapng")
-        self.said = tempfile.TemporaryFile("w+")
-        command = [FWCTL, "capture", "--netns", bed.name(role), "-w", self.path, *map(str, words)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self.said)
-
-    def notes(self):
-        self.said.seek(0)
-        return self.said.read().splitlines()
-
-    def is_ready(self):
-        return "capturing; Ctrl-C ends it" in self.notes()
-
-    def end(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self):
-        return self.process.wait(timeout=60)
+        super().__init__(bed, role, "capture", "-w", self.path, *words)
 
     def packets(self):
         return read(self.path)
@@ -118,18 +101,13 @@ class Capture:
         """Whether so many packets are written."""
         return sum(1 for _ in blocks(self.path, PACKET)) >= count
 
+    def close(self):
+        super().close()
+        self.folder.cleanup()
 
-@contextlib.contextmanager
+
 def captures(bed, role, *all_words):
-    made = [Capture(bed, role, *words) for words in all_words]
-    try:
-        until(lambda: all(one.is_ready() for one in made))
-        yield made
-    finally:
-        for one in made:
-            one.process.kill()
-            one.wait()
-            one.folder.cleanup()
+    return all_ready([Capture(bed, role, *words) for words in all_words])
 
 
 @contextlib.contextmanager

@@ -20,6 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 AFTER_DEATH = pathlib.Path(__file__).with_name("after-death")
 TESTBED = ROOT / "netns-testbed" / "testbed"
 FWCTL = os.environ.get("FWCTL", str(ROOT / "build" / "release" / "ctl" / "cli" / "fwctl"))
+SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
 BPFFS = pathlib.Path("/sys/fs/bpf")
 MODES = [
     pytest.param(["--mode", "native"], id="native"),

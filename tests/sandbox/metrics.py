@@ -46,6 +46,18 @@ def ask(connection, path="/metrics", method="GET", headers=()):
         connection.close()
 
 
+def connected(bed, role, address, port):
+    """By TCP, from within the namespace."""
+    connection = http.client.HTTPConnection(address, port, timeout=30)
+    with netns.inside(bed.name(role)):
+        connection.connect()
+    return connection
+
+
+def over_tcp(bed, role, address, port, **asked):
+    return ask(connected(bed, role, address, port), **asked)
+
+
 def text_of(path):
     status, headers, body = ask(OverSocket(path))
     assert (status, headers["Content-Type"]) == (200, "text/plain; version=0.0.4; charset=utf-8"), (status, body)
@@ -107,6 +119,14 @@ class Scrape:
         kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)", self.text, re.M))
         return {key: number for key, number in self.samples.items()
                 if kinds.get(re.sub("_(bucket|sum|count)$", "", key[0]), kinds.get(key[0])) != "gauge"}
+
+
+def policy(rules, more=""):
+    """One of so many rules."""
+    text = f'version = 1\n[attach.wan]\ndevice = "eth0"\n{more}'
+    for number in range(rules):
+        text += f'[[rule]]\nname = "r{number}"\naction = "deny"\nservice = "udp/{1000 + number}"\n'
+    return text
 
 
 def promtool(*words, text=None):

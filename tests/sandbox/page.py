@@ -2,6 +2,7 @@
 
 import contextlib
 import grp
+import json
 import os
 import pathlib
 import re
@@ -10,8 +11,10 @@ import subprocess
 import tempfile
 import threading
 
+import pytest
+
 import metrics
-import netns
+from agent import agent_of
 from browser import Browser
 from conftest import FWCTL, until
 
@@ -19,6 +22,24 @@ GROUP = "nogroup"
 PICTURES = os.environ.get("FWCTL_PICTURES")  # a folder for screenshots
 ADDRESS = "127.0.0.1:9180"
 NASTY = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def bed(testbed):
+    return testbed("pair")
+
+
+@pytest.fixture
+def agent(bed):
+    with agent_of(bed, "b", "--group", GROUP) as (made, _):
+        yield made
+
+
+def apply(bed, tmp_path, text, name="policy.toml"):
+    file = tmp_path / name
+    file.write_text(text)
+    bed.fwctl("b", "apply", file)
+    return file
 
 
 class PageServer:
@@ -46,11 +67,8 @@ def page_of(bed, role, *options):
         made.end()
 
 
-def ask(bed, role="b", address="127.0.0.1", **asked):
-    connection = metrics.http.client.HTTPConnection(address, 9180, timeout=30)
-    with netns.inside(bed.name(role)):
-        connection.connect()
-    return metrics.ask(connection, **asked)
+def ask(bed, **asked):
+    return metrics.over_tcp(bed, "b", "127.0.0.1", 9180, **asked)
 
 
 @contextlib.contextmanager
@@ -61,6 +79,12 @@ def a_browser(bed, role):
             yield browser
         finally:
             browser.end()
+
+
+def choose(browser, selector, value):
+    """In a field, as a person would."""
+    browser.value(f"(one => {{ one.value = {json.dumps(value)}; one.dispatchEvent(new Event('input')); }})"
+                  f"(document.querySelector({json.dumps(selector)}))")
 
 
 def save(browser, name):
@@ -136,8 +160,6 @@ def leave(connection, source):
 
 
 def listen(bed, last=None):
-    connection = metrics.http.client.HTTPConnection("127.0.0.1", 9180, timeout=30)
-    with netns.inside(bed.name("b")):
-        connection.connect()
+    connection = metrics.connected(bed, "b", "127.0.0.1", 9180)
     connection.request("GET", "/stream", headers={"Last-Event-ID": str(last)} if last else {})
     return connection, connection.getresponse()

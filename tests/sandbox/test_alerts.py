@@ -4,7 +4,6 @@ What is recorded here is fed to `promtool test rules`, a scrape a minute.
 """
 
 import json
-import os
 import re
 import signal
 import socket
@@ -14,13 +13,12 @@ import pytest
 import metrics
 import netns
 from agent import Agent
-from conftest import ROOT, Testbed, until
+from conftest import ROOT, SPOOF, Testbed, until
 from metrics import Scrape, default_socket, promtool
 
 RULES = ROOT / "packaging" / "prometheus" / "fwctl.rules.yml"
 DASHBOARD = ROOT / "packaging" / "grafana" / "fwctl.json"
 PAGE = ROOT / "docs" / "metrics.md"
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
 FLOOD = 900_000  # so many in one of five minutes are 1,000 a second, even where the wire loses half
 FLOWS = 31_000
 

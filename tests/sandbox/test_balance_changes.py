@@ -14,10 +14,9 @@ import netns
 import placed
 from balancer import (ALL_WAYS, BALANCERS, CLIENT, CLIENT_HOSTS, FAMILIES, FORWARD, FULL_NAT, GUE, IPIP, L2, NAT, SERVERS, VIP, WAYS,
                       Balancer, backend, both, service, vip)
-from conftest import until
+from conftest import SPOOF, until
 from echo import ECHO
 from router import WIRE
-from test_flood import SPOOF
 
 CONNECTIONS = 500
 PACKETS = 300_000  # of a flood

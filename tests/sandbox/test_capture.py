@@ -17,23 +17,15 @@ import pytest
 from scapy.all import ARP, ICMP, IP, TCP, UDP, Dot1Q, Ether, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, Raw, fragment
 
 import netns
-from cable import QuietCable
+from cable import cable  # fixture: cable
 from captured import LOST, PACKET, RECEIVED, TC_DROP, TC_NEXT, WRITTEN, XDP_DROP, XDP_PASS, blocks, capture, captures, read, statistics
-from conftest import FWCTL, MODES, ROOT, until
-from test_monitor import monitors, told, udp
+from conftest import FWCTL, MODES, SPOOF, until
+from listening import monitors, told
 
 FLOOD = int(os.environ.get("FWCTL_FLOOD", 1_000_000))
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
 TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454CA, 1, 0x1000
 PASSED = {"native": ("xdp", XDP_PASS), "generic": ("xdp", XDP_PASS), "tc": ("tc", TC_NEXT)}
 DROPPED = {"native": ("xdp", XDP_DROP), "generic": ("xdp", XDP_DROP), "tc": ("tc", TC_DROP)}
-
-
-@pytest.fixture
-def cable():
-    made = QuietCable()
-    yield made
-    made.down()
 
 
 def drawn(rng, count, mac):
@@ -131,7 +123,7 @@ def test_what_goes_out_and_devices_without_ethernet(cable):
     bed.fwctl("b", "deny", "udp/9", "out")
     with tun_carrier(bed), captures(bed, "b", ["udp"], ["ether host 02:00:00:00:00:01"]) as (every, by_mac):
         assert by_mac.notes()[0].startswith('interfaces without Ethernet are left out: the filter "ether host')
-        cable.send_all("a", [udp(cable, 9)], "in")
+        cable.send_all("a", [cable.udp(9)], "in")
         with netns.inside(bed.name("b")), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             for port in (9, 10):
                 try:
@@ -145,7 +137,7 @@ def test_what_goes_out_and_devices_without_ethernet(cable):
             ("tun0", "out", ("tc", TC_DROP), 'drop rule-deny, rule "deny-udp/9-out"'),
             ("tun0", "out", ("tc", TC_NEXT), "pass default-allow")]
         first, *others = [one.bytes for one in every.packets()]
-        assert first == udp(cable, 9)
+        assert first == cable.udp(9)
         for port, one in zip((9, 10), others):
             assert (IP(one).dst, IP(one)[UDP].dport, bytes(IP(one)[UDP].payload)) == ("10.77.0.2", port, b"text")
         assert [one.interface for one in by_mac.packets()] == ["eth0"]
@@ -180,7 +172,7 @@ def test_into_a_pipe_as_it_happens(cable):
     with subprocess.Popen(["bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as piped:
         assert "capturing; Ctrl-C ends it\n" in iter(piped.stderr.readline, "")  # tcpdump may say something first
         for port in (9, 10):
-            cable.send_all("a", [udp(cable, port)], "in")
+            cable.send_all("a", [cable.udp(port)], "in")
             assert piped.stdout.readline() == f"IP 10.9.0.1.40000 > 10.9.0.2.{port}: UDP, length 0\n"
         (pid,) = map(int, pathlib.Path(f"/proc/{piped.pid}/task/{piped.pid}/children").read_text().split()[:1])
         os.kill(pid, signal.SIGINT)
@@ -197,22 +189,22 @@ def test_files(cable, tmp_path):
     try:
         with subprocess.Popen([FWCTL, "capture", "-w", path, *name], stderr=subprocess.PIPE, text=True) as killed:
             assert killed.stderr.readline() == "capturing; Ctrl-C ends it\n"
-            cable.send_all("a", [udp(cable, 9)] * 1000, "in")
+            cable.send_all("a", [cable.udp(9)] * 1000, "in")
             until(lambda: sum(1 for _ in blocks(path, PACKET)) == 1000)
             killed.kill()
     finally:
         os.umask(old)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert [one.bytes for one in read(path)] == [udp(cable, 9)] * 1000  # though nobody ended it
+    assert [one.bytes for one in read(path)] == [cable.udp(9)] * 1000  # though nobody ended it
     # One that is there is written over, when nothing else is wrong.
     path.chmod(0o640)
     assert subprocess.run([FWCTL, "capture", "-w", path, *name, "nonsense"], capture_output=True).returncode == 2
     assert len(read(path)) == 1000
     with subprocess.Popen([FWCTL, "capture", "-w", path, "-c", "1", *name], stderr=subprocess.PIPE, text=True) as again:
         assert again.stderr.readline() == "capturing; Ctrl-C ends it\n"
-        cable.send_all("a", [udp(cable, 10)] * 5, "in")
+        cable.send_all("a", [cable.udp(10)] * 5, "in")
         assert again.wait(timeout=30) == 0
-    assert [one.bytes for one in read(path)] == [udp(cable, 10)]
+    assert [one.bytes for one in read(path)] == [cable.udp(10)]
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
@@ -228,7 +220,7 @@ def test_where_nothing_can_be_written(cable):
         for one in (left, stuck):
             assert one.stderr.readline() == "capturing; Ctrl-C ends it\n"
         left.stdout.close()
-        cable.send_all("a", [udp(cable, 9)] * 3000, "in")
+        cable.send_all("a", [cable.udp(9)] * 3000, "in")
         assert left.wait(timeout=30) == -signal.SIGPIPE
         until(lambda: "pipe" in pathlib.Path(f"/proc/{stuck.pid}/wchan").read_text())
         until(lambda: stuck.poll() is not None or stuck.send_signal(signal.SIGINT))
@@ -259,7 +251,7 @@ def test_beside_three_monitors_in_a_flood(cable, mode):
             time.sleep(4)  # its ring is full by then; far less than after which it is taken for dead
             slow.process.send_signal(signal.SIGCONT)
             assert sending.wait(timeout=600) == 0
-        cable.send_all("a", [udp(cable, 9)], "in")
+        cable.send_all("a", [cable.udp(9)], "in")
         total = dropped()
         assert total >= FLOOD // 2
         until(lambda: all(sum(told(monitor)) == total for monitor in listening[:2]), bound=120)
@@ -274,14 +266,14 @@ def test_beside_three_monitors_in_a_flood(cable, mode):
             assert [note.split(": they came")[0] for note in said] == (
                 [f"fwctl: note: {numbers[LOST]:,} packets are not in {capture.path}"] if numbers[LOST] else [])
             print(f"{total} packets, captured {numbers[WRITTEN]}, lost {numbers[LOST]}")
-    cable.send_all("a", [udp(cable, 9)] * 100, "in")
+    cable.send_all("a", [cable.udp(9)] * 100, "in")
     assert dropped() == total + 100
 
 
 def test_programs_change_and_go_while_it_captures(cable):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0")
-    frames = [udp(cable, port) for port in (9, 10)]
+    frames = [cable.udp(port) for port in (9, 10)]
     with captures(bed, "b", [], ["--dropped"]) as (every, dropped):
         cable.send_all("a", frames, "in")
         bed.fwctl("b", "deny", "udp/9")
@@ -318,14 +310,14 @@ def test_when_all_places_are_taken(cable, tmp_path):
         refused = bed.fwctl("b", "capture", "-w", path, expect=6)
         assert refused.stderr == "fwctl: 16 others listen to events already, and there is no room for more\n"
         assert path.read_text() == "what stood there"
-        cable.send_all("a", [udp(cable, 9)] * 20, "in")
+        cable.send_all("a", [cable.udp(9)] * 20, "in")
         assert [one.end() for one in all_of_them] == [0] * 16
         assert {len(one.packets()) for one in all_of_them} == {20}
     assert rooms(bed) == 0
     # Whoever is killed is forgotten by the packets, and the next one has the place.
     with capture(bed, "b") as killed:
         killed.process.kill()
-    until(lambda: not cable.send_all("a", [udp(cable, 9)], "in") and heard_of(bed) == 0)
+    until(lambda: not cable.send_all("a", [cable.udp(9)], "in") and heard_of(bed) == 0)
 
 
 def heard_of(bed):

@@ -1,17 +1,15 @@
 """Flows through a router with fwctl on both interfaces, which sees each packet twice: coming in and going out."""
 
 import contextlib
-import os
 import socket
 import subprocess
 
 import pytest
 
 import netns
-from conftest import ROOT
+from conftest import SPOOF
 from router import CLIENT, SERVER, WAYS, Router
 
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 ASKING = 20
 FLOOD = 300_000

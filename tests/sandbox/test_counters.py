@@ -11,24 +11,12 @@ import threading
 import time
 
 import pytest
-from scapy.all import IP, UDP, Ether
 
 import netns
-from cable import BATCH, QuietCable, send
+from cable import BATCH, cable, send  # fixture: cable
 from conftest import FWCTL, MODES, oldest_with_one, until
 
 SENT = int(os.environ.get("FWCTL_SENT", 60_000))
-
-
-@pytest.fixture
-def cable():
-    made = QuietCable()
-    yield made
-    made.down()
-
-
-def udp(cable, port):
-    return bytes(Ether(src="02:00:00:00:00:01", dst=cable.mac) / IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=40000, dport=port))
 
 
 def rows_of(shown):
@@ -56,7 +44,7 @@ def test_what_resets_print_and_the_rest_is_what_was_sent(cable, mode):
     bed.fwctl("b", "attach", "eth0", *mode)
     bed.fwctl("b", "deny", "udp/9")
     bed.fwctl("b", "allow", "udp/10")
-    frames = [udp(cable, port) for port in (9, 10, 11)]
+    frames = [cable.udp(port) for port in (9, 10, 11)]
     done = threading.Event()
     printed = []
 
@@ -99,9 +87,9 @@ def test_names_choose_what_is_reset(cable):
     bed.fwctl("b", "attach", "eth0")
     bed.fwctl("b", "attach", "v0", "--hook", "tc-out")
     bed.fwctl("b", "deny", "udp/9")
-    cable.send_all("a", [udp(cable, 9)] * 7, "in")
+    cable.send_all("a", [cable.udp(9)] * 7, "in")
     with netns.packet_socket(bed.name("b"), "v0") as out:
-        send(out, udp(cable, 9))
+        send(out, cable.udp(9))
     packets = lambda shown: {row["interface"]: row["packets"] for row in shown["counters"] if row["packets"]}  # noqa: E731
     until(lambda: packets(bed.json("b", "counters")) == {"eth0": 7, "v0": 1})
     shown = bed.json("b", "counters", "eth*", "--reset")
@@ -118,7 +106,7 @@ def test_names_choose_what_is_reset(cable):
     bed.fwctl("b", "deny", "udp/10")
     bed.fwctl("b", "detach", "eth0")
     bed.fwctl("b", "attach", "eth0")
-    cable.send_all("a", [udp(cable, 10)] * 3, "in")
+    cable.send_all("a", [cable.udp(10)] * 3, "in")
     shown = rows_of(bed.json("b", "counters", "eth0"))
     assert (shown["rule-deny"][0], shown["rule deny-udp/10"][0]) == (3, 3)
 
@@ -127,7 +115,7 @@ def test_rates(cable):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0")
     bed.fwctl("b", "deny", "udp/9")
-    frame = udp(cable, 9)
+    frame = cable.udp(9)
     cable.send_all("a", [frame] * 50, "in")  # before the first look
     quiet = bed.json("b", "counters", "--rates")
     assert quiet["seconds"] >= 1
@@ -178,7 +166,7 @@ def test_when_a_rule_was_hit_last(cable):
     second = datetime.timedelta(seconds=1)
     for _ in range(2):
         began = datetime.datetime.now(datetime.timezone.utc)
-        cable.send_all("a", [udp(cable, 9)], "in")
+        cable.send_all("a", [cable.udp(9)], "in")
         ended = datetime.datetime.now(datetime.timezone.utc)
         hit = last_hit()
         assert began - second <= hit <= ended
@@ -203,7 +191,7 @@ def test_status_is_watched_as_lines_of_json_until_it_is_ended(cable):
     bed.fwctl("b", "attach", "eth0")
     watching = watch(bed, "--json", stdout=subprocess.PIPE)
     pictures = [json.loads(watching.stdout.readline()) for _ in range(2)]
-    cable.send_all("a", [udp(cable, 9)] * 10, "in")
+    cable.send_all("a", [cable.udp(9)] * 10, "in")
     while pictures[-1]["attachments"][0]["packets"]["passed"] < 10:
         pictures.append(json.loads(watching.stdout.readline()))
     watching.send_signal(signal.SIGINT)

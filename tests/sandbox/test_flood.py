@@ -14,9 +14,8 @@ import subprocess
 import pytest
 
 import netns
-from conftest import ROOT, Testbed
+from conftest import SPOOF, Testbed
 
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
 PACKETS = int(os.environ.get("FWCTL_FLOOD", 500_000))
 CONNECTIONS = 1000  # half of each family
 BANNED = 2000

@@ -9,71 +9,18 @@ import pathlib
 import re
 import signal
 import subprocess
-import tempfile
 
 import pytest
-from scapy.all import IP, UDP, Ether
 
 import echo
 from balancer import L2, VIP, WAYS, Balancer, backend, both, service, vip
-from cable import QuietCable
-from conftest import FWCTL, MODES, ROOT, until
+from cable import cable  # fixture: cable
+from conftest import FWCTL, MODES, SPOOF, until
 from echo import ECHO
+from listening import monitors, told
 
 FLOOD = int(os.environ.get("FWCTL_FLOOD", 200_000))
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
 LINE = re.compile(r'(\d\d:\d\d:\d\d\.\d{6}) (pass|drop|redirect) +([\w-]+) +(.*?)(?:, rule "([^"]+)")?(?:, backend (\S+))?')
-
-
-class Monitor:
-    """One that prints to a file until it is ended."""
-
-    def __init__(self, bed, role, *words):
-        self.said = tempfile.TemporaryFile("w+")
-        self.printed = tempfile.TemporaryFile("w+")
-        command = [FWCTL, "monitor", "--netns", bed.name(role), *map(str, words)]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.printed, stderr=self.said)
-
-    def notes(self):
-        self.said.seek(0)
-        return self.said.read().splitlines()
-
-    def lines(self):
-        self.printed.seek(0)
-        return self.printed.read().splitlines()
-
-    def is_listening(self):
-        return "listening; Ctrl-C ends it" in self.notes()
-
-    def end(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        return self.wait()
-
-    def wait(self):
-        return self.process.wait(timeout=60)
-
-
-@contextlib.contextmanager
-def monitors(bed, role, *all_words):
-    made = [Monitor(bed, role, *words) for words in all_words]
-    try:
-        until(lambda: all(one.is_listening() for one in made))
-        yield made
-    finally:
-        for one in made:
-            one.process.kill()
-            one.wait()
-
-
-@pytest.fixture
-def cable():
-    made = QuietCable()
-    yield made
-    made.down()
-
-
-def udp(cable, port, sender="10.9.0.1"):
-    return bytes(Ether(src="02:00:00:00:00:01", dst=cable.mac) / IP(src=sender, dst="10.9.0.2") / UDP(sport=40000, dport=port))
 
 
 def parsed(line):
@@ -88,7 +35,7 @@ def test_a_line_for_each_dropped_packet(cable, mode):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0", *mode)
     bed.fwctl("b", "deny", "udp/9")
-    frames = [udp(cable, 9), udp(cable, 10), udp(cable, 9)]
+    frames = [cable.udp(9), cable.udp(10), cable.udp(9)]
     with monitors(bed, "b", [], ["--json"], ["--verdict", "any"]) as (text, as_json, every):
         began = datetime.datetime.now(datetime.timezone.utc)
         cable.send_all("a", frames, "in")
@@ -116,8 +63,8 @@ def test_filters(cable):
     bed.fwctl("b", "attach", "eth0", "--hook", "tc-in,tc-out")
     bed.fwctl("b", "deny", "udp/9")
     bed.fwctl("b", "deny", "udp/10", "from", "10.9.0.1")
-    frames = [udp(cable, port, sender) for port in (9, 10, 11) for sender in ("10.9.0.1", "10.9.0.3")]
-    broken = udp(cable, 9)[:30]
+    frames = [cable.udp(port, sender=sender) for port in (9, 10, 11) for sender in ("10.9.0.1", "10.9.0.3")]
+    broken = cable.udp(9)[:30]
     wanted = {
         (): [9, 9, 10], ("udp/9",): [9, 9], ("from", "10.9.0.3"): [9], ("udp/10,udp/11", "to", "10.9.0.0/24"): [10],
         ("on", "eth*", "in"): [9, 9, 10], ("out",): [], ("on", "eth1"): [], ("--verdict", "pass"): [10, 11, 11],
@@ -139,11 +86,11 @@ def test_a_rule_that_comes_has_its_name_and_one_that_goes_keeps_it(cable):
     bed.fwctl("b", "attach", "eth0")
     with monitors(bed, "b", ["--json"]) as (monitor,):
         bed.fwctl("b", "deny", "udp/9")
-        cable.send_all("a", [udp(cable, 9)], "in")
+        cable.send_all("a", [cable.udp(9)], "in")
         until(lambda: len(monitor.lines()) == 1)
         bed.fwctl("b", "rule", "remove", "deny-udp/9")
         bed.fwctl("b", "deny", "udp/10")
-        cable.send_all("a", [udp(cable, 10)], "in")
+        cable.send_all("a", [cable.udp(10)], "in")
         until(lambda: len(monitor.lines()) == 2)
         assert [json.loads(line)["rule"] for line in monitor.lines()] == ["deny-udp/9", "deny-udp/10"]
         bed.fwctl("b", "detach", "--all")
@@ -198,7 +145,7 @@ def test_what_rules_log(cable, tmp_path, mode):
         ("--verdict", "drop"): {("drop", "kept out"): 20},
         ("--reason", "default-allow", "udp/9"): {("pass", None): 100},
     }
-    frames = [udp(cable, port) for port, count in ((9, 100), (10, 20), (11, 2000)) for _ in range(count)]
+    frames = [cable.udp(port) for port, count in ((9, 100), (10, 20), (11, 2000)) for _ in range(count)]
     with monitors(bed, "b", *([*words, "--json"] for words in wanted), ["--log"], ["--json", "--rule", "some"]) as made:
         cable.send_all("a", frames, "in")
         *others, text, sampled = made
@@ -265,7 +212,7 @@ def test_in_a_flood_each_shows_every_packet_or_says_how_many_it_did_not(cable, m
     with monitors(bed, "b", ["--json"], ["--json", "udp/7"], ["--json", "--sample", 1000]) as made:
         every, half, sampled = made
         bed.check("a", SPOOF, "eth0", cable.mac, "10.9.0.2", "fd00:9::2", FLOOD, 1, "udp/7", "udp/8")
-        cable.send_all("a", [udp(cable, 9)], "in")
+        cable.send_all("a", [cable.udp(9)], "in")
         total = dropped()
         until(lambda: sum(told(every)) == total)
         assert [one.end(signal.SIGTERM) for one in made] == [0, 0, 0]
@@ -278,14 +225,8 @@ def test_in_a_flood_each_shows_every_packet_or_says_how_many_it_did_not(cable, m
     assert lost == 0 and abs(shown - total / 1000) <= 6 * (total / 1000) ** 0.5
     # Packets waited for nobody, and nothing is left of the listeners.
     assert total >= FLOOD // 2
-    cable.send_all("a", [udp(cable, 9)] * 100, "in")
+    cable.send_all("a", [cable.udp(9)] * 100, "in")
     assert dropped() == total + 100
-
-
-def told(monitor):
-    """How many packets it shows, and how many it says it does not."""
-    whole = [json.loads(line) for line in monitor.lines() if line.endswith("}")]
-    return sum("reason" in one for one in whole), sum(one.get("lost") or 0 for one in whole)
 
 
 @pytest.mark.parametrize("way", ["tc", "native", "native-handing-on"])
@@ -326,7 +267,7 @@ def test_a_reader_that_does_not_read(cable):
         failing = subprocess.Popen(command, stdout=full, stderr=subprocess.PIPE, text=True)
         for one in (stuck, failing):
             assert one.stderr.readline() == "listening; Ctrl-C ends it\n"
-        cable.send_all("a", [udp(cable, 9)] * 3000, "in")
+        cable.send_all("a", [cable.udp(9)] * 3000, "in")
         assert failing.wait(timeout=30) == 1
         assert failing.stderr.read() == "fwctl: cannot write: No space left on device\n"
         until(lambda: "pipe" in pathlib.Path(f"/proc/{stuck.pid}/wchan").read_text())

@@ -9,15 +9,12 @@ import signal
 import socket
 import subprocess
 
-import pytest
-
 import metrics
 import netns
-from agent import Agent
-from conftest import ROOT, Testbed, until
-from page import ADDRESS, GROUP, NASTY, FalseAgent, a_browser, ask, leave, listen, messages, number, page_of, renamed, save
-
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
+from agent import agent_of
+from conftest import SPOOF, until
+from page import (ADDRESS, GROUP, NASTY, FalseAgent, a_browser, agent, apply, ask, bed, choose, leave, listen, messages, number, page_of,
+                  renamed, save)  # fixtures: agent, bed
 
 POLICY = """version = 1
 [attach.wan]
@@ -50,32 +47,11 @@ address = "10.9.0.9"
 """
 
 
-@pytest.fixture
-def bed():
-    made = Testbed("pair")
-    try:
-        yield made
-    finally:
-        made.down()
-
-
-@pytest.fixture
-def agent(bed):
-    made = Agent(bed, "b").start("--group", GROUP)
-    try:
-        until(lambda: metrics.is_served(metrics.default_socket(bed.name("b"))))
-        yield made
-    finally:
-        made.end(signal.SIGKILL)
-
-
 def test_in_a_browser(bed, agent, tmp_path):
-    file = tmp_path / f"policy {NASTY.replace('/', '')}.toml"
-    file.write_text(POLICY)
     bed.check("a", "ip", "address", "add", "10.9.0.9/24", "dev", "eth0")
     with netns.inside(bed.name("a")):
         first, second = (socket.create_server((address, 8001), backlog=4096) for address in ("10.9.0.1", "10.9.0.9"))
-    bed.fwctl("b", "apply", file)
+    file = apply(bed, tmp_path, POLICY, f"policy {NASTY.replace('/', '')}.toml")
     with page_of(bed, "b"), a_browser(bed, "b") as browser:
         browser.open(f"http://{ADDRESS}/")
         browser.becomes("#link", "live")
@@ -110,9 +86,9 @@ def test_in_a_browser(bed, agent, tmp_path):
         second.close()
         browser.becomes("#events", "vip web: backend web2 is down")
         browser.becomes("#services", "down")
-        browser.value("(box => { box.value = 'web2'; box.dispatchEvent(new Event('input')); })(document.querySelector('#event-filter'))")
+        choose(browser, "#event-filter", "web2")
         assert "web2" in browser.text("#events .table") and "203.0.113.9" not in browser.text("#events .table")
-        browser.value("(box => { box.value = ''; box.dispatchEvent(new Event('input')); })(document.querySelector('#event-filter'))")
+        choose(browser, "#event-filter", "")
         # The agent dies, and comes back.
         agent.end(signal.SIGKILL)
         browser.becomes("#link", "no agent runs")
@@ -144,9 +120,7 @@ def test_in_a_browser(bed, agent, tmp_path):
 
 def test_names_are_text_wherever_they_come_from(bed, agent, tmp_path):
     """Rules and backends cannot have such names; a page that trusted in that would be one mistake away from a script."""
-    file = tmp_path / "policy.toml"
-    file.write_text(POLICY)
-    bed.fwctl("b", "apply", file)
+    apply(bed, tmp_path, POLICY)
 
     def told(*parts):
         """Of everything one."""
@@ -201,24 +175,13 @@ def test_it_has_no_privilege(bed, agent):
 
 
 def test_a_socket_that_is_roots_alone(bed):
-    with contextlib.closing(AgentOfRoot(bed)):
+    with agent_of(bed, "b"):
         done = bed.fwctl("b", "page", expect=4)
         assert done.stderr.splitlines()[-1].endswith("fwctl agent --group NAME")
 
 
-class AgentOfRoot:
-    def __init__(self, bed):
-        self.agent = Agent(bed, "b").start()
-        until(lambda: metrics.is_served(metrics.default_socket(bed.name("b"))))
-
-    def close(self):
-        self.agent.end(signal.SIGKILL)
-
-
 def test_who_comes_back_is_told_what_he_missed_and_not_more(bed, agent, tmp_path):
-    file = tmp_path / "policy.toml"
-    file.write_text(POLICY)
-    bed.fwctl("b", "apply", file)
+    apply(bed, tmp_path, POLICY)
     with page_of(bed, "b"):
         connection, source = listen(bed)
         heard = []

@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import signal
 import socket
 import subprocess
 import threading
@@ -12,11 +10,8 @@ import pytest
 
 import metrics
 import netns
-from agent import Agent
-from conftest import FWCTL, ROOT, Testbed, until
-from page import ADDRESS, GROUP, a_browser, leave, listen, messages, number, page_of, save
-
-SPOOF = os.environ.get("SPOOF", str(ROOT / "build" / "release" / "tests" / "spoof"))
+from conftest import FWCTL, SPOOF, until
+from page import ADDRESS, a_browser, agent, apply, bed, choose, leave, listen, messages, number, page_of, save  # fixtures: agent, bed
 
 POLICY = """version = 1
 [attach.eth0]
@@ -36,31 +31,6 @@ name = "from set"
 action = "deny"
 from = "@SET"
 """
-
-
-@pytest.fixture
-def bed():
-    made = Testbed("pair")
-    try:
-        yield made
-    finally:
-        made.down()
-
-
-@pytest.fixture
-def agent(bed):
-    made = Agent(bed, "b").start("--group", GROUP)
-    try:
-        until(lambda: metrics.is_served(metrics.default_socket(bed.name("b"))))
-        yield made
-    finally:
-        made.end(signal.SIGKILL)
-
-
-def apply(bed, tmp_path, text):
-    file = tmp_path / "policy.toml"
-    file.write_text(text)
-    bed.fwctl("b", "apply", file)
 
 
 def listeners(bed):
@@ -94,11 +64,6 @@ class Sender:
         self.ends.set()
         self.thread.join()
         self.socket.close()
-
-
-def choose(browser, selector, value):
-    browser.value(f"(one => {{ one.value = {json.dumps(value)}; one.dispatchEvent(new Event('input')); }})"
-                  f"(document.querySelector({json.dumps(selector)}))")
 
 
 def rows(browser, section):

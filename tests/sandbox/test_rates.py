@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from cable import ATTACH, QuietCable
+from cable import ATTACH, cable  # fixture: cable
 from conftest import until
 from firewall import ATTACH as ATTACH_WAN
 from firewall import allow, firewall
@@ -19,13 +19,6 @@ from flood import frame as udp_frame
 SECONDS = 4
 WITHIN = 0.05  # of the rate, as was asked for
 SIZE = 1000    # bytes from the IP header on
-
-
-@pytest.fixture
-def cable():
-    made = QuietCable()
-    yield made
-    made.down()
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import time
 
 import pytest
 
+from agent import agent_of
 from captured import capture, comments
 from causes import CAUSES, Place
 from conftest import until
+from listening import monitors
 from metrics import KEPT, Scrape
-from test_metrics import agent_of
-from test_monitor import monitors
 from page import GROUP, leave, listen, messages, page_of
 
 PLACES = {

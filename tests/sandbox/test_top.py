@@ -11,7 +11,6 @@ import threading
 import time
 
 import pytest
-from scapy.all import IP, UDP, Ether
 
 import netns
 from cable import QuietCable, send
@@ -93,10 +92,7 @@ def cable():
 @contextlib.contextmanager
 def flood(cable):
     """Of udp/9 three in four, which is let in; the rest is denied."""
-    def udp(port):
-        return bytes(Ether(src="02:00:00:00:00:01", dst=cable.mac) / IP(src="10.9.0.1", dst="10.9.0.2") / UDP(sport=40000, dport=port))
-
-    frames = [udp(9), udp(9), udp(9), udp(100), udp(9), udp(9), udp(9), udp(101)]
+    frames = [cable.udp(9), cable.udp(9), cable.udp(9), cable.udp(100), cable.udp(9), cable.udp(9), cable.udp(9), cable.udp(101)]
     done = threading.Event()
 
     def flow():
