@@ -57,6 +57,10 @@ class Monitor(Listening):
         self.printed.seek(0)
         return self.printed.read().splitlines()
 
+    def objects(self):
+        """With --json; a line that is being written is left out."""
+        return [json.loads(line) for line in self.lines() if line.endswith("}")]
+
 
 def monitors(bed, role, *all_words):
     return all_ready([Monitor(bed, role, *words) for words in all_words])
@@ -64,5 +68,5 @@ def monitors(bed, role, *all_words):
 
 def told(monitor):
     """How many packets it shows, and how many it says it does not; of one with --json."""
-    whole = [json.loads(line) for line in monitor.lines() if line.endswith("}")]
-    return sum("reason" in one for one in whole), sum(one.get("lost") or 0 for one in whole)
+    objects = monitor.objects()
+    return sum("reason" in one for one in objects), sum(one.get("lost") or 0 for one in objects)

@@ -242,14 +242,14 @@ def test_where_balanced_packets_go(tmp_path, way):
             for family in (4, 6, 4, 6):
                 with echo.dial(lb.bed, "client", vip(family, L2), ECHO) as one:
                     servers.append(echo.greeting(one)[0][0])
-            until(lambda: len(web.lines()) >= 4 * 3)
-            events = [json.loads(line) for line in web.lines()]
+            until(lambda: len({one["from_port"] for one in web.objects()}) == 4)
+            events = web.objects()
             assert {(one["vip"], one["reason"], one["verdict"]) for one in events} == {("web", "balanced", "redirect")}
             by_port = {one["from_port"]: one["backend"] for one in events}
             assert list(by_port.values()) == servers
             assert other.lines() == []
-            until(lambda: len(placed.lines()) >= 4)
-            told = [json.loads(line) for line in placed.lines()]
+            until(lambda: len(placed.objects()) >= 4)
+            told = placed.objects()
             assert [(one["event"], one["vip"], one["from_port"], one["backend"]) for one in told] == [
                 ("flow-placed", "web", port, backend) for port, backend in by_port.items()]
             assert lb.bed.json("lb1", "vip", "show", "web")["flows"] == 4
