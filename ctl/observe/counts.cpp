@@ -261,8 +261,7 @@ Result<Counts> CountReader::read(const Parts& parts) {
 }
 
 Status CountReader::store_bases(const Counts& counts, const InterfaceFilter& is_meant, bool rules) const {
-    for (std::size_t i = 0; i < counts.interfaces.size(); ++i) {
-        const InterfaceCounts& interface = counts.interfaces[i];
+    for (const InterfaceCounts& interface : counts.interfaces) {
         if (!is_meant(interface.name)) continue;
         auto map = kernel::Map::open(store_->paths().counters(interface.slot));
         if (!map) return tl::unexpected(map.error());
