@@ -66,10 +66,10 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
     }
 }
 
-// What the kernel has said of next hops is kept by XDP programs that send packets alone: elsewhere it would
-// be memory for nothing, on each processor.
-void fit_next_hops(bpf_object* object, ProgramKind kind, const ProgramConfig& config) {
-    bpf_map* map = bpf_object__find_map_by_name(object, "next_hops");
+// Ways to backends are known to XDP programs that send packets alone: elsewhere they would be memory for
+// nothing, on each processor.
+void fit_known_ways(bpf_object* object, ProgramKind kind, const ProgramConfig& config) {
+    bpf_map* map = bpf_object__find_map_by_name(object, "known_ways");
     if (map != nullptr && (kind != ProgramKind::kXdp || !config.may_rewrite))
         bpf_map__set_max_entries(map, 1);
 }
@@ -116,7 +116,7 @@ Result<Object> Object::open_elf(ProgramKind kind, const ProgramConfig& config) {
         if (wanted) object.program_ = program;
     }
     set_constants(object.handle_.get(), config);
-    fit_next_hops(object.handle_.get(), kind, config);
+    fit_known_ways(object.handle_.get(), kind, config);
     return object;
 }
 

@@ -48,6 +48,7 @@ enum fw_packet_flags {
 	FW_PACKET_UNPACKED = 1 << 4,  /* came in another packet */
 	FW_PACKET_HANDED_ON = 1 << 6, /* XDP has begun to carry out what it decided; the rest is here */
 	FW_PACKET_SERVED = 1 << 5,    /* is for a service, which needs no rule that lets it in */
+	FW_PACKET_KNOWN = 1 << 7,     /* that was known from a packet before: there may be a short way */
 };
 
 enum { FW_NO_VLAN = 4096 };

@@ -186,19 +186,43 @@ struct fw_backend_count {
 };
 FW_ASSERT_SIZE(struct fw_backend_count, 24);
 
-/* By processor, for the address family and the number of a backend: what the kernel has said of the way to it
- * last, for a tick. */
-struct fw_next_hop_known {
+/* By processor, for the family of packets and the number of a backend that they go to: what the kernel has
+ * said of the way to it last, for a tick, and what the generation says of it. */
+struct fw_known_way {
 	__u32 tick;
 	__u32 ifindex; /* 0: nothing is known */
 	__u32 mtu;
-	__u8 to[6];
-	__u8 from[6];
-	struct fw_address address; /* the backend's: with its number it may have got another one */
-	__u8 transport;		   /* likewise */
-	__u8 unused[7];
+	__u8 mac_to[6];
+	__u8 mac_from[6];
+	struct fw_address to; /* the backend: with its number it may have got another address */
+	struct fw_address from;
+	__u32 generation; /* its number */
+	__u32 service;	  /* address of its struct fw_service in that generation */
+	__u16 gue_port;
+	__u8 transport; /* enum fw_transport */
+	__u8 way_family;
+	__u8 keeps; /* not 0: flows that it has stay with it */
+	__u8 unused[3];
 };
-FW_ASSERT_SIZE(struct fw_next_hop_known, 48);
+FW_ASSERT_SIZE(struct fw_known_way, 72);
+
+/* By processor: services that packets were for, by a hash of what they were sent to. */
+enum { FW_KNOWN_SERVICES = 64 };
+
+struct fw_known_service {
+	struct fw_address vip;
+	__u16 port; /* host byte order */
+	__u8 protocol;
+	__u8 family;
+	__u32 generation; /* its number */
+	__u32 service;	  /* address of struct fw_service in that generation; 0: nothing is known */
+	__u32 unused;
+};
+FW_ASSERT_SIZE(struct fw_known_service, 32);
+
+struct fw_known_services {
+	struct fw_known_service each[FW_KNOWN_SERVICES];
+};
 
 /*
  * How many packets of health checks went to a backend by the way of its service, by the family of the
@@ -324,6 +348,7 @@ enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
 struct fw_balance_room {
 	struct fw_address client;
 	struct fw_address vip;
+	__u64 jiffies;	   /* at which `now` was read */
 	__u16 client_port; /* host byte order; 0 where there is none */
 	__u16 vip_port;
 	__u8 protocol;
@@ -352,6 +377,7 @@ struct fw_balance_room {
 	__u8 mac_from[6];
 	__u8 way_family; /* enum fw_family, of `to` */
 	__u8 has_neighbour;
+	__u8 hop_is_new;		/* the kernel was asked for it, for this packet */
 	__u16 overhead;			/* bytes of the headers to put in front */
 	__u32 length;			/* of the packet, from layer 3 to its end */
 	__u8 header[FW_MAX_OUTER_SIZE]; /* they, from layer 3 on: IP, and for GUE UDP and GUE */

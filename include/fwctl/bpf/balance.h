@@ -150,8 +150,9 @@ __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 	room->overhead = 0;
 	room->translates = service->transport == FW_BY_NAT || service->transport == FW_BY_FULL_NAT;
 	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
-	if (service->transport == FW_BY_IPIP || service->transport == FW_BY_GUE)
-		fw_put_outer(packet, room, service, room->length);
+	if (fw_encapsulates(service->transport))
+		fw_put_outer(packet, room, service->transport, service->gue_port,
+			     fw_tells_flows(room, service->transport) ? fw_ring_hash(service, room) : 0);
 	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
 }
 
@@ -223,18 +224,19 @@ static __always_inline void fw_foresee_choice(fw_ctx *ctx, const struct fw_packe
 	if (!fw_tracing || fw_ctx_may_rewrite() || !packet->service || !room)
 		return;
 	if (room->asked != FW_ASKED_ECHO && !fw_is_answer(room)) {
-		room->now = fw_placed_now();
+		fw_tick(room);
 		fw_name_backend(ctx, packet, room, half);
 		fw_choose_backend(room, half, packet->service, packet->tcp_flags);
 	}
 	fw_trace_choice(room);
 }
 
-/* As fw_carry_out(). Functions that need room on the stack follow each other, rather than call each other. */
-static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packet, __u32 half,
+/* As fw_carry_out(), by the generation of that number. Functions that need room on the stack follow each
+ * other, rather than call each other. */
+static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packet, __u32 number,
 				      struct fw_decision *decision)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, half = number & 1;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	int action;
 
@@ -243,7 +245,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return FW_DECIDED;
 	if (room->asked == FW_ASKED_ECHO)
 		return fw_told(fw_answer_echo(ctx, packet), FW_REASON_ECHO_ANSWERED, decision);
-	room->now = fw_placed_now();
+	fw_tick(room);
 	room->resets = false;
 	if (!fw_is_answer(room)) {
 		fw_name_backend(ctx, packet, room, half);
@@ -257,7 +259,7 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return FW_DECIDED;
 	}
 	fw_count_flow(packet, room);
-	if (!fw_find_next_hop(ctx, room, half, packet->service))
+	if (!fw_find_next_hop(ctx, room, number, packet->service))
 		return FW_DECIDED;
 	if (fw_pack(ctx, packet, half))
 		return fw_stop(ctx, packet, room->mtu - room->overhead, FW_REASON_BALANCE_TOO_LONG, decision);

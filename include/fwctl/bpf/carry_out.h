@@ -175,7 +175,7 @@ static __always_inline int fw_carry_out(fw_ctx *ctx, const struct fw_packet *pac
 	int action;
 
 	if (fw_is_balanced(packet, decision))
-		return fw_balance(ctx, packet, now->number & 1, decision);
+		return fw_balance(ctx, packet, now->number, decision);
 	if (fw_may_be_proxied(packet, generation, decision)) {
 		action = fw_carry_out_synproxy(ctx, packet, now->number, direction, decision);
 		if (action != FW_TO_KERNEL)

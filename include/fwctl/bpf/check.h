@@ -44,36 +44,36 @@ static __noinline bool fw_find_checked(fw_ctx *ctx, struct fw_packet *packet, __
 	room->asked = FW_ASKED_CHECK;
 	room->backend = number;
 	room->service_number = backend->service;
-	room->now = fw_placed_now();
+	fw_tick(room);
 	packet->service = fw_find_row(room, half, rows);
 	return packet->service;
 }
 
 /* The hook's action, or a negated reason. */
-static __noinline int fw_send_check(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
+static __noinline int fw_send_check(fw_ctx *ctx, const struct fw_packet *packet, __u32 generation)
 {
 	__u32 zero = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	int action;
 
-	if (!room || !fw_find_next_hop(ctx, room, half, packet->service))
+	if (!room || !fw_find_next_hop(ctx, room, generation, packet->service))
 		return -FW_REASON_BALANCE_FAILED;
-	if (fw_pack(ctx, packet, half))
+	if (fw_pack(ctx, packet, generation & 1))
 		return -FW_REASON_BALANCE_TOO_LONG;
 	if (!fw_ctx_forget_route(ctx))
 		return -FW_REASON_BALANCE_FAILED;
-	action = fw_deliver(ctx, packet, half);
+	action = fw_deliver(ctx, packet, generation & 1);
 	if (action >= 0)
 		fw_count_check(packet, room);
 	return action;
 }
 
 /* Likewise. The two follow each other, as those of fw_balance() do. */
-static __always_inline int fw_check(fw_ctx *ctx, struct fw_packet *packet, __u32 half, __u32 number)
+static __always_inline int fw_check(fw_ctx *ctx, struct fw_packet *packet, __u32 generation, __u32 number)
 {
-	if (!fw_find_checked(ctx, packet, half, number))
+	if (!fw_find_checked(ctx, packet, generation & 1, number))
 		return -FW_REASON_BALANCE_FAILED;
-	return fw_send_check(ctx, packet, half);
+	return fw_send_check(ctx, packet, generation);
 }
 
 #endif

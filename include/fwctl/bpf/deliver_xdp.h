@@ -58,6 +58,14 @@ static __always_inline bool fw_device_sends(fw_ctx *ctx, __u32 ifindex)
 	return fw_ctx_device_takes(ctx, ifindex);
 }
 
+/* As FW_SENT_FOR_ONE_HANDED_ON says; of the ways that are known for a tick, the first packet in it. */
+static __always_inline bool fw_lets_kernel_send(const struct fw_balance_room *room)
+{
+	if (room->asked >= FW_ASKED_ANSWER)
+		return bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0;
+	return room->hop_is_new;
+}
+
 static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_packet *packet,
 						  const struct fw_balance_room *room, __u8 transport)
 {
@@ -65,10 +73,8 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 
 	(void)transport;
 	if (!room->has_neighbour || packet->l3_offset != sizeof(*ethernet) ||
-	    !fw_device_sends(ctx, room->ifindex) ||
-	    (fw_hands_on && bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0))
+	    !fw_device_sends(ctx, room->ifindex) || (fw_hands_on && fw_lets_kernel_send(room)))
 		return FW_HAND_ON;
-	fw_ctx_give_room_back(ctx);
 	if (room->overhead && !fw_grow_in_front(ctx, room))
 		return -FW_REASON_BALANCE_FAILED;
 	if (room->translates && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))

@@ -67,26 +67,35 @@ static __always_inline void fw_put_gue(struct fw_balance_room *room, const __u32
 	words[2] = bpf_htonl(fw_carried(room->family) << 16);
 }
 
-/* room->header and room->overhead. `length`: of the packet, from layer 3 on. */
-static __always_inline void fw_put_outer(const struct fw_packet *packet, struct fw_balance_room *room,
-					 const struct fw_service *service, __u32 length)
+static __always_inline bool fw_encapsulates(__u8 transport)
 {
-	bool is_gue = service->transport == FW_BY_GUE,
-	     tells_flows = is_gue || room->way_family != FW_FAMILY_IPV4;
+	return transport == FW_BY_IPIP || transport == FW_BY_GUE;
+}
+
+/* Whether the outer header says which flow the packet is of. */
+static __always_inline bool fw_tells_flows(const struct fw_balance_room *room, __u8 transport)
+{
+	return transport == FW_BY_GUE || (transport == FW_BY_IPIP && room->way_family != FW_FAMILY_IPV4);
+}
+
+/* room->header and room->overhead, for a packet of room->length. `hash`: of the flow. */
+static __always_inline void fw_put_outer(const struct fw_packet *packet, struct fw_balance_room *room,
+					 __u8 transport, __u16 gue_port, __u32 hash)
+{
+	bool is_gue = transport == FW_BY_GUE;
 	__u8 protocol = is_gue ? IPPROTO_UDP : fw_carried(room->family);
-	__u32 body = length + (is_gue ? FW_GUE_SIZE : 0),
-	      hash = tells_flows ? fw_ring_hash(service, room) : 0;
+	__u32 length = room->length, body = length + (is_gue ? FW_GUE_SIZE : 0);
 
 	if (room->way_family == FW_FAMILY_IPV4) {
 		fw_put_outer_ipv4(room, packet->traffic_class, body, protocol);
 		room->overhead = sizeof(struct iphdr);
 		if (is_gue)
-			fw_put_gue(room, sizeof(struct iphdr), length, service->gue_port, hash);
+			fw_put_gue(room, sizeof(struct iphdr), length, gue_port, hash);
 	} else {
 		fw_put_outer_ipv6(room, packet->traffic_class, body, protocol, hash);
 		room->overhead = sizeof(struct ipv6hdr);
 		if (is_gue)
-			fw_put_gue(room, sizeof(struct ipv6hdr), length, service->gue_port, hash);
+			fw_put_gue(room, sizeof(struct ipv6hdr), length, gue_port, hash);
 	}
 	if (is_gue)
 		room->overhead += FW_GUE_SIZE;

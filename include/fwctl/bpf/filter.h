@@ -14,6 +14,7 @@
 #include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/find_service.h"
+#include "fwctl/bpf/known.h"
 #include "fwctl/bpf/now.h"
 #include "fwctl/bpf/parse.h"
 #include "fwctl/bpf/recall.h"
@@ -89,7 +90,7 @@ static __noinline bool fw_is_marked(fw_ctx *ctx, const struct fw_now *now, struc
 {
 	struct fw_mark mark;
 
-	if (!fw_behind_xdp || !fw_ctx_take_mark(ctx, now->secret, &mark))
+	if (!fw_ctx_take_mark(ctx, now->secret, &mark))
 		return false;
 	decision->reason = mark.reason;
 	decision->tier = mark.tier;
@@ -150,11 +151,11 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		return FW_ACTION_DROP;
 	if (fw_ctx_is_own_answer(ctx, now.secret, direction))
 		return fw_pass_own_answer(ctx, &packet, &now);
-	is_judged = fw_is_marked(ctx, &now, &decision);
+	is_judged = fw_behind_xdp && fw_is_marked(ctx, &now, &decision);
 	if (is_judged && decision.reason == FW_MARK_DONE)
 		return FW_ACTION_PASS;
 	/* Without room for a mark, TC ingress judges in our place. */
-	if (fw_hands_on && !fw_ctx_reserve_mark(ctx))
+	if (fw_hands_on && !fw_ctx_takes_mark(ctx))
 		return FW_ACTION_PASS;
 
 	if (fw_tracing)
@@ -165,17 +166,15 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		fault = fw_open(ctx, &packet, now.number & 1);
 	else
 		fault = fw_parse(ctx, &packet);
-	if (fault == FW_NOT_HERE) {
-		fw_ctx_give_room_back(ctx);
+	if (fault == FW_NOT_HERE)
 		return FW_ACTION_PASS;
-	}
 	if (decision.tier & FW_MARK_UNPACKED)
 		packet.flags |= FW_PACKET_UNPACKED;
 	if (is_judged && decision.tier & FW_MARK_BEGUN)
 		packet.flags |= FW_PACKET_HANDED_ON;
 	decision.tier &= ~(FW_MARK_UNPACKED | FW_MARK_BEGUN);
 	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
-		fw_find_service(ctx, &packet, now.number & 1, now.generation->services.translates);
+		fw_find_service(ctx, &packet, now.number, now.generation->services.translates);
 	if (!is_judged) {
 		decision.reason = fault;
 		if (fault != FW_UNDECIDED) {
@@ -213,7 +212,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
 	if (direction == FW_OUT && decision.reason == FW_REASON_HEALTH_CHECK) {
 		__u32 how = fw_begin_to_change(ctx, &now);
-		int action = fw_check(ctx, &packet, now.number & 1, fw_ctx_checked(ctx, now.secret));
+		int action = fw_check(ctx, &packet, now.number, fw_ctx_checked(ctx, now.secret));
 
 		if (action < 0) {
 			decision.reason = -action;
@@ -221,6 +220,16 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		}
 		fw_count_decision(ctx, &packet, &now, &decision, action, how);
 		return action;
+	}
+	if (fw_may_go_short(&packet, &now) && fw_verdict_of(decision.reason) == FW_PASS) {
+		int action = fw_send_known(ctx, &packet, now.number);
+
+		if (action != FW_HAND_ON) {
+			decision.reason = action < 0 ? -action : FW_REASON_BALANCED;
+			fw_count_decision(ctx, &packet, &now, &decision, action < 0 ? FW_ACTION_DROP : action,
+					  FW_TOLD_CHANGED);
+			return action < 0 ? FW_ACTION_DROP : action;
+		}
 	}
 	fw_foresee_choice(ctx, &packet, now.number & 1);
 	if (is_judged || fw_is_more(&packet, &decision, now.generation, direction))

@@ -5,18 +5,74 @@
 #ifndef FWCTL_BPF_FIND_SERVICE_H
 #define FWCTL_BPF_FIND_SERVICE_H
 
+#include "fwctl/bpf/hash.h"
 #include "fwctl/bpf/nat_answer.h"
 #include "fwctl/bpf/service.h"
 
-/* The service that the packet is sent to; 0: none. */
-static __always_inline __u32 fw_find_asked(fw_ctx *ctx, const struct fw_packet *packet,
-					   struct fw_balance_room *room, __u32 half)
+/* Whether the packet's own ports say which of the address's services it is for. */
+static __always_inline bool fw_tells_port(const struct fw_packet *packet)
 {
-	__u32 rows = fw_find_vip(packet, half);
+	return packet->flags & FW_PACKET_L4 && !fw_is_icmp(packet->family, packet->protocol);
+}
 
-	if (!rows || !fw_is_for_us(ctx, half) || !fw_ask(ctx, packet, room))
+/* Where a service is known by. */
+static __always_inline struct fw_known_service *fw_known_service_of(const struct fw_packet *packet)
+{
+	const __u64 *words = (const void *)&packet->destination;
+	__u32 zero = 0, place;
+	struct fw_known_services *known = bpf_map_lookup_elem(&known_services, &zero);
+
+	if (!known)
+		return NULL;
+	place = fw_mix(words[0], words[1] ^ (packet->selector | (__u32)packet->protocol << 16));
+	asm volatile("" : "+r"(place));
+	place &= FW_KNOWN_SERVICES - 1;
+	return &known->each[place];
+}
+
+static __always_inline bool fw_is_known_service(const struct fw_known_service *known,
+						const struct fw_packet *packet, __u32 generation)
+{
+	return known->service && known->generation == generation && known->port == packet->selector &&
+	       known->protocol == packet->protocol && known->family == packet->family &&
+	       fw_is_same_address(&known->vip, &packet->destination);
+}
+
+static __always_inline void fw_note_service(struct fw_known_service *known, const struct fw_packet *packet,
+					    __u32 generation, __u32 service)
+{
+	known->service = 0;
+	known->vip = packet->destination;
+	known->port = packet->selector;
+	known->protocol = packet->protocol;
+	known->family = packet->family;
+	known->generation = generation;
+	known->service = service;
+}
+
+/* The service that the packet is sent to; 0: none. `number`: of the generation. */
+static __always_inline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet,
+					   struct fw_balance_room *room, __u32 number)
+{
+	struct fw_known_service *known =
+		fw_tells_port(packet) && !fw_silent ? fw_known_service_of(packet) : NULL;
+	__u32 rows, service;
+
+	if (known && fw_is_known_service(known, packet, number)) {
+		if (!fw_is_for_us(ctx, number & 1))
+			return 0;
+		fw_ask_flow(ctx, packet, room);
+		room->by_connection = 0;
+		packet->flags |= FW_PACKET_KNOWN;
+		return known->service;
+	}
+	rows = fw_find_vip(packet, number & 1);
+	if (!rows || !fw_is_for_us(ctx, number & 1) || !fw_ask(ctx, packet, room))
 		return 0;
-	return fw_find_row(room, half, rows);
+	service = fw_find_row(room, number & 1, rows);
+	if (known && service && !room->by_connection)
+		fw_note_service(known, packet, number, service);
+	return service;
 }
 
 /*
@@ -24,21 +80,21 @@ static __always_inline __u32 fw_find_asked(fw_ctx *ctx, const struct fw_packet *
  * neighbour, and is left alone. Answers are asked for first, as they come to an address of ours, which with
  * full-nat may be the service's, too.
  */
-static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 half, bool translates)
+static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 number, bool translates)
 {
 	__u32 zero = 0;
 	struct fw_balance_room *room;
 
 	if (fw_link != FW_LINK_ETHERNET || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
 		return 0;
-	packet->service = translates ? fw_find_answer(ctx, packet, half) : 0;
+	packet->service = translates ? fw_find_answer(ctx, packet, number & 1) : 0;
 	room = bpf_map_lookup_elem(&balance_room, &zero);
 	if (!room)
 		return 0;
-	if (packet->service && !fw_is_for_us(ctx, half))
+	if (packet->service && !fw_is_for_us(ctx, number & 1))
 		packet->service = 0;
 	else if (!packet->service)
-		packet->service = fw_find_asked(ctx, packet, room, half);
+		packet->service = fw_find_asked(ctx, packet, room, number);
 	if (packet->service && room->asked != FW_ASKED_ECHO)
 		packet->flags |= FW_PACKET_SERVED;
 	return 0;

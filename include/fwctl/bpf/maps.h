@@ -241,13 +241,20 @@ struct {
 	__type(value, struct fw_fragment_way);
 } fragment_ways SEC(".maps");
 
-/* This one and the next one as member_queries: each program's own. */
+/* This one and the next two as member_queries: each program's own. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2 * FW_MAX_BACKENDS);
 	__type(key, __u32);
-	__type(value, struct fw_next_hop_known);
-} next_hops SEC(".maps");
+	__type(value, struct fw_known_way);
+} known_ways SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fw_known_services);
+} known_services SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -127,29 +127,62 @@ static __always_inline bool fw_find_hop_by_fib(fw_ctx *ctx, const struct fw_back
 	return transport != FW_BY_L2 || fw_is_same_address(&room->via, &room->to);
 }
 
-/* What the last look-up found counts for the rest of its tick, where all that is needed is the neighbour. */
-static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const struct fw_next_hop_known *known,
-					  __u8 transport)
+static __always_inline void fw_take_known_hop(struct fw_balance_room *room, const struct fw_known_way *known)
 {
-	if (fw_ctx_resolves() || !known->ifindex || known->tick != room->now ||
-	    known->transport != transport || !fw_is_same_address(&known->address, &room->to))
-		return false;
 	room->has_neighbour = true;
 	room->ifindex = known->ifindex;
 	room->mtu = known->mtu;
-	__builtin_memcpy(room->mac_to, known->to, 6);
-	__builtin_memcpy(room->mac_from, known->from, 6);
+	__builtin_memcpy(room->mac_to, known->mac_to, 6);
+	__builtin_memcpy(room->mac_from, known->mac_from, 6);
+}
+
+/* Where a way is known by. */
+static __always_inline struct fw_known_way *fw_known_way_of(__u32 backend, __u8 family)
+{
+	__u32 index = backend + (family == FW_FAMILY_IPV6 ? FW_MAX_BACKENDS : 0);
+
+	return bpf_map_lookup_elem(&known_ways, &index);
+}
+
+/* What the last look-up found counts for the rest of its tick, where all that is needed is the neighbour. */
+static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const struct fw_known_way *known,
+					  __u8 transport)
+{
+	if (fw_ctx_resolves() || !known->ifindex || known->tick != room->now ||
+	    known->transport != transport || !fw_is_same_address(&known->to, &room->to))
+		return false;
+	fw_take_known_hop(room, known);
 	return true;
 }
 
-/* False: there is none. A global function, as in fw_parse(). */
-__noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32 half, __u32 service_at)
+/* For the packets behind this one. `number`: of the generation. */
+static __always_inline void fw_note_way(struct fw_known_way *known, const struct fw_balance_room *room,
+					const struct fw_service *service, const struct fw_backend *backend,
+					__u32 number, __u32 service_at)
 {
+	known->tick = room->now;
+	known->ifindex = room->ifindex;
+	known->mtu = room->mtu;
+	__builtin_memcpy(known->mac_to, room->mac_to, 6);
+	__builtin_memcpy(known->mac_from, room->mac_from, 6);
+	known->to = room->to;
+	known->from = room->from;
+	known->generation = number;
+	known->service = service_at;
+	known->gue_port = service->gue_port;
+	known->transport = service->transport;
+	known->way_family = room->way_family;
+	known->keeps = backend->flags & FW_BACKEND_KEEPS && backend->service == service->number;
+}
+
+/* False: there is none. `number`: of the generation. A global function, as in fw_parse(). */
+__noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32 number, __u32 service_at)
+{
+	__u32 half = number & 1;
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	const struct fw_service *service;
 	const struct fw_backend *backend;
-	struct fw_next_hop_known *known;
-	__u32 index;
+	struct fw_known_way *known;
 
 	if (!room || !generation)
 		return false;
@@ -157,21 +190,14 @@ __noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32
 	backend = fw_backend_of(generation, room->backend);
 	if (!service || !backend || !fw_address_backend(backend, service, room))
 		return false;
-	index = room->backend + (room->way_family == FW_FAMILY_IPV6 ? FW_MAX_BACKENDS : 0);
-	known = fw_is_answer(room) ? NULL : bpf_map_lookup_elem(&next_hops, &index);
-	if (known && fw_recall_hop(room, known, service->transport))
+	known = fw_is_answer(room) ? NULL : fw_known_way_of(room->backend, room->family);
+	room->hop_is_new = !known || !fw_recall_hop(room, known, service->transport);
+	if (!room->hop_is_new)
 		return true;
 	if (!fw_find_hop_by_fib(ctx, backend, room, service->transport))
 		return false;
-	if (known && room->has_neighbour) {
-		known->tick = room->now;
-		known->address = room->to;
-		known->transport = service->transport;
-		known->ifindex = room->ifindex;
-		known->mtu = room->mtu;
-		__builtin_memcpy(known->to, room->mac_to, 6);
-		__builtin_memcpy(known->from, room->mac_from, 6);
-	}
+	if (known && room->has_neighbour)
+		fw_note_way(known, room, service, backend, number, service_at);
 	return true;
 }
 

@@ -18,15 +18,10 @@ static __always_inline bool fw_ctx_may_rewrite(void)
 	return true;
 }
 
-static __always_inline bool fw_ctx_reserve_mark(fw_ctx *ctx)
+static __always_inline bool fw_ctx_takes_mark(fw_ctx *ctx)
 {
 	(void)ctx;
 	return true;
-}
-
-static __always_inline void fw_ctx_give_room_back(fw_ctx *ctx)
-{
-	(void)ctx;
 }
 
 static __always_inline void fw_ctx_write_mark(fw_ctx *ctx, const struct fw_mark *mark)

@@ -19,25 +19,23 @@ static __always_inline bool fw_ctx_may_rewrite(void)
 	return fw_may_rewrite;
 }
 
-/* Room in front of the frame; false where the driver has none. */
-static __always_inline bool fw_ctx_reserve_mark(fw_ctx *ctx)
+/* Whether a mark can be put in front of the frame: a driver that has no room for one says so by this. */
+static __always_inline bool fw_ctx_takes_mark(fw_ctx *ctx)
 {
-	return bpf_xdp_adjust_meta(ctx, -(int)sizeof(struct fw_mark)) == 0;
+	return (void *)(long)ctx->data_meta <= (void *)(long)ctx->data;
 }
 
+/* Only where a program of others has used up what every driver leaves in front of a frame is there no room
+ * left. TC ingress then judges for a second time. */
 static __always_inline void fw_ctx_write_mark(fw_ctx *ctx, const struct fw_mark *mark)
 {
-	struct fw_mark *room = (void *)(long)ctx->data_meta;
+	struct fw_mark *room;
 
+	if (bpf_xdp_adjust_meta(ctx, -(int)sizeof(*room)))
+		return;
+	room = (void *)(long)ctx->data_meta;
 	if ((void *)(room + 1) <= (void *)(long)ctx->data)
 		*room = *mark;
-}
-
-/* What leaves takes no room along: old marks may still stand there. */
-static __always_inline void fw_ctx_give_room_back(fw_ctx *ctx)
-{
-	if (fw_hands_on)
-		bpf_xdp_adjust_meta(ctx, sizeof(struct fw_mark));
 }
 
 static __always_inline bool fw_ctx_take_mark(fw_ctx *ctx, __u64 secret, struct fw_mark *mark)
@@ -113,7 +111,6 @@ static __always_inline int fw_ctx_answer(fw_ctx *ctx, struct fw_answering *answe
 	__u32 length = fw_answer_length(answer), at = fw_answer_network(answer) - answer->link;
 
 	(void)direction;
-	fw_ctx_give_room_back(ctx);
 	if (!fw_ctx_set_length(ctx, length))
 		return -1;
 	asm volatile("" : "+r"(at));
@@ -218,7 +215,6 @@ static __always_inline int fw_ctx_send_as_it_is(fw_ctx *ctx, __u32 ifindex)
 {
 	if (!fw_ctx_device_takes(ctx, ifindex))
 		return FW_HAND_ON;
-	fw_ctx_give_room_back(ctx);
 	return bpf_redirect_map(&devices, ifindex, 0);
 }
 
@@ -272,7 +268,6 @@ static __always_inline int fw_ctx_send_to_neighbour(fw_ctx *ctx, const struct fw
 		return FW_HAND_ON;
 	__builtin_memcpy(ethernet->h_dest, fib->dmac, ETH_ALEN);
 	__builtin_memcpy(ethernet->h_source, fib->smac, ETH_ALEN);
-	fw_ctx_give_room_back(ctx);
 	return bpf_redirect_map(&devices, fib->ifindex, 0);
 }
 

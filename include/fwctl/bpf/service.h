@@ -18,6 +18,19 @@ static __always_inline __u32 fw_placed_now(void)
 	return (fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns()) >> FW_PLACED_TICK_SHIFT;
 }
 
+/* The same, in room->now: of a clock that is read once in a while, as the kernel's costs more than all that
+ * it is asked for here. The coarse one goes on with the jiffies. */
+static __always_inline __u32 fw_tick(struct fw_balance_room *room)
+{
+	__u64 jiffies = bpf_jiffies64();
+
+	if (fw_rehearses || room->jiffies != jiffies) {
+		room->now = fw_placed_now();
+		room->jiffies = jiffies;
+	}
+	return room->now;
+}
+
 static __always_inline bool fw_is_answer(const struct fw_balance_room *room)
 {
 	return room->asked >= FW_ASKED_ANSWER;
@@ -104,12 +117,11 @@ static __always_inline bool fw_ask_icmp(fw_ctx *ctx, const struct fw_packet *pac
 	       packet->fragment == FW_FRAGMENT_NONE;
 }
 
-/* What the packet asks for; false: no service could have it. Addresses are copied in the words in which they
- * are read: a load waits for two stores that it spans. */
-__noinline int fw_ask(fw_ctx *ctx, const struct fw_packet *packet, struct fw_balance_room *room)
+/* What a packet asks for that is part of a flow to the service. Addresses are copied in the words in which
+ * they are read: a load waits for two stores that it spans. */
+static __always_inline void fw_ask_flow(fw_ctx *ctx, const struct fw_packet *packet,
+					struct fw_balance_room *room)
 {
-	if (!packet || !room)
-		return false;
 	fw_put_end((void *)&room->client, &packet->source);
 	fw_put_end((void *)&room->vip, &packet->destination);
 	room->client_port = packet->source_port;
@@ -122,6 +134,14 @@ __noinline int fw_ask(fw_ctx *ctx, const struct fw_packet *packet, struct fw_bal
 		      (packet->tcp_flags & (FW_TCP_SYN | FW_TCP_ACK)) == FW_TCP_SYN;
 	room->backend = 0;
 	room->why = FW_PLACED_BY_NOTHING;
+}
+
+/* What the packet asks for; false: no service could have it. */
+__noinline int fw_ask(fw_ctx *ctx, const struct fw_packet *packet, struct fw_balance_room *room)
+{
+	if (!packet || !room)
+		return false;
+	fw_ask_flow(ctx, packet, room);
 	if (!(packet->flags & FW_PACKET_L4))
 		return packet->fragment == FW_FRAGMENT_LATER && fw_ask_fragment(packet, room);
 	return !fw_is_icmp(packet->family, packet->protocol) || fw_ask_icmp(ctx, packet, room);
@@ -190,7 +210,7 @@ static __always_inline bool fw_is_to_mac(fw_ctx *ctx, const __u8 mac[ETH_ALEN])
 	return to && to[0] == here[0] && to[1] == here[1] && to[2] == here[2];
 }
 
-static __noinline int fw_is_for_us(fw_ctx *ctx, __u32 half)
+static __always_inline bool fw_is_for_us(fw_ctx *ctx, __u32 half)
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The short way of a packet of a flow that goes on: its service, its backend and the way there are known from
+ * packets before it.
+ *
+ * Promises: where it sends the packet, it leaves as by fw_balance(), with the same in the table. It changes
+ * nothing else, and leaves to that all that is not plain: what opens or ends a flow, is translated, goes to a
+ * backend that is down, or is the first by that way in this second.
+ */
+#ifndef FWCTL_BPF_KNOWN_H
+#define FWCTL_BPF_KNOWN_H
+
+#include "fwctl/bpf/balance.h"
+#include "fwctl/bpf/now.h"
+
+/* Whether a packet that is let in, and what is known of its service, may go by it. */
+static __always_inline bool fw_may_go_short(const struct fw_packet *packet, const struct fw_now *now)
+{
+	const __u8 more = FW_PACKET_HANDED_ON | FW_PACKET_UNPACKED;
+
+	if (!fw_ctx_may_rewrite() || fw_ctx_resolves() || fw_silent || fw_rehearses || fw_tracing)
+		return false;
+	if (!(packet->flags & FW_PACKET_KNOWN) || packet->flags & more ||
+	    packet->fragment == FW_FRAGMENT_FIRST || now->heard & FW_HEARD_BYTES)
+		return false;
+	return packet->protocol != IPPROTO_TCP ||
+	       (packet->tcp_flags & (FW_TCP_FIN | FW_TCP_SYN | FW_TCP_RST | FW_TCP_ACK)) == FW_TCP_ACK;
+}
+
+/* The backend that the table has for the flow, which goes on; 0: not by the short way. */
+static __always_inline __u32 fw_go_on(struct fw_balance_room *room)
+{
+	__u32 tag, way, backend;
+	struct fw_placed_line *line = fw_placed_line_of(room, &tag);
+	__u64 word;
+
+	if (!line)
+		return 0;
+	way = fw_find_placed(line, tag);
+	if (way == FW_NOT_PLACED)
+		return 0;
+	word = *fw_placed_at(line, way);
+	if (word >> FW_PLACED_TAG_SHIFT != tag || fw_is_placed_over(word, way, room->now, room->protocol))
+		return 0;
+	backend = fw_placed_backend(word);
+	if (fw_condition_of(backend) & FW_CONDITION_DOWN)
+		return 0;
+	fw_touch_placed(line, way, word, 0, room->now);
+	return backend;
+}
+
+/* The hook's action, FW_HAND_ON where the packet is left to fw_balance(), or a negated reason. A global
+ * function, as fw_parse(). */
+__noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 number)
+{
+	__u32 zero = 0, half = number & 1, hash = 0;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
+	const struct fw_known_way *known;
+	int action;
+
+	if (!packet || !room)
+		return FW_HAND_ON;
+	fw_tick(room);
+	room->backend = fw_go_on(room);
+	known = room->backend ? fw_known_way_of(room->backend, room->family) : NULL;
+	if (!known || known->tick != room->now || known->generation != number ||
+	    known->service != packet->service || !known->keeps || known->transport >= FW_BY_NAT)
+		return FW_HAND_ON;
+	fw_take_known_hop(room, known);
+	room->hop_is_new = false;
+	room->way_family = known->way_family;
+	room->translates = false;
+	room->overhead = 0;
+	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
+	if (fw_encapsulates(known->transport)) {
+		if (fw_tells_flows(room, known->transport)) {
+			const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+			const struct fw_service *service =
+				generation ? fw_service_at(generation, packet->service) : NULL;
+
+			if (!service)
+				return FW_HAND_ON;
+			hash = fw_ring_hash(service, room);
+		}
+		room->to = known->to;
+		room->from = known->from;
+		fw_put_outer(packet, room, known->transport, known->gue_port, hash);
+	}
+	if (fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu)
+		return FW_HAND_ON;
+	action = fw_ctx_send_to_backend(ctx, packet, room, known->transport);
+	if (action >= 0)
+		fw_count_backend(room);
+	return action;
+}
+
+#endif
