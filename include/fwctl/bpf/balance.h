@@ -9,8 +9,8 @@
 #ifndef FWCTL_BPF_BALANCE_H
 #define FWCTL_BPF_BALANCE_H
 
-#include "fwctl/bpf/encapsulate.h"
 #include "fwctl/bpf/happen.h"
+#include "fwctl/bpf/known.h"
 #include "fwctl/bpf/nat.h"
 #include "fwctl/bpf/quic.h"
 #include "fwctl/bpf/reject.h"
@@ -20,17 +20,6 @@ enum {
 	FW_MAX_ECHO = FW_ANSWER_SIZE - FW_ANSWER_TRANSPORT - 8, /* bytes of a message that are sent back */
 	FW_IPV6_MIN_MTU = 1280,
 };
-
-static __always_inline void fw_count_backend(const struct fw_balance_room *room)
-{
-	__u32 number = room->backend;
-	struct fw_backend_count *count = bpf_map_lookup_elem(&backend_counts, &number);
-
-	if (!count || fw_silent || room->asked == FW_ASKED_CHECK)
-		return;
-	count->packets++;
-	count->bytes += room->length;
-}
 
 /* A first packet, where its backend is chosen: not again behind XDP. */
 static __always_inline void fw_count_flow(const struct fw_packet *packet, const struct fw_balance_room *room)
@@ -259,6 +248,11 @@ static __always_inline int fw_balance(fw_ctx *ctx, const struct fw_packet *packe
 		return FW_DECIDED;
 	}
 	fw_count_flow(packet, room);
+	if (fw_knows_ways(packet) && room->asked == FW_ASKED_FLOW) {
+		action = fw_send_known(ctx, packet, number, true);
+		if (action != FW_HAND_ON)
+			return fw_told(action, FW_REASON_BALANCED, decision);
+	}
 	if (!fw_find_next_hop(ctx, room, number, packet->service))
 		return FW_DECIDED;
 	if (fw_pack(ctx, packet, half))

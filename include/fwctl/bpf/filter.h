@@ -14,7 +14,6 @@
 #include "fwctl/bpf/conntrack.h"
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/find_service.h"
-#include "fwctl/bpf/known.h"
 #include "fwctl/bpf/now.h"
 #include "fwctl/bpf/parse.h"
 #include "fwctl/bpf/recall.h"
@@ -221,8 +220,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		fw_count_decision(ctx, &packet, &now, &decision, action, how);
 		return action;
 	}
-	if (fw_may_go_short(&packet, &now) && fw_verdict_of(decision.reason) == FW_PASS) {
-		int action = fw_send_known(ctx, &packet, now.number);
+	if (fw_may_go_on(&packet, &now) && fw_verdict_of(decision.reason) == FW_PASS) {
+		int action = fw_send_known(ctx, &packet, now.number, false);
 
 		if (action != FW_HAND_ON) {
 			decision.reason = action < 0 ? -action : FW_REASON_BALANCED;

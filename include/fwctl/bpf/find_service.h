@@ -50,27 +50,34 @@ static __always_inline void fw_note_service(struct fw_known_service *known, cons
 	known->service = service;
 }
 
-/* The service that the packet is sent to; 0: none. `number`: of the generation. */
-static __always_inline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet,
-					   struct fw_balance_room *room, __u32 number)
+/* The service that the packet is sent to; 0: none. `number`: of the generation. Not inlined, as it and
+ * fw_find_answer() need room. */
+static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u32 number)
 {
+	__u32 zero = 0, rows, service;
+	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	struct fw_known_service *known =
 		fw_tells_port(packet) && !fw_silent ? fw_known_service_of(packet) : NULL;
-	__u32 rows, service;
 
+	if (!room)
+		return 0;
 	if (known && fw_is_known_service(known, packet, number)) {
 		if (!fw_is_for_us(ctx, number & 1))
 			return 0;
 		fw_ask_flow(ctx, packet, room);
 		room->by_connection = 0;
-		packet->flags |= FW_PACKET_KNOWN;
+		packet->flags |= FW_PACKET_KNOWN | FW_PACKET_SERVED;
 		return known->service;
 	}
 	rows = fw_find_vip(packet, number & 1);
 	if (!rows || !fw_is_for_us(ctx, number & 1) || !fw_ask(ctx, packet, room))
 		return 0;
 	service = fw_find_row(room, number & 1, rows);
-	if (known && service && !room->by_connection)
+	if (!service)
+		return 0;
+	if (room->asked != FW_ASKED_ECHO)
+		packet->flags |= FW_PACKET_SERVED;
+	if (known && !room->by_connection)
 		fw_note_service(known, packet, number, service);
 	return service;
 }
@@ -80,24 +87,18 @@ static __always_inline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet
  * neighbour, and is left alone. Answers are asked for first, as they come to an address of ours, which with
  * full-nat may be the service's, too.
  */
-static __noinline int fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 number, bool translates)
+static __always_inline void fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 number,
+					    bool translates)
 {
-	__u32 zero = 0;
-	struct fw_balance_room *room;
-
 	if (fw_link != FW_LINK_ETHERNET || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
-		return 0;
+		return;
 	packet->service = translates ? fw_find_answer(ctx, packet, number & 1) : 0;
-	room = bpf_map_lookup_elem(&balance_room, &zero);
-	if (!room)
-		return 0;
-	if (packet->service && !fw_is_for_us(ctx, number & 1))
-		packet->service = 0;
-	else if (!packet->service)
-		packet->service = fw_find_asked(ctx, packet, room, number);
-	if (packet->service && room->asked != FW_ASKED_ECHO)
+	if (!packet->service)
+		packet->service = fw_find_asked(ctx, packet, number);
+	else if (fw_is_for_us(ctx, number & 1))
 		packet->flags |= FW_PACKET_SERVED;
-	return 0;
+	else
+		packet->service = 0;
 }
 
 #endif

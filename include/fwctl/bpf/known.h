@@ -1,30 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The short way of a packet of a flow that goes on: its service, its backend and the way there are known from
- * packets before it.
+ * The short way of what is plain: its service, its backend and the way there are known from packets before
+ * it.
  *
- * Promises: where it sends the packet, it leaves as by fw_balance(), with the same in the table. It changes
- * nothing else, and leaves to that all that is not plain: what opens or ends a flow, is translated, goes to a
- * backend that is down, or is the first by that way in this second.
+ * Promises: a packet that is sent by it leaves as by fw_find_next_hop(), fw_pack() and fw_deliver(), with the
+ * same in the table. To those is left what is translated, goes to a backend that is down, or is the first by
+ * that way in this second.
  */
 #ifndef FWCTL_BPF_KNOWN_H
 #define FWCTL_BPF_KNOWN_H
 
-#include "fwctl/bpf/balance.h"
+#include "fwctl/bpf/encapsulate.h"
 #include "fwctl/bpf/now.h"
 
-/* Whether a packet that is let in, and what is known of its service, may go by it. */
-static __always_inline bool fw_may_go_short(const struct fw_packet *packet, const struct fw_now *now)
+static __always_inline bool fw_knows_ways(const struct fw_packet *packet)
 {
-	const __u8 more = FW_PACKET_HANDED_ON | FW_PACKET_UNPACKED;
+	return fw_ctx_may_rewrite() && !fw_ctx_resolves() && !fw_silent && !fw_rehearses && !fw_tracing &&
+	       packet->fragment != FW_FRAGMENT_FIRST;
+}
 
-	if (!fw_ctx_may_rewrite() || fw_ctx_resolves() || fw_silent || fw_rehearses || fw_tracing)
-		return false;
-	if (!(packet->flags & FW_PACKET_KNOWN) || packet->flags & more ||
-	    packet->fragment == FW_FRAGMENT_FIRST || now->heard & FW_HEARD_BYTES)
+/* Whether a packet that is let in may be one of a flow that goes on. */
+static __always_inline bool fw_may_go_on(const struct fw_packet *packet, const struct fw_now *now)
+{
+	if (!fw_knows_ways(packet) || !(packet->flags & FW_PACKET_KNOWN) || now->heard & FW_HEARD_BYTES)
 		return false;
 	return packet->protocol != IPPROTO_TCP ||
 	       (packet->tcp_flags & (FW_TCP_FIN | FW_TCP_SYN | FW_TCP_RST | FW_TCP_ACK)) == FW_TCP_ACK;
+}
+
+static __always_inline void fw_count_backend(const struct fw_balance_room *room)
+{
+	__u32 number = room->backend;
+	struct fw_backend_count *count = bpf_map_lookup_elem(&backend_counts, &number);
+
+	if (!count || fw_silent || room->asked == FW_ASKED_CHECK)
+		return;
+	count->packets++;
+	count->bytes += room->length;
 }
 
 /* The backend that the table has for the flow, which goes on; 0: not by the short way. */
@@ -49,9 +61,12 @@ static __always_inline __u32 fw_go_on(struct fw_balance_room *room)
 	return backend;
 }
 
-/* The hook's action, FW_HAND_ON where the packet is left to fw_balance(), or a negated reason. A global
- * function, as fw_parse(). */
-__noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 number)
+/*
+ * By the way that is known to room->backend, or, where that is not chosen yet, to the one that the table has.
+ * Answers the hook's action, a negated reason, or FW_HAND_ON: the packet is as it was, and not for this way.
+ * `number`: of the generation. A global function, as fw_parse().
+ */
+__noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 number, bool is_chosen)
 {
 	__u32 zero = 0, half = number & 1, hash = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
@@ -60,8 +75,10 @@ __noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 
 
 	if (!packet || !room)
 		return FW_HAND_ON;
-	fw_tick(room);
-	room->backend = fw_go_on(room);
+	if (!is_chosen) {
+		fw_tick(room);
+		room->backend = fw_go_on(room);
+	}
 	known = room->backend ? fw_known_way_of(room->backend, room->family) : NULL;
 	if (!known || known->tick != room->now || known->generation != number ||
 	    known->service != packet->service || !known->keeps || known->transport >= FW_BY_NAT)
