@@ -348,6 +348,7 @@ enum { FW_MAX_OUTER_SIZE = 52 }; /* IPv6, UDP and GUE */
 struct fw_balance_room {
 	struct fw_address client;
 	struct fw_address vip;
+	__u64 flow_hash;   /* of the table of placed flows */
 	__u64 jiffies;	   /* at which `now` was read */
 	__u16 client_port; /* host byte order; 0 where there is none */
 	__u16 vip_port;

@@ -7,6 +7,7 @@
 
 #include "fwctl/bpf/hash.h"
 #include "fwctl/bpf/nat_answer.h"
+#include "fwctl/bpf/placed.h"
 #include "fwctl/bpf/service.h"
 
 /* Whether the packet's own ports say which of the address's services it is for. */
@@ -65,6 +66,7 @@ static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u
 		if (!fw_is_for_us(ctx, number & 1))
 			return 0;
 		fw_ask_flow(ctx, packet, room);
+		fw_begin_to_place(room);
 		room->by_connection = 0;
 		packet->flags |= FW_PACKET_KNOWN | FW_PACKET_SERVED;
 		return known->service;
@@ -75,6 +77,7 @@ static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u
 	service = fw_find_row(room, number & 1, rows);
 	if (!service)
 		return 0;
+	fw_begin_to_place(room);
 	if (room->asked != FW_ASKED_ECHO)
 		packet->flags |= FW_PACKET_SERVED;
 	if (known && !room->by_connection)

@@ -53,18 +53,10 @@ static __always_inline struct fw_placed_line *fw_placed_line_of(const struct fw_
 								__u32 *tag)
 {
 	__u32 zero = 0, page_number, place;
-	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	struct fw_placed_page *page;
-	struct fw_flow_key key;
+	__u64 hash = room->flow_hash;
 	void *inner;
-	__u64 hash;
 
-	if (!held)
-		return NULL;
-	fw_put_end(key.ends[0], &room->client);
-	fw_put_end(key.ends[1], &room->vip);
-	key.rest = fw_flow_rest(room->client_port, room->vip_port, room->protocol, room->family);
-	hash = fw_flow_hash(&key, held->flows.keys);
 	*tag = fw_flow_tag(hash);
 	page_number = hash >> 32 & (FW_PLACED_PAGES - 1);
 	place = hash >> 40 & (FW_PLACED_PAGE_LINES - 1);
@@ -75,6 +67,28 @@ static __always_inline struct fw_placed_line *fw_placed_line_of(const struct fw_
 	asm volatile("" : "+r"(place));
 	place &= FW_PLACED_PAGE_LINES - 1;
 	return &page->lines[place];
+}
+
+/*
+ * The hash of the flow, and a first read of its line, whose answer nobody waits for: with many flows the line
+ * comes from memory, while the packet is judged.
+ */
+static __always_inline void fw_begin_to_place(struct fw_balance_room *room)
+{
+	__u32 zero = 0, tag;
+	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+	const struct fw_placed_line *line;
+	struct fw_flow_key key;
+
+	if (!held)
+		return;
+	fw_put_end(key.ends[0], &room->client);
+	fw_put_end(key.ends[1], &room->vip);
+	key.rest = fw_flow_rest(room->client_port, room->vip_port, room->protocol, room->family);
+	room->flow_hash = fw_flow_hash(&key, held->flows.keys);
+	line = fw_placed_line_of(room, &tag);
+	if (line)
+		asm volatile("" : : "r"(line->words[0]));
 }
 
 /* FW_NOT_PLACED: it is not there. */
