@@ -192,15 +192,6 @@ static __always_inline int fw_told(int action, __u8 reason, struct fw_decision *
 	return action < 0 ? FW_DECIDED : action;
 }
 
-static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
-{
-	if (!fw_tracing)
-		return;
-	fw_last.backend = room->backend;
-	fw_last.slot = room->slot;
-	fw_last.placed_why = room->why;
-}
-
 /*
  * For `explain`, of a packet that this program hands on: what TC ingress will choose. What is attached never
  * traces, so that the verifier takes it out there.

@@ -15,7 +15,7 @@
 
 static __always_inline bool fw_knows_ways(const struct fw_packet *packet)
 {
-	return fw_ctx_may_rewrite() && !fw_ctx_resolves() && !fw_silent && !fw_rehearses && !fw_tracing &&
+	return fw_ctx_may_rewrite() && !fw_ctx_resolves() && !fw_silent &&
 	       packet->fragment != FW_FRAGMENT_FIRST;
 }
 
@@ -78,6 +78,8 @@ __noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 
 	if (!is_chosen) {
 		fw_tick(room);
 		room->backend = fw_go_on(room);
+		room->why = FW_PLACED_BY_TABLE;
+		fw_trace_choice(room);
 	}
 	known = room->backend ? fw_known_way_of(room->backend, room->family) : NULL;
 	if (!known || known->tick != room->now || known->generation != number ||

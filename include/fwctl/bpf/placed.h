@@ -91,6 +91,15 @@ static __always_inline void fw_begin_to_place(struct fw_balance_room *room)
 		asm volatile("" : : "r"(line->words[0]));
 }
 
+static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
+{
+	if (!fw_tracing)
+		return;
+	fw_last.backend = room->backend;
+	fw_last.slot = room->slot;
+	fw_last.placed_why = room->why;
+}
+
 /* FW_NOT_PLACED: it is not there. */
 static __always_inline __u32 fw_find_placed(const struct fw_placed_line *line, __u32 tag)
 {
