@@ -210,8 +210,7 @@ static __always_inline void fw_place_named(const struct fw_choosing *choosing,
 		way = FW_NOT_PLACED;
 	if (way == FW_NOT_PLACED || fw_is_placed_over(word, way, choosing->now, room->protocol) ||
 	    !fw_backend_serves(choosing, fw_placed_backend(word), FW_BACKEND_KEEPS))
-		fw_put_placed(choosing->line, way, choosing->tag, room->named, choosing->service,
-			      choosing->now);
+		fw_put_placed(choosing->line, way, choosing->tag, room->named, choosing->service, room);
 	else if (fw_placed_backend(word) == room->named && fw_changes_placed())
 		fw_touch_placed(choosing->line, way, word, 0, choosing->now);
 }
@@ -263,7 +262,7 @@ __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 s
 	room->backend = fw_choose_by_ring(&choosing, room, &moves);
 	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
 	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens) &&
-	    !fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room->now) &&
+	    !fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room) &&
 	    room->opens && fw_backend_serves(&choosing, moves, FW_BACKEND_TAKES)) {
 		/* What follows would go to the former one: so does this. */
 		room->why = FW_PLACED_BY_FORMER;

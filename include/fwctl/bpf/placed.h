@@ -171,11 +171,11 @@ static __always_inline void fw_touch_placed(struct fw_placed_line *line, __u32 w
  * Whether the service's budget has room for a new entry: a token bucket, as in fw_take_answer_token(), that
  * holds what it gets in a second. Processors that ask at once may each take the last one.
  */
-static __always_inline bool fw_take_entry_token(const struct fw_service *service)
+static __always_inline bool fw_take_entry_token(const struct fw_service *service, __u64 now)
 {
 	__u32 number = service->number;
 	struct fw_service_state *state = bpf_map_lookup_elem(&service_states, &number);
-	__u64 now = fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns(), full;
+	__u64 full;
 
 	if (!state)
 		return false;
@@ -191,18 +191,20 @@ static __always_inline bool fw_take_entry_token(const struct fw_service *service
 /* `way`: where the flow stands already, of which nothing is of use any more, or FW_NOT_PLACED: then the entry
  * is a new one. False: the budget is used up. */
 static __always_inline bool fw_put_placed(struct fw_placed_line *line, __u32 way, __u32 tag, __u32 backend,
-					  const struct fw_service *service, __u32 now)
+					  const struct fw_service *service,
+					  const struct fw_balance_room *room)
 {
 	__u32 age;
 
 	if (!fw_changes_placed())
 		return true;
 	if (way == FW_NOT_PLACED) {
-		if (!fw_take_entry_token(service))
+		if (!fw_take_entry_token(service, room->clock))
 			return false;
-		way = fw_oldest_placed(line, FW_PLACED_KEPT, FW_PLACED_WAYS - FW_PLACED_KEPT, now, &age);
+		way = fw_oldest_placed(line, FW_PLACED_KEPT, FW_PLACED_WAYS - FW_PLACED_KEPT, room->now,
+				       &age);
 	}
-	*fw_placed_at(line, way) = fw_placed_word(tag, backend, 0, now);
+	*fw_placed_at(line, way) = fw_placed_word(tag, backend, 0, room->now);
 	return true;
 }
 

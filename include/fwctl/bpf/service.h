@@ -13,22 +13,27 @@
 #include "fwctl/bpf/flow_key.h"
 #include "fwctl/bpf/maps.h"
 
-static __always_inline __u32 fw_placed_now(void)
+static __always_inline __u64 fw_placed_clock(void)
 {
-	return (fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns()) >> FW_PLACED_TICK_SHIFT;
+	return fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns();
 }
 
-/* The same, in room->now: of a clock that is read once in a while, as the kernel's costs more than all that
- * it is asked for here. The coarse one goes on with the jiffies. */
-static __always_inline __u32 fw_tick(struct fw_balance_room *room)
+static __always_inline __u32 fw_placed_now(void)
+{
+	return fw_placed_clock() >> FW_PLACED_TICK_SHIFT;
+}
+
+/* Sets room->now and room->clock. The kernel's clock costs more than all that it is asked for here; the
+ * coarse one goes on with the jiffies. */
+static __always_inline void fw_tick(struct fw_balance_room *room)
 {
 	__u64 jiffies = bpf_jiffies64();
 
-	if (fw_rehearses || room->jiffies != jiffies) {
-		room->now = fw_placed_now();
-		room->jiffies = jiffies;
-	}
-	return room->now;
+	if (!fw_rehearses && room->jiffies == jiffies)
+		return;
+	room->clock = fw_placed_clock();
+	room->now = room->clock >> FW_PLACED_TICK_SHIFT;
+	room->jiffies = jiffies;
 }
 
 static __always_inline bool fw_is_answer(const struct fw_balance_room *room)

@@ -80,7 +80,7 @@ __noinline int fw_stand_in(struct fw_balance_room *room, __u32 half, __u32 servi
 	if (!line)
 		return 0;
 	way = fw_find_placed(line, tag);
-	fw_put_placed(line, way, tag, search.found, search.choosing.service, room->now);
+	fw_put_placed(line, way, tag, search.found, search.choosing.service, room);
 	return 0;
 }
 
