@@ -349,7 +349,7 @@ struct fw_balance_room {
 	struct fw_address client;
 	struct fw_address vip;
 	__u64 flow_hash;   /* of the table of placed flows */
-	__u64 jiffies;	   /* at which the next one was read */
+	__u64 jiffies;	   /* at which `clock` and `now` were read */
 	__u64 clock;	   /* nanoseconds of CLOCK_MONOTONIC */
 	__u16 client_port; /* host byte order; 0 where there is none */
 	__u16 vip_port;

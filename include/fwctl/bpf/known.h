@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The short way of what is plain: its service, its backend and the way there are known from packets before
- * it.
+ * The short way of what is plain: from packets before it its service is known, whose its flow is, and how to
+ * get there.
  *
- * Promises: a packet that is sent by it leaves as by fw_find_next_hop(), fw_pack() and fw_deliver(), with the
- * same in the table. To those is left what is translated, goes to a backend that is down, or is the first by
- * that way in this second.
+ * Promises: what is sent by it leaves, is counted and stands in the table as by fw_choose_known(),
+ * fw_find_next_hop(), fw_pack() and fw_deliver(). To those is left what is translated, is for a backend that
+ * is down, or is the first by that way in this second (docs/balance.md).
  */
 #ifndef FWCTL_BPF_KNOWN_H
 #define FWCTL_BPF_KNOWN_H
