@@ -76,7 +76,7 @@ Fresh fresh_of(Meeting meeting) {
     return fresh ? Fresh::kPortAndAddress : Fresh::kNothing;
 }
 
-// One packet in 4,096 goes to the kernel (docs/balance.md): not that often the same one again.
+// Now and then one goes to the kernel (docs/balance.md): not that often the same one again.
 Result<Driver::Answer> answer_of(const Driver& driver, int program, std::uint32_t flow) {
     constexpr int kTries = 5;
     auto answer = driver.answer(program, flow);

@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "balance_lab.h"
+#include "fwctl/abi/mark.h"
 #include "fwctl/abi/service.h"
 
 namespace fwctl::testing {
@@ -52,10 +53,45 @@ protected:
         EXPECT_GT(result.frame.size(), 34U);
         return std::memcmp(&result.frame[26], kForged, sizeof(kForged)) == 0;
     }
+    // The next packet of the flow. Whether it was chosen for in full: that writes whom its connection id
+    // names.
+    bool is_chosen_for(const BalancedFlow& flow, std::uint8_t flags) {
+        constexpr std::uint32_t kNobody = 4000;
+        name(kNobody);
+        lab_->run(frame_of(flow, flags));
+        for (const fw_balance_room& room : rooms())
+            if (room.named != kNobody) return true;
+        return false;
+    }
 
 private:
     static constexpr std::uint8_t kForged[] = {192, 0, 2, 99};
 
+    std::vector<fw_balance_room> rooms() {
+        const std::uint32_t zero = 0;
+        const std::size_t each = (sizeof(fw_balance_room) + 7) / 8 * 8;  // as the kernel hands them out
+        const auto count = static_cast<std::size_t>(libbpf_num_possible_cpus());
+        std::vector<std::uint8_t> bytes(each * count);
+        const int map = own_map(lab_->runner().program_fd(), "balance_room");
+        EXPECT_EQ(bpf_map_lookup_elem(map, &zero, bytes.data()), 0);
+        close(map);
+        std::vector<fw_balance_room> rooms(count);
+        for (std::size_t i = 0; i < count; ++i) std::memcpy(&rooms[i], &bytes[i * each], sizeof(rooms[i]));
+        return rooms;
+    }
+    void name(std::uint32_t backend) {
+        const std::uint32_t zero = 0;
+        const std::size_t each = (sizeof(fw_balance_room) + 7) / 8 * 8;
+        std::vector<fw_balance_room> all = rooms();
+        std::vector<std::uint8_t> bytes(each * all.size());
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            all[i].named = backend;
+            std::memcpy(&bytes[i * each], &all[i], sizeof(all[i]));
+        }
+        const int map = own_map(lab_->runner().program_fd(), "balance_room");
+        EXPECT_EQ(bpf_map_update_elem(map, &zero, bytes.data(), BPF_ANY), 0);
+        close(map);
+    }
     void forge() {
         const int map = own_map(lab_->runner().program_fd(), "known_ways");
         std::vector<fw_known_way> ways(static_cast<std::size_t>(libbpf_num_possible_cpus()));
@@ -139,10 +175,114 @@ TEST_F(BalanceKnownTest, RulesAreAskedAllTheSame) {
 // What opens or ends a flow is chosen for anew; the way is known all the same.
 TEST_F(BalanceKnownTest, WhatOpensAndEndsIsSeen) {
     goes_short(kTcpFlow);
+    EXPECT_FALSE(is_chosen_for(kTcpFlow, kAck));
+    EXPECT_TRUE(is_chosen_for(kTcpFlow, kSyn));
+    EXPECT_TRUE(is_chosen_for(kTcpFlow, kRst));
     EXPECT_TRUE(goes_short(kTcpFlow, kFin | kAck));
     const auto entry = lab_->entry_of(kTcpFlow);
     ASSERT_TRUE(entry);
     EXPECT_TRUE(entry->closing);
+}
+
+// What stands in the table of a flow is no word on a service that has got its port since.
+TEST_F(BalanceKnownTest, APortThatMovesIsAnotherService) {
+    const std::string one =
+        "address = \"203.0.113.10\"\nservice = [\"tcp/80\", \"tcp/81\"]\nforward = \"ipip\"\n";
+    const std::string two = "address = \"203.0.113.10\"\nservice = [\"tcp/80\"]\nforward = \"ipip\"\n";
+    start(vip("web", one, {"w1"}));
+    goes_short(kTcpFlow);
+    goes_short(kTcpFlow);
+    lab_->apply(
+        vip("web", "address = \"203.0.113.10\"\nservice = [\"tcp/81\"]\nforward = \"ipip\"\n", {"w1"}) +
+        vip("other", two, {"w2"}));
+    const BalancedFlow beside{.vip_port = 81};
+    for (int i = 0; i < 2; ++i) goes_short(beside);
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(lab_->backend_of(frame_of(kTcpFlow, kAck)), "w2") << i;
+}
+
+// Nobody is pushed out for an entry of a backend that keeps nothing.
+TEST_F(BalanceKnownTest, WhatDoesNotCountIsNotTouched) {
+    start(vip("web", kWebFields, {"w1", "w2"}));
+    const BalancedFlow flow{.port = lab_->port_for("web", {}, "w1")};
+    EXPECT_EQ(lab_->backend_of(frame_of(flow, kAck)), "w1");
+    lab_->apply(vip("web", kWebFields, {"w1 maint", "w2"}));
+    lab_->wait(4);
+    const std::uint32_t idle = lab_->now() - 100;
+    for (unsigned way = 0; way < FW_PLACED_KEPT; ++way) lab_->plant(flow, way, "w2", idle);
+    EXPECT_EQ(lab_->backend_of(frame_of({.port = 9}, kAck)), "w2");  // the service is known now
+    EXPECT_EQ(lab_->backend_of(frame_of(flow, kAck)), "w2");
+    for (unsigned way = 0; way < FW_PLACED_KEPT; ++way)
+        EXPECT_TRUE(lab_->stands(flow, way, "w2", idle)) << way;
+}
+
+// With TC ingress behind it XDP leaves one packet to the kernel, now and then, also where what is too long
+// comes first in each second.
+TEST(BalanceKnownWayTest, TheKernelSendsNowAndThen) {
+    Lab& lab = Lab::at(Hook::kXdp);
+    lab.start("");
+    auto runner = ProgramRunner::load(
+        Hook::kXdp, FW_LINK_ETHERNET, "in",
+        {.ifindex = lab.ifindex(), .may_rewrite = true, .hands_on = true, .rehearses = true});
+    ASSERT_TRUE(runner) << runner.error().message;
+    ASSERT_TRUE(runner->set_policy(policy_of(vip("web", kWebFields, {"w7"}))));
+    constexpr int kSeconds = 400;
+    constexpr int kPackets = 3;
+    std::uint64_t clock = std::uint64_t{100'000} << FW_PLACED_TICK_SHIFT;
+    for (const bool is_long_first : {false, true}) {
+        int handed_on = 0;
+        for (int second = 0; second < kSeconds; ++second) {
+            clock += std::uint64_t{1} << FW_PLACED_TICK_SHIFT;
+            ASSERT_TRUE(runner->set_clock(clock));
+            if (is_long_first) {
+                const auto result = runner->run(frame_of({}, kAck, 1480));
+                EXPECT_EQ(result->trace.reason, FW_REASON_BALANCE_TOO_LONG);
+            }
+            for (int i = 0; i < kPackets; ++i)
+                handed_on += runner->run(frame_of({}, kAck))->action == kXdpPass ? 1 : 0;
+        }
+        // One second of eight, by lot: fifty of four hundred.
+        EXPECT_GT(handed_on, 15) << is_long_first;
+        EXPECT_LT(handed_on, 120) << is_long_first;
+    }
+}
+
+// Metadata of a program before ours: where there is no room left for a mark, TC ingress gets the frame as it
+// came.
+TEST(BalanceKnownWayTest, WithoutRoomForAMarkNothingIsChanged) {
+    Lab& lab = Lab::at(Hook::kXdp);
+    lab.start("");
+    auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET, "in",
+                                      {.ifindex = lab.ifindex(), .may_rewrite = true, .hands_on = true});
+    ASSERT_TRUE(runner) << runner.error().message;
+    ASSERT_TRUE(runner->set_policy(
+        policy_of("[decapsulate]\nfrom = \"192.0.2.1\"\n" + vip("web", kWebFields, {"w1"}))));
+    const Bytes packed =
+        to_balancer() / ipv4({.source = "192.0.2.1", .destination = "10.1.0.1"}) / packet_of({});
+    int without = 0;
+    for (const unsigned meta : {0U, 8U, 12U, 32U, 200U, 216U, 232U}) {
+        std::vector<std::uint8_t> in(meta, 0), out(2048);
+        in.insert(in.end(), packed.begin(), packed.end());
+        xdp_md before{}, after{};
+        before.data = meta;
+        before.data_end = static_cast<std::uint32_t>(in.size());
+        before.ingress_ifindex = static_cast<std::uint32_t>(lab.ifindex());
+        LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in.data(), .data_out = out.data(),
+                    .data_size_in = static_cast<std::uint32_t>(in.size()),
+                    .data_size_out = static_cast<std::uint32_t>(out.size()), .ctx_in = &before,
+                    .ctx_out = &after, .ctx_size_in = sizeof(before), .ctx_size_out = sizeof(after));
+        if (bpf_prog_test_run_opts(runner->program_fd(), &options) != 0)
+            continue;  // more than this kernel takes
+        EXPECT_EQ(options.retval, static_cast<std::uint32_t>(kXdpPass)) << meta;
+        const bool is_marked = after.data == meta + sizeof(fw_mark);
+        const Bytes inside = to_balancer() / packet_of({});
+        const Bytes& expected = is_marked ? inside : packed;
+        out.resize(options.data_size_out);
+        EXPECT_EQ(std::vector(out.begin() + after.data, out.end()),
+                  std::vector(expected.begin(), expected.end()))
+            << meta;
+        without += is_marked ? 0 : 1;
+    }
+    EXPECT_GT(without, 0);
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 // What is remembered of balanced flows, and for how long.
+#include <bpf/bpf.h>
 #include <fmt/format.h>
+
+#include <memory>
 
 #include "balance_lab.h"
 #include "fwctl/abi/service.h"
@@ -368,6 +371,36 @@ TEST_P(BalanceTableTest, ASynBehindAFinOpensAnew) {
         EXPECT_EQ(gets(flow, kAck), backend);
         EXPECT_FALSE(lab_->entry_of(flow)->closing) << "or it would be forgotten after a minute";
     }
+}
+
+// A processor that has read its clock a little later than others is a tick behind what they have written.
+TEST_P(BalanceTableTest, WhatIsATickAheadIsNotOver) {
+    lab_->start(vip("web", kWebFields, {"w1", "w2"}));
+    const BalancedFlow flow{.port = lab_->port_for("web", {}, "w1")};
+    lab_->set_down("web", "w1");
+    EXPECT_EQ(gets(flow, kAck), "w2");
+    lab_->wait(3);
+    EXPECT_EQ(gets(flow, kAck), "w2");
+    const std::uint32_t zero = 0;
+    const auto all_are_up = std::make_unique<fw_conditions>();
+    ASSERT_EQ(bpf_map_update_elem(lab_->map("conditions"), &zero, all_are_up.get(), BPF_ANY), 0);
+    ASSERT_TRUE(
+        lab_->runner().set_clock(static_cast<std::uint64_t>(lab_->now() - 1) << FW_PLACED_TICK_SHIFT));
+    EXPECT_EQ(gets(flow, kAck), "w2");
+    lab_->wait(0);
+    EXPECT_EQ(gets(flow, kAck), "w2");
+}
+
+TEST_P(BalanceTableTest, WhatIsATickAheadIsPushedOutByNobody) {
+    lab_->start(vip("web", kWebFields, {"w1", "w2"}));
+    const BalancedFlow flow{};
+    gets(flow, kAck);
+    lab_->wait(4);
+    const auto time = [&](unsigned way) { return lab_->now() + (way == 3 ? 1 : 0); };
+    for (unsigned way = 0; way < FW_PLACED_KEPT; ++way) lab_->plant(flow, way, "w1", time(way));
+    gets(flow, kAck);
+    for (unsigned way = 0; way < FW_PLACED_KEPT; ++way)
+        EXPECT_TRUE(lab_->stands(flow, way, "w1", time(way))) << way;
 }
 
 }  // namespace

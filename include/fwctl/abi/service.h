@@ -201,7 +201,7 @@ struct fw_known_way {
 	__u16 gue_port;
 	__u8 transport; /* enum fw_transport */
 	__u8 way_family;
-	__u8 keeps; /* not 0: flows that it has stay with it */
+	__u8 is_due; /* not 0: the kernel is to send one packet by it */
 	__u8 unused[3];
 };
 FW_ASSERT_SIZE(struct fw_known_way, 72);
@@ -379,7 +379,7 @@ struct fw_balance_room {
 	__u8 mac_from[6];
 	__u8 way_family; /* enum fw_family, of `to` */
 	__u8 has_neighbour;
-	__u8 hop_is_new;		/* the kernel was asked for it, for this packet */
+	__u8 is_hashed;			/* flow_hash is of this packet */
 	__u16 overhead;			/* bytes of the headers to put in front */
 	__u32 length;			/* of the packet, from layer 3 to its end */
 	__u8 header[FW_MAX_OUTER_SIZE]; /* they, from layer 3 on: IP, and for GUE UDP and GUE */

@@ -127,7 +127,7 @@ __noinline int fw_answer_stopped(fw_ctx *ctx, const struct fw_packet *packet, __
 __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
-	__u32 zero = 0;
+	__u32 zero = 0, hash = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	const struct fw_service *service;
 
@@ -136,13 +136,10 @@ __noinline int fw_pack(fw_ctx *ctx, const struct fw_packet *packet, __u32 half)
 	service = fw_service_at(generation, packet->service);
 	if (!service)
 		return true;
-	room->overhead = 0;
 	room->translates = service->transport == FW_BY_NAT || service->transport == FW_BY_FULL_NAT;
-	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
-	if (fw_encapsulates(service->transport))
-		fw_put_outer(packet, room, service->transport, service->gue_port,
-			     fw_tells_flows(room, service->transport) ? fw_ring_hash(service, room) : 0);
-	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
+	if (fw_tells_flows(room, service->transport))
+		hash = fw_ring_hash(service, room);
+	return fw_put_in_outer(ctx, packet, room, service->transport, service->gue_port, hash);
 }
 
 /* The hook's action, FW_HAND_ON, or a negated reason. */

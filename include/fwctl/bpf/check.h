@@ -50,30 +50,31 @@ static __noinline bool fw_find_checked(fw_ctx *ctx, struct fw_packet *packet, __
 }
 
 /* The hook's action, or a negated reason. */
-static __noinline int fw_send_check(fw_ctx *ctx, const struct fw_packet *packet, __u32 generation)
+static __noinline int fw_send_check(fw_ctx *ctx, const struct fw_packet *packet, __u32 number)
 {
 	__u32 zero = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	int action;
 
-	if (!room || !fw_find_next_hop(ctx, room, generation, packet->service))
+	if (!room || !fw_find_next_hop(ctx, room, number, packet->service))
 		return -FW_REASON_BALANCE_FAILED;
-	if (fw_pack(ctx, packet, generation & 1))
+	if (fw_pack(ctx, packet, number & 1))
 		return -FW_REASON_BALANCE_TOO_LONG;
 	if (!fw_ctx_forget_route(ctx))
 		return -FW_REASON_BALANCE_FAILED;
-	action = fw_deliver(ctx, packet, generation & 1);
+	action = fw_deliver(ctx, packet, number & 1);
 	if (action >= 0)
 		fw_count_check(packet, room);
 	return action;
 }
 
-/* Likewise. The two follow each other, as those of fw_balance() do. */
-static __always_inline int fw_check(fw_ctx *ctx, struct fw_packet *packet, __u32 generation, __u32 number)
+/* Likewise, to the backend of that number, by the generation of that one. The two follow each other, as those
+ * of fw_balance() do. */
+static __always_inline int fw_check(fw_ctx *ctx, struct fw_packet *packet, __u32 number, __u32 backend)
 {
-	if (!fw_find_checked(ctx, packet, generation & 1, number))
+	if (!fw_find_checked(ctx, packet, number & 1, backend))
 		return -FW_REASON_BALANCE_FAILED;
-	return fw_send_check(ctx, packet, generation);
+	return fw_send_check(ctx, packet, number);
 }
 
 #endif

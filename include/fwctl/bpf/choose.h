@@ -118,18 +118,8 @@ static __always_inline __u32 fw_choose_by_table(const struct fw_choosing *choosi
 
 	if (!choosing->line)
 		return 0;
-	*way = fw_find_placed(choosing->line, choosing->tag);
-	if (*way == FW_NOT_PLACED)
-		return 0;
-	word = *fw_placed_at(choosing->line, *way);
-	/* Another processor may have put another flow there meanwhile. */
-	if (word >> FW_PLACED_TAG_SHIFT != choosing->tag) {
-		*way = FW_NOT_PLACED;
-		return 0;
-	}
-	backend = fw_placed_backend(word);
-	if (fw_is_placed_over(word, *way, choosing->now, room->protocol) ||
-	    !fw_backend_is(choosing, backend, FW_BACKEND_KEEPS))
+	backend = fw_read_placed(choosing->line, choosing->tag, choosing->now, room->protocol, way, &word);
+	if (!backend || !fw_backend_is(choosing, backend, FW_BACKEND_KEEPS))
 		return 0;
 	if (fw_condition_of(backend) & FW_CONDITION_DOWN && !fw_outlasts(choosing, room))
 		return 0;

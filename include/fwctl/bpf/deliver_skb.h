@@ -50,7 +50,7 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 
 	if (!now || (room->overhead && !fw_grow_in_front(ctx, packet, room, transport)))
 		return -FW_REASON_BALANCE_FAILED;
-	if (room->translates && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))
+	if (transport >= FW_BY_NAT && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))
 		return -FW_REASON_BALANCE_FAILED;
 	ctx->mark = now->secret;
 	if (transport == FW_BY_L2 && packet->family == FW_FAMILY_IPV6 && room->via_family == FW_FAMILY_IPV4)

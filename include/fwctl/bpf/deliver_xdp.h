@@ -6,6 +6,7 @@
 #ifndef FWCTL_BPF_DELIVER_XDP_H
 #define FWCTL_BPF_DELIVER_XDP_H
 
+#include "fwctl/bpf/known_way.h"
 #include "fwctl/bpf/parse_l4.h"
 #include "fwctl/bpf/patch_xdp.h"
 #include "fwctl/bpf/rewrite.h"
@@ -58,12 +59,18 @@ static __always_inline bool fw_device_sends(fw_ctx *ctx, __u32 ifindex)
 	return fw_ctx_device_takes(ctx, ifindex);
 }
 
-/* As FW_SENT_FOR_ONE_HANDED_ON says; of the ways that are known for a tick, the first packet in it. */
+/* As FW_SENT_FOR_ONE_HANDED_ON says; by the ways that are known when one is due. */
 static __always_inline bool fw_lets_kernel_send(const struct fw_balance_room *room)
 {
+	struct fw_known_way *known;
+
 	if (room->asked >= FW_ASKED_ANSWER)
 		return bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0;
-	return room->hop_is_new;
+	known = fw_known_way_of(room->backend, room->family);
+	if (!known || !known->is_due)
+		return false;
+	known->is_due = false;
+	return true;
 }
 
 static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_packet *packet,
@@ -71,13 +78,12 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 {
 	struct ethhdr *ethernet;
 
-	(void)transport;
 	if (!room->has_neighbour || packet->l3_offset != sizeof(*ethernet) ||
 	    !fw_device_sends(ctx, room->ifindex) || (fw_hands_on && fw_lets_kernel_send(room)))
 		return FW_HAND_ON;
 	if (room->overhead && !fw_grow_in_front(ctx, room))
 		return -FW_REASON_BALANCE_FAILED;
-	if (room->translates && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))
+	if (transport >= FW_BY_NAT && (!fw_rewrite(ctx, packet) || !fw_ctx_lower_ttl(ctx, packet)))
 		return -FW_REASON_BALANCE_FAILED;
 	ethernet = (void *)(long)ctx->data;
 	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)

@@ -101,4 +101,16 @@ static __always_inline void fw_put_outer(const struct fw_packet *packet, struct 
 		room->overhead += FW_GUE_SIZE;
 }
 
+/* room->length, and what stands in front of the packet. True: with it the packet is too long for its way. */
+static __always_inline bool fw_put_in_outer(fw_ctx *ctx, const struct fw_packet *packet,
+					    struct fw_balance_room *room, __u8 transport, __u16 gue_port,
+					    __u32 hash)
+{
+	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
+	room->overhead = 0;
+	if (fw_encapsulates(transport))
+		fw_put_outer(packet, room, transport, gue_port, hash);
+	return fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu;
+}
+
 #endif

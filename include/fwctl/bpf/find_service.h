@@ -7,7 +7,6 @@
 
 #include "fwctl/bpf/hash.h"
 #include "fwctl/bpf/nat_answer.h"
-#include "fwctl/bpf/placed.h"
 #include "fwctl/bpf/service.h"
 
 /* Whether the packet's own ports say which of the address's services it is for. */
@@ -16,7 +15,7 @@ static __always_inline bool fw_tells_port(const struct fw_packet *packet)
 	return packet->flags & FW_PACKET_L4 && !fw_is_icmp(packet->family, packet->protocol);
 }
 
-/* Where a service is known by. */
+/* Where a service is known by. `number` in what follows: of the generation. */
 static __always_inline struct fw_known_service *fw_known_service_of(const struct fw_packet *packet)
 {
 	const __u64 *words = (const void *)&packet->destination;
@@ -32,26 +31,25 @@ static __always_inline struct fw_known_service *fw_known_service_of(const struct
 }
 
 static __always_inline bool fw_is_known_service(const struct fw_known_service *known,
-						const struct fw_packet *packet, __u32 generation)
+						const struct fw_packet *packet, __u32 number)
 {
-	return known->service && known->generation == generation && known->port == packet->selector &&
+	return known->service && known->generation == number && known->port == packet->selector &&
 	       known->protocol == packet->protocol && known->family == packet->family &&
 	       fw_is_same_address(&known->vip, &packet->destination);
 }
 
 static __always_inline void fw_note_service(struct fw_known_service *known, const struct fw_packet *packet,
-					    __u32 generation, __u32 service)
+					    __u32 number, __u32 service)
 {
-	known->service = 0;
 	known->vip = packet->destination;
 	known->port = packet->selector;
 	known->protocol = packet->protocol;
 	known->family = packet->family;
-	known->generation = generation;
+	known->generation = number;
 	known->service = service;
 }
 
-/* The service that the packet is sent to; 0: none. `number`: of the generation. Not inlined, as it and
+/* The service that the packet is sent to; 0: none. Not inlined, as it and
  * fw_find_answer() need room. */
 static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u32 number)
 {
@@ -66,7 +64,6 @@ static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u
 		if (!fw_is_for_us(ctx, number & 1))
 			return 0;
 		fw_ask_flow(ctx, packet, room);
-		fw_begin_to_place(room);
 		room->by_connection = 0;
 		packet->flags |= FW_PACKET_KNOWN | FW_PACKET_SERVED;
 		return known->service;
@@ -77,7 +74,6 @@ static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u
 	service = fw_find_row(room, number & 1, rows);
 	if (!service)
 		return 0;
-	fw_begin_to_place(room);
 	if (room->asked != FW_ASKED_ECHO)
 		packet->flags |= FW_PACKET_SERVED;
 	if (known && !room->by_connection)

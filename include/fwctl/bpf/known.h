@@ -4,8 +4,8 @@
  * get there.
  *
  * Promises: what is sent by it leaves, is counted and stands in the table as by fw_choose_known(),
- * fw_find_next_hop(), fw_pack() and fw_deliver(). To those is left what is translated, is for a backend that
- * is down, or is the first by that way in this second (docs/balance.md).
+ * fw_find_next_hop(), fw_pack() and fw_deliver(). To those is left all of which something is not known, or
+ * more is to be done with: docs/balance.md.
  */
 #ifndef FWCTL_BPF_KNOWN_H
 #define FWCTL_BPF_KNOWN_H
@@ -39,26 +39,37 @@ static __always_inline void fw_count_backend(const struct fw_balance_room *room)
 	count->bytes += room->length;
 }
 
-/* The backend that the table has for the flow, which goes on; 0: not by the short way. */
-static __always_inline __u32 fw_go_on(struct fw_balance_room *room)
-{
-	__u32 tag, way, backend;
-	struct fw_placed_line *line = fw_placed_line_of(room, &tag);
+/* Where the table has a flow. */
+struct fw_entry {
+	struct fw_placed_line *line;
+	__u32 way;
 	__u64 word;
+};
 
-	if (!line)
-		return 0;
-	way = fw_find_placed(line, tag);
-	if (way == FW_NOT_PLACED)
-		return 0;
-	word = *fw_placed_at(line, way);
-	if (word >> FW_PLACED_TAG_SHIFT != tag || fw_is_placed_over(word, way, room->now, room->protocol))
-		return 0;
-	backend = fw_placed_backend(word);
-	if (fw_condition_of(backend) & FW_CONDITION_DOWN)
-		return 0;
-	fw_touch_placed(line, way, word, 0, room->now);
-	return backend;
+/* The backend that the table has for the flow, which goes on; 0: not by the short way. */
+static __always_inline __u32 fw_go_on(struct fw_balance_room *room, struct fw_entry *entry)
+{
+	__u32 tag, backend = 0;
+
+	fw_tick(room);
+	entry->line = fw_placed_line_of(room, &tag);
+	if (entry->line)
+		backend = fw_read_placed(entry->line, tag, room->now, room->protocol, &entry->way,
+					 &entry->word);
+	return backend && !(fw_condition_of(backend) & FW_CONDITION_DOWN) ? backend : 0;
+}
+
+/* The way to room->backend, where it is known; NULL: not by the short way. */
+static __always_inline const struct fw_known_way *
+fw_recall_way(const struct fw_packet *packet, const struct fw_balance_room *room, __u32 number)
+{
+	const struct fw_known_way *known =
+		room->backend ? fw_known_way_of(room->backend, room->family) : NULL;
+
+	if (!known || known->tick != room->now || known->generation != number ||
+	    known->service != packet->service || (fw_hands_on && known->is_due))
+		return NULL;
+	return known;
 }
 
 /*
@@ -71,43 +82,41 @@ __noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 
 	__u32 zero = 0, half = number & 1, hash = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
 	const struct fw_known_way *known;
+	struct fw_entry entry = {};
+	__u8 transport;
 	int action;
 
 	if (!packet || !room)
 		return FW_HAND_ON;
-	if (!is_chosen) {
-		fw_tick(room);
-		room->backend = fw_go_on(room);
-		room->why = FW_PLACED_BY_TABLE;
-		fw_trace_choice(room);
-	}
-	known = room->backend ? fw_known_way_of(room->backend, room->family) : NULL;
-	if (!known || known->tick != room->now || known->generation != number ||
-	    known->service != packet->service || !known->keeps || known->transport >= FW_BY_NAT)
+	if (!is_chosen)
+		room->backend = fw_go_on(room, &entry);
+	known = fw_recall_way(packet, room, number);
+	if (!known)
+		return FW_HAND_ON;
+	transport = known->transport;
+	if (transport >= FW_BY_NAT)
 		return FW_HAND_ON;
 	fw_take_known_hop(room, known);
-	room->hop_is_new = false;
+	room->to = known->to;
+	room->from = known->from;
 	room->way_family = known->way_family;
-	room->translates = false;
-	room->overhead = 0;
-	room->length = fw_ip_end(ctx, packet) - packet->l3_offset;
-	if (fw_encapsulates(known->transport)) {
-		if (fw_tells_flows(room, known->transport)) {
-			const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
-			const struct fw_service *service =
-				generation ? fw_service_at(generation, packet->service) : NULL;
+	if (fw_tells_flows(room, transport)) {
+		const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
+		const struct fw_service *service =
+			generation ? fw_service_at(generation, packet->service) : NULL;
 
-			if (!service)
-				return FW_HAND_ON;
-			hash = fw_ring_hash(service, room);
-		}
-		room->to = known->to;
-		room->from = known->from;
-		fw_put_outer(packet, room, known->transport, known->gue_port, hash);
+		if (!service)
+			return FW_HAND_ON;
+		hash = fw_ring_hash(service, room);
 	}
-	if (fw_ctx_wire_length(ctx, packet) + room->overhead > room->mtu)
+	if (fw_put_in_outer(ctx, packet, room, transport, known->gue_port, hash))
 		return FW_HAND_ON;
-	action = fw_ctx_send_to_backend(ctx, packet, room, known->transport);
+	if (entry.line) {
+		room->why = FW_PLACED_BY_TABLE;
+		fw_trace_choice(room);
+		fw_touch_placed(entry.line, entry.way, entry.word, 0, room->now);
+	}
+	action = fw_ctx_send_to_backend(ctx, packet, room, transport);
 	if (action >= 0)
 		fw_count_backend(room);
 	return action;

@@ -27,7 +27,8 @@ static __always_inline __u32 fw_nat_holder(const struct fw_nat_flow *flow, __u32
 		return FW_NAT_OF_CLOSED;
 	if (table == FW_NAT_NEW)
 		return FW_NAT_OF_NEW;
-	return room->now - flow->seen > FW_PLACED_SILENT ? FW_NAT_OF_SILENT : FW_NAT_OF_OTHER;
+	/* Another processor may be a tick ahead. */
+	return (__s32)(room->now - flow->seen) > FW_PLACED_SILENT ? FW_NAT_OF_SILENT : FW_NAT_OF_OTHER;
 }
 
 static __always_inline void fw_fill_nat(struct fw_balance_room *room)

@@ -11,6 +11,7 @@
 
 #include "fwctl/bpf/choose.h"
 #include "fwctl/bpf/decision.h"
+#include "fwctl/bpf/known_way.h"
 
 enum { FW_NO_DEVICE = 19 }; /* ENODEV of asm-generic/errno-base.h */
 
@@ -136,14 +137,6 @@ static __always_inline void fw_take_known_hop(struct fw_balance_room *room, cons
 	__builtin_memcpy(room->mac_from, known->mac_from, 6);
 }
 
-/* Where a way is known by. */
-static __always_inline struct fw_known_way *fw_known_way_of(__u32 backend, __u8 family)
-{
-	__u32 index = backend + (family == FW_FAMILY_IPV6 ? FW_MAX_BACKENDS : 0);
-
-	return bpf_map_lookup_elem(&known_ways, &index);
-}
-
 /* What the last look-up found counts for the rest of its tick, where all that is needed is the neighbour. */
 static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const struct fw_known_way *known,
 					  __u8 transport)
@@ -155,10 +148,13 @@ static __always_inline bool fw_recall_hop(struct fw_balance_room *room, const st
 	return true;
 }
 
-/* For the packets behind this one. `number`: of the generation. */
+/* Of the ticks in which a way is used, the kernel sends a packet by it in one of so many. */
+enum { FW_WAYS_FOR_ONE_DUE = 8 };
+
+/* For the packets behind this one: of their service, to a backend that keeps its flows. `number`: of the
+ * generation. */
 static __always_inline void fw_note_way(struct fw_known_way *known, const struct fw_balance_room *room,
-					const struct fw_service *service, const struct fw_backend *backend,
-					__u32 number, __u32 service_at)
+					const struct fw_service *service, __u32 number, __u32 service_at)
 {
 	known->tick = room->now;
 	known->ifindex = room->ifindex;
@@ -172,7 +168,7 @@ static __always_inline void fw_note_way(struct fw_known_way *known, const struct
 	known->gue_port = service->gue_port;
 	known->transport = service->transport;
 	known->way_family = room->way_family;
-	known->keeps = backend->flags & FW_BACKEND_KEEPS && backend->service == service->number;
+	known->is_due = bpf_get_prandom_u32() % FW_WAYS_FOR_ONE_DUE == 0;
 }
 
 /* False: there is none. `number`: of the generation. A global function, as in fw_parse(). */
@@ -191,13 +187,12 @@ __noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32
 	if (!service || !backend || !fw_address_backend(backend, service, room))
 		return false;
 	known = fw_is_answer(room) ? NULL : fw_known_way_of(room->backend, room->family);
-	room->hop_is_new = !known || !fw_recall_hop(room, known, service->transport);
-	if (!room->hop_is_new)
+	if (known && fw_recall_hop(room, known, service->transport))
 		return true;
 	if (!fw_find_hop_by_fib(ctx, backend, room, service->transport))
 		return false;
 	if (known && room->has_neighbour)
-		fw_note_way(known, room, service, backend, number, service_at);
+		fw_note_way(known, room, service, number, service_at);
 	return true;
 }
 

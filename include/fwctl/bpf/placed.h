@@ -16,7 +16,11 @@ static __always_inline __u32 fw_placed_backend(__u64 word)
 /* Ticks since the flow was active, or since it began where it is not proven yet. */
 static __always_inline __u32 fw_placed_age(__u64 word, __u32 now)
 {
-	return (now - (__u32)word) & ((1u << FW_PLACED_TIME_BITS) - 1);
+	const __u32 all = (1u << FW_PLACED_TIME_BITS) - 1;
+	__u32 age = (now - (__u32)word) & all;
+
+	/* Who reads its clock a little later than another processor (fw_tick()) is a tick behind it. */
+	return age == all ? 0 : age;
 }
 
 static __always_inline __u64 fw_placed_word(__u32 tag, __u32 backend, __u32 closing, __u32 now)
@@ -48,15 +52,37 @@ static __always_inline __u64 *fw_placed_at(struct fw_placed_line *line, __u32 wa
 	return &line->words[way];
 }
 
+/* Made once for a packet. False: there is no state. */
+static __always_inline bool fw_hash_flow(struct fw_balance_room *room)
+{
+	__u32 zero = 0;
+	const struct fw_control *held;
+	struct fw_flow_key key;
+
+	if (room->is_hashed)
+		return true;
+	held = bpf_map_lookup_elem(&control, &zero);
+	if (!held)
+		return false;
+	fw_put_end(key.ends[0], &room->client);
+	fw_put_end(key.ends[1], &room->vip);
+	key.rest = fw_flow_rest(room->client_port, room->vip_port, room->protocol, room->family);
+	room->flow_hash = fw_flow_hash(&key, held->flows.keys);
+	room->is_hashed = true;
+	return true;
+}
+
 /* The line of a flow, and its tag; NULL: the table is not there. */
-static __always_inline struct fw_placed_line *fw_placed_line_of(const struct fw_balance_room *room,
-								__u32 *tag)
+static __always_inline struct fw_placed_line *fw_placed_line_of(struct fw_balance_room *room, __u32 *tag)
 {
 	__u32 zero = 0, page_number, place;
 	struct fw_placed_page *page;
-	__u64 hash = room->flow_hash;
+	__u64 hash;
 	void *inner;
 
+	if (!fw_hash_flow(room))
+		return NULL;
+	hash = room->flow_hash;
 	*tag = fw_flow_tag(hash);
 	page_number = hash >> 32 & (FW_PLACED_PAGES - 1);
 	place = hash >> 40 & (FW_PLACED_PAGE_LINES - 1);
@@ -67,28 +93,6 @@ static __always_inline struct fw_placed_line *fw_placed_line_of(const struct fw_
 	asm volatile("" : "+r"(place));
 	place &= FW_PLACED_PAGE_LINES - 1;
 	return &page->lines[place];
-}
-
-/*
- * The hash of the flow, and a first read of its line, whose answer nobody waits for: with many flows the line
- * comes from memory, while the packet is judged.
- */
-static __always_inline void fw_begin_to_place(struct fw_balance_room *room)
-{
-	__u32 zero = 0, tag;
-	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
-	const struct fw_placed_line *line;
-	struct fw_flow_key key;
-
-	if (!held)
-		return;
-	fw_put_end(key.ends[0], &room->client);
-	fw_put_end(key.ends[1], &room->vip);
-	key.rest = fw_flow_rest(room->client_port, room->vip_port, room->protocol, room->family);
-	room->flow_hash = fw_flow_hash(&key, held->flows.keys);
-	line = fw_placed_line_of(room, &tag);
-	if (line)
-		asm volatile("" : : "r"(line->words[0]));
 }
 
 static __always_inline void fw_trace_choice(const struct fw_balance_room *room)
@@ -110,6 +114,25 @@ static __always_inline __u32 fw_find_placed(const struct fw_placed_line *line, _
 		if (line->words[way] >> FW_PLACED_TAG_SHIFT == tag)
 			found = way;
 	return found;
+}
+
+/*
+ * The backend that stands there for the flow; 0: none that counts. `way` and `word`: its entry; FW_NOT_PLACED
+ * where there is none.
+ */
+static __always_inline __u32 fw_read_placed(struct fw_placed_line *line, __u32 tag, __u32 now, __u8 protocol,
+					    __u32 *way, __u64 *word)
+{
+	*way = fw_find_placed(line, tag);
+	if (*way == FW_NOT_PLACED)
+		return 0;
+	*word = *fw_placed_at(line, *way);
+	/* Another processor may have put another flow there meanwhile. */
+	if (*word >> FW_PLACED_TAG_SHIFT != tag) {
+		*way = FW_NOT_PLACED;
+		return 0;
+	}
+	return fw_is_placed_over(*word, *way, now, protocol) ? 0 : fw_placed_backend(*word);
 }
 
 /* Of the ways of a line the first one that is free or whose flow is over; else the oldest. */

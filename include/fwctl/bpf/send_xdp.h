@@ -19,14 +19,20 @@ static __always_inline bool fw_ctx_may_rewrite(void)
 	return fw_may_rewrite;
 }
 
-/* Whether a mark can be put in front of the frame: a driver that has no room for one says so by this. */
+/*
+ * Whether a mark can be put in front of the frame. Where nothing stands there yet it can, as every driver
+ * that takes metadata leaves room. Where a program of others has put something, or the driver takes none (it
+ * says so by data_meta > data), that is tried.
+ */
 static __always_inline bool fw_ctx_takes_mark(fw_ctx *ctx)
 {
-	return (void *)(long)ctx->data_meta <= (void *)(long)ctx->data;
+	const int size = sizeof(struct fw_mark);
+
+	if (ctx->data_meta == ctx->data)
+		return true;
+	return !bpf_xdp_adjust_meta(ctx, -size) && !bpf_xdp_adjust_meta(ctx, size);
 }
 
-/* Only where a program of others has used up what every driver leaves in front of a frame is there no room
- * left. TC ingress then judges for a second time. */
 static __always_inline void fw_ctx_write_mark(fw_ctx *ctx, const struct fw_mark *mark)
 {
 	struct fw_mark *room;

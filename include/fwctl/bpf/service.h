@@ -23,8 +23,11 @@ static __always_inline __u32 fw_placed_now(void)
 	return fw_placed_clock() >> FW_PLACED_TICK_SHIFT;
 }
 
-/* Sets room->now and room->clock. The kernel's clock costs more than all that it is asked for here; the
- * coarse one goes on with the jiffies. */
+/*
+ * Sets room->now and room->clock, once in a jiffy: the kernel's clock costs more than all that it is asked
+ * for here. It moves some microseconds after the jiffies: a processor that asks in between is a jiffy behind
+ * for the next one.
+ */
 static __always_inline void fw_tick(struct fw_balance_room *room)
 {
 	__u64 jiffies = bpf_jiffies64();
@@ -139,6 +142,7 @@ static __always_inline void fw_ask_flow(fw_ctx *ctx, const struct fw_packet *pac
 		      (packet->tcp_flags & (FW_TCP_SYN | FW_TCP_ACK)) == FW_TCP_SYN;
 	room->backend = 0;
 	room->why = FW_PLACED_BY_NOTHING;
+	room->is_hashed = false;
 }
 
 /* What the packet asks for; false: no service could have it. */
