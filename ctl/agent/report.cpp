@@ -18,7 +18,7 @@ namespace fwctl::agent {
 namespace {
 
 constexpr std::chrono::milliseconds kBetweenLooks(1000);
-constexpr std::chrono::milliseconds kKept(1000);
+constexpr std::chrono::milliseconds kKept(500);  // less than between two questions of a page
 constexpr unsigned kUnavailable = 503;
 constexpr unsigned kNotFound = 404;
 

@@ -87,7 +87,9 @@ Result<Exit> capture(const CaptureOptions& options, const Globals& globals) {
     const auto written = write_all(*started);
     const auto finished = started->finish();
     tell_lost(*started, options.path);
-    print_note(fmt::format("{} packets captured", with_commas(started->written())), globals);
+    print_note(fmt::format("{} {} captured", with_commas(started->written()),
+                           started->written() == 1 ? "packet" : "packets"),
+               globals);
     if (!written) return tl::unexpected(written.error());
     if (!finished) return tl::unexpected(finished.error());
     return Exit::kDone;
@@ -111,7 +113,7 @@ void add_capture(CLI::App& app, Command& command) {
         ->check(CLI::IsMember(points()))
         ->option_text("before|after|both");
     verb->add_option("-c,--count", options->count, "End after so many packets")
-        ->check(CLI::Range(std::uint64_t{1}, ~std::uint64_t{0}))
+        ->check(how_many())
         ->option_text("N");
     verb->add_option("-s,--snaplen", options->snaplen, "Of each packet so many bytes; without it 65,535")
         ->check(CLI::Range(1U, static_cast<unsigned>(FW_MAX_CAPTURED)))

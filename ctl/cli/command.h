@@ -4,6 +4,7 @@
 // parsing.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -24,6 +25,11 @@ struct Globals {
     std::string color = "auto";
     std::string netns;
 };
+
+// Of an option that says how many: a number below 0 reads as one above these.
+inline CLI::Range how_many() {
+    return {std::uint64_t{1}, std::uint64_t{1'000'000'000'000}};
+}
 
 struct Command {
     Globals globals;

@@ -252,6 +252,11 @@ Result<Exit> monitor(const MonitorOptions& options, const Globals& globals) {
     return Exit::kDone;
 }
 
+// For CLI11: what is wrong with it. A script's empty variable is no filter that lets everything through.
+std::string is_named(const std::string& name) {
+    return name.empty() ? "a name is missing" : "";
+}
+
 }  // namespace
 
 void add_monitor(CLI::App& app, Command& command) {
@@ -273,8 +278,10 @@ void add_monitor(CLI::App& app, Command& command) {
         ->allow_extra_args(false)
         ->option_text("REASON,...");
     verb->add_option("--rule", options->rule, "Packets that this rule decided or logged")
+        ->check(is_named)
         ->option_text("NAME");
     verb->add_option("--service", options->vip, "Packets to and from the backends of this one")
+        ->check(is_named)
         ->option_text("VIP");
     verb->add_flag("--log", options->logs,
                    "Packets that rules with action log have met; without the dropped ones");
@@ -287,7 +294,7 @@ void add_monitor(CLI::App& app, Command& command) {
         ->check(CLI::Range(1U, 1'000'000'000U))
         ->option_text("N");
     verb->add_option("-c,--count", options->count, "End after so many lines")
-        ->check(CLI::Range(std::uint64_t{1}, ~std::uint64_t{0}))
+        ->check(how_many())
         ->option_text("N");
     verb->callback([options, &command] {
         command.run = [options, &command] { return monitor(*options, command.globals); };

@@ -14,7 +14,8 @@ namespace {
 bool wants_color(const Globals& globals, int fd) {
     if (globals.color == "always") return true;
     if (globals.color == "never" || std::getenv("NO_COLOR") != nullptr) return false;
-    return isatty(fd) != 0;
+    const char* terminal = std::getenv("TERM");
+    return isatty(fd) != 0 && (terminal == nullptr || std::string_view(terminal) != "dumb");
 }
 
 std::string wrap(std::string_view text, Color color) {

@@ -15,8 +15,9 @@ std::uint64_t kind_of(const fw_event& event) {
 }  // namespace
 
 void keep_outstanding(engine::TalkerList& list, std::size_t most) {
-    const auto end = std::find_if(list.talkers.begin(), list.talkers.end(),
-                                  [&list](const engine::Talker& one) { return one.packets < list.unlisted; });
+    const auto end =
+        std::find_if(list.talkers.begin(), list.talkers.end(),
+                     [&list](const engine::Talker& one) { return one.packets <= list.unlisted; });
     const std::size_t kept = std::min(static_cast<std::size_t>(end - list.talkers.begin()), most);
     for (std::size_t i = kept; i < list.talkers.size(); ++i)
         list.unlisted = std::max(list.unlisted, list.talkers[i].packets + list.talkers[i].more);

@@ -104,6 +104,11 @@ NOT_AN_ADDRESS = "is not an IPv4 or IPv6 address or prefix (192.0.2.1, 192.0.2.0
 
 
 @table(
+    # Numbers and names of what is watched.
+    ("monitor --count -3", USAGE, "--count: Value -3 not in range 1 to 1000000000000; see: fwctl monitor --help"),
+    ("capture --count -3", USAGE, "--count: Value -3 not in range 1 to 1000000000000; see: fwctl capture --help"),
+    ("monitor --rule ''", USAGE, "--rule: a name is missing; see: fwctl monitor --help"),
+    ("monitor --service ''", USAGE, "--service: a name is missing; see: fwctl monitor --help"),
     # Interfaces.
     ("attach nosuch", FAILED, 'there is no interface "nosuch"'),
     ("attach eth0 nosuch", FAILED, 'there is no interface "nosuch"'),

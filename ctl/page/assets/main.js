@@ -114,18 +114,23 @@ function show_talkers() {
 const HEALTH = { up: "good", starting: "warn", down: "bad", "fails, used": "bad" };
 
 function show_services(now) {
-  const rows = (state.services ?? []).flatMap((vip) => vip.backends.map((backend) => ({ vip, backend })));
+  const backends_of = (vip) => (vip.backends.length ? vip.backends : [null]);
+  const rows = (state.services ?? []).flatMap((vip) => backends_of(vip).map((backend) => ({ vip, backend })));
+  const of = (cell) => (row) => (row.backend ? cell(row) : ""); // a service may have none
+  const add = ({ vip, backend }) => backend
+    ? command("fwctl backend", backend.state === "ready" ? "drain" : "ready", quoted(`${vip.name}/${backend.name}`))
+    : command("fwctl backend add", quoted(`${vip.name}/NAME`), "ADDRESS");
   table(place("services"), [
-    { title: "Service", cell: ({ vip, backend }) => (backend === vip.backends[0] ? `${vip.name} (${vip.health})` : "") },
-    { title: "Backend", cell: ({ backend }) => backend.name },
-    { title: "Address", cell: ({ backend }) => backend.address },
-    { title: "Health", cell: ({ backend }) => element("span", { class: HEALTH[backend.health] }, backend.health) },
-    { title: "Ten minutes", cell: ({ backend }) => strip(backend.history, state.time) },
-    { title: "Weight", number: true, cell: ({ backend }) => (backend.state === "ready" ? backend.weight : backend.state) },
-    { title: "Packets/s", number: true, cell: ({ vip, backend }) => rate(now.get(key("b", vip.name, backend.name))) },
-    { title: "New flows/s", number: true, cell: ({ vip, backend }) => rate(now.get(key("f", vip.name, backend.name))) },
-    { title: "Flows", number: true, cell: ({ backend }) => count(backend.active) },
-    { title: "Command", cell: ({ vip, backend }) => command("fwctl backend", backend.state === "ready" ? "drain" : "ready", quoted(`${vip.name}/${backend.name}`)) },
+    { title: "Service", cell: ({ vip, backend }) => (backend === backends_of(vip)[0] ? `${vip.name} (${vip.health})` : "") },
+    { title: "Backend", cell: ({ backend }) => backend ? backend.name : "none: its packets are dropped" },
+    { title: "Address", cell: of(({ backend }) => backend.address) },
+    { title: "Health", cell: of(({ backend }) => element("span", { class: HEALTH[backend.health] }, backend.health)) },
+    { title: "Ten minutes", cell: of(({ backend }) => strip(backend.history, state.time)) },
+    { title: "Weight", number: true, cell: of(({ backend }) => (backend.state === "ready" ? backend.weight : backend.state)) },
+    { title: "Packets/s", number: true, cell: of(({ vip, backend }) => rate(now.get(key("b", vip.name, backend.name)))) },
+    { title: "New flows/s", number: true, cell: of(({ vip, backend }) => rate(now.get(key("f", vip.name, backend.name)))) },
+    { title: "Flows", number: true, cell: of(({ backend }) => count(backend.active)) },
+    { title: "Command", cell: add },
   ], rows, "No service is balanced.");
 }
 
@@ -197,9 +202,10 @@ function listen() {
   });
   on("state", (data) => {
     heard = Date.now();
+    tell_link("live", "live");
+    if (state && data.time === state.time) return; // nothing new: not a rate of 0
     before = state;
     state = data;
-    tell_link("live", "live");
     show();
   });
   on("news", (data) => events.add_news(data));

@@ -19,11 +19,11 @@ TEST(KeepOutstandingTest, WhereAllAreListedNobodyIsLeftOut) {
     EXPECT_EQ(list.unlisted, 0U);
 }
 
-TEST(KeepOutstandingTest, WhoMayHaveSentLessThanAnUnlistedOneDoesNotStandOut) {
-    engine::TalkerList list{{talker(900, 3), talker(140, 20), talker(139, 60), talker(1, 139)}, 9000, 140};
+TEST(KeepOutstandingTest, WhoMayHaveSentNoMoreThanAnUnlistedOneDoesNotStandOut) {
+    engine::TalkerList list{{talker(900, 3), talker(141, 20), talker(140, 59), talker(1, 139)}, 9000, 140};
     keep_outstanding(list, 20);
     ASSERT_EQ(list.talkers.size(), 2U);
-    EXPECT_EQ(list.talkers[1].packets, 140U);
+    EXPECT_EQ(list.talkers[1].packets, 141U);
     EXPECT_EQ(list.unlisted, 199U);
 }
 
