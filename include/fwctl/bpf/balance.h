@@ -158,6 +158,8 @@ __noinline int fw_deliver(fw_ctx *ctx, const struct fw_packet *packet, __u32 hal
 		return -FW_REASON_BALANCE_FAILED;
 	if (packet->fragment == FW_FRAGMENT_FIRST && fw_changes_placed())
 		fw_note_first_way(packet, room, service->number);
+	if (fw_ctx_lets_kernel_send(room))
+		return FW_HAND_ON;
 	action = fw_ctx_send_to_backend(ctx, packet, room, service->transport);
 	if (action >= 0 && !fw_is_answer(room))
 		fw_count_backend(room);

@@ -41,6 +41,13 @@ static __always_inline int fw_send_to_mac(fw_ctx *ctx, const struct fw_balance_r
 }
 
 /* Marked as our own, which the rules for what goes out are not asked about. */
+/* It does so in any case. */
+static __always_inline bool fw_ctx_lets_kernel_send(const struct fw_balance_room *room)
+{
+	(void)room;
+	return false;
+}
+
 static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_packet *packet,
 						  const struct fw_balance_room *room, __u8 transport)
 {

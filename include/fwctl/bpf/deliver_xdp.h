@@ -60,10 +60,12 @@ static __always_inline bool fw_device_sends(fw_ctx *ctx, __u32 ifindex)
 }
 
 /* As FW_SENT_FOR_ONE_HANDED_ON says; by the ways that are known when one is due. */
-static __always_inline bool fw_lets_kernel_send(const struct fw_balance_room *room)
+static __always_inline bool fw_ctx_lets_kernel_send(const struct fw_balance_room *room)
 {
 	struct fw_known_way *known;
 
+	if (!fw_hands_on)
+		return false;
 	if (room->asked >= FW_ASKED_ANSWER)
 		return bpf_get_prandom_u32() % FW_SENT_FOR_ONE_HANDED_ON == 0;
 	known = fw_known_way_of(room->backend, room->family);
@@ -79,7 +81,7 @@ static __always_inline int fw_ctx_send_to_backend(fw_ctx *ctx, const struct fw_p
 	struct ethhdr *ethernet;
 
 	if (!room->has_neighbour || packet->l3_offset != sizeof(*ethernet) ||
-	    !fw_device_sends(ctx, room->ifindex) || (fw_hands_on && fw_lets_kernel_send(room)))
+	    !fw_device_sends(ctx, room->ifindex))
 		return FW_HAND_ON;
 	if (room->overhead && !fw_grow_in_front(ctx, room))
 		return -FW_REASON_BALANCE_FAILED;

@@ -49,8 +49,7 @@ static __always_inline void fw_note_service(struct fw_known_service *known, cons
 	known->service = service;
 }
 
-/* The service that the packet is sent to; 0: none. Not inlined, as it and
- * fw_find_answer() need room. */
+/* The service that the packet is sent to; 0: none. Not inlined, as it and fw_find_answer() need room. */
 static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u32 number)
 {
 	__u32 zero = 0, rows, service;
