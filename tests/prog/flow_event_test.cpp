@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <array>
 #include <cstring>
 #include <map>
@@ -16,7 +15,6 @@
 
 #include "engine/listener.h"
 #include "flow_host.h"
-#include "rounds.h"
 
 namespace fwctl::testing {
 namespace {
@@ -166,7 +164,7 @@ TEST(FlowEventTest, EachThingThatHappensIsToldOnce) {
     const fw_flow_counts before = host->counts();
     Audience audience(*host);
     Traffic traffic(*host, static_cast<std::uint64_t>(GTEST_FLAG_GET(random_seed)));
-    const int steps = std::max(rounds(20'000), 10'000);  // fewer, and what is rare may not happen
+    constexpr int steps = 20'000;  // with fewer rounds, too: what is rare would not happen
     for (int i = 0; i < steps; ++i) {
         traffic.step();
         audience.hear();
@@ -179,7 +177,7 @@ TEST(FlowEventTest, EachThingThatHappensIsToldOnce) {
     EXPECT_EQ(audience.counts[FW_HAPPENED_PLACED], 0U);
     for (const fw_happening one :
          {FW_HAPPENED_OPENED, FW_HAPPENED_CONFIRMED, FW_HAPPENED_PUSHED_OUT, FW_HAPPENED_CLOSED})
-        EXPECT_GT(audience.counts[one], 0U) << one << " hardly happens";
+        EXPECT_GT(audience.counts[one], static_cast<std::uint64_t>(steps) / 1000) << one << " hardly happens";
 
     // What stands in the table is what was told to be there. The next connection of the same ends may have
     // the place of a confirmed one.
