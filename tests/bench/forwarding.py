@@ -4,7 +4,6 @@ Usage: forwarding.py BUILD (the folder with what was built). Frames of one flow 
 same processor, the server counts what arrives and drops it. Best of three turns each.
 """
 
-import subprocess
 import sys
 import tempfile
 import time
@@ -12,7 +11,7 @@ import time
 from scapy.all import IP, UDP, Ether, IPv6, raw
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-from links import SENDER, arrived, link  # noqa: E402
+from links import DROP_ALL, arrived, link, send, take_frames  # noqa: E402
 from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 
 PACKETS, TURNS = 2_000_000, 3
@@ -30,10 +29,8 @@ def frame(bed, family):
 
 def rate(bed, family):
     """Packets per second that arrive."""
-    before, started = arrived(bed), time.monotonic()
-    subprocess.run(["ip", "netns", "exec", bed.name("client"), SENDER, "eth0", str(PACKETS)], input=frame(bed, family),
-                   text=True, check=True, timeout=120)
-    seconds = time.monotonic() - started
+    before = arrived(bed)
+    seconds, _ = send(bed, "client", frame(bed, family), PACKETS)
     time.sleep(0.2)
     return (arrived(bed) - before) / seconds
 
@@ -43,11 +40,8 @@ def measure(way, defaults, family):
         router = Router(folder, WAYS[way])
         try:
             bed = router.bed
-            # Without a program of XDP a veth takes the sender's frames where it has GRO.
-            for role, device in (("fw", "in0"), ("fw", "out0"), ("server", "eth0")):
-                bed.check(role, "ethtool", "-K", device, "gro", "on")
-            bed.check("server", "nft", "add table inet bench; add chain inet bench in "
-                      "{ type filter hook prerouting priority raw; }; add rule inet bench in udp dport 9 drop")
+            take_frames(bed, ("fw", "in0"), ("fw", "out0"), ("server", "eth0"))
+            bed.check("server", "nft", DROP_ALL)
             bed.check("client", "ping", "-c", "1", SERVER[family])
             if defaults is not None:
                 router.apply(defaults)

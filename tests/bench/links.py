@@ -1,15 +1,50 @@
-"""What the scripts here have in common: where the sender is, and what the kernel says of the links of a testbed."""
+"""What the scripts here have in common: the sender, the programs to compare with, and what the kernel says of the links of a testbed."""
 
 import json
+import os
+import subprocess
 import sys
 
 SENDER = f"{sys.argv[1]}/tests/bench/fwctl_bench_sender"  # sender.cpp
+PROGRAMS = f"{sys.argv[1]}/bpf/skeleton/fwctl_bench_peers.o"  # peers.bpf.c
+DROP_ALL = "add table inet bench; add chain inet bench in { type filter hook prerouting priority raw; }; add rule inet bench in meta l4proto udp drop"
 
 
 def link(bed, role, device):
     return json.loads(bed.check(role, "ip", "-j", "-s", "link", "show", device))[0]
 
 
+def received(bed, role, device):
+    """Packets that the device has had."""
+    return link(bed, role, device)["stats64"]["rx"]["packets"]
+
+
 def arrived(bed):
     """Packets that the server has received."""
-    return link(bed, "server", "eth0")["stats64"]["rx"]["packets"]
+    return received(bed, "server", "eth0")
+
+
+def take_frames(bed, *ends):
+    """Without a program of XDP a veth takes the sender's frames where it has GRO."""
+    for role, device in ends:
+        bed.check(role, "ethtool", "-K", device, "gro", "on")
+
+
+PROCESSOR = max(os.sched_getaffinity(0))  # that sends and receives
+
+
+def send(bed, role, frames, packets, *flows):
+    """Sends from eth0, and returns how many seconds that took, and how many of the processor. The frames are a line each, in
+    hexadecimal; `flows` are the sender's words."""
+    words = ["taskset", "-c", str(PROCESSOR), SENDER, "eth0", str(packets), *map(str, flows)]
+    done = subprocess.run(["nsenter", f"--net=/run/netns/{bed.name(role)}", *words], input=frames, capture_output=True, text=True, timeout=120)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(words)}: {done.returncode}\n{done.stderr}")
+    took, of_processor = (int(word) / 1e9 for word in done.stdout.split())
+    return took, of_processor
+
+
+def attach_trivial(bed, role, device, program):
+    """A program of XDP that does nothing but return its verdict, in the driver: `trivial` drops, `let_pass` passes."""
+    bed.check(role, "ip", "link", "set", "dev", device, "xdpdrv", "off")
+    bed.check(role, "ip", "link", "set", "dev", device, "xdpdrv", "obj", PROGRAMS, "program", program)

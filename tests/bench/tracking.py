@@ -12,7 +12,6 @@ Usage: tracking.py BUILD (the folder with what was built). Best of three turns e
 """
 
 import pathlib
-import subprocess
 import sys
 import tempfile
 import time
@@ -20,13 +19,12 @@ import time
 from scapy.all import IP, UDP, Ether, raw
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-from links import SENDER, arrived, link  # noqa: E402
+from links import DROP_ALL, arrived, attach_trivial, link, received, send, take_frames  # noqa: E402
 from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
 
 FLOWS = [1, 1 << 16, 1 << 20]
 NEW, OF_ANY_NUMBER = 1 << 20, 1 << 24  # the first flow that is not established; as many as the sender can tell apart
 PACKETS, TURNS, AT_A_TIME = 1_000_000, 3, 16_384
-PEERS = f"{sys.argv[1]}/bpf/skeleton/fwctl_bench_peers.o"  # peers.bpf.c
 KERNEL_LIMIT = int(pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max").read_text())
 CONNTRACK = """[conntrack]
 size = 1310720
@@ -61,9 +59,7 @@ class Trivial(Filter):
     """The program lets all pass, or drops all of a flood, and knows nothing of flows."""
 
     def prepare(self, kind):
-        program = "trivial" if kind == "flood" else "let_pass"
-        self.router.bed.check("fw", "ip", "link", "set", "dev", "in0", "xdp", "off")
-        self.router.bed.check("fw", "ip", "link", "set", "dev", "in0", "xdp", "obj", PEERS, "program", program)
+        attach_trivial(self.router.bed, "fw", "in0", "trivial" if kind == "flood" else "let_pass")
 
 
 class Nftables(Filter):
@@ -105,8 +101,8 @@ class Sender:
             self.frames[role] = raw(ethernet / IP(src=ends[0], dst=ends[1]) / UDP(sport=ports[0], dport=ports[1], chksum=0) / bytes(30)).hex()
 
     def send(self, role, packets, first, flows):
-        words = [SENDER, "eth0", str(packets), str(first), str(flows)] + ["answers"] * (role == "server")
-        subprocess.run(["ip", "netns", "exec", self.bed.name(role), *words], input=self.frames[role], text=True, check=True, timeout=120)
+        """Seconds that it took, and of the processor."""
+        return send(self.bed, role, self.frames[role], packets, first, flows, *["answers"] * (role == "server"))
 
     def establish(self, flows):
         """A few flows at a time, from both ends, as new ones push out each other."""
@@ -119,9 +115,8 @@ class Sender:
         """Packets per second that arrive; of a flood, that the router has had while next to none arrives."""
         packets = PACKETS if kind == "established" else min(PACKETS, (limit - flows) // (2 * TURNS))
         first, of = (0, flows) if kind == "established" else (self.next, OF_ANY_NUMBER)
-        before, had, started = arrived(self.bed), self.received(), time.monotonic()
-        self.send("client", packets, first, of)
-        seconds = time.monotonic() - started
+        before, had = arrived(self.bed), received(self.bed, "fw", "in0")
+        seconds, _ = self.send("client", packets, first, of)
         time.sleep(0.2)
         passed = arrived(self.bed) - before
         if kind != "established":
@@ -130,10 +125,7 @@ class Sender:
             return passed / seconds
         if passed > packets // 100:
             raise AssertionError(f"{passed} packets of a flood have passed")
-        return (self.received() - had) / seconds
-
-    def received(self):
-        return link(self.bed, "fw", "in0")["stats64"]["rx"]["packets"]
+        return (received(self.bed, "fw", "in0") - had) / seconds
 
 
 def measure(subject, way, flows):
@@ -142,11 +134,9 @@ def measure(subject, way, flows):
         router = Router(folder, WAYS[way])
         try:
             bed = router.bed
-            for role, device in (("fw", "in0"), ("fw", "out0"), ("server", "eth0"), ("client", "eth0")):
-                bed.check(role, "ethtool", "-K", device, "gro", "on")
+            take_frames(bed, ("fw", "in0"), ("fw", "out0"), ("server", "eth0"), ("client", "eth0"))
             for role in ("client", "server"):
-                bed.check(role, "nft", "add table inet bench; add chain inet bench in "
-                          "{ type filter hook prerouting priority raw; }; add rule inet bench in meta l4proto udp drop")
+                bed.check(role, "nft", DROP_ALL)
             bed.check("client", "ping", "-c", "1", SERVER[4])
             under_test = subject(router)
             under_test.prepare("new")
