@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -35,11 +36,13 @@ constexpr std::int16_t kHeaders = 56;  // of each frame, what is written anew
 constexpr int kLineBits = 6, kLine = 1 << kLineBits;
 
 std::vector<Frame> read_frames() {
+    std::ios::sync_with_stdio(false);
     std::vector<Frame> frames;
     for (std::string text; std::cin >> text;) {
         Frame frame;
-        for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-            frame.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
+        frame.resize(text.size() / 2);
+        for (std::size_t i = 0; i < frame.size(); ++i)
+            std::from_chars(&text[2 * i], &text[2 * i] + 2, frame[i], 16);
         frames.push_back(std::move(frame));
     }
     return frames;

@@ -82,6 +82,20 @@ class Iptables(Filter):
         bed.check("fw", self.tool, path, timeout=PATIENCE)
 
 
+class Ipset(Filter):
+    """A list of addresses, and iptables' rule about it."""
+
+    tool = "ipset"
+
+    def put(self, bed, policy, folder):
+        prefixes = said(policy.ipset(), "ipset has no list")
+        path = folder / "listed.ipset"
+        lines = "".join(f"add listed {prefix}\n" for prefix in prefixes)
+        path.write_text(f"create listed hash:net maxelem {len(prefixes)}\n{lines}")
+        bed.check("fw", self.tool, "restore", "-f", path, timeout=PATIENCE)
+        bed.check("fw", "iptables", "-t", "raw", "-A", "PREROUTING", "-m", "set", "--match-set", "listed", "src", "-j", "DROP")
+
+
 class Nftables(Filter):
     tool = "nft"
 
@@ -127,6 +141,7 @@ FILTERS = [
     NoFilter("no filter"),
     Iptables("iptables, raw", "raw", ["PREROUTING"]),
     Iptables("iptables, filter", "filter", ["INPUT", "FORWARD"]),
+    Ipset("ipset and iptables, raw"),
     Nftables("nftables, inet", "inet", ["input", "forward"]),
     Nftables("nftables, netdev", "netdev", ["ingress device in0"]),
     XdpFilter("xdp-filter"),

@@ -1,7 +1,7 @@
 """What the filters on the wire are told to drop, said in the language of each, and packets that it is about and that it is not about.
 
-A policy is drawn with the same seed in each run. It says itself by `toml` (fwctl), `nft`, `iptables` and `xdp_filter`; None: that
-language has no words for it, or none that anyone would use at this size.
+A policy is drawn with the same seed in each run. It says itself by `toml` (fwctl), `nft`, `iptables`, `ipset` and `xdp_filter`;
+None: that language has no words for it, or none that anyone would use at this size.
 """
 
 import bisect
@@ -83,6 +83,9 @@ class OneRule:
     def iptables(self):
         return [f"-p udp --dport {PORT} -j DROP"]
 
+    def ipset(self):
+        return None
+
     def xdp_filter(self):
         return [["port", "-m", "dst", "-p", "udp", str(PORT)]]
 
@@ -116,6 +119,9 @@ class Listed:
 
     def iptables(self):
         return None
+
+    def ipset(self):
+        return [text(one) for one in self.prefixes]
 
     def xdp_filter(self):
         return None
@@ -158,6 +164,9 @@ class Fields:
     def iptables(self):
         return [f"-s {text(source)} -d {text(to)} -p {protocol} --dport {first}:{last} -j DROP"
                 for source, to, (protocol, first, last) in self.rules]
+
+    def ipset(self):
+        return None
 
     def xdp_filter(self):
         return None

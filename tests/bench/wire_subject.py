@@ -1,0 +1,100 @@
+"""A filter on a router of its own, with a policy in force: what a packet takes there, turn by turn."""
+
+import json
+import struct
+import time
+
+import wire_policies
+from conftest import Testbed
+from links import DROP_ALL, arrived, received, send, take_frames
+from processor_time import BY_THE_WALL, soft_interrupt_seconds
+from wire_filters import SENDER
+
+SECONDS = 0.4  # so long is a turn, about
+FIRST, MOST = 4_096, 8_000_000  # packets: of the turn that tells how many the others have, and of any turn
+ROUTER, CLIENT = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
+
+
+def checksum(header):
+    total = sum(struct.unpack("!10H", header))
+    total = (total & 0xffff) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def frame(source, to, sport, dport):
+    """64 bytes with the checksum of the wire."""
+    fields = [0x45, 0, 46, 0, 0, 64, 17, 0, source, to]
+    fields[7] = checksum(struct.pack("!BBHHHBBHII", *fields))
+    return ROUTER + CLIENT + b"\x08\0" + struct.pack("!BBHHHBBHII", *fields) + struct.pack("!4H", sport, dport, 26, 0) + bytes(18)
+
+
+class Subject:
+    """A filter that has a policy in force on a router of its own."""
+
+    def __init__(self, filter_, policy, what, folder):
+        self.filter, self.what = filter_, what
+        self.costs, self.apart = [], []  # nanoseconds a packet, and between packets, turn by turn
+        self.lost = 0  # the largest share of a turn's packets that the cable has lost
+        self.packets = FIRST
+        self.bed = Testbed("router", "--no-offload")
+        try:
+            self.set_up()
+            filter_.prepare(self.bed, policy, folder)
+        except BaseException:
+            self.bed.down()
+            raise
+
+    def set_up(self):
+        take_frames(self.bed, ("fw", "in0"), ("fw", "out0"), ("server", "eth0"))
+        self.bed.check("fw", "ip", "link", "set", "dev", "in0", "address", ROUTER.hex(":"))
+        self.bed.check("client", "ip", "neigh", "flush", "all")
+        for name in ("all", "in0"):
+            self.bed.check("fw", "sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0")
+        self.bed.check("fw", "ip", "route", "add", "default", "via", "10.1.0.2")
+        way = ["via", "10.2.0.2"] if self.what == "passed" else ["dev", "lo"]
+        kind = ["local"] if self.what == "dropped" else []
+        self.bed.check("fw", "ip", "route", "add", *kind, wire_policies.NETWORK, *way)
+        self.bed.check("server", "nft", DROP_ALL)
+        self.bed.check("client", "ping", "-c", "1", "10.2.0.2")
+
+    def delivered(self):
+        """UDP that has come past the filter."""
+        if self.what == "passed":
+            return arrived(self.bed)
+        counts = json.loads(self.bed.check("fw", "nstat", "-ajz", "UdpInDatagrams", "UdpNoPorts"))["kernel"]
+        return sum(counts.values())
+
+    def turn(self, frames):
+        """Nanoseconds for each packet that was received: of the processor, and until the next one."""
+        had, passed, soft = received(self.bed, "fw", "in0"), self.delivered(), soft_interrupt_seconds()
+        took, of_processor = send(self.bed, "client", frames, self.packets)
+        time.sleep(0.05)  # what the thread for soft interrupts still has
+        of_processor += soft_interrupt_seconds() - soft
+        had, passed = received(self.bed, "fw", "in0") - had, self.delivered() - passed
+        self.judge(had, passed)
+        self.lost = max(self.lost, 1 - had / self.packets)
+        if self.filter is SENDER:
+            had = self.packets
+        return (took if BY_THE_WALL else of_processor) / had * 1e9, took / had * 1e9
+
+    def judge(self, had, passed):
+        """A filter that filters nothing, or all, is not what is to be measured."""
+        if self.filter is SENDER:
+            right = had <= self.packets // 100
+        elif self.what == "dropped" and self.filter.drops:
+            right = had > self.packets // 2 and passed <= had // 100
+        else:
+            right = had > self.packets // 2 and passed >= had * 9 // 10
+        if not right:
+            raise AssertionError(f"{self.filter.name}: of {had} packets that were to be {self.what}, {passed} have passed")
+
+    def find_pace(self, frames):
+        """How many packets a turn has."""
+        for _ in range(3):
+            cost, _ = self.turn(frames)
+            self.packets = max(FIRST, min(MOST, int(SECONDS * 1e9 / cost)))
+
+    def measure(self, frames):
+        cost, apart = self.turn(frames)
+        self.costs.append(cost)
+        self.apart.append(apart)
