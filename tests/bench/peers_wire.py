@@ -67,6 +67,9 @@ def main():
     parser.add_argument("--only", default="", metavar="ROW")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
+    if not any(arguments.only in f"{name}, {what}" for name in wire_policies.POLICIES for what in WHAT):
+        parser.error(f"no row has {arguments.only!r} in its name; the rows: " +
+                     "; ".join(f"{name}, dropped or passed" for name in wire_policies.POLICIES))
     report = Report()
     for name in wire_policies.POLICIES:
         rows = {f"{name}, {what}": what for what in WHAT if arguments.only in f"{name}, {what}"}
