@@ -1,0 +1,98 @@
+"""What the commands cost that a user types, beside nft, iptables and ipset with the same rules, blocks and addresses.
+
+Usage: control BUILD [--quick] [--only ROW] [--json FILE]. BUILD is the folder with what was built, ROW a piece of the names of rows.
+"""
+
+import argparse
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+
+from content import Content
+from fwctl import Fwctl
+from ipset import Ipset
+from iptables import Iptables
+from measure import FULL, QUICK, Station, measure
+from nft import Nft
+from report import Report
+from rows import ROWS
+from stopwatch import Group, Stopwatch
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "sandbox"))
+SUBJECTS = [Fwctl, Nft, Iptables, Ipset]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="scripts/bench --control", allow_abbrev=False)
+    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="small sizes and few turns")
+    parser.add_argument("--only", default="", metavar="ROW", help="rows with this in their names")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def namespace(build):
+    """The name of a namespace with an interface eth0. It goes with this process, however that ends."""
+    os.environ["FWCTL"] = f"{build}/ctl/cli/fwctl"
+    from conftest import Testbed
+
+    bed = Testbed("pair")
+    try:
+        yield bed.name("a")
+        forget(bed.name("a"))
+    finally:
+        bed.down()
+
+
+def forget(name):
+    """What fwctl has kept on the disk for that namespace."""
+    import netns
+
+    with netns.inside(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        cookie = int.from_bytes(any_socket.getsockopt(socket.SOL_SOCKET, netns.SO_NETNS_COOKIE, 8), "little")
+    shutil.rmtree(f"/var/lib/fwctl/net-{cookie}", ignore_errors=True)
+
+
+def station(subject, build, folder, effort, ends):
+    name = ends.enter_context(namespace(build))
+    group = Group(f"fwctl-bench-{name}")
+    ends.callback(group.remove)
+    return Station(subject, Stopwatch(build, folder, name, group), effort)
+
+
+def run(wanted, rows, report):
+    effort = QUICK if wanted.quick else FULL
+    with contextlib.ExitStack() as ends:
+        folder = ends.enter_context(tempfile.TemporaryDirectory(prefix="fwctl-bench-"))
+        content = Content(folder, wanted.build)
+        stations = [station(subject(content, wanted.build), wanted.build, folder, effort, ends) for subject in SUBJECTS]
+        for one in stations:
+            if one.subject.missing:
+                report.skip(one.subject.name, one.subject.missing)
+        if any(not one.stopwatch.group.path for one in stations):
+            report.skip("memory in the kernel", Group.why)
+        for row in rows:
+            for size in row.quick if wanted.quick else row.sizes:
+                measure(row, size, stations, effort, report)
+
+
+def main():
+    wanted = arguments()
+    rows = [row for row in ROWS if wanted.only in row.name and (row.quick or not wanted.quick)]
+    if not rows:
+        sys.exit(f'bench: no row has "{wanted.only}" in its name; there are: ' + ", ".join(row.name for row in ROWS))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    report = Report()
+    report.begin()
+    run(wanted, rows, report)
+    if wanted.json:
+        report.write(wanted.json)
+
+
+main()

@@ -1,0 +1,134 @@
+"""Takes a row at one size: fwctl and its peers in turns, each in a network namespace of its own.
+
+Promises: what cannot be measured is told to the report, and why; the next size of it is not begun when it must be expected to take too
+long, or more memory than half of what there is.
+"""
+
+import statistics
+import typing
+
+from content import short
+from stopwatch import Failed
+
+
+class Effort(typing.NamedTuple):
+    turns: int
+    patience: float  # seconds for the turns of one subject: when they are over, it has had its turns
+    limit: int  # seconds for one command
+
+
+FULL = Effort(turns=7, patience=60, limit=300)
+QUICK = Effort(turns=3, patience=3, limit=30)
+
+
+class Figure(typing.NamedTuple):
+    median: float
+    spread: float  # between the least and the most
+    runs: int
+
+
+def figure(values):
+    return Figure(statistics.median(values), max(values) - min(values), len(values)) if values else None
+
+
+class Station:
+    """A subject in its namespace, and what it has taken."""
+
+    def __init__(self, subject, stopwatch, effort):
+        self.subject, self.stopwatch, self.effort = subject, stopwatch, effort
+        self.history = {}  # row: the largest size so far, its most expensive Cost
+
+    def begin(self, task):
+        self.task, self.costs, self.kernel = task, {step: [] for step in task.steps}, []
+        self.spent = 0
+        self.untimed(task.before)
+
+    def untimed(self, commands):
+        for command in commands:
+            self.stopwatch.run(command, self.effort.limit)
+
+    def turn(self):
+        task, group = self.task, self.stopwatch.group
+        self.untimed(task.clear)
+        weighed = bool(task.clear and group.path)
+        before = group.settled() if weighed else 0
+        self.untimed(task.declare)
+        for step, command in task.steps.items():
+            cost = self.stopwatch.run(command(self.stopwatch.output()) if callable(command) else command, self.effort.limit)
+            self.costs[step].append(cost)
+            self.spent += cost.milliseconds / 1000
+        if weighed:
+            self.kernel.append((group.settled() - before) / 1024)
+
+    def done(self):
+        return self.spent > self.effort.patience
+
+    def end(self, row, size):
+        costs = [cost for step in self.costs.values() for cost in step]
+        if costs:
+            self.history[row.name] = size, max(costs), max(self.kernel, default=0)
+        self.untimed(self.subject.empty())
+
+    def too_much(self, row, size):
+        """Why that size is not begun, or None."""
+        if row.name not in self.history:
+            return None
+        smaller, (milliseconds, megabytes), kernel = self.history[row.name]
+        times = size / smaller
+        if milliseconds * times / 1000 > self.effort.limit:
+            return f"{milliseconds / 1000:.1f} s at {short(smaller)}: more than {self.effort.limit} s are to be expected"
+        wanted = (megabytes + kernel) * times
+        if wanted > free_megabytes() / 2:
+            return f"{megabytes + kernel:.0f} MB at {short(smaller)}: {wanted:.0f} MB are to be expected"
+        return None
+
+
+def free_megabytes():
+    with open("/proc/meminfo") as file:
+        (line,) = [line for line in file if line.startswith("MemAvailable:")]
+    return int(line.split()[1]) / 1024
+
+
+def attempt(station, row, size, report, work):
+    """Whether it went well."""
+    try:
+        work()
+    except Failed as why:
+        report.skip(f"{row.name}: {station.subject.name}, {short(size)}", str(why))
+        return False
+    return True
+
+
+def measure(row, size, stations, effort, report):
+    asked = [station for station in stations if hasattr(station.subject, row.task) and not station.subject.missing]
+    running = []
+    for station in asked:
+        if why := station.too_much(row, size):
+            report.skip(f"{row.name}: {station.subject.name}, {short(size)}", why)
+            continue
+        task = getattr(station.subject, row.task)(row.kind, size, *row.more)
+        if attempt(station, row, size, report, lambda: station.begin(task)):
+            running.append(station)
+    left = list(running)
+    for _ in range(effort.turns):
+        left = [station for station in left if not station.done() and attempt(station, row, size, report, station.turn)]
+    show(row, size, running, report)
+    for station in asked:
+        attempt(station, row, size, report, lambda: station.end(row, size))
+
+
+def show(row, size, stations, report):
+    """First all of the first step, so that fwctl and its peers stand together."""
+    for step in dict.fromkeys(step for station in stations for step in station.costs):
+        name = f"{row.name}, {step}" if step else row.name
+        fwctls = None
+        for station in stations:
+            costs = station.costs.get(step)
+            if not costs:
+                continue
+            time = figure([cost.milliseconds for cost in costs])
+            is_fwctl = station.subject.name == "fwctl"
+            fwctls = time if is_fwctl else fwctls
+            report.add(name, station.subject.name, size, time, figure([cost.megabytes for cost in costs]), figure(station.kernel),
+                       beside=None if is_fwctl or not fwctls else time.median / fwctls.median,
+                       targets=(row.milliseconds.get(size), row.megabytes.get(size)) if is_fwctl else (None, None))
