@@ -1,10 +1,10 @@
 // fwctl_bench_stopwatch NETNS GROUP SECONDS COMMAND...: runs the command in a network namespace and, unless
 // GROUP is "-", in the control group whose file `cgroup.procs` that is. Both are paths.
 //
-// Promises: its standard error is one line, "NANOSECONDS KILOBYTES STATUS": from before the fork until the
-// command is reaped; the most memory that one process of it had; its exit status, 128 + signal where that
-// ended it. What the command says goes to the standard output. After SECONDS it is killed, as it is when this
-// process or the one that started it ends.
+// Promises: its standard error is one line, "NANOSECONDS CPU-MICROSECONDS KILOBYTES STATUS": from before the
+// fork until the command is reaped; what it took of processors meanwhile; the most memory that one process of
+// it had; its exit status, 128 + signal where that ended it. What the command says goes to the standard
+// output. After SECONDS it is killed, as it is when this process or the one that started it ends.
 //
 // It is a small program of its own because Linux counts the memory of the process that forks into the peak of
 // the one that is executed: started by Python, each command would seem to take what Python takes.
@@ -34,6 +34,10 @@ long nanoseconds() {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1'000'000'000L + now.tv_nsec;
+}
+
+long microseconds(const timeval& time) {
+    return time.tv_sec * 1'000'000L + time.tv_usec;
 }
 
 bool enter(const char* netns, const char* group) {
@@ -72,7 +76,8 @@ int main(int argc, char** argv) {
     rusage usage{};
     if (wait4(child, &status, 0, &usage) != child) return 1;
     const long took = nanoseconds() - began;
-    std::fprintf(stderr, "%ld %ld %d\n", took, usage.ru_maxrss,
+    std::fprintf(stderr, "%ld %ld %ld %d\n", took,
+                 microseconds(usage.ru_utime) + microseconds(usage.ru_stime), usage.ru_maxrss,
                  WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
     return 0;
 }

@@ -1,5 +1,6 @@
 """ipset: sets alone, hash:net of blocks and hash:ip of addresses. No rule of iptables asks them here."""
 
+import re
 import shutil
 
 from stopwatch import Command
@@ -17,6 +18,11 @@ class Ipset:
 
     def empty(self):
         return [Command(["ipset", "destroy"])]
+
+    def kernel_megabytes(self, stopwatch):
+        """As it says itself: its memory is counted for no control group."""
+        stopwatch.run(Command(["ipset", "list", "-terse"]), seconds=60)
+        return sum(map(int, re.findall(r"^Size in memory: (\d+)", stopwatch.output(), re.MULTILINE))) / (1 << 20)
 
     def create(self, kind, count):
         of = "hash:ip" if kind == "bans" else "hash:net"

@@ -8,6 +8,7 @@ import statistics
 import typing
 
 from content import short
+from report import Figure, Line
 from stopwatch import Failed
 
 
@@ -21,14 +22,11 @@ FULL = Effort(turns=7, patience=60, limit=300)
 QUICK = Effort(turns=3, patience=3, limit=30)
 
 
-class Figure(typing.NamedTuple):
-    median: float
-    spread: float  # between the least and the most
-    runs: int
-
-
 def figure(values):
-    return Figure(statistics.median(values), max(values) - min(values), len(values)) if values else None
+    if not values:
+        return None
+    median = statistics.median(values)
+    return Figure(median, max(max(values) - median, median - min(values)), len(values))
 
 
 class Station:
@@ -48,17 +46,22 @@ class Station:
             self.stopwatch.run(command, self.effort.limit)
 
     def turn(self):
-        task, group = self.task, self.stopwatch.group
+        task = self.task
         self.untimed(task.clear)
-        weighed = bool(task.clear and group.path)
-        before = group.settled() if weighed else 0
+        before = self.kernel_megabytes() if task.clear else None
         self.untimed(task.declare)
         for step, command in task.steps.items():
             cost = self.stopwatch.run(command(self.stopwatch.output()) if callable(command) else command, self.effort.limit)
             self.costs[step].append(cost)
             self.spent += cost.milliseconds / 1000
-        if weighed:
-            self.kernel.append((group.settled() - before) / 1024)
+        if before is not None:
+            self.kernel.append(self.kernel_megabytes() - before)
+
+    def kernel_megabytes(self):
+        """What the kernel has taken for the subject, where that can be known."""
+        if hasattr(self.subject, "kernel_megabytes"):
+            return self.subject.kernel_megabytes(self.stopwatch)
+        return self.stopwatch.group.settled() / 1024 if self.stopwatch.group.path else None
 
     def done(self):
         return self.spent > self.effort.patience
@@ -73,7 +76,7 @@ class Station:
         """Why that size is not begun, or None."""
         if row.name not in self.history:
             return None
-        smaller, (milliseconds, megabytes), kernel = self.history[row.name]
+        smaller, (milliseconds, _, megabytes), kernel = self.history[row.name]
         times = size / smaller
         if milliseconds * times / 1000 > self.effort.limit:
             return f"{milliseconds / 1000:.1f} s at {short(smaller)}: more than {self.effort.limit} s are to be expected"
@@ -112,6 +115,7 @@ def measure(row, size, stations, effort, report):
     left = list(running)
     for _ in range(effort.turns):
         left = [station for station in left if not station.done() and attempt(station, row, size, report, station.turn)]
+        left = left[1:] + left[:1]  # the kernel may still be at work for the one before
     show(row, size, running, report)
     for station in asked:
         attempt(station, row, size, report, lambda: station.end(row, size))
@@ -129,6 +133,8 @@ def show(row, size, stations, report):
             time = figure([cost.milliseconds for cost in costs])
             is_fwctl = station.subject.name == "fwctl"
             fwctls = time if is_fwctl else fwctls
-            report.add(name, station.subject.name, size, time, figure([cost.megabytes for cost in costs]), figure(station.kernel),
-                       beside=None if is_fwctl or not fwctls else time.median / fwctls.median,
-                       targets=(row.milliseconds.get(size), row.megabytes.get(size)) if is_fwctl else (None, None))
+            report.add(Line(
+                name, station.subject.name, size, row.of, time, figure([cost.cpu for cost in costs]),
+                figure([cost.megabytes for cost in costs]), figure(station.kernel),
+                beside=None if is_fwctl or not fwctls else time.median / fwctls.median,
+                milliseconds=row.milliseconds.get(size) if is_fwctl else None, megabytes=row.megabytes.get(size) if is_fwctl else None))

@@ -1,17 +1,38 @@
-"""The figures, as a table for people and as JSON: rows of `control` as ../report.cpp writes them, one for each figure, with their spread.
+"""The figures, as a table for people and as JSON: rows of `control` as ../report.cpp writes rows, one for each figure, with their spread.
 
-The name of a row is "WHAT: WHO, SIZE" or "WHAT: WHO: memory of the command, SIZE"; `size` is the same as a number.
+The name of a row is "WHAT: WHO, SIZE" or "WHAT: WHO: memory of the command, SIZE"; `size` is the same as a number, of `of`.
 """
 
 import json
+import typing
 
 from content import short
 
-WIDTH = 66
+WIDTH = 72
+
+
+class Figure(typing.NamedTuple):
+    median: float
+    spread: float  # how far from it the farthest run is
+    runs: int
+
+
+class Line(typing.NamedTuple):
+    what: str
+    who: str
+    size: int
+    of: str
+    time: Figure
+    cpu: Figure
+    memory: Figure
+    kernel: typing.Optional[Figure]
+    beside: typing.Optional[float]  # times that of fwctl
+    milliseconds: typing.Optional[float]  # targets
+    megabytes: typing.Optional[float]
 
 
 def shown(figure, digits):
-    return f"{figure.median:,.{digits}f} +{figure.spread:,.{digits}f}" if figure else "-"
+    return f"{figure.median:,.{digits}f} ±{figure.spread:,.{digits}f}" if figure else "-"
 
 
 class Report:
@@ -20,26 +41,30 @@ class Report:
 
     @staticmethod
     def begin():
-        print("\nControl plane: commands as they are typed, median of the runs +spread between the least and the most\n\n"
-              f"{'':{WIDTH}}{'ms':>20}{'peak, MB':>16}{'in the kernel, MB':>19}{'runs':>6}", flush=True)
+        print("\nControl plane: commands as they are typed; median of the runs ± the farthest of them, CPU time in it, the most memory of the"
+              f"\ncommand, and what it left in the kernel\n\n{'':{WIDTH}}{'ms':>20}{'CPU, ms':>11}{'peak, MB':>15}{'kernel, MB':>15}{'runs':>6}",
+              flush=True)
 
-    def add(self, what, who, size, time, memory, kernel, beside, targets):
-        line = f"{f'{what}: {who}, {short(size)}':{WIDTH}}{shown(time, 1):>20}{shown(memory, 1):>16}{shown(kernel, 2):>19}{time.runs:>6}"
-        if beside:
-            line += f"   x{beside:.2f} of fwctl's time"
-        for figure, target, unit in ((time, targets[0], "ms"), (kernel, targets[1], "MB")):
+    def add(self, line):
+        name = f"{line.what}: {line.who}, {short(line.size)}"
+        text = (f"{name:{WIDTH}}{shown(line.time, 1):>20}{line.cpu.median:>11,.1f}{shown(line.memory, 1):>15}{shown(line.kernel, 2):>15}"
+                f"{line.time.runs:>6}")
+        if line.beside:
+            text += f"   x{line.beside:.2f} of fwctl's time"
+        for figure, target, unit in ((line.time, line.milliseconds, "ms"), (line.kernel, line.megabytes, "MB")):
             if figure and target:
-                line += f"   target {target} {unit} x{figure.median / target:.2f}"
-        print(line, flush=True)
-        self._keep(f"{what}: {who}", size, time, "ms", targets[0])
-        self._keep(f"{what}: {who}: memory of the command", size, memory, "MB")
-        self._keep(f"{what}: {who}: memory in the kernel", size, kernel, "MB", targets[1])
+                text += f"   target {target} {unit} x{figure.median / target:.2f}"
+        print(text, flush=True)
+        self._keep(line, "", line.time, "ms", line.milliseconds)
+        self._keep(line, ": CPU time", line.cpu, "ms")
+        self._keep(line, ": memory of the command", line.memory, "MB")
+        self._keep(line, ": memory in the kernel", line.kernel, "MB", line.megabytes)
 
-    def _keep(self, name, size, figure, unit, target=None):
+    def _keep(self, line, which, figure, unit, target=None):
         if not figure:
             return
-        row = {"name": f"{name}, {short(size)}", "value": figure.median, "unit": unit, "spread": figure.spread, "runs": figure.runs,
-               "size": size}
+        row = {"name": f"{line.what}: {line.who}{which}, {short(line.size)}", "value": figure.median, "unit": unit, "spread": figure.spread,
+               "runs": figure.runs, "size": line.size, "of": line.of}
         self.control.append(row | ({"target": target} if target else {}))
 
     def skip(self, what, why):

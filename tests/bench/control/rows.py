@@ -13,6 +13,7 @@ class Row(typing.NamedTuple):
     name: str
     task: str  # the method of the subjects (fwctl.py and its peers); those without it have no such row
     kind: str  # content.py
+    of: str  # what there are so many of
     sizes: list
     quick: list = []  # sizes of --quick
     milliseconds: dict = {}  # targets of fwctl by size
@@ -26,16 +27,16 @@ def always(milliseconds, sizes):
 
 def rule_rows(kind, like):
     quick = RULES[:3] if kind == "acl" else []
-    return [Row(f"check {like} rules", "check_rules", kind, RULES, quick),
-            Row(f"plan {like} rules", "plan_rules", kind, RULES, quick),
-            Row(f"apply {like} rules", "apply_rules", kind, RULES, quick, APPLIED),
-            Row(f"one live rule beside {like} rules", "edit", kind, RULES, quick, always(20, RULES))]
+    return [Row(f"check {like} rules", "check_rules", kind, "rules", RULES, quick),
+            Row(f"plan {like} rules", "plan_rules", kind, "rules", RULES, quick),
+            Row(f"apply {like} rules", "apply_rules", kind, "rules", RULES, quick, APPLIED),
+            Row(f"one live rule beside {like} rules", "edit", kind, "rules", RULES, quick, always(20, RULES))]
 
 
 def block_rows(kind, sizes, quick):
-    return [Row(f"check {kind} blocks", "check_list", kind, sizes, quick),
-            Row(f"plan {kind} blocks", "plan_list", kind, sizes, quick),
-            Row(f"apply {kind} blocks", "apply_list", kind, sizes, quick, LISTED, LIST_MEMORY)]
+    return [Row(f"check {kind} blocks", "check_list", kind, "blocks", sizes, quick),
+            Row(f"plan {kind} blocks", "plan_list", kind, "blocks", sizes, quick),
+            Row(f"apply {kind} blocks", "apply_list", kind, "blocks", sizes, quick, LISTED, LIST_MEMORY)]
 
 
 ROWS = [
@@ -43,7 +44,7 @@ ROWS = [
     *rule_rows("firewall", "firewall-like"),
     *block_rows("v4", BLOCKS, BLOCKS[:2]),
     *block_rows("v6", BLOCKS[:3], []),
-    Row("one address beside addresses", "member", "bans", BLOCKS[:3], BLOCKS[:1], always(5, BLOCKS), more=("203.0.113.9",)),
-    Row("one block beside blocks", "member", "v4", BLOCKS[:3], BLOCKS[:1], always(5, BLOCKS), more=("203.0.113.0/28",)),
-    Row("addresses from standard input", "bans", "bans", [1_000, 10_000, 100_000, 1_000_000], [1_000, 10_000]),
+    Row("one address beside addresses", "member", "bans", "addresses", BLOCKS[:3], BLOCKS[:1], always(5, BLOCKS), more=("203.0.113.9",)),
+    Row("one block beside blocks", "member", "v4", "blocks", BLOCKS[:3], BLOCKS[:1], always(5, BLOCKS), more=("203.0.113.0/28",)),
+    Row("addresses from standard input", "bans", "bans", "addresses", [1_000, 10_000, 100_000, 1_000_000], [1_000, 10_000]),
 ]

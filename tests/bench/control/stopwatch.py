@@ -18,6 +18,7 @@ class Command(typing.NamedTuple):
 
 class Cost(typing.NamedTuple):
     milliseconds: float
+    cpu: float  # milliseconds of processors: where it is less, the command has waited, for a disk or for the kernel
     megabytes: float
 
 
@@ -86,12 +87,12 @@ class Stopwatch:
             done = subprocess.run(list(map(str, words)), stdin=source, stdout=said, stderr=subprocess.PIPE, text=True, env=quiet())
         if done.returncode != 0:
             raise Failed(f"the stopwatch failed: {done.stderr.strip()}")
-        nanoseconds, kilobytes, status = map(int, done.stderr.split())
+        nanoseconds, cpu, kilobytes, status = map(int, done.stderr.split())
         if status == TIMED_OUT:
             raise Failed(f"not done within {seconds} s")
         if status != 0:
             raise Failed(f"`{' '.join(map(str, command.words))}`: exit status {status}: {self.complaint()}")
-        return Cost(nanoseconds / 1e6, kilobytes / 1024)
+        return Cost(nanoseconds / 1e6, cpu / 1e3, kilobytes / 1024)
 
     def output(self):
         """What the last command said."""
