@@ -1,4 +1,4 @@
-// fwctl_bench: what a packet costs and what a policy costs, see scripts/bench.
+// fwctl_bench: what a packet costs, see scripts/bench.
 #include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "balance.h"
-#include "control.h"
 #include "kernel/bpffs.h"
 #include "kernel/log.h"
 #include "packets.h"
@@ -86,10 +85,6 @@ Status run(const Arguments& arguments) {
     }
     if (auto measured = measure_balance(laboratory, arguments.quick, arguments.only, report); !measured)
         return measured;
-    if (arguments.only.empty()) {
-        report.control_begin();
-        if (auto done = measure_control(laboratory.subject, arguments.quick, report); !done) return done;
-    }
     return arguments.json.empty() ? Status{} : report.write_json(arguments.json);
 }
 

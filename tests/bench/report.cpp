@@ -110,33 +110,9 @@ void Report::add(const BalanceRow& row) {
     balance_.push_back(std::move(entry));
 }
 
-void Report::control_begin() const {
-    fmt::print("\nControl plane\n\n");
-    std::fflush(stdout);
-}
-
-void Report::add(const ControlRow& row) {
-    fmt::print("{:<64}{:>10.1f} {:<3}", row.name, row.value, row.unit);
-    if (row.target) fmt::print("   target {} x{:.2f}", *row.target, row.value / *row.target);
-    fmt::print("\n");
-    std::fflush(stdout);
-    nlohmann::json entry = {{"name", row.name}, {"value", row.value}, {"unit", row.unit}};
-    if (row.target) entry["target"] = *row.target;
-    control_.push_back(std::move(entry));
-}
-
-void Report::skip(const std::string& what, const std::string& why) {
-    fmt::print("SKIPPED {}: {}\n", what, why);
-    skipped_.push_back({{"name", what}, {"why", why}});
-}
-
 Status Report::write_json(const std::string& path) const {
     std::ofstream file(path);
-    const nlohmann::json all = {{"schema", 1},
-                                {"packets", packets_},
-                                {"balance", balance_},
-                                {"control", control_},
-                                {"skipped", skipped_}};
+    const nlohmann::json all = {{"schema", 1}, {"packets", packets_}, {"balance", balance_}};
     file << all.dump(2) << '\n';
     file.close();
     return file ? Status{} : fail(fmt::format("cannot write {}", path));

@@ -31,14 +31,6 @@ struct BalanceRow {
     std::string note;
 };
 
-// A figure of the control plane.
-struct ControlRow {
-    std::string name;
-    double value = 0;
-    std::string unit;
-    std::optional<double> target;
-};
-
 // Prints rows as they come, and keeps them.
 class Report {
 public:
@@ -46,10 +38,6 @@ public:
     void add(const PacketRow& row);
     void balance_begin() const;
     void add(const BalanceRow& row);
-    void control_begin() const;
-    void add(const ControlRow& row);
-    // Something was left out.
-    void skip(const std::string& what, const std::string& why);
 
     [[nodiscard]] Status write_json(const std::string& path) const;
 
@@ -58,8 +46,6 @@ private:
 
     nlohmann::json packets_ = nlohmann::json::array();
     nlohmann::json balance_ = nlohmann::json::array();
-    nlohmann::json control_ = nlohmann::json::array();
-    nlohmann::json skipped_ = nlohmann::json::array();
 };
 
 }  // namespace fwctl::bench

@@ -11,8 +11,6 @@
 namespace fwctl::bench {
 namespace {
 
-constexpr std::size_t kPageBytes = std::size_t{FW_PAGE_WORDS} * 4;
-
 // Each is a network namespace of its own, as far as its pins go.
 std::uint64_t next_cookie() {
     static std::uint64_t cookie = 1;
@@ -71,7 +69,6 @@ Status Subject::publish(const policy::Policy& policy, compile::TierImage* image,
     state_.front.conntrack = policy.conntrack;
     state_.front.vips = policy.vips;
     if (image == nullptr) state_.main.tier = {};
-    main_words_ = image == nullptr ? 0 : image->bank.size();
     if (auto started = store_->start_counters(counters); !started) return started;
     if (auto prepared = store_->prepare(state_, image); !prepared) return prepared;
     store_->commit(state_);
@@ -92,28 +89,11 @@ Status Subject::fill_sets(const policy::Context& context) const {
     return {};
 }
 
-Status Subject::edit(const policy::Rule& rule) {
-    auto state = store_->read();
-    if (!state) return tl::unexpected(state.error());
-    // read() leaves out attachments without an interface.
-    state->attachments = state_.attachments;
-    state->live.push_back({rule, engine::kNoCounter});
-    if (auto published = store_->publish(*state); !published) return published;
-    state_ = std::move(*state);
-    return {};
-}
-
 std::vector<policy::Rule> Subject::rules(const policy::Policy& policy) const {
     std::vector<policy::Rule> all;
     for (engine::CountedRule& counted : state_.front_rules()) all.push_back(std::move(counted.rule));
     all.insert(all.end(), policy.rules.begin(), policy.rules.end());
     return all;
-}
-
-std::size_t Subject::kernel_bytes() const {
-    const std::size_t main_pages = (main_words_ + FW_PAGE_WORDS - 1) / FW_PAGE_WORDS;
-    constexpr std::size_t kFrontPages = 2;  // one for each half
-    return (main_pages + kFrontPages) * kPageBytes;
 }
 
 std::vector<int> Subject::programs() const {

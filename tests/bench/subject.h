@@ -37,13 +37,9 @@ public:
     Status publish(const policy::Policy& policy, compile::TierImage* image,
                    std::span<const std::uint32_t> counters, const std::vector<policy::Rule>& live);
     Status fill_sets(const policy::Context& context) const;
-    // One more live rule; the policy stays.
-    Status edit(const policy::Rule& rule);
 
     // All rules in the order in which they are asked.
     [[nodiscard]] std::vector<policy::Rule> rules(const policy::Policy& policy) const;
-    // What the compiled rules of both tiers take in the kernel.
-    [[nodiscard]] std::size_t kernel_bytes() const;
     [[nodiscard]] std::vector<int> programs() const;
     [[nodiscard]] const engine::Store& store() const { return *store_; }
 
@@ -51,7 +47,6 @@ private:
     std::unique_ptr<engine::Store> store_;
     engine::State state_;
     std::vector<kernel::Object> objects_;
-    std::size_t main_words_ = 0;
 };
 
 }  // namespace fwctl::bench
