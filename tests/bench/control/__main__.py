@@ -7,9 +7,9 @@ import argparse
 import contextlib
 import os
 import pathlib
-import shutil
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 
@@ -45,31 +45,42 @@ def namespace(build):
     bed = Testbed("pair")
     try:
         yield bed.name("a")
-        forget(bed.name("a"))
     finally:
         bed.down()
 
 
-def forget(name):
-    """What fwctl has kept on the disk for that namespace."""
+def kept_for(name):
+    """Where fwctl keeps on the disk what it applies in that namespace."""
     import netns
 
     with netns.inside(name), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         cookie = int.from_bytes(any_socket.getsockopt(socket.SOL_SOCKET, netns.SO_NETNS_COOKIE, 8), "little")
-    shutil.rmtree(f"/var/lib/fwctl/net-{cookie}", ignore_errors=True)
+    return f"/var/lib/fwctl/net-{cookie}"
+
+
+def remove_at_the_end(*folders):
+    """Of this process, however that comes. A control group stays until its last process has gone."""
+    script = """
+        tail --pid="$0" -s 0.2 -f /dev/null
+        for folder; do
+            for second in 1 2 3 4 5; do rmdir "$folder" || rm -rf "$folder" && break; sleep 1; done
+        done"""
+    subprocess.Popen(["sh", "-c", script, str(os.getpid()), *map(str, folders)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                     stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def station(subject, build, folder, effort, ends):
     name = ends.enter_context(namespace(build))
     group = Group(f"fwctl-bench-{name}")
-    ends.callback(group.remove)
+    remove_at_the_end(kept_for(name), *filter(None, [group.path]))
     return Station(subject, Stopwatch(build, folder, name, group), effort)
 
 
 def run(wanted, rows, report):
     effort = QUICK if wanted.quick else FULL
     with contextlib.ExitStack() as ends:
-        folder = ends.enter_context(tempfile.TemporaryDirectory(prefix="fwctl-bench-"))
+        folder = tempfile.mkdtemp(prefix="fwctl-bench-")
+        remove_at_the_end(folder)
         content = Content(folder, wanted.build)
         stations = [station(subject(content, wanted.build), wanted.build, folder, effort, ends) for subject in SUBJECTS]
         for one in stations:

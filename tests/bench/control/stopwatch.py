@@ -1,6 +1,7 @@
 """Runs commands as a user types them: how long one takes, what it takes of memory, and what it leaves in the kernel."""
 
 import contextlib
+import ctypes
 import os
 import pathlib
 import subprocess
@@ -8,7 +9,10 @@ import time
 import typing
 
 CHANGE, SETTLED = 0.05, 3  # the kernel frees late: asked so often, until the answer is the same so many times
+MEMBARRIER, MEMBARRIER_CMD_GLOBAL = 324, 1  # x86-64
 TIMED_OUT = 128 + 9  # what ../stopwatch.cpp says of a command that it had to end
+
+libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Command(typing.NamedTuple):
@@ -44,7 +48,9 @@ class Group:
                 self.path = path
                 self.kilobytes()
                 return
-            self.remove()
+            if self.path:
+                self.path.rmdir()
+            self.path = None
 
     def kilobytes(self):
         """Of the kernel's own memory, not that of processes."""
@@ -58,17 +64,12 @@ class Group:
 
     def settled(self):
         """What is there when the kernel has freed what it was about to free; after two seconds, what is there then."""
+        wait_for_readers()
         seen = [self.kilobytes()]
         while len(seen) < 2 / CHANGE and len(set(seen[-SETTLED:])) + (len(seen) < SETTLED) > 1:
             time.sleep(CHANGE)
             seen.append(self.kilobytes())
         return seen[-1]
-
-    def remove(self):
-        if self.path:
-            with contextlib.suppress(OSError):
-                self.path.rmdir()
-        self.path = None
 
 
 class Stopwatch:
@@ -103,6 +104,12 @@ class Stopwatch:
         lines = self.output().strip().splitlines()
         said = [line for line in lines if "rror" in line][:1] or lines[-1:]
         return "".join(line[:240] for line in said)
+
+
+def wait_for_readers():
+    """A grace period of RCU: until then the kernel frees no rule and no set."""
+    if libc.syscall(MEMBARRIER, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "membarrier")
 
 
 def quiet():
