@@ -6,7 +6,7 @@
 //       allow|deny SOURCE DESTINATION PROTOCOL SOURCE-PORTS DESTINATION-PORTS TYPE
 //
 //     "-" is any; PROTOCOL is a number, or icmp or icmp6, which are of one family and may have a TYPE;
-//     ports are "FIRST-LAST".
+//     ports are "FIRST-LAST", or one.
 //
 //   fwctl_bench_content v4|v6 COUNT           blocks with the shape of a blocklist, a line each, sorted. No
 //                                             two of them overlap, as not every peer takes that.
@@ -35,7 +35,7 @@ std::string text(const policy::Addresses& addresses) {
 }
 
 std::string text(std::uint64_t first, std::uint64_t last) {
-    return fmt::format("{}-{}", first, last);
+    return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
 }
 
 std::string protocol(const policy::Service& service) {

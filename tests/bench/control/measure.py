@@ -40,6 +40,7 @@ class Station:
         self.task, self.costs, self.kernel = task, {step: [] for step in task.steps}, []
         self.spent = 0
         self.untimed(task.before)
+        self.stopwatch.group.settled()  # a command may have to wait for what the kernel still frees
 
     def untimed(self, commands):
         for command in commands:

@@ -8,7 +8,8 @@ import subprocess
 import time
 import typing
 
-CHANGE, SETTLED = 0.05, 3  # the kernel frees late: asked so often, until the answer is the same so many times
+CHANGE, SETTLED, PATIENCE = 0.05, 6, 20  # the kernel frees late: asked so often, until the answer is the same so many times; seconds
+PATIENCE = 20  # seconds
 MEMBARRIER, MEMBARRIER_CMD_GLOBAL = 324, 1  # x86-64
 TIMED_OUT = 128 + 9  # what ../stopwatch.cpp says of a command that it had to end
 
@@ -63,10 +64,12 @@ class Group:
         return int(found[0]) / 1024
 
     def settled(self):
-        """What is there when the kernel has freed what it was about to free; after two seconds, what is there then."""
+        """What is there when the kernel has freed what it was about to free; after PATIENCE, what is there then."""
         wait_for_readers()
+        if not self.path:
+            return 0
         seen = [self.kilobytes()]
-        while len(seen) < 2 / CHANGE and len(set(seen[-SETTLED:])) + (len(seen) < SETTLED) > 1:
+        while len(seen) < PATIENCE / CHANGE and len(set(seen[-SETTLED:])) + (len(seen) < SETTLED) > 1:
             time.sleep(CHANGE)
             seen.append(self.kilobytes())
         return seen[-1]
