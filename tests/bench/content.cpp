@@ -63,11 +63,14 @@ void print_rules(generate::Mix mix, std::size_t count) {
     for (const policy::Rule& rule : policy.rules) print(rule);
 }
 
-// Without the blocks of documentation, which are left for what is put in live.
+// Those within no other one. The widest are left out, as those of some million would cover most of IPv4; so
+// are the blocks of documentation, which are for what is put in live.
 std::vector<policy::Prefix> apart(Family family, std::size_t drawn) {
+    constexpr std::uint8_t kWidest = 22;
     const auto spared =
         policy::parse_prefix(family == Family::kIpv4 ? "203.0.113.0/24" : "2001:db8::/32").value();
     auto prefixes = generate::generate_prefixes(generate::PrefixKind::kFeed, family, drawn, kSeed);
+    std::erase_if(prefixes, [](const policy::Prefix& prefix) { return prefix.length < kWidest; });
     policy::reduce(prefixes);
     std::erase_if(prefixes, [&](const policy::Prefix& prefix) {
         return policy::covers(spared, prefix) || policy::covers(prefix, spared);
@@ -75,8 +78,7 @@ std::vector<policy::Prefix> apart(Family family, std::size_t drawn) {
     return prefixes;
 }
 
-// More are drawn than are printed, as many are covered by others: these are left out, then evenly of the
-// rest.
+// More are drawn than are printed, as some are within others; of what is left, evenly.
 void print_prefixes(Family family, std::size_t count) {
     std::vector<policy::Prefix> prefixes;
     for (std::size_t drawn = 2 * count; prefixes.size() < count; drawn *= 2) prefixes = apart(family, drawn);

@@ -9,7 +9,6 @@ import time
 import typing
 
 CHANGE, SETTLED, PATIENCE = 0.05, 6, 20  # the kernel frees late: asked so often, until the answer is the same so many times; seconds
-PATIENCE = 20  # seconds
 MEMBARRIER, MEMBARRIER_CMD_GLOBAL = 324, 1  # x86-64
 TIMED_OUT = 128 + 9  # what ../stopwatch.cpp says of a command that it had to end
 
