@@ -7,14 +7,17 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "balance.h"
 #include "kernel/bpffs.h"
 #include "kernel/log.h"
 #include "packets.h"
+#include "ruleset.h"
 
 namespace fwctl::bench {
 namespace {
@@ -22,24 +25,35 @@ namespace {
 struct Arguments {
     bool quick = false;
     std::string json;
-    std::string only;  // rows with this in their names
+    std::string only;   // rows with this in their names
+    std::string rules;  // files of somebody's own
+    std::string trace;
+    // Their row alone: nothing was said of others to stand beside it.
+    [[nodiscard]] bool rules_alone() const { return !rules.empty() && only.empty(); }
 };
+
+constexpr const char* kUsage = "usage: [--quick] [--only ROW] [--rules FILE [--trace FILE]] [--json FILE]";
 
 Result<Arguments> parse(int argc, char** argv) {
     Arguments arguments;
+    const std::map<std::string_view, std::string*> options = {{"--json", &arguments.json},
+                                                              {"--only", &arguments.only},
+                                                              {"--rules", &arguments.rules},
+                                                              {"--trace", &arguments.trace}};
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
-        const bool has_value = i + 1 < argc;
+        const auto option = options.find(word);
         if (word == "--quick")
             arguments.quick = true;
-        else if (word == "--json" && has_value)
-            arguments.json = argv[++i];
-        else if (word == "--only" && has_value)
-            arguments.only = argv[++i];
+        else if (option == options.end())
+            return refuse(fmt::format("unknown argument {}; {}", word, kUsage));
+        else if (i + 1 == argc)
+            return refuse(fmt::format("{} lacks its value; {}", word, kUsage));
         else
-            return fail(fmt::format("unknown argument {}; usage: [--quick] [--only ROW] [--json FILE]", word),
-                        Exit::kUsage);
+            *option->second = argv[++i];
     }
+    if (!arguments.trace.empty() && arguments.rules.empty())
+        return refuse(fmt::format("--trace without --rules; {}", kUsage));
     return arguments;
 }
 
@@ -65,26 +79,45 @@ Effort effort_of(const Arguments& arguments) {
     return {.loads = 5, .rounds = 3, .turns = 300'000, .most_flows = 65536};
 }
 
-Status run(const Arguments& arguments) {
-    const Effort effort = effort_of(arguments);
+// The rows of the data plane that are asked for.
+Result<std::vector<Scenario>> chosen(const Arguments& arguments) {
+    std::vector<Scenario> rows;
+    if (!arguments.rules.empty()) {
+        auto own = ruleset(arguments.rules, arguments.trace);
+        if (!own) return tl::unexpected(own.error());
+        rows.push_back(std::move(*own));
+    }
+    for (Scenario& scenario : scenarios()) {
+        const bool named = scenario.name.find(arguments.only) != std::string::npos;
+        if (named && !arguments.rules_alone() && (scenario.quick || !arguments.quick))
+            rows.push_back(std::move(scenario));
+    }
+    return rows;
+}
+
+Result<Laboratory> furnish(const Effort& effort) {
     auto subject = Subject::load(effort.loads);
     if (!subject) return tl::unexpected(subject.error());
     auto peers = Peers::load(effort.loads);
     if (!peers) return tl::unexpected(peers.error());
     auto driver = Driver::load();
     if (!driver) return tl::unexpected(driver.error());
-    Laboratory laboratory{std::move(*subject), std::move(*peers), std::move(*driver), effort};
+    return Laboratory{std::move(*subject), std::move(*peers), std::move(*driver), effort};
+}
+
+Status run(const Arguments& arguments) {
+    const auto rows = chosen(arguments);
+    if (!rows) return tl::unexpected(rows.error());
+    auto laboratory = furnish(effort_of(arguments));
+    if (!laboratory) return tl::unexpected(laboratory.error());
 
     Report report;
-    bool begun = false;
-    for (const Scenario& scenario : scenarios()) {
-        if (arguments.quick && !scenario.quick) continue;
-        if (scenario.name.find(arguments.only) == std::string::npos) continue;
-        if (!std::exchange(begun, true)) report.packets_begin();
-        if (auto measured = measure_packets(laboratory, scenario, report); !measured) return measured;
-    }
-    if (auto measured = measure_balance(laboratory, arguments.quick, arguments.only, report); !measured)
-        return measured;
+    if (!rows->empty()) report.packets_begin();
+    for (const Scenario& scenario : *rows)
+        if (auto measured = measure_packets(*laboratory, scenario, report); !measured) return measured;
+    if (!arguments.rules_alone())
+        if (auto measured = measure_balance(*laboratory, arguments.quick, arguments.only, report); !measured)
+            return measured;
     return arguments.json.empty() ? Status{} : report.write_json(arguments.json);
 }
 

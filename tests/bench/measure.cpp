@@ -45,11 +45,11 @@ Result<std::vector<Cost>> measure(Driver& driver, const std::vector<std::vector<
             }
         }
     }
-    const double baseline = best_of(baselines).least;
+    const Best baseline = best_of(baselines);
     std::vector<Cost> costs;
     for (Times& times : all) {
         const Best best = best_of(times);
-        costs.push_back({best.least - baseline, best.spread, baseline});
+        costs.push_back({best.least - baseline.least, best.spread, baseline.least, baseline.spread});
     }
     return costs;
 }

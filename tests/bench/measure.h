@@ -24,8 +24,9 @@ struct Effort {
 
 struct Cost {
     double nanoseconds = 0;
-    double spread = 0;    // between the loads
-    double baseline = 0;  // what was taken away
+    double spread = 0;           // between the loads: it may be so much more
+    double baseline = 0;         // what was taken away
+    double baseline_spread = 0;  // so much less
 };
 
 Result<Cost> measure(Driver& driver, std::span<const int> programs, std::span<const int> trivial,

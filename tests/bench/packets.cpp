@@ -72,8 +72,13 @@ Status compare(const Laboratory& laboratory, const World& world, std::span<const
 Status measure_row(Laboratory& laboratory, const World& world, PacketRow row, std::span<const int> programs,
                    Report& report) {
     if (auto agrees = compare(laboratory, world, programs); !agrees) return context(row.name, agrees.error());
+    const std::size_t most = laboratory.effort.most_flows;
+    if (world.packets)
+        row.note = *world.packets > most ? fmt::format("the first {} of {} packets", most, *world.packets)
+                                         : fmt::format("{} packets, again and again", *world.packets);
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
-        if (kFlowCounts[i] > laboratory.effort.most_flows) continue;
+        const bool all_came_before = i > 0 && world.packets && *world.packets <= kFlowCounts[i - 1];
+        if (kFlowCounts[i] > most || all_came_before) continue;
         auto cost = measure(laboratory.driver, programs, laboratory.peers.trivial(), kFlowCounts[i],
                             laboratory.effort);
         if (!cost) return context(row.name, cost.error());
@@ -117,14 +122,14 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
         if (!heard) return context(scenario.name, heard.error());
         audience = std::move(*heard);
     }
-    if (auto done = measure_row(laboratory, *world, {scenario.name, {}, scenario.targets},
+    if (auto done = measure_row(laboratory, *world, {scenario.name, {}, scenario.targets, {}},
                                 laboratory.subject.programs(), report);
         !done)
         return done;
     if (world->trie == nullptr) return {};
     if (auto filled = laboratory.peers.fill_trie(*world->trie); !filled) return filled;
     const auto lookup = laboratory.peers.lookup(world->trie->front().family);
-    return measure_row(laboratory, *world, {"  LPM_TRIE, look-up alone", {}, {}}, lookup, report);
+    return measure_row(laboratory, *world, {"  LPM_TRIE, look-up alone", {}, {}, {}}, lookup, report);
 }
 
 }  // namespace fwctl::bench

@@ -21,6 +21,13 @@ std::string target_cell(const std::optional<Cost>& cost, const std::optional<dou
                 : fmt::format("{}", *target);
 }
 
+nlohmann::json figures_of(const Cost& cost) {
+    return {{"ns", cost.nanoseconds},
+            {"spread", cost.spread},
+            {"baseline", cost.baseline},
+            {"baseline_spread", cost.baseline_spread}};
+}
+
 // "3.1/2 x1.55": so many times the constant; the target, and how many times that. Both with the driver's
 // share, as the design's 165 ns for 4.1 times can only be meant.
 std::string times_cell(const std::optional<Cost>& cost, const std::optional<Cost>& constant,
@@ -58,9 +65,7 @@ void Report::add(const PacketRow& row) {
         if (!row.costs[i]) continue;
         if (baseline == 0) baseline = row.costs[i]->baseline;
         nlohmann::json& figures = entry["flows"][kFlowNames[i]];
-        figures = {{"ns", row.costs[i]->nanoseconds},
-                   {"spread", row.costs[i]->spread},
-                   {"baseline", row.costs[i]->baseline}};
+        figures = figures_of(*row.costs[i]);
         if (row.targets[i]) figures["target"] = *row.targets[i];
     }
     fmt::print("{:>10.1f}\n", baseline);
@@ -70,6 +75,8 @@ void Report::add(const PacketRow& row) {
             fmt::print("{:>15}", target_cell(row.costs[i], row.targets[i]));
         fmt::print("\n");
     }
+    if (!row.note.empty()) fmt::print("  {}\n", row.note);
+    if (!row.note.empty()) entry["note"] = row.note;
     std::fflush(stdout);
     packets_.push_back(std::move(entry));
 }
@@ -95,10 +102,9 @@ void Report::add(const BalanceRow& row) {
         if (!cost || !constant) continue;
         if (baseline == 0) baseline = cost->baseline;
         nlohmann::json& figures = entry["flows"][kFlowNames[i]];
-        figures = {{"ns", cost->nanoseconds},
-                   {"spread", cost->spread},
-                   {"baseline", cost->baseline},
-                   {"constant", constant->nanoseconds}};
+        figures = figures_of(*cost);
+        figures["constant"] = constant->nanoseconds;
+        figures["constant_spread"] = constant->spread;
         if (row.targets[i]) figures["target_times_constant"] = *row.targets[i];
     }
     fmt::print("{:<{}}{}{:>10.1f}\n", row.name, kNameWidth, costs, baseline);

@@ -19,6 +19,7 @@ struct PacketRow {
     std::string name;
     std::array<std::optional<Cost>, kFlowCounts.size()> costs;
     Targets targets;
+    std::string note;
 };
 
 // Costs per packet of balancing, beside those of a program that puts a constant header in front of each

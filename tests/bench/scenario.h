@@ -38,6 +38,7 @@ struct World {
     policy::Context context;
     std::vector<policy::Rule> live;
     Maker flows;
+    std::optional<std::size_t> packets;  // that there are, before the first comes again
     Traffic traffic = Traffic::kAny;
     std::optional<engine::Wanted> heard;  // somebody listens meanwhile, and reads on another processor
     // Measured beside the kernel's trie with the same prefixes.

@@ -1,13 +1,12 @@
 #include "generate/classbench.h"
 
-#include <algorithm>
-#include <cstdio>
 #include <optional>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "generate/line_cursor.h"
 #include "policy/icmp.h"
 #include "policy/prefix.h"
 #include "policy/rule.h"
@@ -27,42 +26,40 @@ using policy::Service;
 
 namespace {
 
-constexpr std::size_t kLongestLine = 255;
+Range read_ports(LineCursor& line) {
+    constexpr unsigned kMost = 65535;
+    const std::size_t column = line.column();
+    const unsigned first = line.number("a port", kMost);
+    line.mark(':');
+    const unsigned last = line.number("a port", kMost);
+    if (first > last) line.wrong(column, "the range of ports ends before it begins");
+    return {static_cast<std::uint16_t>(first), static_cast<std::uint16_t>(last)};
+}
 
-struct Line {
-    std::string source;
-    std::string destination;
-    unsigned source_ports[2];
-    unsigned ports[2];
-    unsigned protocol[2];
-    unsigned flags[2];
+std::vector<Prefix> read_block(LineCursor& line) {
+    const std::size_t column = line.column();
+    const std::string word(line.word("an IPv4 prefix like 192.0.2.0/24"));
+    const auto prefix = policy::parse_prefix(word);
+    if (!prefix)
+        line.wrong(column, prefix.error().message);
+    else if (prefix->family != Family::kIpv4)
+        line.wrong(column, "\"" + word + "\" is not an IPv4 prefix");
+    else if (prefix->length > 0)
+        return {*prefix};
+    return {};
+}
+
+struct Masked {
+    unsigned value = 0;
+    unsigned mask = 0;
 };
 
-std::optional<Line> split(const std::string& text) {
-    char source[kLongestLine + 1];
-    char destination[kLongestLine + 1];
-    Line line{};
-    const int found =
-        std::sscanf(text.c_str(), "@%s %s %u : %u %u : %u %x/%x %x/%x", source, destination,
-                    &line.source_ports[0], &line.source_ports[1], &line.ports[0], &line.ports[1],
-                    &line.protocol[0], &line.protocol[1], &line.flags[0], &line.flags[1]);
-    if (found != 8 && found != 10) return std::nullopt;
-    line.source = source;
-    line.destination = destination;
-    return line;
-}
-
-std::optional<Range> read_ports(const unsigned (&ports)[2]) {
-    if (ports[0] > ports[1] || ports[1] > 65535) return std::nullopt;
-    return Range{static_cast<std::uint16_t>(ports[0]), static_cast<std::uint16_t>(ports[1])};
-}
-
-Result<std::vector<Prefix>> read_block(const std::string& text) {
-    const auto prefix = policy::parse_prefix(text);
-    if (!prefix) return tl::unexpected(prefix.error());
-    if (prefix->family != Family::kIpv4) return fail("\"" + text + "\" is not an IPv4 prefix");
-    if (prefix->length == 0) return std::vector<Prefix>{};
-    return std::vector<Prefix>{*prefix};
+Masked read_masked(LineCursor& line, const char* what, unsigned most) {
+    Masked masked;
+    masked.value = line.hexadecimal(what, most);
+    line.mark('/');
+    masked.mask = line.hexadecimal("a mask", most);
+    return masked;
 }
 
 bool has_ports(unsigned protocol) {
@@ -70,50 +67,55 @@ bool has_ports(unsigned protocol) {
            protocol == policy::kProtocolSctp;
 }
 
-// The service, and what the flags say of TCP.
-Status read_protocol(const Line& line, Rule& rule) {
-    Service& service = rule.services.emplace_back();
-    const auto ports = read_ports(line.ports);
-    const auto source_ports = read_ports(line.source_ports);
-    if (!ports || !source_ports) return fail("a range of ports ends before it begins, or above 65535");
-    const bool asks_ports = ports != Range{} || source_ports != Range{};
-    if (asks_ports && !has_ports(line.protocol[0])) return fail("ports of a protocol that has none");
-    if (line.protocol[1] == 0) return {};
-    if (line.protocol[1] != 0xff || line.protocol[0] > 0xff)
-        return fail("the protocol's mask is neither 0xFF nor 0x00");
-
-    service.kind = Service::Kind::kProtocol;
-    service.protocol = static_cast<std::uint8_t>(line.protocol[0]);
-    service.has_selector = ports != Range{};
-    service.selector = *ports;
-    if (source_ports != Range{})
-        rule.fields.push_back(
-            {Field::kSourcePort, {{~std::uint64_t{0}, source_ports->first, source_ports->last}}});
-
-    const unsigned mask = line.flags[1] >> 8;
-    const unsigned value = line.flags[0] >> 8 & mask;
+// What the flags say: of TCP, or which type of ICMP.
+void add_flags(const Masked& flags, Rule& rule) {
+    Service& service = rule.services.front();
+    const unsigned mask = flags.mask >> 8;
+    const unsigned value = flags.value >> 8 & mask;
     if (service.protocol == policy::kProtocolTcp && mask != 0)
         rule.fields.push_back({Field::kTcpFlags, {{mask, value, value}}});
-    if (service.protocol != policy::kProtocolIcmp) return {};
+    if (service.protocol != policy::kProtocolIcmp) return;
     service.family_bound = true;
     service.has_selector = mask == 0xff;
     if (service.has_selector)
         service.selector =
             policy::icmp_types(static_cast<std::uint8_t>(value), static_cast<std::uint8_t>(value));
-    return {};
 }
 
-Result<Rule> read_rule(const std::string& text) {
-    const auto line = split(text);
-    if (!line) return fail("not \"@SOURCE DESTINATION PORT : PORT PORT : PORT PROTOCOL/MASK [FLAGS/MASK]\"");
+// Ports, protocol and flags.
+void read_service(LineCursor& line, Rule& rule) {
+    const std::size_t ports_column = line.column();
+    const Range source_ports = read_ports(line);
+    const Range ports = read_ports(line);
+    const std::size_t column = line.column();
+    const Masked protocol = read_masked(line, "a protocol", 0xff);
+    Masked flags;
+    if (!line.at_end()) flags = read_masked(line, "flags", 0xffff);
+
+    const bool asks_ports = ports != Range{} || source_ports != Range{};
+    if (asks_ports && !has_ports(protocol.value))
+        line.wrong(ports_column, "ports of a protocol that has none");
+    if (protocol.mask != 0xff && protocol.mask != 0)
+        line.wrong(column, "the protocol's mask is neither 0xFF nor 0x00");
+    Service& service = rule.services.emplace_back();
+    if (protocol.mask == 0) return;
+    service.kind = Service::Kind::kProtocol;
+    service.protocol = static_cast<std::uint8_t>(protocol.value);
+    service.has_selector = ports != Range{};
+    service.selector = ports;
+    if (source_ports != Range{})
+        rule.fields.push_back(
+            {Field::kSourcePort, {{~std::uint64_t{0}, source_ports.first, source_ports.last}}});
+    add_flags(flags, rule);
+}
+
+Rule read_rule(LineCursor& line) {
     Rule rule;
     rule.origin = policy::Origin::kFile;
-    auto from = read_block(line->source);
-    auto to = read_block(line->destination);
-    if (!from || !to) return tl::unexpected(from ? to.error() : from.error());
-    rule.from.prefixes = std::move(*from);
-    rule.to.prefixes = std::move(*to);
-    if (const Status read = read_protocol(*line, rule); !read) return tl::unexpected(read.error());
+    line.mark('@');
+    rule.from.prefixes = read_block(line);
+    rule.to.prefixes = read_block(line);
+    read_service(line, rule);
     return policy::canonical(std::move(rule));
 }
 
@@ -182,23 +184,36 @@ std::optional<std::string> write_rule(const Rule& rule) {
 
 }  // namespace
 
-Result<Policy> read_classbench(std::string_view text) {
+Result<Policy> read_classbench(const Source& file) {
     Policy policy;
-    std::size_t number = 0;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        const std::string line(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-        ++number;
-        const std::string name = fmt::format("line {}", number);
-        if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-        if (line.size() > kLongestLine) return fail(name + ": longer than any rule");
-        auto rule = read_rule(line);
-        if (!rule) return context(name, rule.error());
-        rule->name = name;
-        policy.rules.push_back(std::move(*rule));
-    }
+    const Status read = read_lines(file, [&](LineCursor& line, std::size_t number) {
+        Rule rule = read_rule(line);
+        rule.name = fmt::format("line {}", number);
+        policy.rules.push_back(std::move(rule));
+    });
+    if (!read) return tl::unexpected(read.error());
     return policy;
+}
+
+Result<std::vector<TracePacket>> read_trace(const Source& file) {
+    constexpr unsigned kAny = 0xffffffff;
+    std::vector<TracePacket> packets;
+    const Status read = read_lines(file, [&](LineCursor& line, std::size_t) {
+        TracePacket packet;
+        packet.source = line.number("an address", kAny);
+        packet.destination = line.number("an address", kAny);
+        packet.source_port = static_cast<std::uint16_t>(line.number("a port", 65535));
+        packet.port = static_cast<std::uint16_t>(line.number("a port", 65535));
+        packet.protocol = static_cast<std::uint8_t>(line.number("a protocol", 255));
+        const unsigned sixth = line.at_end() ? 0 : line.number("flags or the number of a rule", kAny);
+        if (!line.at_end()) {
+            packet.flags = static_cast<std::uint8_t>(sixth >> 24);
+            line.number("the number of a rule", kAny);
+        }
+        packets.push_back(packet);
+    });
+    if (!read) return tl::unexpected(read.error());
+    return packets;
 }
 
 Result<std::string> write_classbench(const Policy& policy) {
