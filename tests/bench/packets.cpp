@@ -122,14 +122,17 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
         if (!heard) return context(scenario.name, heard.error());
         audience = std::move(*heard);
     }
-    if (auto done = measure_row(laboratory, *world, {scenario.name, {}, scenario.targets, {}},
-                                laboratory.subject.programs(), report);
+    if (auto done =
+            measure_row(laboratory, *world, {scenario.name, {}, scenario.targets, scenario.growth, {}},
+                        laboratory.subject.programs(), report);
         !done)
         return done;
     if (world->trie == nullptr) return {};
     if (auto filled = laboratory.peers.fill_trie(*world->trie); !filled) return filled;
     const auto lookup = laboratory.peers.lookup(world->trie->front().family);
-    return measure_row(laboratory, *world, {"  LPM_TRIE, look-up alone", {}, {}, {}}, lookup, report);
+    PacketRow row{"  LPM_TRIE, look-up alone", {}, {}, scenario.growth, {}};
+    if (row.growth) row.growth->of += ", LPM_TRIE";
+    return measure_row(laboratory, *world, row, lookup, report);
 }
 
 }  // namespace fwctl::bench

@@ -9,7 +9,7 @@
 namespace fwctl::bench {
 namespace {
 
-constexpr int kNameWidth = 36;
+constexpr int kNameWidth = 42;
 
 std::string cell(const std::optional<Cost>& cost) {
     return cost ? fmt::format("{:.1f} +{:.1f}", cost->nanoseconds, cost->spread) : "-";
@@ -77,6 +77,8 @@ void Report::add(const PacketRow& row) {
     }
     if (!row.note.empty()) fmt::print("  {}\n", row.note);
     if (!row.note.empty()) entry["note"] = row.note;
+    if (row.growth) entry["of"] = row.growth->of;
+    if (row.growth) entry["size"] = row.growth->size;
     std::fflush(stdout);
     packets_.push_back(std::move(entry));
 }

@@ -19,6 +19,7 @@ struct PacketRow {
     std::string name;
     std::array<std::optional<Cost>, kFlowCounts.size()> costs;
     Targets targets;
+    std::optional<Growth> growth;
     std::string note;
 };
 

@@ -75,28 +75,44 @@ Scenario icmp_denied() {
             }};
 }
 
+// So many of something.
+Scenario sized(const Growth& growth, const Targets& targets, bool quick,
+               std::function<std::unique_ptr<World>()> make) {
+    return {short_number(growth.size) + " " + growth.of, targets, quick, std::move(make), growth};
+}
+
 Scenario listed_prefixes(Family family, std::size_t count, bool hit, const Targets& targets, bool quick) {
     const char* version = family == Family::kIpv4 ? "v4" : "v6";
-    return {fmt::format("{} {} prefixes, {}", short_number(count), version, hit ? "hit" : "miss"), targets,
-            quick, [=] {
-                auto world = with(blocklist(family, count));
-                world->trie = &world->policy.sets.front().elements;
-                world->flows = hit ? listed(*world->trie) : unlisted(*world->trie);
-                return world;
-            }};
+    return sized({fmt::format("{} prefixes, {}", version, hit ? "hit" : "miss"), count}, targets, quick, [=] {
+        auto world = with(blocklist(family, count));
+        world->trie = &world->policy.sets.front().elements;
+        world->flows = hit ? listed(*world->trie) : unlisted(*world->trie);
+        return world;
+    });
+}
+
+const char* name_of(Mix mix) {
+    switch (mix) {
+        case Mix::kAcl:
+            return "ACL-like";
+        case Mix::kFirewall:
+            return "firewall-like";
+        case Mix::kWildcard:
+            break;
+    }
+    return "wildcard";
 }
 
 // The rules are of both families, and so would be the packets; apart, they can be compared with others'
 // figures.
 Scenario rules(Mix mix, std::size_t count, Detail detail, Family family, const Targets& targets, bool quick) {
-    const char* like = mix == Mix::kAcl ? "ACL-like" : "firewall-like";
     const char* words = detail == Detail::kFull ? ", all fields" : "";
     const char* packets = family == Family::kIpv4 ? "" : ": v6";
-    return {fmt::format("{} {} rules{}{}", short_number(count), like, words, packets), targets, quick, [=] {
-                auto world = with(generate::generate_policy(mix, count, kScenarioSeed, detail));
-                world->flows = aimed(world->policy, world->context, family);
-                return world;
-            }};
+    return sized({fmt::format("{} rules{}{}", name_of(mix), words, packets), count}, targets, quick, [=] {
+        auto world = with(generate::generate_policy(mix, count, kScenarioSeed, detail));
+        world->flows = aimed(world->policy, world->context, family);
+        return world;
+    });
 }
 
 Scenario rules_and_list(std::size_t count, std::size_t prefixes, const Targets& targets) {
@@ -215,19 +231,30 @@ std::vector<Scenario> scenarios() {
         listed_prefixes(kIpv4, 100'000, false, kNone, true),
         listed_prefixes(kIpv4, 1'000'000, true, {15, 38, 106, 106}, false),
         listed_prefixes(kIpv4, 1'000'000, false, {1, 2, 20, 20}, false),
+        listed_prefixes(kIpv6, 1'000, true, kNone, false),
+        listed_prefixes(kIpv6, 1'000, false, kNone, false),
+        listed_prefixes(kIpv6, 100'000, true, kNone, false),
+        listed_prefixes(kIpv6, 100'000, false, kNone, false),
         listed_prefixes(kIpv6, 200'000, true, {25, 53, 186, 186}, false),
         listed_prefixes(kIpv6, 200'000, false, kNone, false),
         listed_prefixes(kIpv6, 1'000'000, true, {30, 101, 450, 453}, false),
         listed_prefixes(kIpv6, 1'000'000, false, kNone, false),
+        rules(Mix::kAcl, 10, kFive, kIpv4, kNone, false),
         rules(Mix::kAcl, 100, kFive, kIpv4, {13, 17, 20, 22}, false),
         rules(Mix::kAcl, 1'000, kFive, kIpv4, {36, 62, 76, 76}, true),
         rules(Mix::kAcl, 10'000, kFive, kIpv4, {65, 96, 121, 121}, true),
         rules(Mix::kAcl, 10'000, kFive, kIpv6, kNone, true),
         rules(Mix::kAcl, 100'000, kFive, kIpv4, {98, 157, 314, 341}, false),
+        rules(Mix::kFirewall, 10, kFive, kIpv4, kNone, false),
         rules(Mix::kFirewall, 100, kFive, kIpv4, {32, 47, 58, 58}, false),
         rules(Mix::kFirewall, 1'000, kFive, kIpv4, {59, 94, 106, 106}, true),
         rules(Mix::kFirewall, 10'000, kFive, kIpv4, {125, 180, 221, 221}, false),
         rules(Mix::kFirewall, 100'000, kFive, kIpv4, kNone, false),
+        rules(Mix::kWildcard, 10, kFive, kIpv4, kNone, false),
+        rules(Mix::kWildcard, 100, kFive, kIpv4, kNone, false),
+        rules(Mix::kWildcard, 1'000, kFive, kIpv4, kNone, false),
+        rules(Mix::kWildcard, 10'000, kFive, kIpv4, kNone, false),
+        rules(Mix::kWildcard, 100'000, kFive, kIpv4, kNone, false),
         rules(Mix::kAcl, 1'000, kAll, kIpv4, kNone, false),
         rules(Mix::kAcl, 10'000, kAll, kIpv4, kNone, false),
         rules_and_list(10'000, 1'000'000, {115, std::nullopt, 170, 170}),

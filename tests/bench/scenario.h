@@ -45,11 +45,18 @@ struct World {
     const std::vector<policy::Prefix>* trie = nullptr;
 };
 
+// Rows with the same `of` are points of one curve.
+struct Growth {
+    std::string of;  // "ACL-like rules"
+    std::size_t size = 0;
+};
+
 struct Scenario {
     std::string name;
     Targets targets;
     bool quick = false;  // part of --quick
     std::function<std::unique_ptr<World>()> make;
+    std::optional<Growth> growth = std::nullopt;
 };
 
 std::vector<Scenario> scenarios();
