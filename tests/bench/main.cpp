@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "balance.h"
+#include "bare.h"
 #include "kernel/bpffs.h"
 #include "kernel/log.h"
 #include "packets.h"
@@ -76,7 +77,7 @@ Status prepare_process() {
 
 Effort effort_of(const Arguments& arguments) {
     if (!arguments.quick) return {};
-    return {.loads = 5, .rounds = 3, .turns = 300'000, .most_flows = 65536};
+    return {.loads = 5, .rounds = 3, .turns = 200'000, .most_flows = 65536};
 }
 
 // The rows of the data plane that are asked for.
@@ -112,7 +113,8 @@ Status run(const Arguments& arguments) {
     if (!laboratory) return tl::unexpected(laboratory.error());
 
     Report report;
-    if (!rows->empty()) report.packets_begin();
+    if (!arguments.rules_alone())
+        if (auto measured = measure_bare(*laboratory, arguments.only, report); !measured) return measured;
     for (const Scenario& scenario : *rows)
         if (auto measured = measure_packets(*laboratory, scenario, report); !measured) return measured;
     if (!arguments.rules_alone())

@@ -6,6 +6,8 @@
 namespace fwctl::bench {
 namespace {
 
+constexpr double kFewestTurns = 50'000;
+
 double median(std::vector<double>& values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
     std::nth_element(values.begin(), middle, values.end());
@@ -33,14 +35,16 @@ Result<std::vector<Cost>> measure(Driver& driver, const std::vector<std::vector<
                                   std::span<const int> trivial, std::uint32_t flows, const Effort& effort) {
     Times baselines(trivial.size());
     std::vector<Times> all(programs.size(), baselines);
+    std::vector<double> turns(programs.size(), effort.turns);
     for (std::size_t round = 0; round < effort.rounds; ++round) {
         for (std::size_t load = 0; load < trivial.size(); ++load) {
             const auto baseline = driver.time(trivial[load], flows, effort.turns);
             if (!baseline) return tl::unexpected(baseline.error());
             baselines[load].push_back(*baseline);
             for (std::size_t i = 0; i < programs.size(); ++i) {
-                const auto took = driver.time(programs[i][load], flows, effort.turns);
+                const auto took = driver.time(programs[i][load], flows, static_cast<std::uint32_t>(turns[i]));
                 if (!took) return tl::unexpected(took.error());
+                turns[i] = std::min(turns[i], std::max(effort.longest / *took, kFewestTurns));
                 all[i][load].push_back(*took);
             }
         }

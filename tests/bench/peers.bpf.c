@@ -43,6 +43,22 @@ int let_pass(struct xdp_md* ctx) {
     return XDP_PASS;
 }
 
+/* By words, as the driver writes them. */
+SEC("xdp.frags")
+int send_back(struct xdp_md* ctx) {
+    __u16* mac = (void*)(long)ctx->data;
+
+    if ((void*)(mac + 6) > (void*)(long)ctx->data_end) return XDP_ABORTED;
+#pragma unroll
+    for (int i = 0; i < 3; i++) {
+        __u16 destination = mac[i];
+
+        mac[i] = mac[3 + i];
+        mac[3 + i] = destination;
+    }
+    return XDP_TX;
+}
+
 /* Constant encapsulation: an Ethernet and an IPv4 header that were made before. */
 enum { MADE_BEFORE = 14 + 20 };
 __u32 made_before[9] = {0x02, 0, 0x0100, 0x00450008};

@@ -83,7 +83,19 @@ std::vector<int> Peers::encapsulation() const {
 }
 
 int Peers::pass() const {
-    return bpf_program__fd(loaded_.front()->progs.let_pass);
+    return let_pass().front();
+}
+
+std::vector<int> Peers::let_pass() const {
+    std::vector<int> programs;
+    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.let_pass));
+    return programs;
+}
+
+std::vector<int> Peers::send_back() const {
+    std::vector<int> programs;
+    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.send_back));
+    return programs;
 }
 
 std::vector<int> Peers::lookup(policy::Family family) const {

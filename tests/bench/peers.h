@@ -24,6 +24,9 @@ public:
     [[nodiscard]] std::vector<int> encapsulation() const;
     // Lets pass.
     [[nodiscard]] int pass() const;
+    [[nodiscard]] std::vector<int> let_pass() const;
+    // Sends back, with the link layer's addresses exchanged.
+    [[nodiscard]] std::vector<int> send_back() const;
     // The one that looks up sources of that family.
     [[nodiscard]] std::vector<int> lookup(policy::Family family) const;
 

@@ -49,18 +49,19 @@ void Report::packets_begin() const {
 
 void Report::columns() const {
     fmt::print("{:<{}}", "", kNameWidth);
-    for (const char* name : kFlowNames) fmt::print("{:>15}", name);
+    for (const char* name : kFlowNames) fmt::print("{:>17}", name);
     fmt::print("{:>10}\n", "baseline");
     std::fflush(stdout);
 }
 
 void Report::add(const PacketRow& row) {
+    if (packets_.empty()) packets_begin();
     nlohmann::json entry = {{"name", row.name}};
     fmt::print("{:<{}}", row.name, kNameWidth);
     bool has_target = false;
     double baseline = 0;
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
-        fmt::print("{:>15}", cell(row.costs[i]));
+        fmt::print("{:>17}", cell(row.costs[i]));
         has_target = has_target || row.targets[i].has_value();
         if (!row.costs[i]) continue;
         if (baseline == 0) baseline = row.costs[i]->baseline;
@@ -72,7 +73,7 @@ void Report::add(const PacketRow& row) {
     if (has_target) {
         fmt::print("{:<{}}", "", kNameWidth);
         for (std::size_t i = 0; i < kFlowCounts.size(); ++i)
-            fmt::print("{:>15}", target_cell(row.costs[i], row.targets[i]));
+            fmt::print("{:>17}", target_cell(row.costs[i], row.targets[i]));
         fmt::print("\n");
     }
     if (!row.note.empty()) fmt::print("  {}\n", row.note);
@@ -98,9 +99,9 @@ void Report::add(const BalanceRow& row) {
     double baseline = 0;
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         const auto &cost = row.costs[i], &constant = row.constant[i];
-        costs += fmt::format("{:>15}", cell(cost));
-        constants += fmt::format("{:>15}", cell(constant));
-        times += fmt::format("{:>15}", times_cell(cost, constant, row.targets[i]));
+        costs += fmt::format("{:>17}", cell(cost));
+        constants += fmt::format("{:>17}", cell(constant));
+        times += fmt::format("{:>17}", times_cell(cost, constant, row.targets[i]));
         if (!cost || !constant) continue;
         if (baseline == 0) baseline = cost->baseline;
         nlohmann::json& figures = entry["flows"][kFlowNames[i]];

@@ -36,7 +36,6 @@ struct BalanceRow {
 // Prints rows as they come, and keeps them.
 class Report {
 public:
-    void packets_begin() const;
     void add(const PacketRow& row);
     void balance_begin() const;
     void add(const BalanceRow& row);
@@ -44,6 +43,7 @@ public:
     [[nodiscard]] Status write_json(const std::string& path) const;
 
 private:
+    void packets_begin() const;
     void columns() const;
 
     nlohmann::json packets_ = nlohmann::json::array();

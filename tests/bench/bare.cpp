@@ -1,0 +1,53 @@
+#include "bare.h"
+
+#include <fmt/format.h>
+#include <linux/bpf.h>
+
+#include <vector>
+
+namespace fwctl::bench {
+namespace {
+
+struct Bare {
+    std::string name;
+    std::vector<int> programs;
+    int action = 0;
+};
+
+Status measure_one(Laboratory& laboratory, const Bare& bare, Report& report) {
+    for (const int program : bare.programs) {
+        const auto action = laboratory.driver.judge(program, 0);
+        if (!action) return tl::unexpected(action.error());
+        if (*action != bare.action) return fail(fmt::format("the program answers {}", *action));
+    }
+    PacketRow row{bare.name, {}, {}, {}, {}};
+    for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
+        if (kFlowCounts[i] > laboratory.effort.most_flows) continue;
+        auto cost = measure(laboratory.driver, bare.programs, laboratory.peers.trivial(), kFlowCounts[i],
+                            laboratory.effort);
+        if (!cost) return tl::unexpected(cost.error());
+        row.costs[i] = *cost;
+    }
+    report.add(row);
+    return {};
+}
+
+}  // namespace
+
+Status measure_bare(Laboratory& laboratory, const std::string& only, Report& report) {
+    constexpr std::uint64_t kSeed = 7;
+    const std::vector<Bare> all = {
+        {"bare XDP_DROP, as the baseline", laboratory.peers.trivial(), XDP_DROP},
+        {"bare XDP_PASS", laboratory.peers.let_pass(), XDP_PASS},
+        {"bare XDP_TX, MAC addresses exchanged", laboratory.peers.send_back(), XDP_TX},
+    };
+    laboratory.driver.set_flows(any_flow(policy::Family::kIpv4), laboratory.effort.most_flows, kSeed,
+                                Fresh::kNothing);
+    for (const Bare& bare : all) {
+        if (bare.name.find(only) == std::string::npos) continue;
+        if (auto done = measure_one(laboratory, bare, report); !done) return context(bare.name, done.error());
+    }
+    return {};
+}
+
+}  // namespace fwctl::bench
