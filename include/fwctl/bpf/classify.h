@@ -331,28 +331,29 @@ static __always_inline bool fw_tier_asks(const struct fw_tier *tier, __u32 kind)
 	return tier->by_address || tier->going_on || tier->rest.leaf[kind];
 }
 
-static __always_inline struct fw_decision fw_classify(const struct fw_packet *packet,
-						      const struct fw_generation *generation, __u32 direction)
+static __always_inline struct fw_decision fw_search_tiers(const struct fw_packet *packet,
+							  const struct fw_generation *generation,
+							  __u32 direction, __u32 kind)
 {
 	const struct fw_attachment_policy *here =
 		&generation->attachments[fw_slot & (FW_MAX_ATTACHMENTS - 1)];
 	struct fw_search search = {
 		.front = generation->tiers[FW_FRONT].bank,
 		.traits = fw_traits_of(packet),
-		.kind = fw_kind_of(packet),
+		.kind = kind,
 		.best = FW_NO_RULE,
 		.rule = FW_NO_RULE,
 		.counted = FW_NO_RULE,
 	};
 	__u8 tier = FW_FRONT;
 
-	if (fw_tier_asks(&generation->tiers[FW_FRONT], search.kind)) {
+	if (fw_tier_asks(&generation->tiers[FW_FRONT], kind)) {
 		search.where = here->where[FW_FRONT][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
 		if (search.asks)
 			fw_settle_rates(packet, &search, &generation->tiers[FW_FRONT]);
 	}
-	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], search.kind)) {
+	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], kind)) {
 		tier = FW_MAIN;
 		search.where = here->where[FW_MAIN][direction];
 		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);
@@ -367,6 +368,18 @@ static __always_inline struct fw_decision fw_classify(const struct fw_packet *pa
 				    .varies = search.reason & FW_ROW_VARIES,
 				    .rule = search.rule,
 				    .priority = search.best};
+}
+
+static __always_inline struct fw_decision fw_classify(const struct fw_packet *packet,
+						      const struct fw_generation *generation, __u32 direction)
+{
+	__u32 kind = fw_kind_of(packet);
+
+	if (fw_tier_asks(&generation->tiers[FW_FRONT], kind) ||
+	    fw_tier_asks(&generation->tiers[FW_MAIN], kind))
+		return fw_search_tiers(packet, generation, direction, kind);
+	return (struct fw_decision){
+		.reason = generation->default_reason[direction], .rule = FW_NO_RULE, .priority = FW_NO_RULE};
 }
 
 #endif

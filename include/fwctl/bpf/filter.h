@@ -16,6 +16,7 @@
 #include "fwctl/bpf/find_service.h"
 #include "fwctl/bpf/now.h"
 #include "fwctl/bpf/parse.h"
+#include "fwctl/bpf/parse_plain.h"
 #include "fwctl/bpf/recall.h"
 #include "fwctl/bpf/unpack.h"
 
@@ -164,7 +165,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	    !(decision.tier & FW_MARK_UNPACKED))
 		fault = fw_open(ctx, &packet, now.number & 1);
 	else
-		fault = fw_parse(ctx, &packet);
+		fault = fw_parse_plain(ctx, &packet) ? FW_UNDECIDED : fw_parse(ctx, &packet);
 	if (fault == FW_NOT_HERE)
 		return FW_ACTION_PASS;
 	if (decision.tier & FW_MARK_UNPACKED)
