@@ -182,12 +182,25 @@ policy::Addresses addresses_of(const std::vector<policy::Prefix>& prefixes) {
     return addresses;
 }
 
+void note_vip(const policy::Prefix& prefix, fw_services& services) {
+    const bool is_host = prefix.length == (prefix.family == policy::Family::kIpv4 ? 32 : 128);
+    std::uint64_t words[2];
+    static_assert(sizeof(words) == sizeof(prefix.address));
+    std::memcpy(words, prefix.address.data(), sizeof(words));
+    const std::uint32_t bit = fw_vip_bit(words[0], words[1]);
+    if (is_host)
+        services.may_be_vip[bit / 64] |= std::uint64_t{1} << bit % 64;
+    else
+        std::fill(std::begin(services.may_be_vip), std::end(services.may_be_vip), ~std::uint64_t{0});
+}
+
 Status put_vips(const ServicesInput& input, const Numbers& numbers, Bank& bank, fw_services& services) {
     SetBlocks sets({});
     Constraints constraints(sets);
     std::map<std::uint32_t, std::vector<fw_service_row>> by_constraint;
     for (const policy::Vip& vip : input.vips) {
         if (!vip.enabled) continue;
+        for (const policy::Prefix& prefix : vip.addresses) note_vip(prefix, services);
         auto& rows = by_constraint[constraints.number_of(addresses_of(vip.addresses))];
         const auto its = rows_of(vip, numbers);
         rows.insert(rows.end(), its.begin(), its.end());

@@ -113,6 +113,17 @@ struct fw_conditions {
 	__u32 of[FW_MAX_BACKENDS];
 };
 
+/*
+ * Which addresses may be a service's: a bit for each by a hash of its two words, so that a packet to any
+ * other one asks no further. Who sends to addresses that share a bit makes them ask, and no more than that.
+ */
+enum { FW_VIP_BITS = 4096 };
+
+static inline __u32 fw_vip_bit(__u64 first, __u64 second)
+{
+	return (__u32)((first ^ second) * 0x9e3779b97f4a7c15ull >> 52);
+}
+
 /* Part of struct fw_generation; addresses are of the front's bank. */
 struct fw_services {
 	struct fw_address_index vips; /* from a destination to its rows */
@@ -124,6 +135,7 @@ struct fw_services {
 	__u16 translates;    /* not 0: there are services by nat or full-nat */
 	struct fw_address_index
 		answering; /* from a source to what is not 0: a backend of those, whose answers come by */
+	__u64 may_be_vip[FW_VIP_BITS / 64];
 	/* What the programs do not read: address and bytes of the numbers' text. */
 	__u32 numbers;
 	__u32 numbers_size;

@@ -174,7 +174,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 		packet.flags |= FW_PACKET_HANDED_ON;
 	decision.tier &= ~(FW_MARK_UNPACKED | FW_MARK_BEGUN);
 	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
-		fw_find_service(ctx, &packet, now.number, now.generation->services.translates);
+		fw_find_service(ctx, &packet, now.number, &now.generation->services);
 	if (!is_judged) {
 		decision.reason = fault;
 		if (fault != FW_UNDECIDED) {

@@ -80,20 +80,33 @@ static __noinline __u32 fw_find_asked(fw_ctx *ctx, struct fw_packet *packet, __u
 	return service;
 }
 
+static __always_inline bool fw_may_be_vip(const struct fw_packet *packet, const struct fw_services *services)
+{
+	const __u64 *words = (const void *)&packet->destination;
+	__u32 bit = fw_vip_bit(words[0], words[1]);
+
+	asm volatile("" : "+r"(bit));
+	bit &= FW_VIP_BITS - 1;
+	return services->may_be_vip[bit >> 6] >> (bit & 63) & 1;
+}
+
 /*
- * Sets packet->service; `translates`: there may be answers. What has no link header cannot be sent to a
- * neighbour, and is left alone. Answers are asked for first, as they come to an address of ours, which with
- * full-nat may be the service's, too.
+ * Sets packet->service. What has no link header cannot be sent to a neighbour, and is left alone. Answers
+ * are asked for first, as they come to an address of ours, which with full-nat may be the service's, too.
  */
 static __always_inline void fw_find_service(fw_ctx *ctx, struct fw_packet *packet, __u32 number,
-					    bool translates)
+					    const struct fw_services *services)
 {
 	if (fw_link != FW_LINK_ETHERNET || packet->vlan_tags || packet->flags & FW_PACKET_UNPACKED)
 		return;
-	packet->service = translates ? fw_find_answer(ctx, packet, number & 1) : 0;
-	if (!packet->service)
-		packet->service = fw_find_asked(ctx, packet, number);
-	else if (fw_is_for_us(ctx, number & 1))
+	if (services->translates)
+		packet->service = fw_find_answer(ctx, packet, number & 1);
+	if (!packet->service) {
+		if (fw_may_be_vip(packet, services))
+			packet->service = fw_find_asked(ctx, packet, number);
+		return;
+	}
+	if (fw_is_for_us(ctx, number & 1))
 		packet->flags |= FW_PACKET_SERVED;
 	else
 		packet->service = 0;
