@@ -122,7 +122,7 @@ __noinline int fw_copy_frame(fw_ctx *ctx, __u32 slot, __u32 most)
 }
 
 /* Takes away what nobody wants to hear of any more. Should one with the same reasons have come since, it adds
- * them again. Not inlined, as fw_mark_done(). */
+ * them again. Not inlined, as fw_is_marked(). */
 static __noinline int fw_forget(__u64 heard, __u64 wanted)
 {
 	__u32 zero = 0;
@@ -176,7 +176,7 @@ __noinline int fw_put_aside(fw_ctx *ctx)
 	return 0;
 }
 
-/* What is in the room to the listener's ring. Not inlined, as fw_mark_done(). */
+/* What is in the room to the listener's ring. Not inlined, as fw_is_marked(). */
 static __noinline int fw_hand_over(struct fw_capture_room *room, __u32 slot, __u8 point)
 {
 	__u32 size = room->head.captured;

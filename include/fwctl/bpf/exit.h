@@ -42,9 +42,7 @@ static __always_inline void fw_count_decision(fw_ctx *ctx, const struct fw_packe
 	fw_trace_decision(packet, decision);
 }
 
-/* Not inlined, as what calls it has little room left on 6.1: 512 bytes for all functions that call each
- * other. */
-static __noinline int fw_mark_done(fw_ctx *ctx, __u64 secret)
+static __always_inline int fw_mark_done(fw_ctx *ctx, __u64 secret)
 {
 	struct fw_mark mark = {.secret = secret, .slot = fw_slot, .reason = FW_MARK_DONE};
 

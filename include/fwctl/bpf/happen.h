@@ -39,7 +39,7 @@ static __always_inline void fw_note_flow(__u32 happening, __u8 opener)
 	room->opener = opener;
 }
 
-/* Before anything can happen. Not inlined, as fw_mark_done(). */
+/* Before anything can happen. Not inlined, as fw_is_marked(). */
 static __noinline void fw_begin_telling(const struct fw_now *now)
 {
 	__u32 zero = 0;

@@ -12,7 +12,7 @@
 #include "fwctl/bpf/capture.h"
 #include "fwctl/bpf/talkers.h"
 
-/* Not inlined, as fw_mark_done(). */
+/* Not inlined, as fw_is_marked(). */
 static __noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet,
 				    const struct fw_decision *decision, const struct fw_told *told)
 {
