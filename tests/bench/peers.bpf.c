@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What fwctl is compared with: nothing at all, and one look-up of the source in the kernel's own trie. */
+/* What fwctl is compared with: nothing at all, and one look-up of the source in the kernel's own trie; and
+   what plays the backends where it balances. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
@@ -93,6 +94,69 @@ int lookup_ipv6(struct xdp_md* ctx) {
 #pragma unroll
     for (int i = 0; i < 4; i++) key.address[i] = ((__u32*)(frame + 22))[i];
     return bpf_map_lookup_elem(&ipv6_trie, &key) ? XDP_DROP : XDP_PASS;
+}
+
+/* How much has come for each backend, by the last octet of its MAC address: 02:00:00:00:01:NN. */
+enum { BACKENDS = 256 };
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, BACKENDS);
+    __type(key, __u32);
+    __type(value, __u64);
+} had SEC(".maps");
+
+SEC("xdp.frags")
+int tally(struct xdp_md* ctx) {
+    __u8* mac = (void*)(long)ctx->data;
+    __u32 backend;
+    __u64* count;
+
+    if ((void*)(mac + 6) > (void*)(long)ctx->data_end || mac[4] != 1) return XDP_DROP;
+    backend = mac[5];
+    count = bpf_map_lookup_elem(&had, &backend);
+    if (count) __sync_fetch_and_add(count, 1);
+    return XDP_DROP;
+}
+
+/* Answers what has come for a backend: a SYN with SYN and ACK, UDP with the same. Checksums of TCP are not
+   those of what was changed: nobody who is measured asks for them. */
+struct answered {
+    __u16 destination_mac[3];
+    __u16 source_mac[3];
+    __u16 ethertype;
+    __u8 before_protocol[9];
+    __u8 protocol;
+    __u16 header_checksum;
+    __u32 source;
+    __u32 destination;
+    __u16 source_port;
+    __u16 destination_port;
+    __u32 sequence; /* of TCP, from here on */
+    __u32 acknowledged;
+    __u8 length;
+    __u8 flags;
+} __attribute__((packed));
+
+SEC("xdp.frags")
+int answer(struct xdp_md* ctx) {
+    enum { TCP = 6, SYN = 0x02, SYN_ACK = 0x12 };
+    struct answered* frame = (void*)(long)ctx->data;
+    struct answered was;
+
+    if ((void*)(frame + 1) > (void*)(long)ctx->data_end) return XDP_DROP;
+    was = *frame;
+    if ((was.destination_mac[2] & 0xff) != 1) return XDP_DROP;
+    __builtin_memcpy(frame->destination_mac, was.source_mac, sizeof(was.source_mac));
+    __builtin_memcpy(frame->source_mac, was.destination_mac, sizeof(was.destination_mac));
+    frame->source = was.destination;
+    frame->destination = was.source;
+    frame->source_port = was.destination_port;
+    frame->destination_port = was.source_port;
+    if (was.protocol == TCP && was.flags == SYN) {
+        frame->flags = SYN_ACK;
+        frame->acknowledged = __builtin_bswap32(__builtin_bswap32(was.sequence) + 1);
+    }
+    return XDP_TX;
 }
 
 char LICENSE[] SEC("license") = "GPL";

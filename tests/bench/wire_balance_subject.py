@@ -1,0 +1,142 @@
+"""A balancer on a bed of its own, with its backends: what a packet takes there, turn by turn.
+
+a sends, and gets back what b has balanced, all on one processor. There it is dropped as cheaply as what comes can be: what XDP has sent
+by a program of XDP, and what the stack has sent by TC, before it has been an XDP frame once more.
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+
+from conftest import Testbed
+from links import attach_trivial, received, send, take_frames
+from processor_time import BY_THE_WALL, soft_interrupt_seconds
+from wire_balance_frames import BALANCER_MAC, CLIENT, CLIENT_MAC, FLOWS, OF_ANY_NUMBER, frame
+from wire_balance_peers import SENDER, address, mac
+
+FIRST, MOST = 16_384, 4_000_000  # packets: of the turn that tells how many the others have, and of any turn
+AT_A_TIME = 16_384  # flows that become known; new ones push out each other
+DROP = "add table netdev sink; add chain netdev sink in { type filter hook ingress device eth0 priority 0; policy drop; }"
+
+
+class Bed(Testbed):
+    def play_wire(self, role):
+        """fwctl's XDP sends by itself on a veth that plays a wire."""
+        self.check(role, pathlib.Path(os.environ["WIRE"]), "eth0")
+
+    def attach(self, program):
+        """Puts one of our programs of XDP at the backends' end, instead of what was there."""
+        attach_trivial(self, "a", "eth0", program)
+
+    def served(self):
+        """Packets by backend, since `tally` was attached."""
+        (link,) = json.loads(self.check("a", "ip", "-j", "-d", "link", "show", "eth0"))
+        shown = json.loads(self.check("a", "bpftool", "-j", "prog", "show", "id", link["xdp"]["prog"]["id"]))
+        for number in shown["map_ids"]:
+            counts = json.loads(self.check("a", "bpftool", "-j", "map", "dump", "id", number))
+            rows = [row["formatted"] for row in counts if "formatted" in row]
+            if len(rows) == 256:
+                return {row["key"]: row["value"] for row in rows if row["value"]}
+        raise AssertionError("the program at the backends counts nothing")
+
+
+class Subject:
+    """A balancer with so many backends."""
+
+    def __init__(self, balancer, backends, folder, seconds):
+        self.balancer, self.backends, self.seconds = balancer, backends, seconds
+        self.next = FLOWS  # the first flow that was never seen
+        self.packets = FIRST
+        self.bed = Bed("pair", "--no-offload")
+        try:
+            self.set_up()
+            balancer.prepare(self.bed, backends, folder)
+        except BaseException:
+            self.bed.down()
+            raise
+
+    def set_up(self):
+        bed = self.bed
+        take_frames(bed, ("b", "eth0"))
+        for role, its in (("a", CLIENT_MAC), ("b", BALANCER_MAC)):
+            bed.check(role, "ip", "link", "set", "dev", "eth0", "address", its)
+        known = {"10.9.0.1": CLIENT_MAC} | {address(number): mac(number) for number in range(self.backends)}
+        lines = [f"neigh replace {place} lladdr {its} dev eth0 nud permanent" for place, its in known.items()]
+        bed.check("b", "ip", "-batch", "-", input="\n".join([*lines, "route add default via 10.9.0.1"]))
+        for name in ("all", "eth0"):
+            bed.check("b", "sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0", f"net.ipv4.conf.{name}.send_redirects=0")
+        bed.check("b", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+        bed.check("a", "nft", DROP)
+
+    def begin(self, protocol, kind):
+        """All that is to be known of flows before packets are measured, and that they are balanced."""
+        self.protocol, self.kind = protocol, kind
+        self.costs, self.apart, self.lost = [], [], 0.0
+        if self.balancer is SENDER:
+            return
+        if kind == "known":
+            self.make_known()
+        self.check_balance()
+        if self.balancer.sends_by == "xdp":
+            self.bed.attach("trivial")
+        else:
+            self.bed.check("a", "ip", "link", "set", "dev", "eth0", "xdpdrv", "off")
+
+    def make_known(self):
+        """Opens each flow and has it answered, then sends what follows, twice."""
+        self.bed.attach("answer" if self.balancer.remembers else "trivial")
+        for opening in (True, False, False):
+            for first in range(0, FLOWS, AT_A_TIME):
+                send(self.bed, "a", frame(self.protocol, opening), AT_A_TIME, first, FLOWS)
+
+    def check_balance(self):
+        """Who sends all to one backend, or nothing, is not what is to be measured."""
+        self.bed.attach("tally")
+        send(self.bed, "a", frame(self.protocol, self.kind == "new"), AT_A_TIME, 0, FLOWS)
+        served = self.bed.served()
+        fair = AT_A_TIME / self.backends
+        wanted = set(range(self.backends))
+        if self.balancer.balances and not (set(served) == wanted and all(fair / 3 < count < fair * 3 for count in served.values())):
+            raise AssertionError(f"{self.balancer.name}: of {AT_A_TIME} packets to {self.backends} backends each had: {served}")
+
+    def turn(self):
+        """Nanoseconds for each packet that was received: of the processor, and until the next one."""
+        first, flows = (0, FLOWS) if self.kind == "known" else (self.next, OF_ANY_NUMBER)
+        had, back, soft = received(self.bed, "b", "eth0"), received(self.bed, "a", "eth0"), soft_interrupt_seconds()
+        took, of_processor = send(self.bed, "a", frame(self.protocol, self.kind == "new"), self.packets, first, flows)
+        time.sleep(0.02)  # what the thread for soft interrupts still has
+        of_processor += soft_interrupt_seconds() - soft
+        had, back = received(self.bed, "b", "eth0") - had, received(self.bed, "a", "eth0") - back
+        self.next = first + self.packets if self.kind == "new" else self.next
+        self.judge(had, back)
+        self.lost = max(self.lost, 1 - had / self.packets)
+        if self.balancer is SENDER:
+            had = self.packets
+        return (took if BY_THE_WALL else of_processor) / had * 1e9, took / had * 1e9
+
+    def judge(self, had, back):
+        if self.balancer is SENDER:
+            right = had <= self.packets // 100
+        else:
+            right = had > self.packets // 2 and back >= had * 98 // 100
+        if not right:
+            raise AssertionError(f"{self.balancer.name}: of {self.packets} packets {had} came, and {back} were sent to backends")
+
+    def find_pace(self, turns):
+        """How many packets a turn has, so that all turns together stay below what the balancer may be given."""
+        limit = self.balancer.limit() if self.kind == "new" else None
+        most = MOST if limit is None else limit // (turns + 2)
+        for _ in range(2):
+            self.packets = max(1024, min(self.packets, most))
+            cost, _ = self.turn()
+            self.packets = min(most, int(self.seconds * 1e9 / cost))
+
+    def measure(self):
+        cost, apart = self.turn()
+        self.costs.append(cost)
+        self.apart.append(apart)
+
+    def down(self):
+        self.bed.down()
