@@ -19,7 +19,7 @@ import netns
 from conftest import Testbed
 from links import PROCESSOR
 from processor_time import BY_THE_WALL, soft_interrupt_seconds
-from wire_balance_proxies import BACKENDS, LB, SERVERS, VIP, balancers
+from wire_balance_proxies import BACKENDS, LB, QUICK, SERVERS, VIP, balancers
 from wire_filters import Refused
 
 AT_ONCE = 16  # connections
@@ -95,6 +95,7 @@ class Subject:
 
     def down(self):
         self.bed.down()
+        self.balancer.over()
 
 
 def children_seconds():
@@ -103,25 +104,39 @@ def children_seconds():
     return used.ru_utime + used.ru_stime
 
 
-def measure(names, turns, seconds, report):
+def subjects_of(names, quick, folder, report):
+    for number, balancer in enumerate(balancers()):
+        if quick and balancer.name not in QUICK:
+            continue
+        its = folder / str(number)
+        its.mkdir()
+        try:
+            yield Subject(balancer, its)
+        except Refused as refused:
+            for name in names:
+                report.skip(f"{name}: {balancer.name}", str(refused))
+
+
+def measure_row(name, subjects, turns, seconds, report):
+    for subject in subjects:
+        subject.turns.clear()
+    for _ in range(turns):
+        for subject in subjects:
+            subject.measure(ROWS[name], seconds)
+    report.begin_connections(name)
+    for subject in subjects:
+        report.add_connections(name, subject, subjects[0])
+
+
+def measure(only, quick, report):
+    turns, seconds = (2, 0.3) if quick else (5, 1.2)
+    names = [name for name in ROWS if only in name]
+    if not names:
+        return
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         subjects = []
-        for number, balancer in enumerate(balancers()):
-            its = pathlib.Path(folder) / str(number)
-            its.mkdir()
-            try:
-                subject = Subject(balancer, its)
-            except Refused as refused:
-                report.skip(f"{', '.join(names)}: {balancer.name}", str(refused))
-                continue
+        for subject in subjects_of(names, quick, pathlib.Path(folder), report):
             ends.callback(subject.down)
             subjects.append(subject)
         for name in names:
-            for subject in subjects:
-                subject.turns.clear()
-            for _ in range(turns):
-                for subject in subjects:
-                    subject.measure(ROWS[name], seconds)
-            report.begin_connections(name)
-            for subject in subjects:
-                report.add_connections(name, subject, subjects[0])
+            measure_row(name, subjects, turns, seconds, report)

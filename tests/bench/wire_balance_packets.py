@@ -4,12 +4,15 @@ import contextlib
 import pathlib
 import tempfile
 
-from wire_balance_peers import BALANCERS, FLOOR, SENDER
+from wire_balance_peers import BALANCERS, FLOOR, QUICK, SENDER
 from wire_balance_subject import Subject
 from wire_filters import Refused
 
 BACKENDS = 10
 CURVE = (1, 10, 100)
+
+
+KINDS = ("known", "new")  # of flows: each packet is of one that was seen before, or the first of its own
 
 
 class Row:
@@ -20,34 +23,49 @@ class Row:
 
 
 def rows(quick):
-    counts = (BACKENDS,) if quick else CURVE
-    made = [Row("known", "UDP", backends) for backends in counts]
-    return made + [Row(kind, protocol, BACKENDS) for kind, protocol in (("known", "TCP"), ("new", "UDP"), ("new", "TCP"))]
+    """In groups: those of one are measured on the same beds, one after another."""
+    groups = [[Row(kind, "UDP", BACKENDS) for kind in KINDS]]
+    if not quick:
+        groups.append([Row(kind, "TCP", BACKENDS) for kind in KINDS])
+        groups += [[Row("known", "UDP", backends)] for backends in CURVE if backends != BACKENDS]
+    return groups
 
 
-def subjects_of(row, folder, seconds, report, ends):
-    """Those that balance here, the sender first; `ends` takes them down."""
+def subjects_of(group, quick, folder, seconds, report):
+    """Those that balance here, the sender first."""
     for balancer in [SENDER, *BALANCERS]:
-        try:
-            subject = Subject(balancer, row.backends, folder, seconds)
-        except Refused as refused:
-            report.skip(f"{row.name}: {balancer.name}", str(refused))
+        if quick and balancer.name not in QUICK:
             continue
-        ends.callback(subject.down)
-        yield subject
+        try:
+            yield Subject(balancer, group[0].backends, folder, seconds)
+        except Refused as refused:
+            for row in group:
+                report.skip(f"{row.name}: {balancer.name}", str(refused))
 
 
-def measure(row, turns, seconds, report):
-    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
-        subjects = list(subjects_of(row, pathlib.Path(folder), seconds, report, ends))
+def measure_row(row, subjects, turns, report):
+    for subject in subjects:
+        subject.begin(row.protocol, row.kind)
+        subject.find_pace(turns)
+    for _ in range(turns):
         for subject in subjects:
-            subject.begin(row.protocol, row.kind)
-            subject.find_pace(turns)
-        for _ in range(turns):
-            for subject in subjects:
-                subject.measure()
-        best = {subject.balancer.name: min(subject.costs) for subject in subjects}
-        alone, floor = best[SENDER.name], best[FLOOR.name]
-        report.begin_packets(row)
-        for subject in subjects:
-            report.add_packets(row, subject, alone, floor)
+            subject.measure()
+    best = {subject.balancer.name: min(subject.costs) for subject in subjects}
+    report.begin_packets(row)
+    for subject in subjects:
+        report.add_packets(row, subject, best[SENDER.name], best[FLOOR.name])
+
+
+def measure(only, quick, report):
+    turns, seconds = (2, 0.05) if quick else (5, 0.25)
+    for group in rows(quick):
+        wanted = [row for row in group if only in row.name]
+        if not wanted:
+            continue
+        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
+            subjects = []
+            for subject in subjects_of(wanted, quick, pathlib.Path(folder), seconds, report):
+                ends.callback(subject.down)
+                subjects.append(subject)
+            for row in wanted:
+                measure_row(row, subjects, turns, report)

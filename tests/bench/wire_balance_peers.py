@@ -159,3 +159,4 @@ BALANCERS = [
     Ipvs("IPVS, direct routing", "-g"),
     Ipvs("IPVS, NAT", "-m"),
 ]
+QUICK = {SENDER.name, FLOOR.name, "fwctl, l2-dsr, native XDP", "fwctl, nat, native XDP", "fwctl, l2-dsr, TC", "nftables, DNAT"}

@@ -17,7 +17,7 @@ from wire_filters import Refused
 VIP = vip(4, 10)  # the one that b1 to b4 have on lo
 BACKENDS = [f"10.2.0.{number}" for number in SERVERS.values()]
 LB = f"10.2.0.{BALANCERS['lb1']}"
-STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+STREAM_MODULE = pathlib.Path("/usr/lib/nginx/modules/ngx_stream_module.so")  # Debian's libnginx-mod-stream
 
 
 class Balancer:
@@ -31,10 +31,12 @@ class Balancer:
     def put(self, bed, folder):
         raise NotImplementedError
 
-
     def processes(self):
         """Those that balance, beside the kernel."""
         return []
+
+    def over(self):
+        """When its bed is no more."""
 
 
 class Direct(Balancer):
@@ -45,6 +47,15 @@ class Direct(Balancer):
 
     def put(self, bed, folder):
         pass
+
+
+class Forwarding(Balancer):
+    """The kernel of lb1 sends all on to b1: what the way by lb1 costs alone."""
+
+    balances = False
+
+    def put(self, bed, folder):
+        bed.check("lb1", "ip", "route", "add", VIP, "via", BACKENDS[0])
 
 
 class Fwctl(Balancer):
@@ -90,9 +101,8 @@ class Proxy(Balancer):
         raise NotImplementedError
 
     def put(self, bed, folder):
-        if not shutil.which(str(self.needs)):
-            if not pathlib.Path(self.needs).exists():
-                raise Refused(f"{self.needs} is not installed")
+        if not shutil.which(self.needs) and not pathlib.Path(self.needs).exists():
+            raise Refused(f"{self.needs} is not installed")
         bed.check("lb1", "ip", "address", "add", f"{VIP}/32", "dev", "lo")
         # By the variable `testbed down` knows what is to end with it.
         self.process = subprocess.Popen(bed.command("lb1", "taskset", "-c", PROCESSOR, *self.words(folder)), stdout=subprocess.DEVNULL,
@@ -101,6 +111,10 @@ class Proxy(Balancer):
 
     def processes(self):
         return [self.process.pid]
+
+    def over(self):
+        if self.process:
+            self.process.wait(timeout=10)
 
 
 class Haproxy(Proxy):
@@ -126,5 +140,8 @@ def balancers():
     """New ones: proxies know their process."""
     fwctl = [Fwctl(forward, way, shown) for way, shown in (("native", "native XDP"), ("tc-no-offload", "TC"))
              for forward in ("l2-dsr", "ipip", "nat", "full-nat")]
-    return [Direct("no balancer, one backend"), *fwctl, Nftables("nftables, DNAT"), Haproxy("haproxy, mode tcp", "haproxy"),
-            Stream("nginx, stream", STREAM_MODULE)]
+    return [Direct("no balancer, one backend"), Forwarding("no balancer, the kernel forwards"), *fwctl, Nftables("nftables, DNAT"), Haproxy("haproxy, mode tcp", "haproxy"),
+            Stream("nginx, stream", str(STREAM_MODULE))]
+
+
+QUICK = {"no balancer, one backend", "fwctl, l2-dsr, native XDP", "fwctl, nat, TC", "nftables, DNAT", "haproxy, mode tcp", "nginx, stream"}
