@@ -21,7 +21,8 @@ import os
 import sys
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-os.environ.setdefault("WIRE", f"{sys.argv[1]}/tests/wire")
+for variable, built in (("FWCTL", "ctl/cli/fwctl"), ("WIRE", "tests/wire")):
+    os.environ.setdefault(variable, f"{sys.argv[1]}/{built}")
 import wire_balance_connections as connections  # noqa: E402
 import wire_balance_packets as packets  # noqa: E402
 from wire_balance_report import Report  # noqa: E402

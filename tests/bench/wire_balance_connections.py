@@ -47,6 +47,8 @@ class Subject:
         bed = self.bed
         bed.check("router", "ip", "route", "replace", "10.100.0.0/24", "via", self.balancer.via)
         bed.check("client", "sysctl", "-qw", "net.ipv4.ip_local_port_range=1024 65535")
+        # The switch is a cable: netfilter has no part in its frames, where the kernel has that at all.
+        bed.check("switch", "sysctl", "-eqw", "net.bridge.bridge-nf-call-iptables=0")
         bed.check("lb1", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv4.conf.all.send_redirects=0",
                   "net.ipv4.conf.eth0.send_redirects=0")
         self.servers = []

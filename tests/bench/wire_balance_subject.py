@@ -126,10 +126,9 @@ class Subject:
         """How many packets a turn has, so that all turns together stay below what the balancer may be given."""
         limit = self.balancer.limit() if self.kind == "new" else None
         most = MOST if limit is None else limit // (turns + 2)
-        for _ in range(2):
-            self.packets = max(1024, min(self.packets, most))
-            cost, _ = self.turn()
-            self.packets = min(most, int(self.seconds * 1e9 / cost))
+        self.packets = min(FIRST, most)
+        cost, _ = self.turn()
+        self.packets = min(most, int(self.seconds * 1e9 / cost))
 
     def measure(self):
         cost, apart = self.turn()
