@@ -1,63 +1,57 @@
-"""Packets per second through a router, forwarded by the kernel's stack and by fwctl: one line for each.
+"""What a packet through a router takes, forwarded by the kernel's stack and by fwctl.
 
-Usage: forwarding.py BUILD (the folder with what was built). Frames of one flow come from a sender in the kernel on the
-same processor, the server counts what arrives and drops it. Best of three turns each.
+Usage: forwarding.py BUILD [--quick] [--only ROW] [--json FILE]. 64-byte UDP of one flow, from a sender in the kernel on the same
+processor, in turns; the server counts what arrives and drops it. How time is taken says peers_wire.py.
 """
 
+import contextlib
 import sys
-import tempfile
-import time
-
-from scapy.all import IP, UDP, Ether, IPv6, raw
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-from links import DROP_ALL, arrived, link, send, take_frames  # noqa: E402
-from router import CLIENT, SERVER, WAYS, Router  # noqa: E402
+from links import Effort, arguments  # noqa: E402
+from wire_report import Report  # noqa: E402
+from wire_router import MOST, SENDER, Station  # noqa: E402
 
-PACKETS, TURNS = 2_000_000, 3
-FIB = 'forward = "fib"'
-SUBJECTS = [("the kernel's stack, no fwctl", "tc", None), ("the kernel's stack behind fwctl, TC", "tc", ""), ("forward = fib, TC", "tc", FIB),
+FULL, QUICK = Effort(turns=7, seconds=0.3), Effort(turns=3, seconds=0.1)
+FIB, STACK = 'forward = "fib"', "the kernel's stack, no fwctl"
+SUBJECTS = [(STACK, "tc", None), ("the kernel's stack behind fwctl, TC", "tc", ""), ("forward = fib, TC", "tc", FIB),
             ("the kernel's stack behind fwctl, generic XDP", "generic", ""), ("forward = fib, generic XDP", "generic", FIB),
             ("the kernel's stack behind fwctl, native XDP", "native", ""), ("forward = fib, native XDP", "native", FIB)]
+QUICK_SUBJECTS = [one for one in SUBJECTS if one[0] == STACK or one[1] == "native"]
+FAMILIES = {"forwarded, IPv4": 4, "forwarded, IPv6": 6}
 
 
-def frame(bed, family):
-    ip = {4: IP, 6: IPv6}[family](src=CLIENT[family], dst=SERVER[family])
-    ethernet = Ether(dst=link(bed, "fw", "in0")["address"], src=link(bed, "client", "eth0")["address"])
-    return raw(ethernet / ip / UDP(sport=4000, dport=9) / bytes(30)).hex()
+def stations(subjects, ends):
+    yield Station(SENDER, "tc", ends, refuses=True)
+    for name, way, defaults in subjects:
+        station = Station(name, way, ends)
+        if defaults is not None:
+            station.router.apply(defaults)
+        yield station
 
 
-def rate(bed, family):
-    """Packets per second that arrive."""
-    before = arrived(bed)
-    seconds, _ = send(bed, "client", frame(bed, family), PACKETS)
-    time.sleep(0.2)
-    return (arrived(bed) - before) / seconds
-
-
-def measure(way, defaults, family):
-    with tempfile.TemporaryDirectory() as folder:
-        router = Router(folder, WAYS[way])
-        try:
-            bed = router.bed
-            take_frames(bed, ("fw", "in0"), ("fw", "out0"), ("server", "eth0"))
-            bed.check("server", "nft", DROP_ALL)
-            bed.check("client", "ping", "-c", "1", SERVER[family])
-            if defaults is not None:
-                router.apply(defaults)
-            return max(rate(bed, family) for _ in range(TURNS))
-        finally:
-            router.down()
+def measure(row, family, all_stations, effort, report):
+    turns = {station: lambda packets, station=station, frame=station.frame(family): station.turn(frame, packets) for station in all_stations}
+    for station, turn in turns.items():
+        station.pace(row, effort.seconds, MOST, turn)
+    for _ in range(effort.turns):
+        for station, turn in turns.items():
+            station.measure(row, turn)
+    costs = {station.name: station.costs[row] for station in all_stations}
+    report.begin(f"{row}, 64-byte UDP", "over no fwctl")
+    for name, cost in costs.items():
+        more = {} if name == SENDER else {"over_no_filter": cost.best() - costs[STACK].best()}
+        report.add(row, name, "hot", cost, costs[SENDER], **more)
 
 
 def main():
-    print(f"\npackets per second through a router, 64-byte UDP{'':22}{'IPv4':>12}{'IPv6':>12}   beside the stack alone")
-    alone = {}
-    for name, way, defaults in SUBJECTS:
-        rates = {family: measure(way, defaults, family) for family in (4, 6)}
-        alone = alone or rates
-        print(f"{name:<70}" + "".join(f"{rates[family]:12,.0f}" for family in (4, 6)) +
-              "   " + ", ".join(f"x{rates[family] / alone[family]:.2f}" for family in (4, 6)), flush=True)
+    asked = arguments("forwarding", FAMILIES)
+    rows = [row for row in FAMILIES if asked.only in row and (not asked.quick or FAMILIES[row] == 4)]
+    report = Report(asked.json)
+    with contextlib.ExitStack() as ends:
+        all_stations = list(stations(QUICK_SUBJECTS if asked.quick else SUBJECTS, ends))
+        for row in rows:
+            measure(row, FAMILIES[row], all_stations, QUICK if asked.quick else FULL, report)
 
 
 main()

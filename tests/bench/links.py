@@ -1,13 +1,38 @@
 """What the scripts here have in common: the sender, the programs to compare with, and what the kernel says of the links of a testbed."""
 
+import argparse
 import json
 import os
 import subprocess
 import sys
+import typing
 
 SENDER = f"{sys.argv[1]}/tests/bench/fwctl_bench_sender"  # sender.cpp
 PROGRAMS = f"{sys.argv[1]}/bpf/skeleton/fwctl_bench_peers.o"  # peers.bpf.c
 DROP_ALL = "add table inet bench; add chain inet bench in { type filter hook prerouting priority raw; }; add rule inet bench in meta l4proto udp drop"
+
+
+class Effort(typing.NamedTuple):
+    turns: int
+    seconds: float  # that a turn takes, about
+
+
+def arguments(part, names):
+    """The words of a part of the benchmark with these rows; ends where none of them is asked for."""
+    parser = argparse.ArgumentParser(prog=f"scripts/bench --part {part}", allow_abbrev=False)
+    parser.add_argument("build", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", default="", metavar="ROW")
+    parser.add_argument("--json", metavar="FILE")
+    asked = parser.parse_args()
+    if not any(asked.only in name for name in names):
+        sys.exit(no_row(asked.only, names))
+    return asked
+
+
+def no_row(only, names):
+    print(f'bench: no row has "{only}" in its name; there are:' + "".join(f"\n  {name}" for name in names), file=sys.stderr)
+    return 2
 
 
 def link(bed, role, device):

@@ -1,6 +1,6 @@
 """Filters beside each other on the wire: what a packet costs that fwctl, or what a user would take instead, drops or lets pass.
 
-Usage: peers_wire.py BUILD [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of rows.
+Usage: peers_wire.py BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of rows.
 
 64-byte UDP of 65,536 sorts comes from a sender in the kernel. All runs on one processor: sending, receiving, filtering, and what is
 behind that. Each filter has a router of its own; they take turns, and the best of seven counts, with what the worst took more. What
@@ -9,10 +9,10 @@ part in it, but for the caches. The sender's own cost is measured in the same tu
 a packet's time is the receiver's. A kernel that books soft interrupts apart (CONFIG_IRQ_TIME_ACCOUNTING) hides them from the sender's
 time: there, all the time that passes counts.
 Dropped packets are for the router itself; those that pass are sent on, and the receiver's time has the forwarding in it, and a server
-that drops all at prerouting.
+that drops all at prerouting. What a peer has not loaded within a minute and a half is left out, and that is said.
+--quick: what is dropped alone, of few filters, the best of three short turns.
 """
 
-import argparse
 import contextlib
 import pathlib
 import sys
@@ -20,64 +20,71 @@ import tempfile
 
 sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
 import wire_policies  # noqa: E402
+from links import Effort, arguments  # noqa: E402
 from wire_filters import FILTERS, SENDER, Refused  # noqa: E402
 from wire_report import Report  # noqa: E402
 from wire_subject import Subject, frame  # noqa: E402
 
-TURNS = 7
-WHAT = ("dropped", "passed")
+FULL, QUICK = Effort(turns=7, seconds=0.3), Effort(turns=3, seconds=0.1)
+XDP_DROP, NO_FILTER = "trivial XDP_DROP", "no filter"
 
 
-def subjects_of(row, policy, what, folder, report, ends):
+def subjects_of(name, policy, what, filters, folder, report, ends):
     """Those that took the policy, the sender first; `ends` takes them down."""
     subjects = []
-    for filter_ in [SENDER, *FILTERS]:
+    for filter_ in [SENDER, *filters]:
         if what not in filter_.only:
             continue
         try:
             subject = Subject(filter_, policy, what, folder)
         except Refused as refused:
-            report.skip(f"{row}: {filter_.name}", str(refused))
+            report.skip(f"{name}: {filter_.name}", str(refused))
             continue
         ends.callback(subject.bed.down)
         subjects.append(subject)
     return subjects
 
 
-def measure(row, policy, what, report):
+def beside(what, subject, best):
+    """What its cost is in relation to that of the fastest, or to none at all."""
+    sender, cost = best[SENDER.name], best[subject.filter.name]
+    if subject.filter is SENDER:
+        return {}
+    if what == "dropped":
+        return {"times_xdp_drop": (cost - sender) / (best[XDP_DROP] - sender), "lost": subject.lost}
+    return {"over_no_filter": cost - best[NO_FILTER], "lost": subject.lost}
+
+
+def measure(row, policy, what, filters, effort, report):
     packets = policy.hits if what == "dropped" else policy.misses
     frames = "\n".join(frame(*one).hex() for one in packets)
+    name = f"{row.name}, {what}"
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
-        subjects = subjects_of(row, policy, what, pathlib.Path(folder), report, ends)
+        subjects = subjects_of(name, policy, what, filters, pathlib.Path(folder), report, ends)
         for subject in subjects:
-            subject.find_pace(frames)
-        for _ in range(TURNS):
+            subject.find_pace(frames, effort.seconds)
+        for _ in range(effort.turns):
             for subject in subjects:
                 subject.measure(frames)
-        best = {subject.filter.name: min(subject.costs) for subject in subjects}
-        report.begin(row)
+        best = {subject.filter.name: subject.costs.best() for subject in subjects}
+        report.begin(f"{name}, 64-byte UDP", "x XDP_DROP" if what == "dropped" else "over no filter")
+        curve = {"of": f"{row.of}, {what}", "size": row.size} if row.of else {}
         for subject in subjects:
-            compared = best.get("trivial XDP_DROP" if what == "dropped" else "no filter")
-            report.add(row, subject, best[SENDER.name], None if subject.filter is SENDER else compared)
+            report.add(name, subject.filter.name, "64k", subject.costs, subjects[0].costs, **beside(what, subject, best), **curve)
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Filters beside each other on the wire.")
-    parser.add_argument("build")
-    parser.add_argument("--only", default="", metavar="ROW")
-    parser.add_argument("--json", metavar="FILE")
-    arguments = parser.parse_args()
-    if not any(arguments.only in f"{name}, {what}" for name in wire_policies.POLICIES for what in WHAT):
-        parser.error(f"no row has {arguments.only!r} in its name; the rows: " +
-                     "; ".join(f"{name}, dropped or passed" for name in wire_policies.POLICIES))
-    report = Report()
-    for name in wire_policies.POLICIES:
-        rows = {f"{name}, {what}": what for what in WHAT if arguments.only in f"{name}, {what}"}
-        policy = wire_policies.policy(name) if rows else None
-        for row, what in rows.items():
-            measure(row, policy, what, report)
-    if arguments.json:
-        report.write(arguments.json)
+    names = [f"{row.name}, {what}" for row in wire_policies.ROWS for what in ("dropped", "passed")]
+    asked = arguments("wire", names)
+    filters = [one for one in FILTERS if one.quick or not asked.quick]
+    report = Report(asked.json)
+    for row in wire_policies.ROWS:
+        wanted = [what for what in ("dropped", "passed") if asked.only in f"{row.name}, {what}"]
+        if asked.quick:
+            wanted = [what for what in wanted if row.quick and what == "dropped"]
+        policy = wire_policies.policy(row) if wanted else None
+        for what in wanted:
+            measure(row, policy, what, filters, QUICK if asked.quick else FULL, report)
 
 
 main()

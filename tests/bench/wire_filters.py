@@ -3,10 +3,11 @@ testbed, for what comes in by in0, whether it is for the router itself or sent o
 """
 
 import shutil
+import subprocess
 
 from links import attach_trivial
 
-PATIENCE = 300  # seconds: nftables takes half a minute for a million prefixes
+PATIENCE = 90  # seconds for what a peer has to load: nftables takes half a minute for a million prefixes
 
 
 class Refused(Exception):
@@ -18,8 +19,9 @@ class Filter:
     drops = True
     only = ("dropped", "passed")  # what of a policy it is measured with
 
-    def __init__(self, name):
+    def __init__(self, name, quick=False):
         self.name = name
+        self.quick = quick  # takes part in --quick
 
     def prepare(self, bed, policy, folder):
         if self.tool and not shutil.which(self.tool):
@@ -28,6 +30,8 @@ class Filter:
             self.put(bed, policy, folder)
         except AssertionError as error:
             raise Refused(" ".join(str(error).split())[-300:]) from error
+        except subprocess.TimeoutExpired as error:
+            raise Refused(f"has not loaded it within {PATIENCE} s") from error
 
     def put(self, bed, policy, folder):
         raise NotImplementedError
@@ -57,7 +61,7 @@ class Trivial(Filter):
     """A program of XDP that does nothing but return its verdict."""
 
     def __init__(self, name, program, only):
-        super().__init__(name)
+        super().__init__(name, quick=True)
         self.program = program
         self.only = (only,)
 
@@ -70,8 +74,8 @@ class Iptables(Filter):
 
     tool = "iptables-restore"
 
-    def __init__(self, name, table, chains):
-        super().__init__(name)
+    def __init__(self, name, table, chains, quick=False):
+        super().__init__(name, quick)
         self.table, self.chains = table, chains
 
     def put(self, bed, policy, folder):
@@ -99,8 +103,8 @@ class Ipset(Filter):
 class Nftables(Filter):
     tool = "nft"
 
-    def __init__(self, name, family, hooks):
-        super().__init__(name)
+    def __init__(self, name, family, hooks, quick=False):
+        super().__init__(name, quick)
         self.family, self.hooks = family, hooks
 
     def put(self, bed, policy, folder):
@@ -122,8 +126,8 @@ class XdpFilter(Filter):
 
 
 class Fwctl(Filter):
-    def __init__(self, name, mode, hook):
-        super().__init__(name)
+    def __init__(self, name, mode, hook, quick=False):
+        super().__init__(name, quick)
         self.mode, self.hook = mode, hook
 
     def prepare(self, bed, policy, folder):
@@ -136,18 +140,18 @@ class Fwctl(Filter):
         bed.fwctl("fw", "apply", path)
 
 
-SENDER = SenderAlone("the sender alone")
+SENDER = SenderAlone("the sender alone", quick=True)
 FILTERS = [
-    NoFilter("no filter"),
-    Iptables("iptables, raw", "raw", ["PREROUTING"]),
+    NoFilter("no filter", quick=True),
+    Iptables("iptables, raw", "raw", ["PREROUTING"], quick=True),
     Iptables("iptables, filter", "filter", ["INPUT", "FORWARD"]),
-    Ipset("ipset and iptables, raw"),
+    Ipset("ipset and iptables, raw", quick=True),
     Nftables("nftables, inet", "inet", ["input", "forward"]),
-    Nftables("nftables, netdev", "netdev", ["ingress device in0"]),
-    XdpFilter("xdp-filter"),
+    Nftables("nftables, netdev", "netdev", ["ingress device in0"], quick=True),
+    XdpFilter("xdp-filter", quick=True),
     Fwctl("fwctl, TC", "tc", "tc-in"),
     Fwctl("fwctl, generic XDP", "generic", "xdp"),
     Trivial("trivial XDP_DROP", "trivial", "dropped"),
     Trivial("trivial XDP_PASS", "let_pass", "passed"),
-    Fwctl("fwctl, native XDP", "native", "xdp"),
+    Fwctl("fwctl, native XDP", "native", "xdp", quick=True),
 ]

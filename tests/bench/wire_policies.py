@@ -7,6 +7,7 @@ None: that language has no words for it, or none that anyone would use at this s
 import bisect
 import ipaddress
 import random
+import typing
 
 NETWORK = ipaddress.ip_network("10.64.0.0/12")  # the router's, or behind it: all packets go there
 PORT = 9  # of packets that only their addresses tell apart
@@ -172,15 +173,27 @@ class Fields:
         return None
 
 
-# By the name of the row.
-POLICIES = {
-    "one rule": OneRule,
-    "10k prefixes": lambda draw: Listed(draw, 10_000),
-    "1M prefixes": lambda draw: Listed(draw, 1_000_000),
-    "1k rules of several fields": lambda draw: Fields(draw, 1_000),
-    "10k rules of several fields": lambda draw: Fields(draw, 10_000),
-}
+class Row(typing.NamedTuple):
+    """A policy of `size` of something; rows with the same `of` are points of one curve."""
+
+    name: str
+    make: typing.Callable
+    of: str
+    size: int
+    quick: bool = False  # part of --quick
 
 
-def policy(name):
-    return POLICIES[name](random.Random(SEED))
+def listed(name, count, quick=False):
+    return Row(f"{name} prefixes", lambda draw: Listed(draw, count), "prefixes", count, quick)
+
+
+def fields(name, count, quick=False):
+    return Row(f"{name} rules of several fields", lambda draw: Fields(draw, count), "rules of several fields", count, quick)
+
+
+ROWS = [Row("one rule", OneRule, "", 1, quick=True), listed("10k", 10_000, quick=True), listed("1M", 1_000_000),
+        fields("1k", 1_000, quick=True), fields("10k", 10_000)]
+
+
+def policy(row):
+    return row.make(random.Random(SEED))

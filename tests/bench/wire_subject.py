@@ -2,15 +2,14 @@
 
 import json
 import struct
-import time
 
 import wire_policies
 from conftest import Testbed
-from links import DROP_ALL, arrived, received, send, take_frames
-from processor_time import BY_THE_WALL, soft_interrupt_seconds
+from links import DROP_ALL, arrived, received, take_frames
+from processor_time import send_and_settle
 from wire_filters import SENDER
+from wire_report import Costs
 
-SECONDS = 0.4  # so long is a turn, about
 FIRST, MOST = 4_096, 8_000_000  # packets: of the turn that tells how many the others have, and of any turn
 ROUTER, CLIENT = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
 
@@ -33,7 +32,7 @@ class Subject:
 
     def __init__(self, filter_, policy, what, folder):
         self.filter, self.what = filter_, what
-        self.costs, self.apart = [], []  # nanoseconds a packet, and between packets, turn by turn
+        self.costs = Costs([], [])
         self.lost = 0  # the largest share of a turn's packets that the cable has lost
         self.packets = FIRST
         self.bed = Testbed("router", "--no-offload")
@@ -66,16 +65,14 @@ class Subject:
 
     def turn(self, frames):
         """Nanoseconds for each packet that was received: of the processor, and until the next one."""
-        had, passed, soft = received(self.bed, "fw", "in0"), self.delivered(), soft_interrupt_seconds()
-        took, of_processor = send(self.bed, "client", frames, self.packets)
-        time.sleep(0.05)  # what the thread for soft interrupts still has
-        of_processor += soft_interrupt_seconds() - soft
+        had, passed = received(self.bed, "fw", "in0"), self.delivered()
+        of_processor, took = send_and_settle(self.bed, "client", frames, self.packets)
         had, passed = received(self.bed, "fw", "in0") - had, self.delivered() - passed
         self.judge(had, passed)
         self.lost = max(self.lost, 1 - had / self.packets)
         if self.filter is SENDER:
             had = self.packets
-        return (took if BY_THE_WALL else of_processor) / had * 1e9, took / had * 1e9
+        return of_processor / had, took / had
 
     def judge(self, had, passed):
         """A filter that filters nothing, or all, is not what is to be measured."""
@@ -88,13 +85,13 @@ class Subject:
         if not right:
             raise AssertionError(f"{self.filter.name}: of {had} packets that were to be {self.what}, {passed} have passed")
 
-    def find_pace(self, frames):
-        """How many packets a turn has."""
-        for _ in range(3):
+    def find_pace(self, frames, seconds):
+        """How many packets a turn has, that is to take about so long."""
+        for _ in range(2):
             cost, _ = self.turn(frames)
-            self.packets = max(FIRST, min(MOST, int(SECONDS * 1e9 / cost)))
+            self.packets = max(FIRST, min(MOST, int(seconds * 1e9 / cost)))
 
     def measure(self, frames):
         cost, apart = self.turn(frames)
-        self.costs.append(cost)
-        self.apart.append(apart)
+        self.costs.processor.append(cost)
+        self.costs.apart.append(apart)
