@@ -2,6 +2,7 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <linux/if_link.h>
 #include <sched.h>
 #include <sys/mman.h>
 
@@ -40,6 +41,13 @@ private:
     }
 };
 
+// The kernel waits for two grace periods where a test run is the only user of a program of XDP, before and
+// after it: far longer than most runs take. So the program has another user, an interface that is down.
+int keep_in_use(int program) {
+    constexpr int kLoopback = 1;  // the number that it has in each network namespace
+    return bpf_xdp_attach(kLoopback, program, XDP_FLAGS_SKB_MODE, nullptr);
+}
+
 }  // namespace
 
 void Driver::Destroy::operator()(fwctl_bench_vary* skeleton) const {
@@ -50,6 +58,8 @@ Result<Driver> Driver::load() {
     Driver driver;
     driver.skeleton_.reset(fwctl_bench_vary::open_and_load());
     if (!driver.skeleton_) return fail(fmt::format("the driver cannot be loaded: {}", strerror(errno)));
+    if (const int error = keep_in_use(bpf_program__fd(driver.skeleton_->progs.vary)); error != 0)
+        return fail(fmt::format("the driver cannot be attached: {}", strerror(-error)));
     driver.flows_ = map_memory<bench_flow>(driver.skeleton_->maps.flows);
     driver.ipv6_ = map_memory<bench_ipv6>(driver.skeleton_->maps.ipv6_addresses);
     if (driver.flows_ == nullptr || driver.ipv6_ == nullptr)

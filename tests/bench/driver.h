@@ -25,6 +25,7 @@ enum class Fresh : std::uint32_t {
 
 class Driver {
 public:
+    // In a network namespace whose loopback interface nobody uses.
     static Result<Driver> load();
 
     // The packets from now on: as many as the longest run asks for, at most BENCH_FLOWS.

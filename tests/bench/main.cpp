@@ -58,9 +58,10 @@ Result<Arguments> parse(int argc, char** argv) {
     return arguments;
 }
 
-// A bpffs that goes with the process, and one processor, the last that it may use.
+// A bpffs and a network namespace that go with the process, and one processor, the last that it may use.
 Status prepare_process() {
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+    if (unshare(CLONE_NEWNS | CLONE_NEWNET) != 0 ||
+        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         mount("bpf", kernel::kBpffs, "bpf", 0, nullptr) != 0)
         return fail(fmt::format("the benchmark needs root: {}", strerror(errno)), Exit::kNoPrivilege);
     cpu_set_t allowed;
@@ -112,7 +113,8 @@ Status run(const Arguments& arguments) {
     auto laboratory = furnish(effort_of(arguments));
     if (!laboratory) return tl::unexpected(laboratory.error());
 
-    Report report;
+    Report report(arguments.json);
+    if (auto writable = report.write(); !writable) return writable;
     if (!arguments.rules_alone())
         if (auto measured = measure_bare(*laboratory, arguments.only, report); !measured) return measured;
     for (const Scenario& scenario : *rows)
@@ -120,7 +122,7 @@ Status run(const Arguments& arguments) {
     if (!arguments.rules_alone())
         if (auto measured = measure_balance(*laboratory, arguments.quick, arguments.only, report); !measured)
             return measured;
-    return arguments.json.empty() ? Status{} : report.write_json(arguments.json);
+    return report.write();
 }
 
 int main_of(int argc, char** argv) {

@@ -103,8 +103,7 @@ Status publish(Laboratory& laboratory, const World& world) {
 
 Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report& report) {
     const auto world = scenario.make();
-    constexpr std::uint64_t kSeed = 7;
-    laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, kSeed,
+    laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, world->seed,
                                 world->traffic == Traffic::kFresh ? Fresh::kPort : Fresh::kNothing);
     if (world->traffic == Traffic::kEstablished) {
         policy::Conntrack& conntrack = world->policy.conntrack;

@@ -82,6 +82,7 @@ void Report::add(const PacketRow& row) {
     if (row.growth) entry["size"] = row.growth->size;
     std::fflush(stdout);
     packets_.push_back(std::move(entry));
+    static_cast<void>(write());  // again at the end, where it counts
 }
 
 void Report::balance_begin() const {
@@ -117,14 +118,16 @@ void Report::add(const BalanceRow& row) {
     if (!row.note.empty()) entry["note"] = row.note;
     std::fflush(stdout);
     balance_.push_back(std::move(entry));
+    static_cast<void>(write());
 }
 
-Status Report::write_json(const std::string& path) const {
-    std::ofstream file(path);
+Status Report::write() const {
+    if (path_.empty()) return {};
+    std::ofstream file(path_);
     const nlohmann::json all = {{"schema", 1}, {"packets", packets_}, {"balance", balance_}};
     file << all.dump(2) << '\n';
     file.close();
-    return file ? Status{} : fail(fmt::format("cannot write {}", path));
+    return file ? Status{} : fail(fmt::format("cannot write {}", path_));
 }
 
 }  // namespace fwctl::bench

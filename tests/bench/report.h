@@ -4,6 +4,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -33,19 +34,23 @@ struct BalanceRow {
     std::string note;
 };
 
-// Prints rows as they come, and keeps them.
+// Prints rows as they come, and keeps them; in the file, too, unless its path is empty: what was measured
+// stays there when a later row fails.
 class Report {
 public:
+    explicit Report(std::string path) : path_(std::move(path)) {}
+
     void add(const PacketRow& row);
     void balance_begin() const;
     void add(const BalanceRow& row);
 
-    [[nodiscard]] Status write_json(const std::string& path) const;
+    [[nodiscard]] Status write() const;
 
 private:
     void packets_begin() const;
     void columns() const;
 
+    std::string path_;
     nlohmann::json packets_ = nlohmann::json::array();
     nlohmann::json balance_ = nlohmann::json::array();
 };

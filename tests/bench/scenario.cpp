@@ -115,15 +115,19 @@ Scenario rules(Mix mix, std::size_t count, Detail detail, Family family, const T
     });
 }
 
-Scenario rules_and_list(std::size_t count, std::size_t prefixes, const Targets& targets) {
+// Of the rules of the policy, one more before all others: it denies what comes from a list.
+void put_list_first(Policy& policy, std::size_t prefixes) {
+    Policy list = blocklist(Family::kIpv4, prefixes);
+    policy.rules.insert(policy.rules.begin(), list.rules.front());
+    policy.sets = std::move(list.sets);
+}
+
+Scenario rules_and_list(Mix mix, std::size_t count, std::size_t prefixes, const Targets& targets) {
     const std::string name =
-        fmt::format("{} ACL-like rules + {} prefixes", short_number(count), short_number(prefixes));
+        fmt::format("{} {} rules + {} prefixes", short_number(count), name_of(mix), short_number(prefixes));
     return {name, targets, false, [=] {
-                Policy policy =
-                    generate::generate_policy(Mix::kAcl, count, kScenarioSeed, Detail::kFiveTuple);
-                Policy list = blocklist(Family::kIpv4, prefixes);
-                policy.rules.insert(policy.rules.begin(), list.rules.front());
-                policy.sets = std::move(list.sets);
+                Policy policy = generate::generate_policy(mix, count, kScenarioSeed, Detail::kFiveTuple);
+                put_list_first(policy, prefixes);
                 auto world = with(std::move(policy));
                 world->flows = aimed(world->policy, world->context, Family::kIpv4);
                 return world;
@@ -166,11 +170,15 @@ Policy stateful(std::size_t rules) {
     return policy;
 }
 
-Scenario established(std::size_t rules, bool quick) {
-    const std::string behind =
-        rules == 0 ? "" : fmt::format(" behind {} ACL-like rules", short_number(rules));
-    return {fmt::format("established flow{}", behind), kNone, quick, [=] {
-                auto world = with(stateful(rules));
+// Packets of flows that are known, behind rules and a list, as many as there are to be.
+Scenario established(std::size_t rules, std::size_t prefixes, const Targets& targets, bool quick) {
+    std::string behind;
+    if (rules > 0) behind += fmt::format(" behind {} ACL-like rules", short_number(rules));
+    if (prefixes > 0) behind += fmt::format(" + {} prefixes", short_number(prefixes));
+    return {fmt::format("established flow{}", behind), targets, quick, [=] {
+                Policy policy = stateful(rules);
+                if (prefixes > 0) put_list_first(policy, prefixes);
+                auto world = with(std::move(policy));
                 world->traffic = Traffic::kEstablished;
                 world->flows = datagrams();
                 return world;
@@ -182,6 +190,7 @@ Scenario new_flow(bool let_pass) {
                 auto world = with(stateful(0));
                 if (let_pass) world->policy.rules.push_back(of_state("new", policy::Action::kAllow));
                 world->traffic = Traffic::kFresh;
+                if (!let_pass) world->seed++;  // the flows before have left theirs in the table
                 world->flows = datagrams();
                 return world;
             }};
@@ -257,9 +266,11 @@ std::vector<Scenario> scenarios() {
         rules(Mix::kWildcard, 100'000, kFive, kIpv4, kNone, false),
         rules(Mix::kAcl, 1'000, kAll, kIpv4, kNone, false),
         rules(Mix::kAcl, 10'000, kAll, kIpv4, kNone, false),
-        rules_and_list(10'000, 1'000'000, {115, std::nullopt, 170, 170}),
-        established(0, true),
-        established(10'000, true),
+        rules_and_list(Mix::kAcl, 1'000, 1'000'000, {55, 83, 139, 139}),
+        rules_and_list(Mix::kFirewall, 1'000, 1'000'000, {69, 108, 160, 160}),
+        established(0, 0, kNone, true),
+        established(10'000, 0, kNone, false),
+        established(10'000, 1'000'000, {115, std::nullopt, 170, 170}, false),
         new_flow(true),
         new_flow(false),
         rated(""),

@@ -40,6 +40,7 @@ struct World {
     Maker flows;
     std::optional<std::size_t> packets;  // that there are, before the first comes again
     Traffic traffic = Traffic::kAny;
+    std::uint64_t seed = 7;               // of the packets
     std::optional<engine::Wanted> heard;  // somebody listens meanwhile, and reads on another processor
     // Measured beside the kernel's trie with the same prefixes.
     const std::vector<policy::Prefix>* trie = nullptr;
