@@ -42,13 +42,13 @@ std::vector<BalanceScenario> balance_scenarios() {
     return {
         {"balance: l2-dsr, hit", "l2-dsr", 10, kPlaced, kHit, true},
         {"balance: ipip, hit", "ipip", 10, kPlaced, kHit, true},
-        {"balance: gue, hit", "gue", 10, kPlaced, kHit, true},
+        {"balance: gue, hit", "gue", 10, kPlaced, kHit, false},
         {"balance: nat, hit", "nat", 10, kPlaced, kNone, true},
-        {"balance: full-nat, hit", "full-nat", 10, kPlaced, kNone, true},
+        {"balance: full-nat, hit", "full-nat", 10, kPlaced, kNone, false},
         {"balance: ipip, hit, 100 backends", "ipip", 100, kPlaced, kHit, false},
         {"balance: ipip, new TCP (SYN)", "ipip", 10, kSyn, kFirst, true},
-        {"balance: ipip, miss (no SYN)", "ipip", 10, kUnplaced, kFirst, true},
-        {"balance: ipip, new UDP", "ipip", 10, kDatagram, kFirst, true},
+        {"balance: ipip, miss (no SYN)", "ipip", 10, kUnplaced, kFirst, false},
+        {"balance: ipip, new UDP", "ipip", 10, kDatagram, kFirst, false},
         {"balance: not for a service", "ipip", 10, kNoService, kPassedBy, true},
     };
 }

@@ -1,10 +1,9 @@
-"""Two runs of the benchmark side by side: scripts/bench --compare OLD.json NEW.json
+"""Two runs of the benchmark side by side.
 
 A figure counts as higher or lower where all that the new run's spread reaches is beyond what the old one's does. Judges nothing: the exit
 status is 0 whatever is found.
 """
 
-import argparse
 import collections
 import signal
 import statistics
@@ -67,13 +66,8 @@ def only_in(which, these, others):
         print(f"only in the {which} run, in part or as a whole: {'; '.join(names)}")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench --compare", allow_abbrev=False)
-    parser.add_argument("old", metavar="OLD.json")
-    parser.add_argument("new", metavar="NEW.json")
-    files = parser.parse_args()
+def show_these(old, new):
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads may stop
-    old, new = by_key(files.old), by_key(files.new)
     verdicts = table(old, new)
     if not verdicts:
         sys.exit("bench: the two runs have no row in common")
@@ -83,4 +77,5 @@ def main():
     only_in("new", new, old)
 
 
-main()
+def show(old_path, new_path):
+    show_these(by_key(old_path), by_key(new_path))

@@ -46,21 +46,30 @@ def place(costs):
     return costs[0], "ns", costs[1], costs[2]
 
 
-def load(path):
-    """Every figure of a file, in its order. A row whose name begins with blanks is of the one before."""
+def read(path):
+    """A run, as it was written."""
     try:
         with open(path) as file:
             run = json.load(file)
         if run.get("schema") != 1:
             sys.exit(f"bench: {path}: its schema is {run.get('schema')}, not 1")
+        return run
+    except (OSError, ValueError, AttributeError) as error:
+        sys.exit(f"bench: {path}: not what scripts/bench --json has written: {error!r}")
+
+
+def load(path):
+    """Every figure of a file, in its order. A row whose name begins with blanks is of the one before."""
+    run = read(path)
+    try:
         figures, before = [], ""
         for section, rows in run.items():
-            if not isinstance(rows, list) or section == "skipped":
+            if not isinstance(rows, list) or section == "skipped":  # schema, machine
                 continue
             for row in rows:
                 belongs = row["name"].startswith(" ")
                 before = before if belongs else row["name"]
                 figures += of_row(section, row, f"{before}: {row['name'].strip()}" if belongs else before)
         return figures
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         sys.exit(f"bench: {path}: not what scripts/bench --json has written: {error!r}")

@@ -78,7 +78,7 @@ Status prepare_process() {
 
 Effort effort_of(const Arguments& arguments) {
     if (!arguments.quick) return {};
-    return {.loads = 5, .rounds = 3, .turns = 200'000, .most_flows = 65536};
+    return {.loads = 5, .rounds = 3, .turns = 100'000, .most_flows = 65536};
 }
 
 // The rows of the data plane that are asked for.
@@ -122,6 +122,9 @@ Status run(const Arguments& arguments) {
     if (!arguments.rules_alone())
         if (auto measured = measure_balance(*laboratory, arguments.quick, arguments.only, report); !measured)
             return measured;
+    if (report.empty())
+        return refuse(fmt::format("no row{} has \"{}\" in its name", arguments.quick ? " of --quick" : "",
+                                  arguments.only));
     return report.write();
 }
 

@@ -1,12 +1,10 @@
-"""Draws how costs grow, from what runs of the benchmark have written: scripts/bench --plot FILE.json...
+"""Draws how costs grow, from what runs of the benchmark have written.
 
-Usage: plot.py FOLDER FILE.json... Writes an SVG for each picture that the files have rows for; of rows that are in several files the
-last counts. A bar at a point is as long as the spread of its figure.
+An SVG for each picture that the files have rows for; of rows that are in several files the last counts. A bar at a point is as long as
+the spread of its figure.
 """
 
-import argparse
 import collections
-import pathlib
 import re
 import sys
 
@@ -22,6 +20,11 @@ WHO = re.compile(r"(?P<what>[^:]+): (?P<who>[^:]+)(?P<memory>: memory [^,]+)?, \
 def point(x, figure):
     known = figure.low is not None
     return Point(x, figure.value, figure.low if known else figure.value, figure.high if known else figure.value)
+
+
+def look(number):
+    """A colour and a dash that no other number has, as long as there are."""
+    return number % len(COLOURS), number // len(COLOURS)
 
 
 def curve(name, points, colour, dash=0):
@@ -42,7 +45,7 @@ def by_size(rows, of, suffix="", dash=0):
         yield curve(name + suffix, points, colour, dash)
 
 
-def by_flows(rows, name, colour, shown=None, dash=0):
+def by_flows(rows, name, colour, dash=0, shown=None):
     points = [point(figures.FLOWS[row.flows], row) for row in rows if row.name == name and row.flows]
     return curve(shown or name, points, colour, dash)
 
@@ -70,7 +73,7 @@ def connections(rows):
 def balancing(rows, title, of):
     names = dict.fromkeys(row.name for row in rows if row.section == "balance" and of(row.name))
     curves = [by_flows(rows, name, i) for i, name in enumerate(name for name in names if not name.endswith(CONSTANT))]
-    constant = [by_flows(rows, name, len(COLOURS) - 1, CONSTANT, 1) for name in names if name.endswith(CONSTANT)]
+    constant = [by_flows(rows, name, len(COLOURS) - 1, 1, CONSTANT) for name in names if name.endswith(CONSTANT)]
     panels = panel(title, "flows", NANOSECONDS, [*curves, *constant[:1]])
     return drawing("Cost per packet of balancing over the number of flows", panels, FLOWS) if panels else None
 
@@ -91,29 +94,64 @@ def control(rows, memory):
     return drawing(f"The control plane{memory or ': time'} over the size", panels) if panels else None
 
 
+ONE_RULE, ON_THE_WIRE = "one rule", re.compile(r"(?P<row>[^:]+), (?P<what>dropped|passed): (?P<who>.+)")
+SENDER = "the sender alone"
+
+
+def filters(rows):
+    """A panel for what is dropped or let pass of each kind, a curve for each filter; a single rule is where both kinds begin."""
+    panels, everyone = [], []
+    for what in ("dropped", "passed"):
+        for kind in ("prefixes", "rules of several fields"):
+            points = collections.defaultdict(list)
+            for row in rows:
+                found = ON_THE_WIRE.fullmatch(row.name) if row.section == "wire" else None
+                if not found or found["what"] != what or found["who"] == SENDER:
+                    continue
+                if row.of == f"{kind}, {what}" or found["row"] == ONE_RULE:
+                    points[found["who"]].append(point(row.size or 1, row))
+            everyone += [who for who in points if who not in everyone]
+            curves = [curve(who, points[who], *look(everyone.index(who))) for who in points]
+            panels += panel(f"{kind}, {what}", kind, f"{NANOSECONDS}, receiver", curves)
+    return drawing("Cost per packet on the wire over the size", panels) if panels else None
+
+
+def tracking(rows):
+    panels = []
+    for kind in ("established", "new", "flood"):
+        row_of = {row.name.split(": ", 1)[1]: row.name for row in rows if row.name.startswith(f"tracked, {kind}: ")}
+        row_of.pop(SENDER, None)
+        curves = [by_flows(rows, name, *look(i), shown=who) for i, (who, name) in enumerate(sorted(row_of.items()))]
+        panels += panel({"established": "established flows", "new": "new flows", "flood": "no flow, dropped: a flood"}[kind],
+                        "flows that are established", f"{NANOSECONDS}, receiver", curves)
+    return drawing("Cost per packet on the wire over the number of flows", panels, FLOWS) if panels else None
+
+
 PICTURES = {"rules": rules, "prefixes": prefixes, "connections": connections,
             "balancing": lambda rows: balancing(rows, "balancing, known flows", lambda name: ", hit" in name),
             "balancing-new": lambda rows: balancing(rows, "balancing, other packets", lambda name: ", hit" not in name),
+            "wire-filters": filters, "wire-tracking": tracking,
             "control-time": lambda rows: control(rows, ""),
             "control-memory": lambda rows: control(rows, ": memory of the command"),
             "kernel-memory": lambda rows: control(rows, ": memory in the kernel")}
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="scripts/bench --plot", allow_abbrev=False)
-    parser.add_argument("folder", type=pathlib.Path, help=argparse.SUPPRESS)
-    parser.add_argument("files", metavar="FILE.json", nargs="+")
-    asked = parser.parse_args()
-    rows = list({(row.section, row.name, row.flows): row for path in asked.files for row in figures.load(path)}.values())
-    asked.folder.mkdir(parents=True, exist_ok=True)
-    drawn = {name: draw(rows) for name, draw in PICTURES.items()}
+def pictures(paths):
+    """{name: the text of its SVG, or None where nothing of it was measured at two sizes}"""
+    rows = list({(row.section, row.name, row.flows): row for path in paths for row in figures.load(path)}.values())
+    return {name: draw_one(rows) for name, draw_one in PICTURES.items()}
+
+
+def draw(folder, paths):
+    """The exit status."""
+    drawn = pictures(paths)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, picture in drawn.items():
-        path = asked.folder / f"{name}.svg"
+        path = folder / f"{name}.svg"
         if picture:
             path.write_text(picture)
         print(path if picture else f"SKIPPED {path}: no row of it has two sizes")
     if not any(drawn.values()):
-        sys.exit("bench: nothing to draw")
-
-
-main()
+        print("bench: nothing to draw", file=sys.stderr)
+        return 1
+    return 0

@@ -44,6 +44,7 @@ public:
     void balance_begin() const;
     void add(const BalanceRow& row);
 
+    [[nodiscard]] bool empty() const { return packets_.empty() && balance_.empty(); }
     [[nodiscard]] Status write() const;
 
 private:

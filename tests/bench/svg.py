@@ -9,7 +9,7 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 14, 30, 46  # from its edges to its axes
 ACROSS, LEGEND = 2, 20  # panels, or names of the legend, in a row; how high a line of it is
 COLOURS = [("#0969da", "#58a6ff"), ("#bc4c00", "#f0883e"), ("#1a7f37", "#3fb950"), ("#8250df", "#bc8cff"), ("#bf3989", "#f778ba"),
            ("#57606a", "#9ea7b3")]  # on light ground, on dark ground
-DASHES = ["", "6 3"]
+DASHES = ["", "6 3", "2 3"]
 
 
 class Point(typing.NamedTuple):

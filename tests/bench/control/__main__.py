@@ -28,7 +28,7 @@ SUBJECTS = [Fwctl, Nft, Iptables, Ipset]
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="scripts/bench --control", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="scripts/bench --part control", allow_abbrev=False)
     parser.add_argument("build", help=argparse.SUPPRESS)
     parser.add_argument("--quick", action="store_true", help="small sizes and few turns")
     parser.add_argument("--only", default="", metavar="ROW", help="rows with this in their names")
@@ -101,11 +101,9 @@ def main():
         print(f'bench: no row has "{wanted.only}" in its name{" that --quick takes" * wanted.quick}; there are:{names}', file=sys.stderr)
         sys.exit(2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    report = Report()
+    report = Report(wanted.json)
     report.begin()
     run(wanted, rows, report)
-    if wanted.json:
-        report.write(wanted.json)
 
 
 main()

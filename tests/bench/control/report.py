@@ -4,6 +4,7 @@ The name of a row is "WHAT: WHO, SIZE" or "WHAT: WHO: memory of the command, SIZ
 """
 
 import json
+import pathlib
 import typing
 
 from content import short
@@ -36,8 +37,12 @@ def shown(figure, digits):
 
 
 class Report:
-    def __init__(self):
+    """What is said with skip() and add() is kept in the file at once, as nobody knows whether the next row succeeds."""
+
+    def __init__(self, path):
+        self.path = path
         self.control, self.skipped = [], []
+        self.keep()
 
     @staticmethod
     def begin():
@@ -59,6 +64,7 @@ class Report:
         self._keep(line, ": CPU time", line.cpu, "ms")
         self._keep(line, ": memory of the command", line.memory, "MB")
         self._keep(line, ": memory in the kernel", line.kernel, "MB", line.megabytes)
+        self.keep()
 
     def _keep(self, line, which, figure, unit, target=None):
         if not figure:
@@ -70,8 +76,9 @@ class Report:
     def skip(self, what, why):
         print(f"SKIPPED {what}: {why}", flush=True)
         self.skipped.append({"name": what, "why": why})
+        self.keep()
 
-    def write(self, path):
-        with open(path, "w") as file:
-            json.dump({"schema": 1, "control": self.control, "skipped": self.skipped}, file, indent=2)
-            file.write("\n")
+    def keep(self):
+        if self.path:
+            whole = {"schema": 1, "control": self.control, "skipped": self.skipped}
+            pathlib.Path(self.path).write_text(json.dumps(whole, indent=2) + "\n")
