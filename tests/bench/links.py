@@ -26,13 +26,9 @@ def arguments(part, names):
     parser.add_argument("--json", metavar="FILE")
     asked = parser.parse_args()
     if not any(asked.only in name for name in names):
-        sys.exit(no_row(asked.only, names))
+        print(f'bench: no row has "{asked.only}" in its name; there are:' + "".join(f"\n  {name}" for name in names), file=sys.stderr)
+        sys.exit(2)
     return asked
-
-
-def no_row(only, names):
-    print(f'bench: no row has "{only}" in its name; there are:' + "".join(f"\n  {name}" for name in names), file=sys.stderr)
-    return 2
 
 
 def link(bed, role, device):

@@ -98,30 +98,33 @@ ONE_RULE, ON_THE_WIRE = "one rule", re.compile(r"(?P<row>[^:]+), (?P<what>droppe
 SENDER = "the sender alone"
 
 
+def fwctl_first(names):
+    return sorted(dict.fromkeys(names), key=lambda name: not name.startswith("fwctl"))
+
+
 def filters(rows):
     """A panel for what is dropped or let pass of each kind, a curve for each filter; a single rule is where both kinds begin."""
-    panels, everyone = [], []
+    found = [(ON_THE_WIRE.fullmatch(row.name), row) for row in rows if row.section == "wire"]
+    found = [(words, row) for words, row in found if words and words["who"] != SENDER]
+    everyone = fwctl_first(words["who"] for words, _ in found)
+    panels = []
     for what in ("dropped", "passed"):
         for kind in ("prefixes", "rules of several fields"):
             points = collections.defaultdict(list)
-            for row in rows:
-                found = ON_THE_WIRE.fullmatch(row.name) if row.section == "wire" else None
-                if not found or found["what"] != what or found["who"] == SENDER:
-                    continue
-                if row.of == f"{kind}, {what}" or found["row"] == ONE_RULE:
-                    points[found["who"]].append(point(row.size or 1, row))
-            everyone += [who for who in points if who not in everyone]
-            curves = [curve(who, points[who], *look(everyone.index(who))) for who in points]
-            panels += panel(f"{kind}, {what}", kind, f"{NANOSECONDS}, receiver", curves)
+            for words, row in found:
+                if row.of == f"{kind}, {what}" or (words["row"], words["what"]) == (ONE_RULE, what):
+                    points[words["who"]].append(point(row.size or 1, row))
+            curves = [curve(who, points[who], *look(number)) for number, who in enumerate(everyone)]
+            panels += panel(f"{kind}, {what}; 1: a single rule", kind, f"{NANOSECONDS}, receiver", curves)
     return drawing("Cost per packet on the wire over the size", panels) if panels else None
 
 
 def tracking(rows):
+    names = [row.name.split(": ", 1)[1] for row in rows if row.name.startswith("tracked, ")]
+    everyone = [who for who in fwctl_first(names) if who != SENDER]
     panels = []
     for kind in ("established", "new", "flood"):
-        row_of = {row.name.split(": ", 1)[1]: row.name for row in rows if row.name.startswith(f"tracked, {kind}: ")}
-        row_of.pop(SENDER, None)
-        curves = [by_flows(rows, name, *look(i), shown=who) for i, (who, name) in enumerate(sorted(row_of.items()))]
+        curves = [by_flows(rows, f"tracked, {kind}: {who}", *look(number), shown=who) for number, who in enumerate(everyone)]
         panels += panel({"established": "established flows", "new": "new flows", "flood": "no flow, dropped: a flood"}[kind],
                         "flows that are established", f"{NANOSECONDS}, receiver", curves)
     return drawing("Cost per packet on the wire over the number of flows", panels, FLOWS) if panels else None

@@ -52,7 +52,6 @@ class Figures:
     def ratio(self, above, below):
         if not above or not below or below.value <= 0:
             return None
-        low = high = ""
         if above.low is not None and below.low is not None and below.low > 0:
             low, high = max(above.low, 0) / below.high, above.high / below.low
             return Value(above.value / below.value, f"{above.value / below.value:.2f} ({low:.2f} to {high:.2f})")
@@ -125,11 +124,9 @@ def flow_table(of):
 
 
 def of_rows(of, section):
-    """Targets that rows have."""
-    before = ""
+    """Targets that rows have: of those that the run has not taken there is nothing to say."""
     for row in of.run.get(section, []):
-        before = before if row["name"].startswith(" ") else row["name"]
-        for flows, column in row.get("flows", {}).items():
+        for flows, column in sorted(row.get("flows", {}).items(), key=lambda one: figures.FLOWS[one[0]]):
             if "target" in column:
                 yield Target(f"{row['name']}, {flows}", column["target"], "ns", of.value(section, row["name"], flows))
             if "target_times_constant" in column:

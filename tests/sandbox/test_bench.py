@@ -1,15 +1,22 @@
-"""The benchmark runs, says where files are wrong, and its runs can be compared and drawn. No figure is judged."""
+"""The benchmark runs as a whole, says where files are wrong, and its runs can be compared, drawn and told of. No figure is judged."""
 
 import json
 import os
 import pathlib
 import re
 import subprocess
+import sys
 import xml.etree.ElementTree as xml
 
 import pytest
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "bench"
+BUILD = pathlib.Path(os.environ["BENCH"]).parents[2]
+HUMBLE = ["setpriv", "--bounding-set", "-sys_nice"]  # without the right to go before all others: other tests run beside this one
+sys.path.append(str(SCRIPTS))
+
+import plot  # noqa: E402
+
 RULES = """@192.0.2.0/24\t198.51.100.7/32\t0 : 65535\t80 : 80\t0x06/0xFF\t0x0200/0x1200\t
 @0.0.0.0/0\t198.51.100.0/24\t0 : 65535\t0 : 65535\t0x06/0xFF\t0x0000/0x0000\t
 @0.0.0.0/0\t0.0.0.0/0\t0 : 65535\t0 : 65535\t0x00/0x00\t0x0000/0x0000\t
@@ -21,13 +28,13 @@ TRACE = """3221226035\t3325256711\t40000\t80\t6\t33559040\t0
 
 
 def bench(*words):
-    """Without the right to go before all others of its processor: other tests run beside this one."""
-    humble = ["setpriv", "--bounding-set", "-sys_nice"]
-    return subprocess.run([*humble, os.environ["BENCH"], "--quick", *words], capture_output=True, text=True, timeout=600)
+    """Test runs of the programs alone."""
+    return subprocess.run([*HUMBLE, os.environ["BENCH"], "--quick", *words], capture_output=True, text=True, timeout=600)
 
 
-def script(name, *words):
-    return subprocess.run(["/usr/bin/python3", SCRIPTS / name, *words], capture_output=True, text=True, timeout=60)
+def front(*words, build=BUILD):
+    """scripts/bench, but for packages and the build."""
+    return subprocess.run([*HUMBLE, "/usr/bin/python3", SCRIPTS / "front.py", build, *words], capture_output=True, text=True, timeout=800)
 
 
 @pytest.fixture
@@ -74,6 +81,47 @@ def test_what_is_wrong_is_said(files, monkeypatch, words, message):
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"bench: {message}\n")
 
 
+def test_all_parts_in_one_run(tmp_path):
+    kept = tmp_path / "run.json"
+    done = front("--quick", "--json", kept)
+    assert done.returncode == 0, done.stdout + done.stderr
+    run = json.loads(kept.read_text())
+    assert run["schema"] == 1 and run["machine"]["run"] == "quick" and run["machine"]["processors"] == len(os.sched_getaffinity(0))
+    names = {section: {row["name"] for row in run[section]} for section in ("packets", "balance", "wire", "control")}
+    assert {"no rules", "established flow", "1k ACL-like rules"} <= names["packets"]
+    assert "balance: ipip, hit" in names["balance"]
+    assert {"one rule, dropped: fwctl, native XDP", "one rule, dropped: nftables, netdev", "forwarded, IPv4: forward = fib, native XDP",
+            "tracked, established: nftables, ct state"} <= names["wire"]
+    assert {"apply ACL-like rules: fwctl, 1k", "apply ACL-like rules: nft, 1k"} <= names["control"]
+    done = front("--report", kept)
+    assert done.returncode == 0, done.stderr
+    assert "| no rules, hot | ≤ 5 ns | " in done.stdout and "| packets that slip through 1,000 replacements | " in done.stdout
+    assert all(f"\n## {title}\n" in done.stdout for title in ("Targets", "Per packet", "Balancing", "On the wire", "Control plane", "Left out"))
+    done = front("--compare", kept, kept)
+    assert done.returncode == 0, done.stderr
+    assert " higher" not in done.stdout and " lower" not in done.stdout and "only in" not in done.stdout
+
+
+def test_a_part_that_fails_is_told_of(tmp_path):
+    """Nothing was built there."""
+    done = front("--part", "packets", "--quick", "--json", tmp_path / "run.json", build=tmp_path)
+    assert done.returncode == 1 and "bench: the part packets has failed: exit status 127\n" in done.stderr
+    run = json.loads((tmp_path / "run.json").read_text())
+    assert run["skipped"] == [{"name": "packets", "why": "has failed: exit status 127"}] and run["packets"] == []
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--only", "rules"], "--only names rows of one part: --part has to say which"),
+    (["--part", "wire", "--rules", "rules"], "--rules and --trace are for --part packets"),
+    (["--part", "packets", "--quick", "--only", "nothing like it"], 'bench: no row of --quick has "nothing like it" in its name'),
+    (["--part", "wire", "--quick", "--only", "nothing like it"], 'bench: no row has "nothing like it" in its name'),
+    (["--part", "control", "--quick", "--only", "nothing like it"], 'bench: no row has "nothing like it" in its name'),
+])
+def test_words_that_are_wrong(words, message):
+    done = front(*words)
+    assert done.returncode == 2 and message in done.stderr, done.stderr
+
+
 # --- runs that are kept: made up, so that what is said of them is known ----------------------------
 
 
@@ -92,7 +140,7 @@ def test_runs_are_compared(tmp_path):
                control=[{"name": "apply", "value": 5, "unit": "ms"}, {"name": "edit", "value": 5, "unit": "ms", "spread": 1}])
     new = kept(tmp_path / "new", row("same", 10), row("near", 12.9), row("more", 13.1), row("less", 5), row("new", 10),
                control=[{"name": "apply", "value": 6, "unit": "ms"}, {"name": "edit", "value": 7.5, "unit": "ms", "spread": 1}])
-    done = script("compare.py", old, new)
+    done = front("--compare", old, new)
     assert done.returncode == 0, done.stderr
     found = dict(re.findall(r"^(\w+) .*?x[\d.]+  (.+)$", done.stdout, re.MULTILINE))
     assert found == {"same": "within the spreads", "near": "within the spreads", "more": "higher", "less": "lower",
@@ -105,18 +153,17 @@ def test_what_is_no_run_is_refused(tmp_path):
     run = kept(tmp_path / "run", row("same", 10))
     for text in ("", "[]", '{"schema": 2}', '{"schema": 1, "packets": [{}]}'):
         (tmp_path / "bad").write_text(text)
-        done = script("compare.py", run, tmp_path / "bad")
+        done = front("--compare", run, tmp_path / "bad")
         assert (done.returncode, done.stdout) == (1, "") and done.stderr.startswith(f"bench: {tmp_path / 'bad'}: "), text
         assert "Traceback" not in done.stderr
 
 
-def test_curves_are_drawn(tmp_path):
+def test_curves_are_drawn(tmp_path, capsys):
     rows = [row(f"{size} ACL-like rules", cost, of="ACL-like rules", size=size) for size, cost in ((10, -0.5), (1000, 20), (100000, 300))]
     run = kept(tmp_path / "run", *rows, row("no rules", 5))
-    done = script("plot.py", tmp_path / "drawn", run)
-    assert done.returncode == 0, done.stderr
+    assert plot.draw(tmp_path / "drawn", [run]) == 0
     assert {path.name for path in (tmp_path / "drawn").iterdir()} == {"rules.svg", "connections.svg"}
-    assert f"SKIPPED {tmp_path / 'drawn' / 'prefixes.svg'}: " in done.stdout
+    assert f"SKIPPED {tmp_path / 'drawn' / 'prefixes.svg'}: " in capsys.readouterr().out
     root = xml.parse(tmp_path / "drawn" / "rules.svg").getroot()
     words = ["".join(element.itertext()) for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"ACL-like rules", "rules", "ns per packet", "64k flows", "100k"} <= set(words)

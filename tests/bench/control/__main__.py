@@ -98,7 +98,7 @@ def main():
     rows = [row for row in ROWS if wanted.only in row.name and (row.quick or not wanted.quick)]
     if not rows:
         names = "".join(f"\n  {row.name}" for row in ROWS)
-        print(f'bench: no row has "{wanted.only}" in its name{" that --quick takes" * wanted.quick}; there are:{names}', file=sys.stderr)
+        print(f'bench: no row has "{wanted.only}" in its name{" and is part of --quick" * wanted.quick}; there are:{names}', file=sys.stderr)
         sys.exit(2)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     report = Report(wanted.json)
