@@ -238,7 +238,7 @@ std::vector<Scenario> scenarios() {
         listed_prefixes(kIpv4, 1'000, true, kNone, false),
         listed_prefixes(kIpv4, 1'000, false, kNone, false),
         listed_prefixes(kIpv4, 100'000, true, kNone, true),
-        listed_prefixes(kIpv4, 100'000, false, kNone, true),
+        listed_prefixes(kIpv4, 100'000, false, kNone, false),
         listed_prefixes(kIpv4, 1'000'000, true, {15, 38, 106, 106}, false),
         listed_prefixes(kIpv4, 1'000'000, false, {1, 2, 20, 20}, false),
         listed_prefixes(kIpv6, 1'000, true, kNone, false),

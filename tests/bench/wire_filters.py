@@ -148,7 +148,7 @@ FILTERS = [
     Ipset("ipset and iptables, raw", quick=True),
     Nftables("nftables, inet", "inet", ["input", "forward"]),
     Nftables("nftables, netdev", "netdev", ["ingress device in0"], quick=True),
-    XdpFilter("xdp-filter", quick=True),
+    XdpFilter("xdp-filter"),
     Fwctl("fwctl, TC", "tc", "tc-in"),
     Fwctl("fwctl, generic XDP", "generic", "xdp"),
     Trivial("trivial XDP_DROP", "trivial", "dropped"),
