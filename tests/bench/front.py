@@ -25,7 +25,8 @@ ALONE = HERE.parent / "sandbox" / "alone"
 PICTURES = machine.ROOT / "docs" / "performance"
 SECTIONS = ["packets", "balance", "wire", "control", "skipped"]
 # What each runs, in which order. A program of ours, or a script that is told where those are.
-PARTS = {"packets": "tests/bench/fwctl_bench", "wire": "peers_wire.py", "forwarding": "forwarding.py", "tracking": "tracking.py", "control": "control"}
+PARTS = {"packets": "tests/bench/fwctl_bench", "wire": "peers_wire.py", "forwarding": "forwarding.py", "tracking": "tracking.py",
+         "balancers": "wire_balance.py", "control": "control"}
 
 
 def arguments():
@@ -41,10 +42,12 @@ def arguments():
     parser.add_argument("--plot", nargs="+", metavar="FILE.json", help="draw docs/performance/*.svg, without measuring")
     parser.add_argument("--report", metavar="FILE.json", help="print tables as Markdown, without measuring")
     asked = parser.parse_args()
-    if asked.only is not None and not asked.part:
-        parser.error("--only names rows of one part: --part has to say which")
+    if (asked.rules or asked.trace) and not asked.part:
+        asked.part = "packets"  # the only one that takes them
     if (asked.rules or asked.trace) and asked.part != "packets":
         parser.error("--rules and --trace are for --part packets")
+    if asked.only is not None and not asked.part:
+        parser.error("--only names rows of one part: --part has to say which")
     if asked.compare and len(asked.compare) > 2:
         parser.error("--compare takes one file or two")
     return asked

@@ -38,11 +38,9 @@ def main():
     names = [row.name for group in packets.rows(arguments.quick) for row in group] + list(connections.ROWS)
     if not any(arguments.only in name for name in names):
         parser.error(f"no row has {arguments.only!r} in its name; the rows: " + "; ".join(names))
-    report = Report()
+    report = Report(arguments.json)
     packets.measure(arguments.only, arguments.quick, report)
     connections.measure(arguments.only, arguments.quick, report)
-    if arguments.json:
-        report.write(arguments.json)
 
 
 main()

@@ -17,12 +17,22 @@ def middle(subject, what):
 
 
 class Report:
-    def __init__(self):
+    """Kept in the file at once, as that of wire_report.py."""
+
+    def __init__(self, path):
+        self.path = path
         self.wire, self.skipped = [], []
+        self.keep()
+
+    def keep(self):
+        if self.path:
+            whole = {"schema": 1, "wire": self.wire, "skipped": self.skipped}
+            pathlib.Path(self.path).write_text(json.dumps(whole, indent=2) + "\n")
 
     def skip(self, what, why):
         print(f"SKIPPED {what}: {why}", flush=True)
         self.skipped.append({"name": what, "why": why})
+        self.keep()
 
     def begin_packets(self, row):
         print(f"\n{row.name + ', 64 bytes':<72}{'packets/s':>12}{'ns a packet':>16}{'of the balancer':>17}{'x trivial':>11}", flush=True)
@@ -39,6 +49,7 @@ class Report:
             shown = f"{entry['times_trivial']:11.2f}" + (f"   {subject.lost:.0%} lost" if subject.lost > 0.01 else "")
         print(f"{name:<72}{entry['packets_per_second']:12,.0f}{f'{best:.0f} +{worst - best:.0f}':>16}{best - alone:17.0f}{shown}", flush=True)
         self.wire.append(entry)
+        self.keep()
 
     def begin_connections(self, name):
         columns = f"{'a second':>18}{'us each':>10}{'of the balancer':>17}" + "".join(f"{of + ', us':>11}" for of in PERCENTILES)
@@ -57,7 +68,4 @@ class Report:
         self.wire.append({"name": f"{name}: processor", "value": cost, "unit": "us", "spread": cost_spread})
         for of, (value, its_spread) in latencies.items():
             self.wire.append({"name": f"{name}: {of}", "value": value, "unit": "us", "spread": its_spread})
-
-    def write(self, path):
-        whole = {"schema": 1, "packets": [], "balance": [], "control": [], "wire": self.wire, "skipped": self.skipped}
-        pathlib.Path(path).write_text(json.dumps(whole, indent=2) + "\n")
+        self.keep()

@@ -91,7 +91,8 @@ def test_all_parts_in_one_run(tmp_path):
     assert {"no rules", "established flow", "1k ACL-like rules"} <= names["packets"]
     assert "balance: ipip, hit" in names["balance"]
     assert {"one rule, dropped: fwctl, native XDP", "one rule, dropped: nftables, netdev", "forwarded, IPv4: forward = fib, native XDP",
-            "tracked, established: nftables, ct state"} <= names["wire"]
+            "tracked, established: nftables, ct state", "balance, packets of known flows, UDP, 10 backends: fwctl, l2-dsr, native XDP",
+            "balance, connections of one request: fwctl, nat, TC: p99", "balance, connections of one request: haproxy, mode tcp"} <= names["wire"]
     assert {"apply ACL-like rules: fwctl, 1k", "apply ACL-like rules: nft, 1k"} <= names["control"]
     done = front("--report", kept)
     assert done.returncode == 0, done.stderr
