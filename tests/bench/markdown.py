@@ -73,7 +73,7 @@ def wire_row(who, entry):
 
 def wire(run):
     groups = collections.defaultdict(list)
-    for row in run.get("wire", []):
+    for row in (row for row in run.get("wire", []) if "flows" in row):
         what, who = row["name"].split(": ", 1)
         for flows, entry in row["flows"].items():
             groups[f"{what}, {flows} flows" if len(row["flows"]) > 1 or what.startswith("tracked") else what].append(wire_row(who, entry))
@@ -82,6 +82,38 @@ def wire(run):
     for what, rows in groups.items():
         yield f"### {what}\n"
         yield from table(["", "packets/s", "ns", "beside"], rows)
+
+
+def balanced_packets(rows):
+    groups = collections.defaultdict(list)
+    for row in (row for row in rows if "packets_per_second" in row):
+        what, who = row["name"].split(": ", 1)
+        times = f"× {row['times_trivial']:.2f}" if "times_trivial" in row else ""
+        groups[what].append([who, f"{row['packets_per_second']:,.0f}", f"{row['value']:,.0f} +{row['spread']:,.0f}", times])
+    for what, lines in groups.items():
+        yield f"### {what}\n"
+        yield from table(["", "packets/s", "ns", "beside MACs swapped"], lines)
+
+
+def balanced_connections(rows):
+    groups = collections.defaultdict(lambda: collections.defaultdict(dict))
+    for row in (row for row in rows if "packets_per_second" not in row):
+        what, who, which = [*row["name"].split(": "), "a second"][:3]
+        groups[what][who][which] = f"{row['value']:,.0f} ±{row['spread']:,.0f}"
+    for what, by_who in groups.items():
+        columns = list(next(iter(by_who.values())))
+        yield f"### {what}\n"
+        yield from table(["", *(one if one == "a second" else f"{one}, us" for one in columns)],
+                         ([who, *(cells.get(one, "-") for one in columns)] for who, cells in by_who.items()))
+
+
+def balancers(run):
+    rows = [row for row in run.get("wire", []) if "flows" not in row]
+    if rows:
+        yield ("## Balancers on the wire\n\nPackets: nanoseconds of the balancer, those of the sender are taken off. Connections: how many one processor "
+               "carries, how long it is busy for one, clients and servers included, and how long answers take.\n")
+        yield from balanced_packets(rows)
+        yield from balanced_connections(rows)
 
 
 def control(run):
@@ -117,7 +149,7 @@ def pictures(path):
 def show(path):
     run = figures.read(path)
     lines = ["<!-- made by scripts/bench --report: not to be edited -->\n# Figures of a run\n", *machine(run), *of_targets(path), *pictures(path)]
-    for section in (packets, balance, wire, control, skipped):
+    for section in (packets, balance, wire, balancers, control, skipped):
         lines += section(run)
     print("\n".join(lines))
     return 0

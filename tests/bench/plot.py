@@ -130,10 +130,27 @@ def tracking(rows):
     return drawing("Cost per packet on the wire over the number of flows", panels, FLOWS) if panels else None
 
 
+BACKENDS = re.compile(r"backends, balance, (?P<what>[^:]+): (?P<who>.+)")
+
+
+def balancers(rows):
+    """A panel for each kind of packets, a curve for each balancer."""
+    kinds = collections.defaultdict(lambda: collections.defaultdict(list))
+    for row in rows:
+        found = BACKENDS.fullmatch(row.of) if row.size else None
+        if found and found["who"] != SENDER:
+            kinds[found["what"]][found["who"]].append(point(row.size, row))
+    everyone = fwctl_first(who for kind in kinds.values() for who in kind)
+    panels = []
+    for what, points in kinds.items():
+        panels += panel(what, "backends", f"{NANOSECONDS}, balancer", [curve(who, points[who], *look(everyone.index(who))) for who in points])
+    return drawing("Cost per packet on the wire over the number of backends", panels) if panels else None
+
+
 PICTURES = {"rules": rules, "prefixes": prefixes, "connections": connections,
             "balancing": lambda rows: balancing(rows, "balancing, known flows", lambda name: ", hit" in name),
             "balancing-new": lambda rows: balancing(rows, "balancing, other packets", lambda name: ", hit" not in name),
-            "wire-filters": filters, "wire-tracking": tracking,
+            "wire-filters": filters, "wire-tracking": tracking, "wire-balancers": balancers,
             "control-time": lambda rows: control(rows, ""),
             "control-memory": lambda rows: control(rows, ": memory of the command"),
             "kernel-memory": lambda rows: control(rows, ": memory in the kernel")}
