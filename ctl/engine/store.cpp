@@ -152,8 +152,9 @@ Result<std::optional<Store>> Store::open(const kernel::StatePaths& paths) {
 
 Result<Store> Store::create(const kernel::StatePaths& paths) {
     if (auto only = refuse_other_layouts(paths); !only) return tl::unexpected(only.error());
+    if (access(paths.map("attachments").c_str(), F_OK) == 0) return open_pins(paths);
     // Pins of a command that was killed while it made or removed them: an old policy, or half of one.
-    if (access(paths.map("attachments").c_str(), F_OK) != 0) remove_pins(paths);
+    remove_pins(paths);
     std::error_code error;
     std::filesystem::create_directories(paths.directory, error);
     if (error) return fail(fmt::format("cannot make {}: {}", paths.directory, error.message()));

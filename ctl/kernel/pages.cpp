@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "base/fd.h"
@@ -217,13 +218,15 @@ Result<std::vector<fw_rule_count>> CounterPages::sums(std::span<const std::uint3
 }
 
 Status CounterPages::clear(std::span<const std::uint32_t> rules) const {
-    const std::vector<fw_rule_count> zero(static_cast<std::size_t>(libbpf_num_possible_cpus()));
-    std::map<std::uint32_t, Fd> inner;
-    for (const std::uint32_t rule : rules) {
-        const std::uint32_t page = rule / FW_COUNTER_PAGE_SIZE;
-        const std::uint32_t place = rule % FW_COUNTER_PAGE_SIZE;
-        if (!inner.contains(page)) inner[page] = pages_.open(page);
-        if (bpf_map_update_elem(inner[page].get(), &place, zero.data(), BPF_ANY) != 0)
+    const auto cpus = static_cast<std::size_t>(libbpf_num_possible_cpus());
+    const std::vector<fw_rule_count> zeros(FW_COUNTER_PAGE_SIZE * cpus);
+    for (const auto& [page, places] : places_by_page(rules)) {
+        std::set<std::uint32_t> each;
+        for (const std::size_t i : places) each.insert(rules[i] % FW_COUNTER_PAGE_SIZE);
+        const std::vector<std::uint32_t> keys(each.begin(), each.end());
+        auto count = static_cast<std::uint32_t>(keys.size());
+        const Fd inner = pages_.open(page);
+        if (bpf_map_update_batch(inner.get(), keys.data(), zeros.data(), &count, nullptr) != 0)
             return fail(fmt::format("the counters of the rules cannot be cleared: {}", strerror(errno)));
     }
     return {};
