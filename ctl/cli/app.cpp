@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,52 +97,57 @@ Result<Exit> carry_out(const CLI::App& app, const Command& command) {
     return command.run();
 }
 
-}  // namespace
+// What adds verbs, and their names.
+struct Verbs {
+    void (*add)(CLI::App& app, Command& command);
+    std::vector<std::string_view> names;
+};
 
-int run(int argc, char** argv) {
-    CLI::App app{"A packet filter in XDP and TC: attach it to interfaces, edit its rules live.", "fwctl"};
-    Command command;
-    app.set_version_flag("-V,--version", "fwctl " FWCTL_VERSION);
-    app.require_subcommand(1);
-    app.fallthrough();
-    app.failure_message(CLI::FailureMessage::simple);
-    add_globals(app, command.globals);
-    add_attach(app, command);
-    add_detach(app, command);
-    add_status(app, command);
-    add_rule_edits(app, command);
-    add_rule(app, command);
-    add_set(app, command);
-    add_bans(app, command);
-    add_vip(app, command);
-    add_backend(app, command);
-    add_check(app, command);
-    add_import(app, command);
-    add_plan(app, command);
-    add_apply(app, command);
-    add_try(app, command);
-    add_rollback(app, command);
-    add_history(app, command);
-    add_panic(app, command);
-    add_conntrack(app, command);
-    add_counters(app, command);
-    add_top(app, command);
-    add_monitor(app, command);
-    add_capture(app, command);
-    add_explain(app, command);
-    add_test(app, command);
-    add_agent(app, command);
-    add_doctor(app, command);
-    add_completion(app, command);
+std::vector<Verbs> all_verbs() {
+    return {{add_attach, {"attach"}},
+            {add_detach, {"detach"}},
+            {add_status, {"status"}},
+            {add_rule_edits, {"allow", "deny", "reject", "limit"}},
+            {add_rule, {"rule"}},
+            {add_set, {"set"}},
+            {add_bans, {"ban", "unban"}},
+            {add_vip, {"vip"}},
+            {add_backend, {"backend"}},
+            {add_check, {"check", "fmt"}},
+            {add_import, {"import"}},
+            {add_plan, {"plan"}},
+            {add_apply, {"apply"}},
+            {add_try, {"try", "confirm"}},
+            {add_rollback, {"rollback"}},
+            {add_history, {"history", "export", "save"}},
+            {add_panic, {"panic"}},
+            {add_conntrack, {"conntrack"}},
+            {add_counters, {"counters"}},
+            {add_top, {"top"}},
+            {add_monitor, {"monitor"}},
+            {add_capture, {"capture"}},
+            {add_explain, {"explain"}},
+            {add_test, {"test"}},
+            {add_agent, {"agent", "page"}},
+            {add_doctor, {"doctor"}},
+            {add_completion, {"completion"}}};
+}
 
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::Success& wanted) {  // --help, --version
-        return app.exit(wanted);
-    } catch (const CLI::ParseError& error) {
-        print_error(usage_message(app, error), Globals{});
-        return static_cast<int>(Exit::kUsage);
-    }
+// The command line with the verbs that are wanted.
+std::unique_ptr<CLI::App> make_app(Command& command, const std::function<bool(const Verbs&)>& is_wanted) {
+    auto app = std::make_unique<CLI::App>(
+        "A packet filter in XDP and TC: attach it to interfaces, edit its rules live.", "fwctl");
+    app->set_version_flag("-V,--version", "fwctl " FWCTL_VERSION);
+    app->require_subcommand(1);
+    app->fallthrough();
+    app->failure_message(CLI::FailureMessage::simple);
+    add_globals(*app, command.globals);
+    for (const Verbs& verbs : all_verbs())
+        if (is_wanted(verbs)) verbs.add(*app, command);
+    return app;
+}
+
+int finish(const CLI::App& app, const Command& command) {
     kernel::show_library_log(command.globals.verbose);
     const Result<Exit> result = carry_out(app, command);
     if (!result) {
@@ -146,6 +155,43 @@ int run(int argc, char** argv) {
         return static_cast<int>(result.error().exit);
     }
     return static_cast<int>(*result);
+}
+
+// All verbs together take as long to set up as a ban takes: at first those alone that have a name on the
+// line. nullopt: it cannot be understood with these.
+std::optional<int> run_named(int argc, char** argv) {
+    const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+    const auto is_on_line = [&](std::string_view name) {
+        return std::find(words.begin(), words.end(), name) != words.end();
+    };
+    if (is_on_line("completion")) return std::nullopt;  // it tells of all
+    Command command;
+    const auto app = make_app(command, [&](const Verbs& verbs) {
+        return std::any_of(verbs.names.begin(), verbs.names.end(), is_on_line);
+    });
+    try {
+        app->parse(argc, argv);
+    } catch (const CLI::Error&) {
+        return std::nullopt;
+    }
+    return finish(*app, command);
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+    if (const auto status = run_named(argc, argv)) return *status;
+    Command command;
+    const auto app = make_app(command, [](const Verbs&) { return true; });
+    try {
+        app->parse(argc, argv);
+    } catch (const CLI::Success& wanted) {  // --help, --version
+        return app->exit(wanted);
+    } catch (const CLI::ParseError& error) {
+        print_error(usage_message(*app, error), Globals{});
+        return static_cast<int>(Exit::kUsage);
+    }
+    return finish(*app, command);
 }
 
 }  // namespace fwctl::cli
