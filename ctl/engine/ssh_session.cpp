@@ -116,8 +116,7 @@ std::set<std::string> sockets_of_sshd(const std::string& proc) {
 
 // Connections to a port on which sshd listens, or that sshd has taken over from a listener of another's
 // (socket activation).
-std::set<SshSession> sessions_of_sshd(const std::string& proc, const std::vector<Socket>& sockets) {
-    const std::set<std::string> held = sockets_of_sshd(proc);
+std::set<SshSession> sessions_of_sshd(const std::set<std::string>& held, const std::vector<Socket>& sockets) {
     std::set<std::uint16_t> listened;
     std::set<std::uint16_t> of_sshd;
     for (const Socket& socket : sockets) {
@@ -183,8 +182,11 @@ std::optional<SshSession> parse_ssh_connection(std::string_view value) {
 }
 
 std::vector<SshSession> find_ssh_sessions(const std::string& proc, int self) {
-    const std::vector<Socket> sockets = read_sockets(proc, self);
     const std::set<SshSession> said = sessions_of_environment(proc, self);
+    const std::set<std::string> held = sockets_of_sshd(proc);
+    // The kernel goes through its whole table to tell of the sockets: milliseconds.
+    if (said.empty() && held.empty()) return {};
+    const std::vector<Socket> sockets = read_sockets(proc, self);
     std::vector<SshSession> certain;
     for (const Socket& socket : sockets)
         if (socket.state == kEstablished && said.contains(socket.ends)) certain.push_back(socket.ends);
@@ -192,7 +194,7 @@ std::vector<SshSession> find_ssh_sessions(const std::string& proc, int self) {
         std::sort(certain.begin(), certain.end());
         return certain;
     }
-    const std::set<SshSession> established = sessions_of_sshd(proc, sockets);
+    const std::set<SshSession> established = sessions_of_sshd(held, sockets);
     const std::set<SshSession>& found = established.empty() ? said : established;
     return {found.begin(), found.end()};
 }
