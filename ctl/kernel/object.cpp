@@ -3,6 +3,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <array>
 #include <cerrno>
@@ -216,9 +217,11 @@ std::optional<std::uint32_t> slot_of(const ProgramInfo& program) {
 }
 
 std::uint64_t build_id() {
-    std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
-    for (const ProgramKind kind : {ProgramKind::kXdp, ProgramKind::kTcIn})
-        for (const char byte : elf_of(kind)) hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
+    std::uint64_t hash = 0;
+    for (const ProgramKind kind : {ProgramKind::kXdp, ProgramKind::kTcIn}) {
+        const std::string_view elf = elf_of(kind);
+        hash = XXH3_64bits_withSeed(elf.data(), elf.size(), hash);
+    }
     return hash;
 }
 
