@@ -1,10 +1,11 @@
 #include "engine/capture_file.h"
 
 #include <fmt/format.h>
-#include <pcap/pcap.h>
 
 #include <algorithm>
 #include <array>
+
+#include "engine/pcap_library.h"
 
 namespace fwctl::engine {
 namespace {
@@ -15,19 +16,23 @@ constexpr std::uint32_t kLongestFrame = 1 << 18;
 }  // namespace
 
 void CaptureFile::Close::operator()(pcap* handle) const {
-    pcap_close(handle);
+    library->close(handle);
 }
 
 Result<CaptureFile> CaptureFile::open(const std::string& path) {
+    const auto library = pcap_library();
+    if (!library) return tl::unexpected(library.error());
+    const PcapLibrary& pcap = **library;
     std::array<char, PCAP_ERRBUF_SIZE> error{};
     CaptureFile file;
+    file.library_ = &pcap;
     file.path_ = path == "-" ? "the standard input" : path;
-    file.handle_.reset(pcap_open_offline(path.c_str(), error.data()));
+    file.handle_ = Handle(pcap.open_offline(path.c_str(), error.data()), {&pcap});
     if (!file.handle_) {
         const std::string why = error.data();
         return fail(why.starts_with(path + ":") ? why : fmt::format("{}: {}", file.path_, why), Exit::kUsage);
     }
-    switch (const int type = pcap_datalink(file.handle_.get())) {
+    switch (const int type = pcap.datalink(file.handle_.get())) {
         case DLT_EN10MB:
             file.link_ = FW_LINK_ETHERNET;
             break;
@@ -37,7 +42,7 @@ Result<CaptureFile> CaptureFile::open(const std::string& path) {
             file.link_ = FW_LINK_IP;
             break;
         default: {
-            const char* name = pcap_datalink_val_to_name(type);
+            const char* name = pcap.datalink_val_to_name(type);
             return fail(fmt::format("{} has packets of the link layer {}; Ethernet and raw IP are read",
                                     file.path_, name == nullptr ? std::to_string(type) : name),
                         Exit::kUsage);
@@ -49,7 +54,7 @@ Result<CaptureFile> CaptureFile::open(const std::string& path) {
 Result<std::optional<std::vector<std::uint8_t>>> CaptureFile::next() {
     pcap_pkthdr* header = nullptr;
     const unsigned char* bytes = nullptr;
-    switch (pcap_next_ex(handle_.get(), &header, &bytes)) {
+    switch (library_->next_ex(handle_.get(), &header, &bytes)) {
         case 1: {
             std::vector<std::uint8_t> frame(bytes, bytes + header->caplen);
             frame.resize(std::max<std::size_t>(frame.size(), std::min(header->len, kLongestFrame)));
@@ -58,7 +63,7 @@ Result<std::optional<std::vector<std::uint8_t>>> CaptureFile::next() {
         case PCAP_ERROR_BREAK:
             return std::nullopt;
         default:
-            return fail(fmt::format("{}: {}", path_, pcap_geterr(handle_.get())));
+            return fail(fmt::format("{}: {}", path_, library_->geterr(handle_.get())));
     }
 }
 

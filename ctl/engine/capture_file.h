@@ -17,6 +17,8 @@ struct pcap;
 
 namespace fwctl::engine {
 
+struct PcapLibrary;
+
 class CaptureFile {
 public:
     // "-" is the standard input. An error for captures of another link layer than Ethernet and IP.
@@ -28,10 +30,13 @@ public:
 
 private:
     struct Close {
+        const PcapLibrary* library;
         void operator()(pcap* handle) const;
     };
+    using Handle = std::unique_ptr<pcap, Close>;
 
-    std::unique_ptr<pcap, Close> handle_;
+    const PcapLibrary* library_ = nullptr;
+    Handle handle_;
     std::string path_;
     fw_link link_ = FW_LINK_ETHERNET;
 };

@@ -1,11 +1,11 @@
 #include "observe/packet_filter.h"
 
 #include <fmt/format.h>
-#include <pcap/pcap.h>
 
 #include <algorithm>
 #include <string_view>
 
+#include "engine/pcap_library.h"
 #include "fwctl/abi/limits.h"
 
 namespace fwctl::observe {
@@ -28,20 +28,20 @@ bool asks_socket(const bpf_program& program) {
 }  // namespace
 
 void PacketFilter::Free::operator()(bpf_program* program) const {
-    pcap_freecode(program);
+    library->freecode(program);
     delete program;
 }
 
 Status PacketFilter::compile_for(fw_link link) {
-    const std::unique_ptr<pcap_t, decltype(&pcap_close)> nobody(
-        pcap_open_dead(type_of(link), FW_MAX_CAPTURED), pcap_close);
+    const std::unique_ptr<pcap_t, decltype(library_->close)> nobody(
+        library_->open_dead(type_of(link), FW_MAX_CAPTURED), library_->close);
     if (!nobody) return fail("cannot compile the filter: no memory");
     const auto refuse = [&](std::string_view why) {
         return fail(fmt::format("the filter \"{}\": {}; see pcap-filter(7)", text_, why), Exit::kUsage);
     };
-    std::unique_ptr<bpf_program, Free> program(new bpf_program{});
-    if (pcap_compile(nobody.get(), program.get(), text_.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
-        return refuse(pcap_geterr(nobody.get()));
+    Program program(new bpf_program{}, {library_});
+    if (library_->compile(nobody.get(), program.get(), text_.c_str(), 1, PCAP_NETMASK_UNKNOWN) != 0)
+        return refuse(library_->geterr(nobody.get()));
     if (asks_socket(*program)) return refuse("it asks for what does not stand in the packet");
     programs_[link] = std::move(program);
     return {};
@@ -51,6 +51,9 @@ Result<PacketFilter> PacketFilter::compile(const std::string& text) {
     PacketFilter filter;
     filter.text_ = text;
     if (text.empty()) return filter;
+    const auto library = engine::pcap_library();
+    if (!library) return tl::unexpected(library.error());
+    filter.library_ = *library;
     const auto first = filter.compile_for(FW_LINK_ETHERNET);
     if (!first) filter.misfits_[FW_LINK_ETHERNET] = first.error().message;
     const auto second = filter.compile_for(FW_LINK_IP);
@@ -65,7 +68,7 @@ bool PacketFilter::matches(fw_link link, std::span<const std::uint8_t> bytes, st
     pcap_pkthdr header{};
     header.caplen = static_cast<std::uint32_t>(bytes.size());
     header.len = length;
-    return pcap_offline_filter(programs_[link].get(), &header, bytes.data()) != 0;
+    return library_->offline_filter(programs_[link].get(), &header, bytes.data()) != 0;
 }
 
 }  // namespace fwctl::observe

@@ -15,6 +15,10 @@
 
 struct bpf_program;
 
+namespace fwctl::engine {
+struct PcapLibrary;
+}
+
 namespace fwctl::observe {
 
 class PacketFilter {
@@ -30,14 +34,17 @@ public:
 
 private:
     struct Free {
+        const engine::PcapLibrary* library;
         void operator()(bpf_program* program) const;
     };
+    using Program = std::unique_ptr<bpf_program, Free>;
     static constexpr std::size_t kLinks = 2;
 
     Status compile_for(fw_link link);
 
+    const engine::PcapLibrary* library_ = nullptr;  // of a text that is not empty
     std::string text_;
-    std::array<std::unique_ptr<bpf_program, Free>, kLinks> programs_;
+    std::array<Program, kLinks> programs_;
     std::array<std::string, kLinks> misfits_;
 };
 
