@@ -98,16 +98,15 @@ Status Library::make_directories() const {
     std::error_code error;
     const std::string boot = directory_ + "/boot";
     const std::string now = boot_id();
-    if (!is_host_ && std::filesystem::exists(directory_, error)) {
-        const auto then = read_file(boot);
-        if (!then || *then != now) std::filesystem::remove_all(directory_, error);
-    }
+    const auto then = read_file(boot);
+    const bool is_of_now = then && *then == now;
+    if (!is_host_ && !is_of_now) std::filesystem::remove_all(directory_, error);
     for (const char* name : {"snapshots", "texts"}) {
         std::filesystem::create_directories(directory_ + "/" + name, error);
         if (error) return fail(fmt::format("cannot make {}/{}: {}", directory_, name, error.message()));
     }
     chmod(kRoot, 0700);
-    return is_host_ ? Status{} : write_file(boot, now);
+    return is_host_ || is_of_now ? Status{} : write_file(boot, now);
 }
 
 Result<std::string> Library::keep(const std::vector<Source>& sources) const {
