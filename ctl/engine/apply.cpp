@@ -242,6 +242,7 @@ Result<ApplyReport> apply(const Loaded& loaded, const ApplyRequest& request) {
         if (auto passed = check_tests(loaded.policy); !passed) return tl::unexpected(passed.error());
     auto writing = loaded.policy.attachments.empty() ? open_to_write() : create_to_write();
     if (!writing) return tl::unexpected(writing.error());
+    writing->store.start_waiting();
     return Application(loaded, request, std::move(*writing), std::move(*library)).run();
 }
 

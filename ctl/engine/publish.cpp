@@ -6,7 +6,9 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <future>
 #include <map>
 #include <memory>
 #include <set>
@@ -121,9 +123,18 @@ std::uint32_t Store::next_half() const {
     return active_half() ^ 1;
 }
 
+void Store::start_waiting() const {
+    waiting_at_ = word();
+    waiting_ = std::async(std::launch::async, kernel::wait_for_packets);
+}
+
+Status Store::wait_since_switch() const {
+    return waiting_.valid() && waiting_at_ == word() ? waiting_.get() : kernel::wait_for_packets();
+}
+
 Status Store::prepare(State& state, compile::TierImage* main) const {
     // What is about to be written may still be read by packets that came before the last switch.
-    if (auto quiet = kernel::wait_for_packets(); !quiet) return quiet;
+    if (auto quiet = wait_since_switch(); !quiet) return quiet;
     if (auto made = rule_counters_.make(kFirstFreeCounter); !made) return made;
     if (main != nullptr) {
         if (auto made = buckets_.make(main->bucket_pages); !made) return made;
@@ -224,7 +235,10 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     auto front = compile_front(state);
     if (!front) return tl::unexpected(front.error());
     if (auto made = buckets_.make(front->bucket_pages); !made) return made;
-    const auto generation = std::make_unique<fw_generation>();
+    // Zeros; of its text no more is touched than there is.
+    const std::unique_ptr<fw_generation, decltype(&std::free)> generation(
+        static_cast<fw_generation*>(std::calloc(1, sizeof(fw_generation))), std::free);
+    if (!generation) return fail("no memory for the next generation");
     std::vector<compile::Attachment> attachments;
     for (const Attachment& attachment : state.attachments)
         if (attachment.enabled) attachments.push_back({attachment.slot, attachment.names()});
@@ -242,7 +256,7 @@ Status Store::write_half(std::uint32_t half, const State& state) const {
     put_forwarding(state, front->outputs, *generation);
     if (rewrites(state))
         if (auto written = write_devices(devices_, state); !written) return written;
-    std::memcpy(policy_.at(half), generation.get(), sizeof(fw_generation));
+    copy_generation(*policy_.at(half), *generation);
     return {};
 }
 

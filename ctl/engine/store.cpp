@@ -58,6 +58,18 @@ Status refuse_other_layouts(const kernel::StatePaths& paths) {
     return {};
 }
 
+}  // namespace
+
+// The text has room for much more than there is, most often.
+void copy_generation(fw_generation& to, const fw_generation& from) {
+    const std::size_t text = std::min<std::size_t>(from.text_size, sizeof(from.text) - 1);
+    std::memcpy(&to, &from, offsetof(fw_generation, text));
+    std::memcpy(to.text, from.text, text);
+    to.text[text] = '\0';
+}
+
+namespace {
+
 // The live rules, and what of the policy stands before them.
 Status read_front(const fw_generation& generation, State& state) {
     if (generation.text_size == 0) return {};
@@ -269,12 +281,12 @@ std::uint32_t Store::active_half() const {
 }
 
 Result<State> Store::read() const {
-    const auto copy = std::make_unique<fw_generation>();
+    const auto copy = std::make_unique_for_overwrite<fw_generation>();
     State state;
     std::uint64_t seen = 0;
     do {  // the half that holds is never written: when the word has not moved, the copy is whole
         seen = word();
-        std::memcpy(copy.get(), policy_.at(active_half()), sizeof(*copy));
+        copy_generation(*copy, *policy_.at(active_half()));
         std::atomic_thread_fence(std::memory_order_acquire);
     } while (word() != seen);
     state.generation = static_cast<std::uint32_t>(seen);

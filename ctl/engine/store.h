@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <map>
 #include <optional>
 #include <set>
@@ -117,6 +118,9 @@ public:
     using Holding = std::pair<std::uint64_t, std::uint32_t>;
     [[nodiscard]] Holding holding() const { return {word(), active_half()}; }
 
+    // Begins to wait for the packets that the last switch has left on the way, as prepare() must, while other
+    // things are done.
+    void start_waiting() const;
     // Writes the state as the next generation, which no packet sees yet. Rules without counters (kNoCounter)
     // get some, which start at zero. `main`: a policy to take the place of state.main; its bank is written,
     // and state.main is it from now on.
@@ -216,6 +220,7 @@ private:
     [[nodiscard]] std::uint64_t word() const;
     void set_word(std::uint64_t word) const;
     [[nodiscard]] std::uint32_t active_half() const;
+    [[nodiscard]] Status wait_since_switch() const;
     void clear_unused() const;
     void clear_unused_banks() const;
     void clear_placed() const;
@@ -265,6 +270,8 @@ private:
     kernel::Map capture_rooms_;
     kernel::Map talker_tables_;
     kernel::Map events_lost_;
+    mutable std::future<Status> waiting_;  // since this word was there
+    mutable std::uint64_t waiting_at_ = 0;
 };
 
 // Of the map `counters` of an attachment, over all processors: since it is attached, and what of it was
@@ -279,6 +286,9 @@ fw_counters since(const fw_counters& base, const fw_counters& all);
 
 // Removes every pin of a network namespace that has no attachment any more, and its directories.
 void remove_state(const kernel::StatePaths& paths);
+
+// But for what is behind the end of its text.
+void copy_generation(fw_generation& to, const fw_generation& from);
 
 inline constexpr std::uint32_t kNoCounter = FW_NO_RULE;
 // Counters below are those of the built-in rules.

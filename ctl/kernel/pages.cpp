@@ -11,6 +11,7 @@
 #include <cstring>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <thread>
 
@@ -127,17 +128,17 @@ Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_
                                                std::size_t count) const {
     std::vector<std::uint32_t> words;
     words.reserve(count);
-    std::vector<std::uint32_t> page(FW_PAGE_WORDS);
+    const auto page = std::make_unique_for_overwrite<std::uint32_t[]>(FW_PAGE_WORDS);
     while (words.size() < count) {
         const std::size_t at = address + words.size();
         const Fd inner = pages_.open(first + static_cast<std::uint32_t>(at / FW_PAGE_WORDS));
         const std::uint32_t zero = 0;
-        if (!inner || bpf_map_lookup_elem(inner.get(), &zero, page.data()) != 0)
+        if (!inner || bpf_map_lookup_elem(inner.get(), &zero, page.get()) != 0)
             return fail("a page of the running policy cannot be read");
-        const auto begin = page.begin() + static_cast<std::ptrdiff_t>(at % FW_PAGE_WORDS);
+        const std::uint32_t* begin = page.get() + at % FW_PAGE_WORDS;
         const std::size_t here =
             std::min<std::size_t>(count - words.size(), FW_PAGE_WORDS - at % FW_PAGE_WORDS);
-        words.insert(words.end(), begin, begin + static_cast<std::ptrdiff_t>(here));
+        words.insert(words.end(), begin, begin + here);
     }
     return words;
 }
