@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <set>
+#include <system_error>
 #include <thread>
 
 #include "base/fd.h"
@@ -25,8 +26,8 @@ namespace fwctl::kernel {
 namespace {
 
 // The kernel waits for a grace period at each change of a map of maps. Side by side they wait for the same
-// one.
-constexpr std::size_t kThreads = 32;
+// one: the threads sleep, so that many cost little.
+constexpr std::size_t kThreads = 256;
 
 Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& change) {
     std::atomic<std::size_t> next = 0;
@@ -36,7 +37,10 @@ Status in_parallel(std::size_t count, const std::function<int(std::size_t)>& cha
             if (const int failed = change(i); failed != 0) error = failed;
     };
     std::vector<std::thread> threads;
-    for (std::size_t i = 1; i < std::min(count, kThreads); ++i) threads.emplace_back(work);
+    try {
+        for (std::size_t i = 1; i < std::min(count, kThreads); ++i) threads.emplace_back(work);
+    } catch (const std::system_error&) {  // as many as there may be will do
+    }
     work();
     for (std::thread& thread : threads) thread.join();
     if (error == 0) return {};
