@@ -125,7 +125,7 @@ std::uint32_t Store::next_half() const {
 
 void Store::start_waiting() const {
     waiting_at_ = word();
-    waiting_ = std::async(std::launch::async, kernel::wait_for_packets);
+    waiting_ = std::async(kernel::wait_for_packets);  // where there may be no thread, when it is asked for
 }
 
 Status Store::wait_since_switch() const {
