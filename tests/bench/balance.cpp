@@ -116,7 +116,7 @@ Status measure_balance_row(Laboratory& laboratory, Balancer& balancer, const Bal
     if (auto agrees = compare_answers(laboratory, balancer, scenario.meeting); !agrees) return agrees;
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         if (kFlowCounts[i] > effort.most_flows) continue;
-        auto costs = measure(driver, {balancer.programs(), laboratory.peers.encapsulation()},
+        auto costs = measure(driver, {balancer.programs(), laboratory.peers.programs("encapsulate")},
                              laboratory.peers.trivial(), kFlowCounts[i], effort);
         if (!costs) return tl::unexpected(costs.error());
         row.costs[i] = costs->at(0);

@@ -127,7 +127,9 @@ Result<Balancer> Balancer::make(std::size_t loads, const Peers& peers) {
     balancer.ifindex_ = static_cast<int>(if_nametoindex(kLink));
     // A test run has the queues of an interface only while that has a native program.
     constexpr std::uint32_t kNative = 1U << 2;
-    if (const int error = bpf_xdp_attach(balancer.ifindex_, peers.pass(), kNative, nullptr); error != 0)
+    if (const int error =
+            bpf_xdp_attach(balancer.ifindex_, peers.programs("let_pass").front(), kNative, nullptr);
+        error != 0)
         return fail(fmt::format("cannot attach to {}: {}", kLink, strerror(-error)));
     return balancer;
 }

@@ -10,12 +10,22 @@ namespace {
 
 struct Bare {
     std::string name;
-    std::vector<int> programs;
+    const char* program;  // of peers.bpf.c
     int action = 0;
 };
 
+const std::vector<Bare> kBare = {
+    {"bare XDP_DROP, as the baseline", "trivial", XDP_DROP},
+    {"bare XDP_PASS", "let_pass", XDP_PASS},
+    {"bare XDP_TX, MAC addresses exchanged", "send_back", XDP_TX},
+    {"bare: parse and count", "parse_and_count", XDP_PASS},
+    {"bare: eight calls of a function", "call_eight_times", XDP_PASS},
+    {"bare: the frame's length, of all its pieces", "ask_length", XDP_PASS},
+};
+
 Status measure_one(Laboratory& laboratory, const Bare& bare, Report& report) {
-    for (const int program : bare.programs) {
+    const std::vector<int> programs = laboratory.peers.programs(bare.program);
+    for (const int program : programs) {
         const auto action = laboratory.driver.judge(program, 0);
         if (!action) return tl::unexpected(action.error());
         if (*action != bare.action) return fail(fmt::format("the program answers {}", *action));
@@ -23,7 +33,7 @@ Status measure_one(Laboratory& laboratory, const Bare& bare, Report& report) {
     PacketRow row{bare.name, {}, {}, {}, {}};
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         if (kFlowCounts[i] > laboratory.effort.most_flows) continue;
-        auto cost = measure(laboratory.driver, bare.programs, laboratory.peers.trivial(), kFlowCounts[i],
+        auto cost = measure(laboratory.driver, programs, laboratory.peers.trivial(), kFlowCounts[i],
                             laboratory.effort);
         if (!cost) return tl::unexpected(cost.error());
         row.costs[i] = *cost;
@@ -36,14 +46,9 @@ Status measure_one(Laboratory& laboratory, const Bare& bare, Report& report) {
 
 Status measure_bare(Laboratory& laboratory, const std::string& only, Report& report) {
     constexpr std::uint64_t kSeed = 7;
-    const std::vector<Bare> all = {
-        {"bare XDP_DROP, as the baseline", laboratory.peers.trivial(), XDP_DROP},
-        {"bare XDP_PASS", laboratory.peers.let_pass(), XDP_PASS},
-        {"bare XDP_TX, MAC addresses exchanged", laboratory.peers.send_back(), XDP_TX},
-    };
     laboratory.driver.set_flows(any_flow(policy::Family::kIpv4), laboratory.effort.most_flows, kSeed,
                                 Fresh::kNothing);
-    for (const Bare& bare : all) {
+    for (const Bare& bare : kBare) {
         if (bare.name.find(only) == std::string::npos) continue;
         if (auto done = measure_one(laboratory, bare, report); !done) return context(bare.name, done.error());
     }

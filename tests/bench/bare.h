@@ -1,5 +1,5 @@
-// The rows of programs that do next to nothing: what a verdict costs by itself, and how far two measurements
-// of the same are apart.
+// The rows of programs that do next to nothing: what a verdict costs by itself, how far two measurements of
+// the same are apart, and what the least costs that a firewall does for each packet.
 #pragma once
 
 #include <string>

@@ -70,40 +70,15 @@ Status Peers::fill_trie(const std::vector<policy::Prefix>& prefixes) {
                                                             : fill<Ipv6Key>(maps.ipv6_trie, prefixes);
 }
 
-std::vector<int> Peers::trivial() const {
+std::vector<int> Peers::programs(const char* name) const {
     std::vector<int> programs;
-    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.trivial));
-    return programs;
-}
-
-std::vector<int> Peers::encapsulation() const {
-    std::vector<int> programs;
-    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.encapsulate));
-    return programs;
-}
-
-int Peers::pass() const {
-    return let_pass().front();
-}
-
-std::vector<int> Peers::let_pass() const {
-    std::vector<int> programs;
-    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.let_pass));
-    return programs;
-}
-
-std::vector<int> Peers::send_back() const {
-    std::vector<int> programs;
-    for (const Loaded& one : loaded_) programs.push_back(bpf_program__fd(one->progs.send_back));
+    for (const Loaded& one : loaded_)
+        programs.push_back(bpf_program__fd(bpf_object__find_program_by_name(one->obj, name)));
     return programs;
 }
 
 std::vector<int> Peers::lookup(policy::Family family) const {
-    std::vector<int> programs;
-    for (const Loaded& one : loaded_)
-        programs.push_back(bpf_program__fd(family == policy::Family::kIpv4 ? one->progs.lookup_ipv4
-                                                                           : one->progs.lookup_ipv6));
-    return programs;
+    return programs(family == policy::Family::kIpv4 ? "lookup_ipv4" : "lookup_ipv6");
 }
 
 }  // namespace fwctl::bench

@@ -19,14 +19,9 @@ public:
     // The prefixes, all of one family, and no others.
     Status fill_trie(const std::vector<policy::Prefix>& prefixes);
 
-    [[nodiscard]] std::vector<int> trivial() const;
-    // Puts a header that was made before in front of each packet, and sends it back.
-    [[nodiscard]] std::vector<int> encapsulation() const;
-    // Lets pass.
-    [[nodiscard]] int pass() const;
-    [[nodiscard]] std::vector<int> let_pass() const;
-    // Sends back, with the link layer's addresses exchanged.
-    [[nodiscard]] std::vector<int> send_back() const;
+    [[nodiscard]] std::vector<int> trivial() const { return programs("trivial"); }
+    // The program of peers.bpf.c with that name, each time that it is loaded.
+    [[nodiscard]] std::vector<int> programs(const char* name) const;
     // The one that looks up sources of that family.
     [[nodiscard]] std::vector<int> lookup(policy::Family family) const;
 
