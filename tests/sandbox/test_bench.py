@@ -10,8 +10,10 @@ import xml.etree.ElementTree as xml
 
 import pytest
 
+from conftest import FWCTL
+
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "bench"
-BUILD = pathlib.Path(os.environ["BENCH"]).parents[2]
+BUILD = pathlib.Path(FWCTL).parents[2]
 HUMBLE = ["setpriv", "--bounding-set", "-sys_nice"]  # without the right to go before all others: other tests run beside this one
 sys.path.append(str(SCRIPTS))
 
@@ -29,7 +31,7 @@ TRACE = """3221226035\t3325256711\t40000\t80\t6\t33559040\t0
 
 def bench(*words):
     """Test runs of the programs alone."""
-    return subprocess.run([*HUMBLE, os.environ["BENCH"], "--quick", *words], capture_output=True, text=True, timeout=600)
+    return subprocess.run([*HUMBLE, BUILD / "tests" / "bench" / "fwctl_bench", "--quick", *words], capture_output=True, text=True, timeout=600)
 
 
 def front(*words, build=BUILD):

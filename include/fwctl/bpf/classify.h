@@ -95,9 +95,40 @@ static __always_inline bool fw_take_row(const struct fw_packet *packet, struct f
 	return false;
 }
 
+/* The rows of the next leaf; 0: all are searched. */
+static __always_inline __u32 fw_next_leaf(struct fw_search *search)
+{
+	__u32 leaf = search->leaf, rows;
+
+	if (leaf >= FW_LEAVES)
+		return 0;
+	asm volatile("" : "+r"(leaf));
+	leaf &= FW_LEAVES - 1;
+	rows = search->leaves[leaf];
+	search->leaf = leaf + !!rows;
+	return rows;
+}
+
+/* Whether the search of a leaf ends with this row. */
+static __always_inline bool fw_ends_leaf(const struct fw_packet *packet, struct fw_search *search,
+					 const struct fw_row *row)
+{
+	enum fw_row_part part;
+
+	if (row->priority >= search->best)
+		return true;
+	part = fw_row_holds(packet, search, row);
+	if (fw_tracing && row->priority >= search->from)
+		fw_trace_row(row->rule, part);
+	if (part == FW_ROW_HELD && row->priority >= search->from && fw_take_row(packet, search, row))
+		return true;
+	return row->flags & FW_ROW_LAST;
+}
+
 /*
- * Compares the next rows of a leaf; what is left when FW_SCAN_ROWS did not suffice, or behind the end of the
- * page, is in `next`. A global function: the verifier goes through it once.
+ * Compares the next rows, of one leaf behind the other; what is left when FW_SCAN_ROWS did not suffice is in
+ * `next`. A global function: the verifier goes through it once. All leaves in one call: what a processor does
+ * at each return so that nobody can mislead it costs as much as some rows.
  */
 __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *search)
 {
@@ -107,67 +138,58 @@ __noinline int fw_scan_rows(const struct fw_packet *packet, struct fw_search *se
 	if (!packet || !search)
 		return 0;
 	address = search->next;
-	page = fw_page_at(search->bank, address);
 	search->next = 0;
+	page = fw_page_at(search->bank, address);
 	if (!page)
 		return 0;
 #pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < FW_SCAN_ROWS; i++) {
-		const struct fw_row *row;
-		enum fw_row_part part;
+		bool ends = fw_ends_leaf(packet, search, (const void *)fw_words_on(page, address, 8));
 
-		row = (const void *)fw_words_on(page, address, 8);
-		if (row->priority >= search->best)
-			return 0;
-		part = fw_row_holds(packet, search, row);
-		if (fw_tracing && row->priority >= search->from)
-			fw_trace_row(row->rule, part);
-		if (part == FW_ROW_HELD && row->priority >= search->from && fw_take_row(packet, search, row))
-			return 0;
-		if (row->flags & FW_ROW_LAST)
-			return 0;
-		address += 8;
+		address = ends ? 0 : address + 8;
 		/* As in fw_conditions_hold(). */
 		asm volatile("" : "+r"(address));
-		if (address % FW_PAGE_WORDS == 0 || search->asks >= FW_ASKS_COUNTING)
+		if (search->asks >= FW_ASKS_COUNTING)
 			break;
+		if (ends) {
+			address = fw_next_leaf(search);
+			if (!address)
+				return 0;
+		}
+		if (ends || address % FW_PAGE_WORDS == 0) {
+			page = fw_page_at(search->bank, address);
+			if (!page)
+				return 0;
+		}
 	}
 	search->next = address;
 	return 0;
 }
 
-struct fw_long_leaf {
+struct fw_long_search {
 	const struct fw_packet *packet;
 	struct fw_search *search;
 };
 
-static long fw_scan_on(__u32 turn, struct fw_long_leaf *leaf)
+static long fw_scan_on(__u32 turn, struct fw_long_search *on)
 {
 	(void)turn;
-	fw_scan_rows(leaf->packet, leaf->search);
-	return leaf->search->next == 0 || leaf->search->asks >= FW_ASKS_COUNTING;
-}
-
-static __always_inline void fw_scan_leaf(const struct fw_packet *packet, struct fw_search *search,
-					 __u32 entry)
-{
-	search->next = fw_rows_of(search, packet->selector, entry);
-	if (!search->next)
-		return;
-	fw_scan_rows(packet, search);
-	if (search->next && search->asks < FW_ASKS_COUNTING) {
-		struct fw_long_leaf leaf = {packet, search};
-
-		bpf_loop(FW_MAX_SCANS, fw_scan_on, &leaf, 0);
-	}
+	fw_scan_rows(on->packet, on->search);
+	return on->search->next == 0 || on->search->asks >= FW_ASKS_COUNTING;
 }
 
 static __always_inline void fw_scan_leaves(const struct fw_packet *packet, struct fw_search *search)
 {
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < FW_LEAVES; i++)
-		if (search->leaves[i])
-			fw_scan_leaf(packet, search, search->leaves[i]);
+	search->leaf = 0;
+	search->next = fw_next_leaf(search);
+	if (!search->next)
+		return;
+	fw_scan_rows(packet, search);
+	if (search->next && search->asks < FW_ASKS_COUNTING) {
+		struct fw_long_search on = {packet, search};
+
+		bpf_loop(FW_MAX_SCANS, fw_scan_on, &on, 0);
+	}
 }
 
 /* The leaf of two classes that are narrow together. */
@@ -192,13 +214,26 @@ static __always_inline __u32 fw_find_pair(const struct fw_tier *tier, __u32 sour
 	return 0;
 }
 
-static __always_inline void fw_begin_counting(struct fw_search *search, const struct fw_tier *tier)
+/* `leaf`: an entry; `count`: how many leaves there are already. */
+static __always_inline void fw_put_leaf(const struct fw_packet *packet, struct fw_search *search,
+					__u32 *count, __u32 leaf)
+{
+	__u32 rows = leaf ? fw_rows_of(search, packet->selector, leaf) : 0, at = *count;
+
+	asm volatile("" : "+r"(at));
+	at &= FW_LEAVES - 1;
+	search->leaves[at] = rows;
+	*count = at + !!rows;
+}
+
+static __always_inline void fw_begin_counting(const struct fw_packet *packet, struct fw_search *search,
+					      const struct fw_tier *tier)
 {
 	search->counts_only = true;
 	/* Those in front of a rule whose rate did not hold are reached, too. */
 	search->from = 0;
-	search->leaves[0] = tier->going_on;
-	search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
+	search->leaves[0] = fw_rows_of(search, packet->selector, tier->going_on);
+	search->leaves[1] = search->leaf = 0;
 }
 
 /* Searches one tier, up to the first bucket that is to be asked. A global function: there are two tiers and
@@ -206,24 +241,25 @@ static __always_inline void fw_begin_counting(struct fw_search *search, const st
 __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *search,
 			      const struct fw_tier *tier)
 {
-	struct fw_class class;
-	__u32 source;
+	struct fw_class source, destination;
+	__u32 leaves = 0;
 
 	if (!packet || !search || !tier)
 		return 0;
 	search->bank = tier->bank;
-	class = fw_class_of(tier, FW_SOURCE, packet->family, &packet->source);
-	search->checks[FW_SOURCE] = class.checks;
-	search->leaves[1] = class.leaf;
-	source = class.pair;
-	class = fw_class_of(tier, FW_DESTINATION, packet->family, &packet->destination);
-	search->checks[FW_DESTINATION] = class.checks;
-	search->leaves[2] = class.leaf;
-	search->leaves[0] = source && class.pair ? fw_find_pair(tier, source, class.pair) : 0;
-	search->leaves[3] = tier->rest.leaf[search->kind & (FW_KINDS - 1)];
+	source = fw_class_of(tier, FW_SOURCE, packet->family, &packet->source);
+	search->checks[FW_SOURCE] = source.checks;
+	destination = fw_class_of(tier, FW_DESTINATION, packet->family, &packet->destination);
+	search->checks[FW_DESTINATION] = destination.checks;
+	search->leaves[0] = search->leaves[1] = search->leaves[2] = search->leaves[3] = 0;
+	if (source.pair && destination.pair)
+		fw_put_leaf(packet, search, &leaves, fw_find_pair(tier, source.pair, destination.pair));
+	fw_put_leaf(packet, search, &leaves, source.leaf);
+	fw_put_leaf(packet, search, &leaves, destination.leaf);
+	fw_put_leaf(packet, search, &leaves, tier->rest.leaf[search->kind & (FW_KINDS - 1)]);
 	fw_scan_leaves(packet, search);
 	if (tier->going_on && !search->asks) {
-		fw_begin_counting(search, tier);
+		fw_begin_counting(packet, search, tier);
 		fw_scan_leaves(packet, search);
 		/* Else fw_settle_rates() goes on. */
 		if (!search->asks)
@@ -234,9 +270,9 @@ __noinline int fw_search_tier(const struct fw_packet *packet, struct fw_search *
 
 /* All leaves are searched. True: so is the tier. */
 static __always_inline bool fw_end_leaves(const struct fw_packet *packet, struct fw_search *search,
-					  const struct fw_tier *tier, __u32 *leaf)
+					  const struct fw_tier *tier)
 {
-	*leaf = 0;
+	search->leaf = 0;
 	if (search->asks == FW_ASKS_DECIDING) {
 		search->asks = FW_ASKS_NOTHING;
 		if (!fw_ask_rate(packet, tier, search->best, false)) {
@@ -249,7 +285,7 @@ static __always_inline bool fw_end_leaves(const struct fw_packet *packet, struct
 		return true;
 	}
 	if (tier->going_on)
-		fw_begin_counting(search, tier);
+		fw_begin_counting(packet, search, tier);
 	return !tier->going_on;
 }
 
@@ -262,12 +298,11 @@ enum { FW_SETTLED_ALL = 1, FW_SETTLED_COUNT = 2 };
  * through all values that the search may have.
  */
 __noinline int fw_settle_step(const struct fw_packet *packet, struct fw_search *search,
-			      const struct fw_tier *tier, __u32 *leaf)
+			      const struct fw_tier *tier)
 {
 	__u8 asks;
-	__u32 at;
 
-	if (!packet || !search || !tier || !leaf)
+	if (!packet || !search || !tier)
 		return FW_SETTLED_ALL;
 	asks = search->asks;
 	if (asks >= FW_ASKS_COUNTING) {
@@ -275,18 +310,11 @@ __noinline int fw_settle_step(const struct fw_packet *packet, struct fw_search *
 		if (asks == FW_ASKS_TELLING || fw_ask_rate(packet, tier, search->counted, true))
 			return FW_SETTLED_COUNT;
 	}
-	if (!search->next) {
-		at = *leaf;
-		if (at >= FW_LEAVES)
-			return fw_end_leaves(packet, search, tier, leaf);
-		*leaf = at + 1;
-		asm volatile("" : "+r"(at));
-		at &= FW_LEAVES - 1;
-		if (search->leaves[at])
-			search->next = fw_rows_of(search, packet->selector, search->leaves[at]);
-	}
-	if (search->next)
-		fw_scan_rows(packet, search);
+	if (!search->next)
+		search->next = fw_next_leaf(search);
+	if (!search->next)
+		return fw_end_leaves(packet, search, tier);
+	fw_scan_rows(packet, search);
 	return 0;
 }
 
@@ -294,12 +322,11 @@ struct fw_settling {
 	const struct fw_packet *packet;
 	struct fw_search *search;
 	const struct fw_tier *tier;
-	__u32 leaf; /* how many of the leaves are searched */
 };
 
 static long fw_settle_on(__u32 turn, struct fw_settling *settling)
 {
-	int done = fw_settle_step(settling->packet, settling->search, settling->tier, &settling->leaf);
+	int done = fw_settle_step(settling->packet, settling->search, settling->tier);
 
 	(void)turn;
 	/* Here rather than in the step, which has no room left on the stack of 6.1. */
@@ -318,7 +345,7 @@ static long fw_settle_on(__u32 turn, struct fw_settling *settling)
 static __noinline void fw_settle_rates(const struct fw_packet *packet, struct fw_search *search,
 				       const struct fw_tier *tier)
 {
-	struct fw_settling settling = {packet, search, tier, FW_LEAVES};
+	struct fw_settling settling = {packet, search, tier};
 
 	bpf_loop(FW_MAX_STEPS, fw_settle_on, &settling, 0);
 }

@@ -29,16 +29,17 @@ struct fw_search {
 	__u32 where;		 /* address */
 	__u32 checks[2];	 /* by side: address of what the class of the address is part of */
 	__u32 traits;		 /* of the packet: enum in image.h */
-	__u32 leaves[FW_LEAVES]; /* entries */
+	__u32 leaves[FW_LEAVES]; /* addresses of their rows; 0: there is none, nor any behind it */
 	__u32 best;		 /* priority below which rows are still of interest */
 	__u32 rule;		 /* of the best row so far; FW_NO_RULE: none */
-	__u32 next;		 /* the row to go on with; 0: the leaf is done */
+	__u32 next;		 /* the row to go on with; 0: that of the next leaf */
 	__u32 counted;		 /* priority of the rule that was counted last: it has several rows */
 	__u32 from;	  /* priority from which on rows are of interest: those before have been asked */
 	__u8 reason;	  /* of the best row */
 	__u8 counts_only; /* rows that hold are counted, and the search goes on */
 	__u8 asks;	  /* enum fw_asks */
-	__u8 kind;	  /* enum fw_kind */
+	__u8 kind : 4;	  /* enum fw_kind */
+	__u8 leaf : 4;	  /* how many of the leaves are begun */
 };
 
 static __always_inline bool fw_is_in_prefix(struct fw_member_key *key)
