@@ -15,7 +15,6 @@
 #include "fwctl/bpf/exit.h"
 #include "fwctl/bpf/find_service.h"
 #include "fwctl/bpf/now.h"
-#include "fwctl/bpf/parse.h"
 #include "fwctl/bpf/parse_plain.h"
 #include "fwctl/bpf/recall.h"
 #include "fwctl/bpf/unpack.h"

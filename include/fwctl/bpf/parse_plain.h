@@ -15,11 +15,10 @@
 #include <linux/ipv6.h>
 
 #include "fwctl/bpf/maps.h"
-#include "fwctl/bpf/parse_ipv4.h"
+#include "fwctl/bpf/parse.h"
 
 enum {
 	FW_PLAIN_IPV4 = 0x45, /* version 4, five words of header */
-	FW_ETHERTYPE_AT = 6,  /* the eight bytes from here are the source and the ethertype */
 	FW_TCP_FLAGS_AT = 12, /* two bytes: the header's length, and the flags */
 };
 
@@ -100,20 +99,19 @@ static __always_inline bool fw_take_plain_ipv6(fw_ctx *ctx, struct fw_packet *pa
 static __always_inline bool fw_parse_plain(fw_ctx *ctx, struct fw_packet *packet)
 {
 	const void *data = (const void *)(long)ctx->data, *end = (const void *)(long)ctx->data_end;
+	const struct ethhdr *ethernet = data;
 	__u16 ethertype, tag;
-	__u64 word;
 
 	if (fw_link != FW_LINK_ETHERNET || fw_ctx_stripped_tag(ctx, &tag) ||
-	    data + sizeof(struct ethhdr) > end)
+	    (const void *)(ethernet + 1) > end)
 		return false;
-	word = bpf_be64_to_cpu(*(const __u64 *)(data + FW_ETHERTYPE_AT));
-	ethertype = word;
 	packet->length = fw_ctx_length(ctx);
+	ethertype = bpf_ntohs(ethernet->h_proto);
 	if (ethertype == ETH_P_IP ? !fw_take_plain_ipv4(ctx, packet)
 				  : ethertype != ETH_P_IPV6 || !fw_take_plain_ipv6(ctx, packet))
 		return false;
-	packet->source_mac = word >> 16;
 	packet->ethertype = ethertype;
+	packet->source_mac = fw_mac_number(ethernet->h_source);
 	packet->l3_offset = sizeof(struct ethhdr);
 	packet->network_length = packet->length - sizeof(struct ethhdr);
 	return true;
