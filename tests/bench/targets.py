@@ -7,7 +7,7 @@ import typing
 
 import figures
 
-NATIVE = "fwctl, native XDP"
+NATIVE, TRIVIAL = "fwctl, native XDP", "a trivial program, native XDP"
 NO_PROGRAM, TESTS = "fwctl has no such program", "judged by a test: tests/sandbox/test_switch.py"
 MET, NOT_MET, NOT_MEASURED = "met", "not met", "not measured"
 
@@ -74,9 +74,9 @@ def wire(of, row, who):
     return of.get("wire", f"{row}: {who}", "64k")
 
 
-def added(of, row, who):
-    """What a filter adds to a packet that passes: a figure whose own cost is that over no filter."""
-    one, none = wire(of, row, who), wire(of, row, "no filter")
+def added(of, row, who, without="no filter"):
+    """What a filter adds to a packet that passes: a figure whose own cost is that over another's."""
+    one, none = wire(of, row, who), wire(of, row, without)
     return one and none and one._replace(value=one.value - none.value, low=None, high=None)
 
 
@@ -95,8 +95,10 @@ def peers(of):
         yield Target(f"{size} rules of several fields, wire, with the sender", limit, "ns",
                      row and Value(row.value + row.baseline, f"{row.value + row.baseline:,.0f} +{row.high - row.value:,.0f}"))
     yield Target("packets that slip through 1,000 replacements", 0, "packets", None, why=TESTS)
-    yield Target("established flow: what nftables with conntrack adds, beside what fwctl does", 5, "x",
-                 of.ratio(added(of, "tracked, established", "nftables, ct state"), added(of, "tracked, established", "fwctl, state, native XDP")), True)
+    for without, what in (("no filter", "no filter"), (TRIVIAL, "a trivial program of XDP, whose cost is the veth's")):
+        yield Target(f"established flow: what nftables with conntrack adds to no filter, beside what fwctl adds to {what}", 5, "x",
+                     of.ratio(added(of, "tracked, established", "nftables, ct state"),
+                              added(of, "tracked, established", "fwctl, state, native XDP", without)), True)
     yield Target("established flow: what nftables with conntrack takes to forward, beside fwctl with forward = fib", 5, "x",
                  of.ratio(wire(of, "tracked, established", "nftables, ct state"),
                           wire(of, "tracked, established", "fwctl, state, forward = fib, native XDP")), True)
