@@ -12,7 +12,7 @@ import pytest
 
 from conftest import FWCTL
 
-SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "bench"
+SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "bench" / "front"
 BUILD = pathlib.Path(FWCTL).parents[2]
 HUMBLE = ["setpriv", "--bounding-set", "-sys_nice"]  # without the right to go before all others: other tests run beside this one
 sys.path.append(str(SCRIPTS))
@@ -36,7 +36,7 @@ def bench(*words):
 
 def front(*words, build=BUILD):
     """scripts/bench, but for packages and the build."""
-    return subprocess.run([*HUMBLE, "/usr/bin/python3", SCRIPTS / "front.py", build, *words], capture_output=True, text=True, timeout=800)
+    return subprocess.run([*HUMBLE, "/usr/bin/python3", SCRIPTS, build, *words], capture_output=True, text=True, timeout=800)
 
 
 @pytest.fixture

@@ -3,12 +3,12 @@
 import json
 import struct
 
-import wire_policies
+import policies
 from conftest import Testbed
 from links import DROP_ALL, arrived, received, take_frames
 from processor_time import send_and_settle
-from wire_filters import SENDER
-from wire_report import Costs
+from filter import SENDER
+from report import Costs
 
 FIRST, MOST = 4_096, 8_000_000  # packets: of the turn that tells how many the others have, and of any turn
 ROUTER, CLIENT = bytes.fromhex("020000000001"), bytes.fromhex("020000000002")
@@ -52,7 +52,7 @@ class Subject:
         self.bed.check("fw", "ip", "route", "add", "default", "via", "10.1.0.2")
         way = ["via", "10.2.0.2"] if self.what == "passed" else ["dev", "lo"]
         kind = ["local"] if self.what == "dropped" else []
-        self.bed.check("fw", "ip", "route", "add", *kind, wire_policies.NETWORK, *way)
+        self.bed.check("fw", "ip", "route", "add", *kind, policies.NETWORK, *way)
         self.bed.check("server", "nft", DROP_ALL)
         self.bed.check("client", "ping", "-c", "1", "10.2.0.2")
 

@@ -1,13 +1,13 @@
 """Balancers beside each other on the wire: fwctl, and what a user would take instead.
 
-Usage: wire_balance.py BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of
+Usage: balancers BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of
 rows. --quick: fewer balancers, fewer turns, half a minute or so; all of it takes some minutes.
 
 Packets: 64-byte UDP and TCP from a sender in the kernel go to the balancer and come back to where they are dropped, all on one processor.
 65,536 flows are known, or each packet is of a new one. Each balancer has a bed of its own; they take turns, and the best of five counts,
-with what the worst took more. What counts is time of the processor, as in peers_wire.py; less the sender's own it is the balancer's, and
+with what the worst took more. What counts is time of the processor, as in wire/filters.py; less the sender's own it is the balancer's, and
 beside it stands that of a program of XDP which swaps MAC addresses. Before that the backends count what each has had.
-A packet by TC or the stack has another kind of sink than one by XDP, the cheaper one for each (wire_balance_subject.py).
+A packet by TC or the stack has another kind of sink than one by XDP, the cheaper one for each (subject.py).
 
 Connections: wrk through a balancer to four web servers, 16 at a time, with one request for each connection or with many. All run on one
 processor: how many a second it carries, how long it is busy for one, in all and more than without a balancer, and what wrk says of
@@ -20,12 +20,14 @@ import argparse
 import os
 import sys
 
-sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
+TESTS = __file__.rsplit("/", 3)[0]
+sys.path.insert(0, f"{TESTS}/sandbox")
+sys.path.append(f"{TESTS}/bench/wire")
 for variable, built in (("FWCTL", "ctl/cli/fwctl"), ("WIRE", "tests/wire")):
     os.environ.setdefault(variable, f"{sys.argv[1]}/{built}")
-import wire_balance_connections as connections  # noqa: E402
-import wire_balance_packets as packets  # noqa: E402
-from wire_balance_report import Report  # noqa: E402
+import connections  # noqa: E402
+import packets  # noqa: E402
+from report import Report  # noqa: E402
 
 
 def main():

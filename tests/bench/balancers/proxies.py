@@ -12,7 +12,7 @@ from balancer import BALANCERS, SERVERS, WAYS, backend, service, vip
 from conftest import until
 from links import PROCESSOR
 from router import WIRE
-from wire_filters import Refused
+from filter import Refused
 
 VIP = vip(4, 10)  # the one that b1 to b4 have on lo
 BACKENDS = [f"10.2.0.{number}" for number in SERVERS.values()]

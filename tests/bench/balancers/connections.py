@@ -19,8 +19,8 @@ import netns
 from conftest import Testbed
 from links import PROCESSOR
 from processor_time import BY_THE_WALL, soft_interrupt_seconds
-from wire_balance_proxies import BACKENDS, LB, QUICK, SERVERS, VIP, balancers
-from wire_filters import Refused
+from proxies import BACKENDS, LB, QUICK, SERVERS, VIP, balancers
+from filter import Refused
 
 AT_ONCE = 16  # connections
 ASKED = 64  # for the names of who answers

@@ -1,16 +1,16 @@
 """What a packet through a router takes, forwarded by the kernel's stack and by fwctl.
 
 Usage: forwarding.py BUILD [--quick] [--only ROW] [--json FILE]. 64-byte UDP of one flow, from a sender in the kernel on the same
-processor, in turns; the server counts what arrives and drops it. How time is taken says peers_wire.py.
+processor, in turns; the server counts what arrives and drops it. How time is taken says filters.py.
 """
 
 import contextlib
 import sys
 
-sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
+sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
 from links import Effort, arguments  # noqa: E402
-from wire_report import Report  # noqa: E402
-from wire_router import MOST, SENDER, Station  # noqa: E402
+from report import Report  # noqa: E402
+from station import MOST, SENDER, Station  # noqa: E402
 
 FULL, QUICK = Effort(turns=7, seconds=0.3), Effort(turns=3, seconds=0.1)
 FIB, STACK = 'forward = "fib"', "the kernel's stack, no fwctl"

@@ -1,6 +1,6 @@
 """Filters beside each other on the wire: what a packet costs that fwctl, or what a user would take instead, drops or lets pass.
 
-Usage: peers_wire.py BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of rows.
+Usage: filters.py BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of rows.
 
 64-byte UDP of 65,536 sorts comes from a sender in the kernel. All runs on one processor: sending, receiving, filtering, and what is
 behind that. Each filter has a router of its own; they take turns, and the best of seven counts, with what the worst took more. What
@@ -18,12 +18,12 @@ import pathlib
 import sys
 import tempfile
 
-sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
-import wire_policies  # noqa: E402
+sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
+import policies  # noqa: E402
+from filter import FILTERS, SENDER, Refused  # noqa: E402
 from links import Effort, arguments  # noqa: E402
-from wire_filters import FILTERS, SENDER, Refused  # noqa: E402
-from wire_report import Report  # noqa: E402
-from wire_subject import Subject, frame  # noqa: E402
+from report import Report  # noqa: E402
+from subject import Subject, frame  # noqa: E402
 
 FULL, QUICK = Effort(turns=7, seconds=0.3), Effort(turns=3, seconds=0.1)
 XDP_DROP, NO_FILTER = "trivial XDP_DROP", "no filter"
@@ -74,15 +74,15 @@ def measure(row, policy, what, filters, effort, report):
 
 
 def main():
-    names = [f"{row.name}, {what}" for row in wire_policies.ROWS for what in ("dropped", "passed")]
+    names = [f"{row.name}, {what}" for row in policies.ROWS for what in ("dropped", "passed")]
     asked = arguments("wire", names)
     filters = [one for one in FILTERS if one.quick or not asked.quick]
     report = Report(asked.json)
-    for row in wire_policies.ROWS:
+    for row in policies.ROWS:
         wanted = [what for what in ("dropped", "passed") if asked.only in f"{row.name}, {what}"]
         if asked.quick:
             wanted = [what for what in wanted if row.quick and what == "dropped"]
-        policy = wire_policies.policy(row) if wanted else None
+        policy = policies.policy(row) if wanted else None
         for what in wanted:
             measure(row, policy, what, filters, QUICK if asked.quick else FULL, report)
 

@@ -4,7 +4,7 @@ import json
 import pathlib
 import statistics
 
-from wire_balance_peers import SENDER
+from peers import SENDER
 
 PERCENTILES = ("p50", "p90", "p99", "p99.9")
 
@@ -17,7 +17,7 @@ def middle(subject, what):
 
 
 class Report:
-    """Kept in the file at once, as that of wire_report.py."""
+    """Kept in the file at once, as that of wire/report.py."""
 
     def __init__(self, path):
         self.path = path

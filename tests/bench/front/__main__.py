@@ -1,6 +1,6 @@
 """scripts/bench, but for the packages and the build: runs the parts one after the other and keeps what they have measured in one file.
 
-Usage: front.py BUILD WORDS...; BUILD is the folder with what was built, the words are those of scripts/bench.
+Usage: front BUILD WORDS...; BUILD is the folder with what was built, the words are those of scripts/bench.
 
 Promises: what the parts before have measured is in the file whatever becomes of one, and what that one has measured until then, too.
 Exit status: 0; 1 when a part has failed; 2 when the words are wrong; 130 when it was interrupted.
@@ -20,13 +20,13 @@ import machine
 import markdown
 import plot
 
-HERE = pathlib.Path(__file__).resolve().parent
-ALONE = HERE.parent / "sandbox" / "alone"
+BENCH = pathlib.Path(__file__).resolve().parents[1]
+ALONE = BENCH.parent / "sandbox" / "alone"
 PICTURES = machine.ROOT / "docs" / "performance"
 SECTIONS = ["packets", "balance", "wire", "control", "skipped"]
-# What each runs, in which order. A program of ours, or a script that is told where those are.
-PARTS = {"packets": "tests/bench/fwctl_bench", "wire": "peers_wire.py", "forwarding": "forwarding.py", "tracking": "tracking.py",
-         "balancers": "wire_balance.py", "control": "control"}
+# What each runs, in which order: the program of the first is built, the others are scripts of this folder's neighbours.
+PARTS = {"packets": "tests/bench/fwctl_bench", "wire": "wire/filters.py", "forwarding": "wire/forwarding.py",
+         "tracking": "wire/tracking.py", "balancers": "balancers", "control": "control"}
 
 
 def arguments():
@@ -55,7 +55,7 @@ def arguments():
 
 def command(part, build, kept, asked):
     what = PARTS[part]
-    words = [build / what] if "/" in what else ["/usr/bin/python3", HERE / what, build]
+    words = [build / what] if part == "packets" else ["/usr/bin/python3", BENCH / what, build]
     words += ["--quick"] * asked.quick + ["--json", kept]
     for name in ("only", "rules", "trace"):
         value = getattr(asked, name)

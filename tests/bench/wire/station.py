@@ -8,7 +8,7 @@ from scapy.all import IP, UDP, Ether, IPv6, raw
 from links import DROP_ALL, arrived, link, received, take_frames
 from processor_time import send_and_settle
 from router import CLIENT, SERVER, WAYS, Router
-from wire_report import Costs
+from report import Costs
 
 FIRST, MOST = 4_096, 4_000_000  # packets: of the turn that tells how many the others have, and of any turn
 SENDER = "the sender alone"

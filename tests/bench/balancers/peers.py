@@ -1,5 +1,5 @@
 """Who balances packets on the wire: fwctl in its modes, and what a user would take instead. Each does it on b of the topology `pair`,
-from eth0 back to eth0, for the service of wire_balance_frames.py and any number of backends, which a plays.
+from eth0 back to eth0, for the service of traffic.py and any number of backends, which a plays.
 """
 
 import json
@@ -7,8 +7,8 @@ import pathlib
 import subprocess
 
 from links import attach_trivial
-from wire_balance_frames import PORTS, VIP
-from wire_filters import Refused
+from traffic import PORTS, VIP
+from filter import Refused
 
 KERNEL_LIMIT = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max")
 

@@ -8,7 +8,7 @@ established in both directions:
 
 Left out: more flows than net.netfilter.nf_conntrack_max lets the kernel follow; new ones are fewer where it is small.
 
-Usage: tracking.py BUILD [--quick] [--only ROW] [--json FILE]. All in turns; how time is taken says peers_wire.py.
+Usage: tracking.py BUILD [--quick] [--only ROW] [--json FILE]. All in turns; how time is taken says filters.py.
 --quick: 65,536 established flows, of few filters.
 """
 
@@ -16,10 +16,10 @@ import contextlib
 import pathlib
 import sys
 
-sys.path.insert(0, f"{__file__.rsplit('/', 2)[0]}/sandbox")
+sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
 from links import Effort, arguments, attach_trivial, send  # noqa: E402
-from wire_report import Report  # noqa: E402
-from wire_router import MOST, SENDER, Station  # noqa: E402
+from report import Report  # noqa: E402
+from station import MOST, SENDER, Station  # noqa: E402
 
 FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FLOWS = {"hot": 1, "64k": 1 << 16, "1M": 1 << 20}

@@ -4,9 +4,9 @@ import contextlib
 import pathlib
 import tempfile
 
-from wire_balance_peers import BALANCERS, FLOOR, QUICK, SENDER
-from wire_balance_subject import Subject
-from wire_filters import Refused
+from peers import BALANCERS, FLOOR, QUICK, SENDER
+from subject import Subject
+from filter import Refused
 
 BACKENDS = 10
 CURVE = (1, 10, 100)

@@ -1,4 +1,4 @@
-"""Who filters on the wire: fwctl, and what a user would take instead. Each puts a policy of wire_policies.py in force on the router of a
+"""Who filters on the wire: fwctl, and what a user would take instead. Each puts a policy of policies.py in force on the router of a
 testbed, for what comes in by in0, whether it is for the router itself or sent on.
 """
 
