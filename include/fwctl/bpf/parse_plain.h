@@ -52,6 +52,17 @@ static __always_inline bool fw_take_plain_l4(struct fw_packet *packet, const voi
 	return true;
 }
 
+/* As a whole word, as it is read: a load waits for two stores that it spans. */
+static __always_inline void fw_put_ipv4(struct fw_address *to, __be32 address)
+{
+	const union {
+		__be32 halves[2];
+		__u64 word;
+	} both = {.halves = {address}};
+
+	__builtin_memcpy(to->bytes, &both.word, sizeof(both.word));
+}
+
 static __always_inline bool fw_take_plain_ipv4(fw_ctx *ctx, struct fw_packet *packet)
 {
 	const void *data = (const void *)(long)ctx->data, *end = (const void *)(long)ctx->data_end;
@@ -65,8 +76,8 @@ static __always_inline bool fw_take_plain_ipv4(fw_ctx *ctx, struct fw_packet *pa
 	if (total < sizeof(*ip) || sizeof(struct ethhdr) + total > packet->length ||
 	    !fw_take_plain_l4(packet, ip + 1, ip->protocol, total - sizeof(*ip)))
 		return false;
-	*(__u32 *)packet->source.bytes = ip->saddr;
-	*(__u32 *)packet->destination.bytes = ip->daddr;
+	fw_put_ipv4(&packet->source, ip->saddr);
+	fw_put_ipv4(&packet->destination, ip->daddr);
 	packet->family = FW_FAMILY_IPV4;
 	packet->ttl = ip->ttl;
 	packet->traffic_class = ip->tos;
