@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What most packets are: TCP or UDP in IPv4 without options or in IPv6 without extension headers, whole, and
- * behind an Ethernet header without tags.
+ * What most packets are: TCP, UDP or ICMP in IPv4 without options or in IPv6 without extension headers,
+ * whole, and behind an Ethernet header without tags.
  *
  * Promises: of such a packet what fw_parse() would find, in a third of its instructions; of any other
  * nothing but the length, for fw_parse(). Faults are for that one, too.
@@ -28,10 +28,10 @@ enum {
 	FW_PLAIN_L4_IPV6 = sizeof(struct ethhdr) + sizeof(struct ipv6hdr),
 };
 
-/* `left`: bytes of layer 4 by the IP header. So much is in the frame, and where that is less than a TCP
- * header, one of UDP. */
+/* `left`: bytes of layer 4 by the IP header. So much is in the frame, and a TCP header in any case. `icmp`:
+ * the family's. */
 static __always_inline bool fw_take_plain_l4(struct fw_packet *packet, const void *l4, __u8 protocol,
-					     __u32 left)
+					     __u32 left, const __u8 icmp)
 {
 	const struct fw_l4_head *head = l4;
 	const __u8 *tcp = l4 + FW_TCP_FLAGS_AT;
@@ -42,12 +42,17 @@ static __always_inline bool fw_take_plain_l4(struct fw_packet *packet, const voi
 		if (header < FW_TCP_HEADER || header > left)
 			return false;
 		packet->tcp_flags = tcp[1];
-	} else if (protocol != IPPROTO_UDP || left < FW_UDP_HEADER) {
+	} else if ((protocol != IPPROTO_UDP || left < FW_UDP_HEADER) &&
+		   (protocol != icmp || left < FW_ICMP_HEADER)) {
 		return false;
 	}
 	packet->protocol = protocol;
-	packet->source_port = bpf_ntohs(head->source_or_type);
-	packet->selector = bpf_ntohs(head->destination);
+	if (protocol == icmp) {
+		packet->selector = bpf_ntohs(head->source_or_type);
+	} else {
+		packet->source_port = bpf_ntohs(head->source_or_type);
+		packet->selector = bpf_ntohs(head->destination);
+	}
 	packet->flags |= FW_PACKET_L4;
 	return true;
 }
@@ -74,7 +79,7 @@ static __always_inline bool fw_take_plain_ipv4(fw_ctx *ctx, struct fw_packet *pa
 		return false;
 	total = bpf_ntohs(ip->tot_len);
 	if (total < sizeof(*ip) || sizeof(struct ethhdr) + total > packet->length ||
-	    !fw_take_plain_l4(packet, ip + 1, ip->protocol, total - sizeof(*ip)))
+	    !fw_take_plain_l4(packet, ip + 1, ip->protocol, total - sizeof(*ip), IPPROTO_ICMP))
 		return false;
 	fw_put_ipv4(&packet->source, ip->saddr);
 	fw_put_ipv4(&packet->destination, ip->daddr);
@@ -95,7 +100,7 @@ static __always_inline bool fw_take_plain_ipv6(fw_ctx *ctx, struct fw_packet *pa
 		return false;
 	payload = bpf_ntohs(ip->payload_len);
 	if (FW_PLAIN_L4_IPV6 + payload > packet->length ||
-	    !fw_take_plain_l4(packet, ip + 1, ip->nexthdr, payload))
+	    !fw_take_plain_l4(packet, ip + 1, ip->nexthdr, payload, IPPROTO_ICMPV6))
 		return false;
 	__builtin_memcpy(&packet->source, &ip->saddr, sizeof(ip->saddr));
 	__builtin_memcpy(&packet->destination, &ip->daddr, sizeof(ip->daddr));
