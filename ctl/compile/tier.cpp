@@ -210,8 +210,9 @@ void Builder::put_leaves(const Checks& checks) {
     tier.rest = leaves_.put_by_kind(rest);
     tier.going_on = counting_.put(counting);
     tier.varying = varying_.put(varying_rows_);
-    tier.by_address =
-        std::any_of(ways_.begin(), ways_.end(), [](Way way) { return way != Way::kRest; }) ? 1 : 0;
+    const bool finds = std::any_of(ways_.begin(), ways_.end(), [](Way way) { return way != Way::kRest; });
+    const bool compares = checks.size(FW_SOURCE) + checks.size(FW_DESTINATION) != 0;
+    tier.asks_addresses = (finds ? FW_TIER_FINDS : 0) | (compares ? FW_TIER_COMPARES : 0);
     pairs.put(image_.bank, classes_[FW_SOURCE], classes_[FW_DESTINATION], leaves_, tier);
     for (const fw_side side : kSides)
         tier.addresses[side] =

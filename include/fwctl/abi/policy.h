@@ -28,12 +28,17 @@ enum fw_tier_needs {
 	FW_TIER_REWRITES = 1 << 1, /* a rule rejects or redirects */
 };
 
+enum fw_tier_addresses {
+	FW_TIER_FINDS = 1 << 0,	   /* an end finds rules */
+	FW_TIER_COMPARES = 1 << 1, /* a row asks what the class of an end is part of */
+};
+
 struct fw_tier {
 	__u32 bank; /* its first page: an index of the map `pages` */
 	struct fw_address_index addresses[FW_SIDES];
 	__u32 pairs;	 /* address of struct fw_bucket[pair_mask + 1]; 0: no rule names both ends narrowly */
 	__u32 pair_mask; /* buckets - 1 */
-	__u32 by_address;     /* not 0: an end finds rules */
+	__u32 asks_addresses; /* enum fw_tier_addresses */
 	struct fw_kinds rest; /* the rules that neither end finds */
 	__u32 going_on; /* entry: rules that count or log; all that match in front of the verdict hold */
 	__u32 varying;	/* entry: the rows with FW_ROW_VARIES, which are also in the leaves above */

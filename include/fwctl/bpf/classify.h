@@ -355,7 +355,36 @@ static __always_inline bool fw_tier_asks(const struct fw_tier *tier, __u32 kind)
 {
 	asm volatile("" : "+r"(kind));
 	kind &= FW_KINDS - 1;
-	return tier->by_address || tier->going_on || tier->rest.leaf[kind];
+	return tier->asks_addresses & FW_TIER_FINDS || tier->going_on || tier->rest.leaf[kind];
+}
+
+/* Whether rows of one leaf are all that is to be searched: of addresses nothing is asked, and none counts and
+ * goes on. */
+static __always_inline bool fw_is_one_leaf(const struct fw_tier *tier, __u32 entry)
+{
+	return !(tier->asks_addresses | tier->going_on | (entry & FW_ENTRY_TAG));
+}
+
+/* Searches one tier, buckets and all. One leaf is searched from here, without a call for the way there. */
+static __always_inline void fw_ask_tier(const struct fw_packet *packet, struct fw_search *search,
+					const struct fw_tier *tier)
+{
+	__u32 kind = search->kind, entry;
+
+	asm volatile("" : "+r"(kind));
+	entry = tier->rest.leaf[kind & (FW_KINDS - 1)];
+	if (fw_is_one_leaf(tier, entry)) {
+		search->bank = tier->bank;
+		search->checks[FW_SOURCE] = search->checks[FW_DESTINATION] = 0;
+		search->leaves[0] = search->next = entry;
+		search->leaves[1] = 0;
+		search->leaf = 1;
+		fw_scan_rows(packet, search);
+	} else {
+		fw_search_tier(packet, search, tier);
+	}
+	if (search->asks || search->next)
+		fw_settle_rates(packet, search, tier);
 }
 
 static __always_inline struct fw_decision fw_search_tiers(const struct fw_packet *packet,
@@ -376,16 +405,12 @@ static __always_inline struct fw_decision fw_search_tiers(const struct fw_packet
 
 	if (fw_tier_asks(&generation->tiers[FW_FRONT], kind)) {
 		search.where = here->where[FW_FRONT][direction];
-		fw_search_tier(packet, &search, &generation->tiers[FW_FRONT]);
-		if (search.asks)
-			fw_settle_rates(packet, &search, &generation->tiers[FW_FRONT]);
+		fw_ask_tier(packet, &search, &generation->tiers[FW_FRONT]);
 	}
 	if (search.rule == FW_NO_RULE && fw_tier_asks(&generation->tiers[FW_MAIN], kind)) {
 		tier = FW_MAIN;
 		search.where = here->where[FW_MAIN][direction];
-		fw_search_tier(packet, &search, &generation->tiers[FW_MAIN]);
-		if (search.asks)
-			fw_settle_rates(packet, &search, &generation->tiers[FW_MAIN]);
+		fw_ask_tier(packet, &search, &generation->tiers[FW_MAIN]);
 	}
 	if (search.rule == FW_NO_RULE)
 		search.reason = generation->default_reason[direction];

@@ -3,7 +3,7 @@
 Usage: filters.py BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder with what was built, ROW a piece of the names of rows.
 
 64-byte UDP of 65,536 sorts comes from a sender in the kernel. All runs on one processor: sending, receiving, filtering, and what is
-behind that. Each filter has a router of its own; they take turns, and the best of seven counts, with what the worst took more. What
+behind that. Each filter has a router of its own; they take turns, and the best of five counts, with what the worst took more. What
 counts is time of the processor, the sender's and that of the kernel's thread for soft interrupts: what else the machine does takes no
 part in it, but for the caches. The sender's own cost is measured in the same turns, with a router that takes no packet; less that,
 a packet's time is the receiver's. A kernel that books soft interrupts apart (CONFIG_IRQ_TIME_ACCOUNTING) hides them from the sender's
@@ -25,7 +25,7 @@ from links import Effort, arguments  # noqa: E402
 from report import Report  # noqa: E402
 from subject import Subject, frame  # noqa: E402
 
-FULL, QUICK = Effort(turns=7, seconds=0.3), Effort(turns=3, seconds=0.1)
+FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 XDP_DROP, NO_FILTER = "trivial XDP_DROP", "no filter"
 
 

@@ -12,7 +12,7 @@ from links import Effort, arguments  # noqa: E402
 from report import Report  # noqa: E402
 from station import MOST, SENDER, Station  # noqa: E402
 
-FULL, QUICK = Effort(turns=7, seconds=0.3), Effort(turns=3, seconds=0.1)
+FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FIB, STACK = 'forward = "fib"', "the kernel's stack, no fwctl"
 SUBJECTS = [(STACK, "tc", None), ("the kernel's stack behind fwctl, TC", "tc", ""), ("forward = fib, TC", "tc", FIB),
             ("the kernel's stack behind fwctl, generic XDP", "generic", ""), ("forward = fib, generic XDP", "generic", FIB),
