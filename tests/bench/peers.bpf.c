@@ -105,8 +105,8 @@ static __always_inline const __u32* parse_ipv6(const struct ipv6hdr* ip, void* e
     return (const void*)(ip + 1);
 }
 
-SEC("xdp.frags")
-int parse_and_count(struct xdp_md* ctx) {
+/* False: it is none of these. */
+static __always_inline int is_counted(struct xdp_md* ctx) {
     struct ethhdr* ethernet = (void*)(long)ctx->data;
     void* end = (void*)(long)ctx->data_end;
     struct parsed parsed = {};
@@ -114,19 +114,29 @@ int parse_and_count(struct xdp_md* ctx) {
     struct counted* count;
     __u32 zero = 0;
 
-    if ((void*)(ethernet + 1) > end) return XDP_DROP;
+    if ((void*)(ethernet + 1) > end) return 0;
     if (ethernet->h_proto == bpf_htons(ETH_P_IP))
         ports = parse_ipv4((void*)(ethernet + 1), end, &parsed);
     else if (ethernet->h_proto == bpf_htons(ETH_P_IPV6))
         ports = parse_ipv6((void*)(ethernet + 1), end, &parsed);
-    if (!ports) return XDP_DROP;
+    if (!ports) return 0;
     if (parsed.protocol == IPPROTO_TCP || parsed.protocol == IPPROTO_UDP) parsed.ports = *ports;
     asm volatile("" : : "r"(&parsed) : "memory"); /* somebody will ask */
     count = bpf_map_lookup_elem(&counts, &zero);
-    if (!count) return XDP_DROP;
+    if (!count) return 0;
     count->packets++;
     count->bytes += end - (void*)ethernet;
-    return XDP_PASS;
+    return 1;
+}
+
+SEC("xdp.frags")
+int parse_and_count(struct xdp_md* ctx) {
+    return is_counted(ctx) ? XDP_PASS : XDP_DROP;
+}
+
+SEC("xdp.frags")
+int count_and_drop(struct xdp_md* ctx) {
+    return is_counted(ctx) ? XDP_DROP : XDP_PASS;
 }
 
 static __noinline int call(int number) {

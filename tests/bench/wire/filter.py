@@ -58,10 +58,10 @@ class NoFilter(Filter):
 
 
 class Trivial(Filter):
-    """A program of XDP that does nothing but return its verdict."""
+    """A program of XDP that does nothing but return its verdict, or reads the headers and counts before."""
 
-    def __init__(self, name, program, only):
-        super().__init__(name, quick=True)
+    def __init__(self, name, program, only, quick=False):
+        super().__init__(name, quick)
         self.program = program
         self.only = (only,)
 
@@ -151,7 +151,9 @@ FILTERS = [
     XdpFilter("xdp-filter"),
     Fwctl("fwctl, TC", "tc", "tc-in"),
     Fwctl("fwctl, generic XDP", "generic", "xdp"),
-    Trivial("trivial XDP_DROP", "trivial", "dropped"),
-    Trivial("trivial XDP_PASS", "let_pass", "passed"),
+    Trivial("trivial XDP_DROP", "trivial", "dropped", quick=True),
+    Trivial("trivial XDP_PASS", "let_pass", "passed", quick=True),
+    Trivial("headers read and counted, XDP_DROP", "count_and_drop", "dropped"),
+    Trivial("headers read and counted, XDP_PASS", "parse_and_count", "passed"),
     Fwctl("fwctl, native XDP", "native", "xdp", quick=True),
 ]

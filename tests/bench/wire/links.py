@@ -66,6 +66,6 @@ def send(bed, role, frames, packets, *flows):
 
 
 def attach_trivial(bed, role, device, program):
-    """A program of XDP that does nothing but return its verdict, in the driver: `trivial` drops, `let_pass` passes."""
+    """One of the programs of peers.bpf.c, in the driver."""
     bed.check(role, "ip", "link", "set", "dev", device, "xdpdrv", "off")
     bed.check(role, "ip", "link", "set", "dev", device, "xdpdrv", "obj", PROGRAMS, "program", program)
