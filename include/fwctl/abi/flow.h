@@ -222,14 +222,16 @@ struct fw_following {
 	struct fw_flow_key key;
 	struct fw_segment segment; /* when has_segment */
 	__u32 sender;		   /* which end of the key has sent the packet */
+	__u64 hash;		   /* fw_flow_hash() of the key, once the flow was looked up */
 	__u32 now;		   /* in ticks */
 	__u8 otherwise;		   /* enum fw_flow_state: what the packet is when its flow is not known */
 	__u8 protocol;
 	__u8 has_segment;
-	__u8 is_error;	/* an ICMP error: the flow is that of the packet which it quotes */
-	__u8 direction; /* enum fw_direction */
-	__u8 recalls;	/* the packet was followed already: nothing changes */
-	__u8 is_part;	/* a first fragment: its segment is longer */
+	__u8 is_error;	    /* an ICMP error: the flow is that of the packet which it quotes */
+	__u8 direction;	    /* enum fw_direction */
+	__u8 recalls;	    /* the packet was followed already: nothing changes */
+	__u8 is_part;	    /* a first fragment: its segment is longer */
+	__u8 is_translated; /* the segment has other numbers than the packet */
 };
 
 /* Room for what would not fit on their stack; by processor. */
@@ -249,6 +251,9 @@ struct fw_flow_room {
 	struct fw_flow_key pushed[2];
 	__u8 pushed_openers[2]; /* as `opener` */
 	__u8 unused_2[6];
+	__u64 jiffies; /* when the clock was read */
+	__u32 tick;    /* and what it was, in ticks */
+	__u32 unused_3;
 };
 
 /* What became of flows; by processor. */

@@ -119,6 +119,7 @@ __noinline int fw_look_up_flow(const struct fw_flow_table *table, struct fw_flow
 	if (!table || !room || !generation)
 		return 0;
 	hash = fw_flow_hash(&room->following.key, table->keys);
+	room->following.hash = hash;
 	tag = fw_flow_tag(hash);
 	place = *(const volatile __u64 *)(in_old ? &table->old_place : &table->place);
 	bucket = fw_flow_bucket_in(place, fw_flow_bucket_number(hash, place));
@@ -180,20 +181,13 @@ static __always_inline void fw_note_pushed(const struct fw_flow *flow)
  * A new flow, or what is noted of a first fragment, in a way for new ones. A flow may be there already, then
  * the answer is false; a note is of a datagram before, as their numbers come again.
  */
-__noinline int fw_insert(const struct fw_flow_table *table, const struct fw_flow *flow, __u32 now,
+__noinline int fw_insert(struct fw_flow_bucket *bucket, const struct fw_flow *flow, __u32 tag, __u32 now,
 			 __u32 direction)
 {
 	struct fw_flow_counts *counts = fw_flow_counts_here();
-	struct fw_flow_bucket *bucket;
-	__u32 tag, way;
-	__u64 hash;
+	__u32 way;
 
-	if (!table || !flow || !counts)
-		return false;
-	hash = fw_flow_hash(&flow->key, table->keys);
-	tag = fw_flow_tag(hash);
-	bucket = fw_flow_bucket_of(table, hash);
-	if (!bucket)
+	if (!bucket || !flow || !counts)
 		return false;
 	if (!fw_lock(&bucket->lock)) {
 		counts->busy++;
@@ -237,11 +231,14 @@ static __always_inline bool fw_find_segment(fw_ctx *ctx, const struct fw_packet 
  * False: the packet has no flow, and is what following->otherwise says. This and the next two are global, so
  * that each is verified once.
  */
-__noinline int fw_begin_to_follow(fw_ctx *ctx, const struct fw_packet *packet, struct fw_following *following)
+__noinline int fw_begin_to_follow(fw_ctx *ctx, const struct fw_packet *packet, struct fw_flow_room *room)
 {
-	if (!packet || !following)
+	struct fw_following *following;
+
+	if (!packet || !room)
 		return false;
-	*following = (struct fw_following){.now = fw_flow_now(), .protocol = packet->protocol};
+	following = &room->following;
+	*following = (struct fw_following){.now = fw_flow_tick(room), .protocol = packet->protocol};
 	if (!fw_find_key(ctx, packet, following))
 		return false;
 	following->is_part = packet->fragment == FW_FRAGMENT_FIRST;
@@ -265,7 +262,7 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 		fw_join_fragments(&held->flows, packet, fw_flow_now());
 		return 0;
 	}
-	if (fw_begin_to_follow(ctx, packet, &room->following)) {
+	if (fw_begin_to_follow(ctx, packet, room)) {
 		room->following.direction = !!(what & FW_TRACK_OUT);
 		room->following.recalls = !!(what & FW_TRACK_RECALLS);
 		room->following.segment.here = fw_place_of(fw_slot, room->following.direction) + 1;
@@ -286,13 +283,15 @@ __noinline int fw_track(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 }
 
 /* Notes a packet that was let pass: that a flow begins with it, or what its later fragments are taken for. */
-__noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32 half, __u32 direction)
+__noinline int fw_note_passed(const struct fw_packet *packet, __u32 half, __u32 direction)
 {
 	const struct fw_generation *generation = bpf_map_lookup_elem(&policy, &half);
 	__u32 zero = 0;
 	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
 	struct fw_flow_room *room = bpf_map_lookup_elem(&flow_room, &zero);
+	struct fw_flow_bucket *bucket;
 	struct fw_flow *flow;
+	__u64 hash;
 
 	if (!packet || !held || !generation || !room || !fw_changes_flows())
 		return 0;
@@ -303,10 +302,20 @@ __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32
 		flow->expires = fw_flow_now() + generation->timeouts[FW_TIMEOUT_FRAGMENT];
 		flow->slot = fw_slot;
 		fw_note_first(flow, packet);
-		fw_insert(&held->flows, flow, fw_flow_now(), direction);
+		hash = fw_flow_hash(&flow->key, held->flows.keys);
+		fw_insert(fw_flow_bucket_of(&held->flows, hash), flow, fw_flow_tag(hash), fw_flow_now(),
+			  direction);
 	}
-	if (packet->state != FW_STATE_NEW || !fw_begin_to_follow(ctx, packet, &room->following))
+	/* What was read of the packet to find its flow still stands there. */
+	if (packet->state != FW_STATE_NEW)
 		return 0;
+	hash = room->following.hash;
+	bucket = fw_flow_bucket_of(&held->flows, hash);
+	if (!bucket)
+		return 0;
+	fw_touch_new_ways(bucket, direction);
+	if (room->following.is_translated)
+		fw_give_back_numbers(room);
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->key = room->following.key;
 	flow->flags = room->following.sender ? FW_FLOW_OPENED_BY_SECOND : 0;
@@ -316,7 +325,7 @@ __noinline int fw_note_passed(fw_ctx *ctx, const struct fw_packet *packet, __u32
 	if (room->following.has_segment && room->following.is_part)
 		fw_tcp_trust(flow);
 	flow->expires = room->following.now + fw_timeout_of(generation, flow, packet->protocol);
-	if (fw_insert(&held->flows, flow, room->following.now, direction))
+	if (fw_insert(bucket, flow, fw_flow_tag(hash), room->following.now, direction))
 		fw_note_flow(FW_HAPPENED_OPENED, room->following.sender);
 	return 0;
 }

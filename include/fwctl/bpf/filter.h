@@ -17,6 +17,7 @@
 #include "fwctl/bpf/now.h"
 #include "fwctl/bpf/parse_plain.h"
 #include "fwctl/bpf/recall.h"
+#include "fwctl/bpf/steady.h"
 #include "fwctl/bpf/unpack.h"
 
 /* The built-in rule under whose name the parser drops; FW_NO_RULE: none, it drops in any case. */
@@ -186,7 +187,9 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			fw_begin_telling(&now);
 		if (fw_tracing && fw_last.assumed_state)
 			packet.state = fw_last.assumed_state - 1;
-		else if (now.generation->follows && !packet.service)
+		else if (now.generation->follows && !packet.service &&
+			 !(fw_may_be_steady(&packet) &&
+			   fw_track_steady(ctx, &packet, (now.number & 1) | direction << 1)))
 			fw_track(ctx, &packet, (now.number & 1) | direction << 1);
 		if (direction == FW_OUT && fw_ctx_checked(ctx, now.secret)) {
 			decision.reason = FW_REASON_HEALTH_CHECK;
@@ -203,7 +206,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 			fw_ban_source(&packet, now.generation, &decision);
 		if (packet.flags & FW_PACKET_OPENS && fw_verdict_of(decision.reason) != FW_DROP &&
 		    decision.reason != FW_REASON_RULE_SYNPROXY)
-			fw_note_passed(ctx, &packet, now.number & 1, direction);
+			fw_note_passed(&packet, now.number & 1, direction);
 		if (now.heard & FW_HAPPENINGS)
 			fw_tell_happened(&packet);
 	}

@@ -2,8 +2,8 @@
 /*
  * The flow table: include/fwctl/abi/flow.h says how it is laid out and what it promises.
  *
- * Everything here but fw_flow_bucket_of() and fw_copy_flow() asks for the bucket's lock. What is not
- * inlined is global, so that it is verified once.
+ * Everything here but fw_flow_bucket_of(), fw_copy_flow() and fw_touch_new_ways() asks for the bucket's lock.
+ * What is not inlined is global, so that it is verified once.
  */
 #ifndef FWCTL_BPF_FLOW_TABLE_H
 #define FWCTL_BPF_FLOW_TABLE_H
@@ -122,12 +122,31 @@ __noinline int fw_find_confirmed_way(struct fw_flow_bucket *bucket, __u32 now)
 }
 
 /*
+ * Before the lock, behind which they would come one after the other: all that fw_take_new_way() looks at, and
+ * what the new flow is written to, is fetched at once. Most of it has not been used for long.
+ */
+static __always_inline void fw_touch_new_ways(const struct fw_flow_bucket *bucket, __u32 direction)
+{
+	(void)*(const volatile __u32 *)&bucket->next[0];
+#pragma unroll
+	for (__u32 i = 0; i < FW_FLOW_OPENED_IN; i++) {
+		const struct fw_flow *flow = &bucket->flows[FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT + i];
+
+		if (direction == FW_OUT)
+			flow -= FW_FLOW_OPENED_OUT;
+		(void)*(const volatile __u32 *)&flow->expires;
+		(void)*(const volatile __u16 *)&flow->slot;
+	}
+}
+
+/*
  * For a new flow: a free way or one whose time is over. Else the next in turn of those that flows from the
  * same attachment have: a flood on one interface pushes out its own before what begins at others. Else the
  * next in turn. The turn goes on behind the way that was taken, whichever that was: who has come last is not
  * the first to go.
  */
-__noinline int fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction, __u32 now, __u32 slot)
+static __always_inline int fw_take_new_way(struct fw_flow_bucket *bucket, __u32 direction, __u32 now,
+					   __u32 slot)
 {
 	__u32 first = direction == FW_OUT ? FW_FLOW_CONFIRMED : FW_FLOW_CONFIRMED + FW_FLOW_OPENED_OUT;
 	__u32 count = direction == FW_OUT ? FW_FLOW_OPENED_OUT : FW_FLOW_OPENED_IN;

@@ -91,6 +91,19 @@ static __always_inline bool fw_meet_opening(struct fw_flow *flow, const struct f
 	return true;
 }
 
+/* The numbers that the packet has, for the next connection between its ends. */
+static __always_inline void fw_give_back_numbers(struct fw_flow_room *room)
+{
+	struct fw_segment *segment = &room->following.segment;
+
+	if (room->from_client) {
+		segment->acknowledgment -= room->proxy.sequence;
+	} else {
+		segment->sequence -= room->proxy.sequence;
+		segment->end -= room->proxy.sequence;
+	}
+}
+
 /* Gives the segment the client's numbers. False: it is not to be followed, and is what `state` says. */
 static __always_inline bool fw_meet_proxied(struct fw_flow *flow, struct fw_flow_room *room, __u8 *state)
 {
@@ -107,8 +120,10 @@ static __always_inline bool fw_meet_proxied(struct fw_flow *flow, struct fw_flow
 	if (!room->from_client) {
 		segment->sequence += room->proxy.sequence;
 		segment->end += room->proxy.sequence;
+		room->following.is_translated = true;
 	} else if (!fw_is_at_client(room)) {
 		segment->acknowledgment += room->proxy.sequence;
+		room->following.is_translated = true;
 	}
 	return follows;
 }

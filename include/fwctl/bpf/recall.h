@@ -180,7 +180,7 @@ __noinline int fw_keep_verdict(const struct fw_flow_table *table, const struct f
 
 	if (!table || !following || !verdict)
 		return 0;
-	hash = fw_flow_hash(&following->key, table->keys);
+	hash = following->hash;
 	tag = fw_flow_tag(hash);
 	bucket = fw_flow_bucket_of(table, hash);
 	if (!bucket || !fw_lock(&bucket->lock))
