@@ -65,8 +65,8 @@ static __always_inline __u64 fw_differs(const struct fw_flow *flow, const struct
 enum { FW_UNSTEADY = 1 << 8, FW_ABSENT = 1 << 9 };
 
 /*
- * What changes, changes under the lock: of a flow that was found and is confirmed, so that nothing follows
- * from being proven. What is not for fw_meet_flow() alone does not end it, either.
+ * What changes, changes under the lock. The flow was found and is confirmed: nothing follows from being
+ * proven. Neither a datagram nor such a segment ends it.
  */
 static __always_inline int fw_follow_confirmed(struct fw_flow_bucket *bucket, struct fw_flow_room *room,
 					       const struct fw_generation *generation, __u32 way)
@@ -90,6 +90,7 @@ static __always_inline int fw_follow_confirmed(struct fw_flow_bucket *bucket, st
 	return found;
 }
 
+/* What the packet is to its flow, when this bucket has it. */
 static __always_inline int fw_read_bucket_of(struct fw_flow_bucket *bucket, struct fw_flow_room *room,
 					     const struct fw_generation *generation)
 {
