@@ -328,8 +328,8 @@ struct fw_ends {
 	struct fw_address destination;
 	__be16 source_port;
 	__be16 destination_port;
-};
-FW_ASSERT_SIZE(struct fw_ends, 36);
+} __attribute__((aligned(8)));
+FW_ASSERT_SIZE(struct fw_ends, 40);
 
 /* What a packet asks of its service. */
 enum fw_asked {
