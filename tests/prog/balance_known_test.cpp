@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <optional>
 
 #include "balance_lab.h"
 #include "fwctl/abi/mark.h"
@@ -34,6 +35,43 @@ int own_map(int program, const std::string& name) {
     return -1;
 }
 
+constexpr std::size_t kRoomSize = (sizeof(fw_balance_room) + 7) / 8 * 8;  // as the kernel hands them out
+
+std::vector<fw_balance_room> rooms_of(const ProgramRunner& runner) {
+    const std::uint32_t zero = 0;
+    std::vector<fw_balance_room> rooms(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    std::vector<std::uint8_t> bytes(kRoomSize * rooms.size());
+    const int map = own_map(runner.program_fd(), "balance_room");
+    EXPECT_EQ(bpf_map_lookup_elem(map, &zero, bytes.data()), 0);
+    close(map);
+    for (std::size_t i = 0; i < rooms.size(); ++i)
+        std::memcpy(&rooms[i], &bytes[i * kRoomSize], sizeof(rooms[i]));
+    return rooms;
+}
+
+void name_backend(const ProgramRunner& runner, std::uint32_t backend) {
+    const std::uint32_t zero = 0;
+    std::vector<fw_balance_room> rooms = rooms_of(runner);
+    std::vector<std::uint8_t> bytes(kRoomSize * rooms.size());
+    for (std::size_t i = 0; i < rooms.size(); ++i) {
+        rooms[i].named = backend;
+        std::memcpy(&bytes[i * kRoomSize], &rooms[i], sizeof(rooms[i]));
+    }
+    const int map = own_map(runner.program_fd(), "balance_room");
+    EXPECT_EQ(bpf_map_update_elem(map, &zero, bytes.data(), BPF_ANY), 0);
+    close(map);
+}
+
+// Whether the packet was chosen for in full: that writes whom its connection id names.
+bool is_chosen_for(const ProgramRunner& runner, const Bytes& frame) {
+    constexpr std::uint32_t kNobody = 4000;
+    name_backend(runner, kNobody);
+    EXPECT_TRUE(runner.run(frame));
+    for (const fw_balance_room& room : rooms_of(runner))
+        if (room.named != kNobody) return true;
+    return false;
+}
+
 class BalanceKnownTest : public ::testing::Test {
 protected:
     void SetUp() override {
@@ -53,45 +91,13 @@ protected:
         EXPECT_GT(result.frame.size(), 34U);
         return std::memcmp(&result.frame[26], kForged, sizeof(kForged)) == 0;
     }
-    // The next packet of the flow. Whether it was chosen for in full: that writes whom its connection id
-    // names.
     bool is_chosen_for(const BalancedFlow& flow, std::uint8_t flags) {
-        constexpr std::uint32_t kNobody = 4000;
-        name(kNobody);
-        lab_->run(frame_of(flow, flags));
-        for (const fw_balance_room& room : rooms())
-            if (room.named != kNobody) return true;
-        return false;
+        return testing::is_chosen_for(lab_->runner(), frame_of(flow, flags));
     }
 
 private:
     static constexpr std::uint8_t kForged[] = {192, 0, 2, 99};
 
-    std::vector<fw_balance_room> rooms() {
-        const std::uint32_t zero = 0;
-        const std::size_t each = (sizeof(fw_balance_room) + 7) / 8 * 8;  // as the kernel hands them out
-        const auto count = static_cast<std::size_t>(libbpf_num_possible_cpus());
-        std::vector<std::uint8_t> bytes(each * count);
-        const int map = own_map(lab_->runner().program_fd(), "balance_room");
-        EXPECT_EQ(bpf_map_lookup_elem(map, &zero, bytes.data()), 0);
-        close(map);
-        std::vector<fw_balance_room> rooms(count);
-        for (std::size_t i = 0; i < count; ++i) std::memcpy(&rooms[i], &bytes[i * each], sizeof(rooms[i]));
-        return rooms;
-    }
-    void name(std::uint32_t backend) {
-        const std::uint32_t zero = 0;
-        const std::size_t each = (sizeof(fw_balance_room) + 7) / 8 * 8;
-        std::vector<fw_balance_room> all = rooms();
-        std::vector<std::uint8_t> bytes(each * all.size());
-        for (std::size_t i = 0; i < all.size(); ++i) {
-            all[i].named = backend;
-            std::memcpy(&bytes[i * each], &all[i], sizeof(all[i]));
-        }
-        const int map = own_map(lab_->runner().program_fd(), "balance_room");
-        EXPECT_EQ(bpf_map_update_elem(map, &zero, bytes.data(), BPF_ANY), 0);
-        close(map);
-    }
     void forge() {
         const int map = own_map(lab_->runner().program_fd(), "known_ways");
         std::vector<fw_known_way> ways(static_cast<std::size_t>(libbpf_num_possible_cpus()));
@@ -213,6 +219,91 @@ TEST_F(BalanceKnownTest, WhatDoesNotCountIsNotTouched) {
     EXPECT_EQ(lab_->backend_of(frame_of(flow, kAck)), "w2");
     for (unsigned way = 0; way < FW_PLACED_KEPT; ++way)
         EXPECT_TRUE(lab_->stands(flow, way, "w2", idle)) << way;
+}
+
+// What is translated: its tables are there where nothing is rehearsed, and the clock goes.
+class BalanceKnownNatTest : public ::testing::TestWithParam<const char*> {
+protected:
+    void SetUp() override {
+        Lab& lab = Lab::at(Hook::kXdp);
+        lab.start("");
+        auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET, "in",
+                                          {.ifindex = lab.ifindex(), .may_rewrite = true});
+        ASSERT_TRUE(runner) << runner.error().message;
+        runner_.emplace(std::move(*runner));
+        ASSERT_TRUE(runner_->set_policy(policy_of(vip(
+            "web",
+            fmt::format("{}service = [\"tcp/80\", \"udp/53\"]\nforward = \"{}\"\n", kWebAddress, GetParam()),
+            {"w7"}))));
+    }
+
+    RunResult run(const Bytes& frame) {
+        auto result = runner_->run(frame);
+        EXPECT_TRUE(result) << result.error().message;
+        return result ? *result : RunResult{};
+    }
+    // A second may be over between two packets, but not between all of these.
+    bool goes_short(const Bytes& frame) {
+        for (int i = 0; i < 5; ++i)
+            if (!is_chosen_for(*runner_, frame)) return true;
+        return false;
+    }
+    // The backend's to what it has got.
+    static Bytes answer_to(const Bytes& sent, std::uint8_t protocol) {
+        const auto port = [&](std::size_t at) {
+            return static_cast<std::uint16_t>(sent.at(at) << 8 | sent.at(at + 1));
+        };
+        const auto address = [&](std::size_t at) {
+            return fmt::format("{}.{}.{}.{}", sent.at(at), sent.at(at + 1), sent.at(at + 2), sent.at(at + 3));
+        };
+        const Packet transport =
+            protocol == kTcp ? tcp({.source = port(36), .destination = port(34), .flags = kSyn | kAck})
+                             : udp({.source = port(36), .destination = port(34)});
+        return to_balancer() / ipv4({.source = address(30), .destination = address(26)}) / transport;
+    }
+
+    std::optional<ProgramRunner> runner_;
+};
+INSTANTIATE_TEST_SUITE_P(Ways, BalanceKnownNatTest, ::testing::Values("nat", "full-nat"),
+                         [](const auto& way) {
+                             return std::string(way.param == std::string("nat") ? "Nat" : "FullNat");
+                         });
+
+TEST_P(BalanceKnownNatTest, AFlowThatGoesOnTakesIt) {
+    for (const BalancedFlow& flow : {kTcpFlow, kUdpFlow}) {
+        const Bytes frame = frame_of(flow, kAck);
+        const RunResult first = run(frame);
+        EXPECT_EQ(first.trace.reason, FW_REASON_BALANCED);
+        EXPECT_EQ(first.action, kXdpTx);
+        EXPECT_TRUE(goes_short(frame));
+        const RunResult next = run(frame);
+        EXPECT_EQ(next.action, first.action);
+        EXPECT_EQ(next.frame, first.frame);
+    }
+}
+
+// Once more the long way when it is to be confirmed, as its client goes on behind an answer.
+TEST_P(BalanceKnownNatTest, NotWhatIsToBeConfirmed) {
+    for (const BalancedFlow& flow : {kTcpFlow, kUdpFlow}) {
+        const Bytes frame = frame_of(flow, kAck);
+        const RunResult first = run(frame);
+        EXPECT_TRUE(goes_short(frame));
+        run(answer_to(first.frame, flow.protocol));
+        EXPECT_TRUE(is_chosen_for(*runner_, frame));
+        EXPECT_TRUE(goes_short(frame));
+        EXPECT_EQ(run(frame).frame, first.frame);
+    }
+}
+
+TEST_P(BalanceKnownNatTest, NotWhatOpensEndsOrExpires) {
+    const Bytes frame = frame_of(kTcpFlow, kAck);
+    run(frame);
+    EXPECT_TRUE(goes_short(frame));
+    EXPECT_TRUE(is_chosen_for(*runner_, frame_of(kTcpFlow, kSyn)));
+    EXPECT_TRUE(is_chosen_for(*runner_, frame_of(kTcpFlow, kFin | kAck)));
+    const RunResult expired =
+        run(to_balancer() / ipv4({.source = kClient, .destination = kVip, .ttl = 1}) / tcp({.flags = kAck}));
+    EXPECT_EQ(expired.trace.reason, FW_REASON_BALANCE_EXPIRED);
 }
 
 // With TC ingress behind it XDP leaves one packet to the kernel, now and then, also where what is too long

@@ -210,8 +210,8 @@ struct fw_known_way {
 	struct fw_address from;
 	__u32 generation; /* its number */
 	__u32 service;	  /* address of its struct fw_service in that generation */
-	__u16 gue_port;
-	__u8 transport; /* enum fw_transport */
+	__u16 port;	  /* GUE's; by nat and full-nat that of the backend, 0: the packets' own */
+	__u8 transport;	  /* enum fw_transport */
 	__u8 way_family;
 	__u8 is_due; /* not 0: the kernel is to send one packet by it */
 	__u8 unused[3];
@@ -328,8 +328,8 @@ struct fw_ends {
 	struct fw_address destination;
 	__be16 source_port;
 	__be16 destination_port;
-};
-FW_ASSERT_SIZE(struct fw_ends, 36);
+} __attribute__((aligned(8)));
+FW_ASSERT_SIZE(struct fw_ends, 40);
 
 /* What a packet asks of its service. */
 enum fw_asked {

@@ -3,14 +3,15 @@
  * The short way of what is plain: from packets before it its service is known, whose its flow is, and how to
  * get there.
  *
- * Promises: what is sent by it leaves, is counted and stands in the table as by fw_choose_known(),
- * fw_find_next_hop(), fw_pack() and fw_deliver(). To those is left all of which something is not known, or
- * more is to be done with: docs/balance.md.
+ * Promises: what is sent by it leaves, is counted and stands in the tables as by fw_choose_known(),
+ * fw_find_next_hop(), fw_pack(), fw_find_translation() and fw_deliver(). To those is left all of which
+ * something is not known, or more is to be done with: docs/balance.md.
  */
 #ifndef FWCTL_BPF_KNOWN_H
 #define FWCTL_BPF_KNOWN_H
 
 #include "fwctl/bpf/encapsulate.h"
+#include "fwctl/bpf/nat.h"
 #include "fwctl/bpf/now.h"
 
 static __always_inline bool fw_knows_ways(const struct fw_packet *packet)
@@ -94,7 +95,7 @@ __noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 
 	if (!known)
 		return FW_HAND_ON;
 	transport = known->transport;
-	if (transport >= FW_BY_NAT)
+	if (transport >= FW_BY_NAT && (is_chosen || packet->ttl <= 1))
 		return FW_HAND_ON;
 	fw_take_known_hop(room, known);
 	room->to = known->to;
@@ -109,7 +110,9 @@ __noinline int fw_send_known(fw_ctx *ctx, const struct fw_packet *packet, __u32 
 			return FW_HAND_ON;
 		hash = fw_ring_hash(service, room);
 	}
-	if (fw_put_in_outer(ctx, packet, room, transport, known->gue_port, hash))
+	if (fw_put_in_outer(ctx, packet, room, transport, known->port, hash))
+		return FW_HAND_ON;
+	if (transport >= FW_BY_NAT && !fw_translate_on(room, transport, known->port, packet->tcp_flags))
 		return FW_HAND_ON;
 	if (entry.line) {
 		room->why = FW_PLACED_BY_TABLE;

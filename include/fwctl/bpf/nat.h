@@ -220,23 +220,34 @@ static __always_inline bool fw_recall_port(struct fw_balance_room *room)
 	return true;
 }
 
-/* What comes from the client's side. False: no port, or the flow is not known. */
-static __always_inline bool fw_translate_forth(struct fw_balance_room *room, const struct fw_service *service,
-					       __u16 port, __u32 tcp_flags)
+/* What the packet's addresses become that comes from the client's side, and the key of what answers it: with
+ * the client's own port, where that is to become another one. */
+static __always_inline void fw_put_ends_forth(struct fw_balance_room *room, bool is_full, __u16 port)
 {
-	struct fw_nat_key *key = &room->answer_key;
-	bool is_full = service->transport == FW_BY_FULL_NAT;
-
 	room->before.source = room->client;
 	room->before.destination = room->vip;
 	fw_put_ports(&room->before, room->client_port, room->vip_port);
 	room->after.source = is_full ? room->from : room->client;
 	room->after.destination = room->to;
+	fw_put_nat_key(&room->answer_key, FW_NAT_ANSWER, &room->after.destination, &room->after.source,
+		       port ?: room->vip_port, room->client_port, room->protocol, room->family);
+}
+
+static __always_inline void fw_put_ports_forth(struct fw_balance_room *room)
+{
+	fw_put_ports(&room->after, room->answer_key.receiver_port, room->answer_key.sender_port);
+}
+
+/* False: no port, or the flow is not known. */
+static __always_inline bool fw_translate_forth(struct fw_balance_room *room, const struct fw_service *service,
+					       __u16 port, __u32 tcp_flags)
+{
+	bool is_full = service->transport == FW_BY_FULL_NAT;
+
+	fw_put_ends_forth(room, is_full, port);
 	if (room->asked == FW_ASKED_FRAGMENT)
 		return true;
 	room->service_number = service->number;
-	fw_put_nat_key(key, FW_NAT_ANSWER, &room->after.destination, &room->after.source,
-		       port ?: room->vip_port, room->client_port, room->protocol, room->family);
 	if (room->asked == FW_ASKED_ERROR) {
 		if ((is_full && !fw_recall_port(room)) || !fw_is_held(room))
 			return false;
@@ -246,7 +257,34 @@ static __always_inline bool fw_translate_forth(struct fw_balance_room *room, con
 	} else if (fw_hold_answer(room, tcp_flags, FW_NAT_OF_CLOSED | FW_NAT_OF_SILENT) != FW_NAT_OF_ITSELF) {
 		return false;
 	}
-	fw_put_ports(&room->after, key->receiver_port, key->sender_port);
+	fw_put_ports_forth(room);
+	return true;
+}
+
+/* The same of a flow that goes on, where it and, with full-nat, its port are held already, and neither is to
+ * be confirmed. False: else; nothing has changed then. */
+static __always_inline bool fw_translate_on(struct fw_balance_room *room, __u8 transport, __u16 port,
+					    __u32 tcp_flags)
+{
+	struct fw_nat_flow *flow, *way = NULL;
+	__u32 table, way_table = FW_NAT_NEW;
+
+	fw_put_ends_forth(room, transport == FW_BY_FULL_NAT, port);
+	if (transport == FW_BY_FULL_NAT) {
+		fw_put_way_key(room);
+		way = fw_find_nat(&room->way_key, room->now, &way_table);
+		if (!way || way->backend != room->backend)
+			return false;
+		room->answer_key.receiver_port = way->our_port;
+	}
+	flow = fw_find_nat(&room->answer_key, room->now, &table);
+	if (!flow || !fw_is_same_flow(flow, room) || flow->ifindex != room->client_ifindex ||
+	    (table == FW_NAT_NEW && flow->flags & FW_NAT_ANSWERED) || (way && way_table != table))
+		return false;
+	fw_see_nat(flow, tcp_flags, room->now);
+	if (way)
+		fw_see_nat(way, tcp_flags, room->now);
+	fw_put_ports_forth(room);
 	return true;
 }
 

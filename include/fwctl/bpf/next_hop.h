@@ -154,7 +154,8 @@ enum { FW_WAYS_FOR_ONE_DUE = 8 };
 /* For the packets behind this one: of their service, to a backend that keeps its flows. `number`: of the
  * generation. */
 static __always_inline void fw_note_way(struct fw_known_way *known, const struct fw_balance_room *room,
-					const struct fw_service *service, __u32 number, __u32 service_at)
+					const struct fw_service *service, const struct fw_backend *backend,
+					__u32 number, __u32 service_at)
 {
 	known->tick = room->now;
 	known->ifindex = room->ifindex;
@@ -165,7 +166,7 @@ static __always_inline void fw_note_way(struct fw_known_way *known, const struct
 	known->from = room->from;
 	known->generation = number;
 	known->service = service_at;
-	known->gue_port = service->gue_port;
+	known->port = service->transport >= FW_BY_NAT ? backend->port : service->gue_port;
 	known->transport = service->transport;
 	known->way_family = room->way_family;
 	known->is_due = bpf_get_prandom_u32() % FW_WAYS_FOR_ONE_DUE == 0;
@@ -192,7 +193,7 @@ __noinline int fw_find_next_hop(fw_ctx *ctx, struct fw_balance_room *room, __u32
 	if (!fw_find_hop_by_fib(ctx, backend, room, service->transport))
 		return false;
 	if (known && room->has_neighbour)
-		fw_note_way(known, room, service, number, service_at);
+		fw_note_way(known, room, service, backend, number, service_at);
 	return true;
 }
 

@@ -39,4 +39,12 @@ static __always_inline bool fw_ctx_patch(fw_ctx *ctx, __u32 at, __u32 difference
 	return bpf_l4_csum_replace(ctx, at, 0, difference, how) == 0;
 }
 
+/* Of a transport header, of whose packet addresses and ports change. */
+static __always_inline bool fw_ctx_patch_ends(fw_ctx *ctx, __u32 at, __u32 addresses, __u32 ports,
+					      const __u32 flags)
+{
+	return fw_ctx_patch(ctx, at, addresses, flags | FW_PATCH_PSEUDO) &&
+	       fw_ctx_patch(ctx, at, ports, flags);
+}
+
 #endif

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Writing into a frame in XDP: its checksums are all there. patch_skb.h has the same for TC. */
+/*
+ * Writing into a frame in XDP: its checksums are all there. patch_skb.h has the same for TC.
+ *
+ * Promises: false where the frame ends before. Of frames in several buffers, which are not sent on, that is
+ * the first one: what is written here needs no call.
+ */
 #ifndef FWCTL_BPF_PATCH_XDP_H
 #define FWCTL_BPF_PATCH_XDP_H
 
@@ -7,14 +12,37 @@
 #include <bpf/bpf_helpers.h>
 #include <stdbool.h>
 
+#include "fwctl/bpf/read.h"
+
 enum fw_patch_flags {
 	FW_PATCH_PSEUDO = 1 << 0, /* it was an address: here all is the same */
 	FW_PATCH_UDP = 1 << 1,	  /* 0 is none, and stays */
 };
 
+/* Where the frame has `size` bytes, a constant, at that offset; NULL: it ends before. */
+static __always_inline void *fw_ctx_place(fw_ctx *ctx, __u32 at, const __u32 size)
+{
+	void *place = (void *)(long)ctx->data;
+
+	if (!fw_offset_fits(&at))
+		return NULL;
+	place += at;
+	return place + size <= (void *)(long)ctx->data_end ? place : NULL;
+}
+
+/* A word, or a multiple of two. In words: memcpy() of bytes goes byte by byte. */
 static __always_inline bool fw_ctx_store(fw_ctx *ctx, __u32 at, const void *from, const __u32 size)
 {
-	return bpf_xdp_store_bytes(ctx, at, (void *)from, size) == 0;
+	void *to = fw_ctx_place(ctx, at, size);
+
+	if (!to)
+		return false;
+	if (size == sizeof(__u32))
+		*(__u32 *)to = *(const __u32 *)from;
+#pragma unroll
+	for (__u32 i = 0; i < size / sizeof(__u64); i++)
+		((__u64 *)to)[i] = ((const __u64 *)from)[i];
+	return true;
 }
 
 static __always_inline bool fw_ctx_store_summed(fw_ctx *ctx, __u32 at, const void *from, const __u32 size)
@@ -22,23 +50,29 @@ static __always_inline bool fw_ctx_store_summed(fw_ctx *ctx, __u32 at, const voi
 	return fw_ctx_store(ctx, at, from, size);
 }
 
-/* RFC 1624: HC' = ~(~HC + ~m + m'), of which bpf_csum_diff() has said the last two. */
-static __always_inline bool fw_ctx_patch(fw_ctx *ctx, __u32 at, __u32 difference, const __u32 flags)
+/* RFC 1624: HC' = ~(~HC + ~m + m'), of which the last two are `difference`: of less than 48 bits. */
+static __always_inline bool fw_ctx_patch(fw_ctx *ctx, __u32 at, __u64 difference, const __u32 flags)
 {
-	__u64 sum = difference;
-	__u16 check;
+	__u16 *place = fw_ctx_place(ctx, at, sizeof(*place)), check;
+	__u64 sum;
 
-	if (bpf_xdp_load_bytes(ctx, at, &check, sizeof(check)))
+	if (!place)
 		return false;
-	if (flags & FW_PATCH_UDP && !check)
+	if (flags & FW_PATCH_UDP && !*place)
 		return true;
-	sum += (__u16)~check;
+	sum = difference + (__u16) ~*place;
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	check = ~((sum & 0xffff) + (sum >> 16));
-	if (flags & FW_PATCH_UDP && !check)
-		check = 0xffff;
-	return bpf_xdp_store_bytes(ctx, at, &check, sizeof(check)) == 0;
+	*place = flags & FW_PATCH_UDP && !check ? 0xffff : check;
+	return true;
+}
+
+/* Of a transport header, of whose packet addresses and ports change: at once. */
+static __always_inline bool fw_ctx_patch_ends(fw_ctx *ctx, __u32 at, __u32 addresses, __u32 ports,
+					      const __u32 flags)
+{
+	return fw_ctx_patch(ctx, at, (__u64)addresses + ports, flags);
 }
 
 /* Of an IPv4 header. */

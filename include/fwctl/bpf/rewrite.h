@@ -27,7 +27,7 @@ enum {
  * the packet; that of ICMPv6 is one over what it quotes.
  */
 static __always_inline bool fw_write_addresses(fw_ctx *ctx, __u32 header, __u8 family,
-					       const struct fw_ends *ends, __s64 difference,
+					       const struct fw_ends *ends, __u32 difference,
 					       const bool is_quoted)
 {
 	const __u32 size = 2 * sizeof(ends->source);
@@ -41,31 +41,54 @@ static __always_inline bool fw_write_addresses(fw_ctx *ctx, __u32 header, __u8 f
 	       fw_ctx_patch_header(ctx, header + FW_IPV4_CHECKSUM_AT, difference);
 }
 
-/* What bpf_csum_diff() says of addresses, and of ports. */
-static __always_inline __s64 fw_addresses_differ(const struct fw_ends *before, const struct fw_ends *after)
+/*
+ * What a checksum is to be patched with where these words change: ~m + m' of RFC 1624, as bpf_csum_diff()
+ * says it, without a call. Never 0 but where words of ones become 0.
+ */
+static __always_inline __u64 fw_words_differ(const __u32 *before, const __u32 *after, const __u32 count)
 {
-	return bpf_csum_diff((void *)&before->source, 2 * sizeof(before->source), (void *)&after->source,
-			     2 * sizeof(after->source), 0);
+	__u64 sum = 0;
+
+#pragma unroll
+	for (__u32 i = 0; i < count; i++)
+		sum += (__u64)(__u32)~before[i] + after[i];
+	return sum;
 }
 
-static __always_inline __s64 fw_ports_differ(const struct fw_ends *before, const struct fw_ends *after)
+static __always_inline __u32 fw_fold_to_word(__u64 sum)
 {
-	return bpf_csum_diff((void *)&before->source_port, 4, (void *)&after->source_port, 4, 0);
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	return sum + (sum >> 32);
+}
+
+/* That of addresses, and of ports. */
+static __always_inline __u32 fw_addresses_differ(const struct fw_ends *before, const struct fw_ends *after,
+						 __u8 family)
+{
+	const __u32 *from = (const void *)&before->source, *to = (const void *)&after->source;
+
+	if (family == FW_FAMILY_IPV6)
+		return fw_fold_to_word(fw_words_differ(from, to, 8));
+	return fw_fold_to_word(fw_words_differ(from, to, 1) + fw_words_differ(from + 4, to + 4, 1));
+}
+
+static __always_inline __u32 fw_ports_differ(const struct fw_ends *before, const struct fw_ends *after)
+{
+	return fw_fold_to_word(
+		fw_words_differ((const void *)&before->source_port, (const void *)&after->source_port, 1));
 }
 
 /* The transport header of the packet itself. SCTP's checksum is over neither. */
 static __always_inline bool fw_write_ports(fw_ctx *ctx, const struct fw_packet *packet,
-					   const struct fw_ends *after, __s64 addresses, __s64 ports)
+					   const struct fw_ends *after, __u32 addresses, __u32 ports)
 {
 	__u32 at = packet->l4_offset;
 
 	if (packet->protocol == IPPROTO_TCP &&
-	    (!fw_ctx_patch(ctx, at + FW_TCP_CHECKSUM, addresses, FW_PATCH_PSEUDO) ||
-	     !fw_ctx_patch(ctx, at + FW_TCP_CHECKSUM, ports, 0)))
+	    !fw_ctx_patch_ends(ctx, at + FW_TCP_CHECKSUM, addresses, ports, 0))
 		return false;
 	if (packet->protocol == IPPROTO_UDP &&
-	    (!fw_ctx_patch(ctx, at + FW_UDP_CHECKSUM, addresses, FW_PATCH_PSEUDO | FW_PATCH_UDP) ||
-	     !fw_ctx_patch(ctx, at + FW_UDP_CHECKSUM, ports, FW_PATCH_UDP)))
+	    !fw_ctx_patch_ends(ctx, at + FW_UDP_CHECKSUM, addresses, ports, FW_PATCH_UDP))
 		return false;
 	return fw_ctx_store(ctx, at, &after->source_port, 4);
 }
@@ -86,15 +109,14 @@ static __always_inline bool fw_rewrite_error(fw_ctx *ctx, const struct fw_packet
 					     struct fw_balance_room *room)
 {
 	__u32 icmp = packet->l4_offset, quote = icmp + FW_ICMP_HEADER;
-	__s64 addresses = fw_addresses_differ(&room->before, &room->after),
+	__u32 addresses = fw_addresses_differ(&room->before, &room->after, packet->family),
 	      ports = fw_ports_differ(&room->before, &room->after);
 	bool is_ipv4 = packet->family == FW_FAMILY_IPV4;
 	struct fw_ends *quoted = &room->quoted;
 
 	fw_turn(quoted, &room->after);
 	/* The checksum of an IPv4 header makes up for its addresses. */
-	if (addresses < 0 || ports < 0 ||
-	    !fw_write_addresses(ctx, quote, packet->family, quoted, addresses, true) ||
+	if (!fw_write_addresses(ctx, quote, packet->family, quoted, addresses, true) ||
 	    !fw_ctx_store(ctx, room->quote.l4_offset, &quoted->source_port, 4) ||
 	    !fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, ports, 0) ||
 	    (!is_ipv4 && !fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, addresses, 0)))
@@ -102,9 +124,8 @@ static __always_inline bool fw_rewrite_error(fw_ctx *ctx, const struct fw_packet
 	if (!fw_is_same_address(&packet->source, &room->before.source))
 		room->after.source = packet->source;
 	room->before.source = packet->source;
-	addresses = fw_addresses_differ(&room->before, &room->after);
-	return addresses >= 0 &&
-	       fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses, false) &&
+	addresses = fw_addresses_differ(&room->before, &room->after, packet->family);
+	return fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses, false) &&
 	       (is_ipv4 || fw_ctx_patch(ctx, icmp + FW_ICMP_CHECKSUM_AT, addresses, FW_PATCH_PSEUDO));
 }
 
@@ -113,16 +134,15 @@ __noinline int fw_rewrite(fw_ctx *ctx, const struct fw_packet *packet)
 {
 	__u32 zero = 0;
 	struct fw_balance_room *room = bpf_map_lookup_elem(&balance_room, &zero);
-	__s64 addresses, ports;
+	__u32 addresses, ports;
 
 	if (!packet || !room)
 		return false;
 	if (room->asked == FW_ASKED_ERROR || room->asked == FW_ASKED_ANSWER_ERROR)
 		return fw_rewrite_error(ctx, packet, room);
-	addresses = fw_addresses_differ(&room->before, &room->after);
+	addresses = fw_addresses_differ(&room->before, &room->after, packet->family);
 	ports = fw_ports_differ(&room->before, &room->after);
-	if (addresses < 0 || ports < 0 ||
-	    !fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses, false))
+	if (!fw_write_addresses(ctx, packet->l3_offset, packet->family, &room->after, addresses, false))
 		return false;
 	return !(packet->flags & FW_PACKET_L4) || fw_write_ports(ctx, packet, &room->after, addresses, ports);
 }
