@@ -74,7 +74,12 @@ AddressesOfFamily AddressBook::work_out(const Addresses& addresses, Family famil
     return {kept_unless_empty(std::move(named)), kept_unless_empty(every.without(excepted))};
 }
 
-const AddressesOfFamily& AddressBook::of(const Addresses& addresses, Family family) {
+AddressesOfFamily AddressBook::of(const Addresses& addresses, Family family) {
+    const bool is_block = addresses.prefixes.size() == 1 && addresses.sets.empty() &&
+                          addresses.except.empty() && addresses.except_sets.empty();
+    if (is_block) {
+        return work_out(addresses, family);
+    }
     const auto [row, is_new] = known_.try_emplace({addresses, family});
     if (is_new) {
         row->second = work_out(addresses, family);

@@ -1,7 +1,8 @@
 // What `from` and `to` hold for, as sets of numbers.
 //
-// Promises: each set of the policy and each list is worked out once. A set holds what the policy and its
-// files say; what was added to it live is not seen. A set that the policy does not have is empty.
+// Promises: each set of the policy and each list is worked out once; a block alone is sooner than it is
+// found. A set holds what the policy and its files say; what was added to it live is not seen. A set that the
+// policy does not have is empty.
 #pragma once
 
 #include <map>
@@ -25,7 +26,7 @@ public:
     // Both have to outlive it.
     AddressBook(const Policy& policy, Space& space) : policy_(policy), space_(space) {}
 
-    const AddressesOfFamily& of(const Addresses& addresses, Family family);
+    AddressesOfFamily of(const Addresses& addresses, Family family);
     // None of a dynamic set.
     const Ranges& elements(const std::string& set, Family family);
     [[nodiscard]] bool is_dynamic(const std::string& set) const;

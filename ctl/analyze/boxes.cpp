@@ -232,7 +232,7 @@ void Translator::add_family(const Draft& draft, Dimension side, const Addresses&
             return;
         }
     }
-    const AddressesOfFamily& known = addresses_.of(addresses, family);
+    const AddressesOfFamily known = addresses_.of(addresses, family);
     const auto add_values = [&](const Draft& base, const Ranges* values) {
         if (values != nullptr) {
             // All of them are said by the kinds already.

@@ -35,6 +35,29 @@ BoxIndex::BoxIndex(const std::vector<Entry>& entries, Space& space) : space_(spa
     if (!rows_.empty()) {
         build(0, rows_.size());
     }
+    for (const Row& row : rows_) {
+        leaves_.push_back({front_of(row.outline), static_cast<std::uint32_t>(row.entry.rule)});
+        leaf_rests_.push_back(rest_of(row.outline));
+        boxes_.push_back(row.entry.box);
+    }
+    rows_ = {};
+}
+
+BoxIndex::Four BoxIndex::four_of(const Outline& outline, std::size_t number) {
+    Four four;
+    for (std::size_t i = 0; i < kAtOnce; ++i) {
+        four.first[i] = outline.first[1 + number * kAtOnce + i];
+        four.last[i] = outline.last[1 + number * kAtOnce + i];
+    }
+    return four;
+}
+
+BoxIndex::Front BoxIndex::front_of(const Outline& outline) {
+    return {four_of(outline, 0), outline.kinds};
+}
+
+BoxIndex::Rest BoxIndex::rest_of(const Outline& outline) {
+    return {four_of(outline, 1), four_of(outline, 2), four_of(outline, 3)};
 }
 
 void BoxIndex::collect_ends(const std::vector<Entry>& entries) {
@@ -157,36 +180,45 @@ BoxIndex::Cut BoxIndex::cut(std::size_t first, std::size_t last) {
             static_cast<std::size_t>(above - rows_.begin())};
 }
 
-std::size_t BoxIndex::build(std::size_t first, std::size_t last) {
-    Node node{rows_[first].outline, rows_[first].entry.rule, rows_[first].entry.rule, first, 0, {}, 0};
+std::uint32_t BoxIndex::build(std::size_t first, std::size_t last) {
+    Outline outline = rows_[first].outline;
+    std::size_t first_rule = rows_[first].entry.rule;
+    std::size_t last_rule = first_rule;
     for (std::size_t row = first; row < last; ++row) {
-        const Outline& outline = rows_[row].outline;
-        node.first_rule = std::min(node.first_rule, rows_[row].entry.rule);
-        node.last_rule = std::max(node.last_rule, rows_[row].entry.rule);
+        const Outline& of_row = rows_[row].outline;
+        first_rule = std::min(first_rule, rows_[row].entry.rule);
+        last_rule = std::max(last_rule, rows_[row].entry.rule);
         for (std::size_t i = 0; i < kKnownDimensions; ++i) {
-            node.outline.first[i] = std::min(node.outline.first[i], outline.first[i]);
-            node.outline.last[i] = std::max(node.outline.last[i], outline.last[i]);
+            outline.first[i] = std::min(outline.first[i], of_row.first[i]);
+            outline.last[i] = std::max(outline.last[i], of_row.last[i]);
         }
-        node.outline.kinds |= outline.kinds;
+        outline.kinds |= of_row.kinds;
     }
-    const std::size_t at = nodes_.size();
-    nodes_.push_back(node);
+    const auto at = static_cast<std::uint32_t>(nodes_.size());
+    nodes_.push_back({front_of(outline),
+                      static_cast<std::uint32_t>(first_rule),
+                      static_cast<std::uint32_t>(last_rule),
+                      static_cast<std::uint32_t>(first),
+                      0,
+                      0,
+                      {}});
+    node_rests_.push_back(rest_of(outline));
     const Cut cuts = last - first > kLeafRows ? cut(first, last) : Cut{first, last};
     if (cuts.across == first && cuts.above == last) {
-        nodes_[at].rows = last - first;
+        nodes_[at].rows = static_cast<std::uint32_t>(last - first);
         return at;
     }
     const std::array<std::size_t, 4> bounds = {first, cuts.across, cuts.above, last};
     for (std::size_t piece = 0; piece + 1 < bounds.size(); ++piece) {
         if (bounds[piece] < bounds[piece + 1]) {
-            const std::size_t child = build(bounds[piece], bounds[piece + 1]);
+            const std::uint32_t child = build(bounds[piece], bounds[piece + 1]);
             nodes_[at].children[nodes_[at].child_count++] = child;
         }
     }
     // The first rules first: who looks for the first that holds a packet may end early.
     const auto children = nodes_[at].children.begin();
     std::sort(children, children + static_cast<std::ptrdiff_t>(nodes_[at].child_count),
-              [this](std::size_t one, std::size_t other) {
+              [this](std::uint32_t one, std::uint32_t other) {
                   return nodes_[one].first_rule < nodes_[other].first_rule;
               });
     return at;

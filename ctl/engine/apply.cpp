@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <future>
 #include <map>
 #include <set>
 #include <utility>
@@ -28,6 +29,9 @@ using policy::Policy;
 
 constexpr const char* kNotKept = "the policy's text cannot be kept, so it is not applied";
 
+// In bytes. From here on it is worth a thread to write a text while the rules are compiled.
+constexpr std::size_t kLargeText = 1 << 20;
+
 tl::unexpected<Error> in_part(const Error& error) {
     return fail("the policy holds, but not all is done: " + error.message, Exit::kInPart);
 }
@@ -49,6 +53,8 @@ private:
     [[nodiscard]] Status check_plan() const;
     Status attach();
     Status compare();
+    Status keep_text();
+    Status text_is_kept();
     Status prepare();
     Status finish();
     [[nodiscard]] Status announce_addresses() const;
@@ -69,6 +75,7 @@ private:
     bool prepared_ = false;
     bool holds_already_ = false;
     ApplyReport report_;
+    std::future<Status> keeping_;  // waits for it where it ends, and so is the last
 };
 
 Status Application::read_running() {
@@ -119,15 +126,32 @@ Status Application::compare() {
     return {};
 }
 
+// Now, or, of a large one, until text_is_kept().
+Status Application::keep_text() {
+    const auto keep = [this] {
+        auto kept = library_.keep(loaded_.sources);
+        return kept ? Status{} : context(kNotKept, kept.error());
+    };
+    std::size_t size = 0;
+    for (const Source& source : loaded_.sources) size += source.text.size();
+    if (size < kLargeText) return keep();
+    keeping_ = std::async(keep);  // where there may be no thread, when it is asked for
+    return {};
+}
+
+Status Application::text_is_kept() {
+    return keeping_.valid() ? keeping_.get() : Status{};
+}
+
 Status Application::prepare() {
-    auto snapshot = library_.keep(loaded_.sources);
-    if (!snapshot) return context(kNotKept, snapshot.error());
+    const std::string snapshot = snapshot_name(loaded_.sources);
+    if (auto kept = keep_text(); !kept) return kept;
     report_.rules = policy_.rules.size();
-    holds_already_ = *snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
+    holds_already_ = snapshot == writing_.state.main.snapshot && report_.changes.empty() &&
                      report_.live.rules.absorbed.empty() && report_.live.rules.discarded.empty() &&
                      report_.detached.empty() && !attaching_->changes_anything() && !request_.trial &&
                      writing_.store.has_flow_table_that_fits();
-    if (holds_already_) return {};
+    if (holds_already_) return text_is_kept();
     if (!request_.force)
         if (auto fit = check_sizes(writing_.store, policy_); !fit) return fit;
     if (auto can = check_synproxy(policy_, next_); !can) return can;
@@ -136,13 +160,14 @@ Status Application::prepare() {
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
     if (!candidate) return tl::unexpected(candidate.error());
-    next_.main.snapshot = *snapshot;
+    next_.main.snapshot = snapshot;
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     prepared_ = true;  // in part, should it fail
     if (auto prepared = writing_.store.prepare(next_, &*candidate); !prepared) return prepared;
     if (!request_.force)
         if (auto open = check_sessions(writing_.store, next_, writing_.store.next_half(), policy_); !open)
             return open;
+    if (auto kept = text_is_kept(); !kept) return kept;
     if (auto intended = library_.intend(entry()); !intended) return context(kNotKept, intended.error());
     return {};
 }
@@ -204,6 +229,7 @@ Applied Application::entry() const {
 }
 
 void Application::undo() {
+    (void)text_is_kept();  // before what nobody names is removed
     if (attaching_) attaching_->undo();
     if (prepared_) writing_.store.abandon(next_);
     library_.tidy(writing_.state.main.snapshot);

@@ -58,6 +58,13 @@ std::optional<Applied> entry_of(std::string_view line) {
     return entry;
 }
 
+// Of the list of a snapshot. A path that is no UTF-8 is kept as far as it is: it is there to be read.
+std::string line_of(const Source& source, const std::string& text) {
+    return Json({{"path", source.path}, {"text", text}})
+               .dump(-1, ' ', false, Json::error_handler_t::replace) +
+           "\n";
+}
+
 template <typename Function>
 void each_line(std::string_view text, Function function) {
     while (!text.empty()) {
@@ -81,6 +88,12 @@ bool is_first(std::uint64_t cookie) {
 std::string text_name(std::string_view text) {
     const XXH128_hash_t hash = XXH3_128bits(text.data(), text.size());
     return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);
+}
+
+std::string snapshot_name(const std::vector<Source>& sources) {
+    std::string list;
+    for (const Source& source : sources) list += line_of(source, text_name(source.text));
+    return text_name(list);
 }
 
 Result<Library> Library::open() {
@@ -118,10 +131,7 @@ Result<std::string> Library::keep(const std::vector<Source>& sources) const {
         if (access(path.c_str(), F_OK) != 0)
             if (auto written = write_file(path, source.text); !written)
                 return tl::unexpected(written.error());
-        // A path that is no UTF-8 is kept as far as it is: it is there to be read.
-        list += Json({{"path", source.path}, {"text", text}})
-                    .dump(-1, ' ', false, Json::error_handler_t::replace) +
-                "\n";
+        list += line_of(source, text);
     }
     const std::string name = text_name(list);
     if (auto written = write_file(fmt::format("{}/snapshots/{}", directory_, name), list); !written)

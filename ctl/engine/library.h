@@ -79,6 +79,9 @@ private:
 // What a text is kept under: the same text has the same name.
 std::string text_name(std::string_view text);
 
+// Of the snapshot that keep() makes of them.
+std::string snapshot_name(const std::vector<Source>& sources);
+
 // The user that the command runs for, also behind sudo.
 std::string current_user();
 

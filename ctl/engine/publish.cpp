@@ -32,6 +32,9 @@ constexpr std::uint32_t kFrontPriority = 0;
 
 constexpr std::array<std::uint32_t, 2> kMainBanks = {2 * FW_BANK_PAGES, 3 * FW_BANK_PAGES};
 
+// Four megabytes at most: a policy is most often replaced by one of about its size, which finds them there.
+constexpr std::uint32_t kMostSparePages = 16;
+
 std::uint32_t front_bank(std::uint32_t half) {
     return half * FW_BANK_PAGES;
 }
@@ -140,7 +143,7 @@ Status Store::prepare(State& state, compile::TierImage* main) const {
         if (auto made = buckets_.make(main->bucket_pages); !made) return made;
         const std::uint32_t bank = state.main.tier.bank == kMainBanks[0] ? kMainBanks[1] : kMainBanks[0];
         if (auto written = banks_.write(bank, main->bank.words()); !written) {
-            (void)banks_.clear(bank);
+            (void)banks_.shrink(bank, spare_pages());
             return written;
         }
         state.main.tier = main->tier;
@@ -215,6 +218,12 @@ void Store::forget_unused_sets() const {
     (void)forget_members(unused);
 }
 
+bool Store::has_routes(std::uint32_t bank) const {
+    const auto keys = routes_.keys<fw_route_key>();
+    return std::any_of(keys.begin(), keys.end(),
+                       [&](const fw_route_key& key) { return key.table == table_of(bank); });
+}
+
 // A command that was killed may have left some of them.
 void Store::erase_routes(std::uint32_t bank) const {
     for (const fw_route_key& key : routes_.keys<fw_route_key>())
@@ -285,16 +294,27 @@ void Store::abandon(const State& prepared) const {
     const std::uint32_t bank = prepared.main.tier.bank;
     if (bank == policy_.at(active_half())->tiers[FW_MAIN].bank) return;
     erase_routes(bank);
-    (void)banks_.clear(bank);
+    (void)banks_.shrink(bank, spare_pages());
+}
+
+// As many as the policy in force has: each change of a map of maps waits for a grace period, which the next
+// policy then need not do.
+std::uint32_t Store::spare_pages() const {
+    const std::uint32_t words = policy_.at(active_half())->tiers[FW_MAIN].words;
+    return std::min(kMostSparePages, (words + FW_PAGE_WORDS - 1) / FW_PAGE_WORDS);
 }
 
 // The main bank that the generation in force does not read. When that fails, the next edit tries again.
 void Store::clear_unused_banks() const {
     const std::uint32_t used = policy_.at(active_half())->tiers[FW_MAIN].bank;
+    const std::uint32_t before = policy_.at(next_half())->tiers[FW_MAIN].bank;
     for (const std::uint32_t bank : kMainBanks) {
-        if (bank == used || banks_.is_empty(bank) || !kernel::wait_for_packets()) continue;
+        if (bank == used) continue;
+        const bool has_too_much =
+            banks_.has_more(bank, spare_pages()) || (bank == before && has_routes(bank));
+        if (!has_too_much || !kernel::wait_for_packets()) continue;
         erase_routes(bank);
-        (void)banks_.clear(bank);
+        (void)banks_.shrink(bank, spare_pages());
     }
 }
 

@@ -222,6 +222,7 @@ private:
     [[nodiscard]] std::uint32_t active_half() const;
     [[nodiscard]] Status wait_since_switch() const;
     void clear_unused() const;
+    [[nodiscard]] std::uint32_t spare_pages() const;
     void clear_unused_banks() const;
     void clear_placed() const;
     void forget_unused_sets() const;
@@ -236,6 +237,7 @@ private:
     [[nodiscard]] Status finish_moving() const;
     [[nodiscard]] Status clear_flow_pages() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
+    [[nodiscard]] bool has_routes(std::uint32_t bank) const;
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status put_services(const State& state, compile::Bank& front,
                                       fw_generation& generation) const;

@@ -147,12 +147,12 @@ Result<std::vector<std::uint32_t>> Banks::read(std::uint32_t first, std::uint32_
     return words;
 }
 
-bool Banks::is_empty(std::uint32_t first) const {
-    return pages_.present(first, FW_BANK_PAGES).empty();
+bool Banks::has_more(std::uint32_t first, std::uint32_t count) const {
+    return !pages_.present(first + count, FW_BANK_PAGES - count).empty();
 }
 
-Status Banks::clear(std::uint32_t first) const {
-    return pages_.erase(pages_.present(first, FW_BANK_PAGES));
+Status Banks::shrink(std::uint32_t first, std::uint32_t count) const {
+    return pages_.erase(pages_.present(first + count, FW_BANK_PAGES - count));
 }
 
 Status CounterPages::make(std::uint32_t count) const {

@@ -53,9 +53,9 @@ public:
     // Words of a bank, from `address` on.
     [[nodiscard]] Result<std::vector<std::uint32_t>> read(std::uint32_t first, std::uint32_t address,
                                                           std::size_t count) const;
-    [[nodiscard]] bool is_empty(std::uint32_t first) const;
-    // Gives all pages of the bank back.
-    [[nodiscard]] Status clear(std::uint32_t first) const;
+    [[nodiscard]] bool has_more(std::uint32_t first, std::uint32_t count) const;
+    // Gives the pages of the bank back, but for the first `count`.
+    [[nodiscard]] Status shrink(std::uint32_t first, std::uint32_t count) const;
     [[nodiscard]] const Map& map() const { return pages_.map(); }
 
 private:

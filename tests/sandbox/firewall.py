@@ -123,10 +123,10 @@ class Firewall:
         return path
 
     def pages(self):
-        """How many pages the compiled policy has: what stands in the map of maps."""
+        """How many pages the compiled policy has, and are left for the next: what stands in the map of maps."""
         dumped = subprocess.run(["bpftool", "-j", "map", "dump", "pinned", self.map("pages")], capture_output=True,
                                 text=True, check=True, timeout=60).stdout
-        return sum("inner_map_id" in entry for entry in json.loads(dumped))
+        return sum("error" not in entry["value"] for entry in json.loads(dumped))
 
     # --- packets -----------------------------------------------------------------------------------
 

@@ -50,6 +50,23 @@ def test_the_default_decides_what_no_rule_names(fw):
     assert fw.bed.pings("a", fw.ADDRESS)
 
 
+def test_a_large_policy_gives_its_pages_back(fw):
+    """But for as many as the one in force has. Its text, of more than a megabyte, is kept."""
+    for name in ("first", "second"):
+        fw.apply(ATTACH + deny(name, "udp/9"))
+    small = fw.pages()
+    fw.file("".join(f"11.{n >> 15}.{n >> 7 & 255}.{n << 1 & 255}\n" for n in range(100_000)), "large.txt")
+    fw.apply(ATTACH + '[set.large]\nfile = "large.txt"\n' + deny("large", "udp/10", 'from = "@large"\n'))
+    large = fw.pages()
+    assert large > 2 * small
+    fw.apply(ATTACH + deny("first", "udp/9"))
+    assert fw.pages() == small
+    fw.run("rollback")
+    assert fw.rules("policy") == ["large"] and fw.pages() == large
+    fw.apply(ATTACH + deny("second", "udp/9"))
+    assert fw.pages() == small and fw.passing(9, 10) == {10}
+
+
 def test_sets_and_included_folders(fw):
     fw.file("10.9.0.1\n", "listed.txt")
     fw.file(deny("from a folder", "udp/10", 'from = "@listed"\n').replace("\n[[rule]]", "version = 1\n[[rule]]", 1),

@@ -62,7 +62,8 @@ def everything(fw):
 
 
 def test_it_ends_at_its_deadline(fw):
-    fw.apply(OLD)
+    for policy in (NEW, OLD):  # both have had their pages
+        fw.apply(policy)
     before = everything(fw)
     trial = Trial(fw, NEW, "8s")
     assert trial.said.startswith('  - rule "nine": deny udp/9\n  + rule "ten": deny udp/10\n')
@@ -90,7 +91,8 @@ def test_it_is_confirmed(fw):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_it_ends_when_it_is_interrupted(fw, number):
-    fw.apply(OLD)
+    for policy in (NEW, OLD):  # both have had their pages
+        fw.apply(policy)
     before = everything(fw)
     trial = Trial(fw, NEW, "60s")
     assert fw.passing(9, 10) == NEW_PASSES
@@ -101,7 +103,8 @@ def test_it_ends_when_it_is_interrupted(fw, number):
 
 
 def test_it_is_ended_from_elsewhere(fw):
-    fw.apply(OLD)
+    for policy in (NEW, OLD):  # both have had their pages
+        fw.apply(policy)
     before = everything(fw)
     trial = Trial(fw, NEW, "60s")
     assert fw.run("rollback").stdout == OVER[1]
@@ -113,7 +116,8 @@ def test_it_is_ended_from_elsewhere(fw):
 @pytest.mark.parametrize("command", [("deny", "udp/11"), ("apply", "--saved")], ids=" ".join)
 def test_the_programs_end_it_when_it_was_killed(fw, command):
     """No process of fwctl runs when the deadline comes."""
-    fw.apply(OLD)
+    for policy in (NEW, OLD):  # both have had their pages
+        fw.apply(policy)
     before = everything(fw)
     trial = Trial(fw, NEW, "2s")
     trial.kill()
@@ -288,6 +292,7 @@ def test_interfaces_that_were_attached_by_hand(fw, lan, confirmed):
 
 
 def test_counters_members_and_live_rules(fw):
+    fw.apply(NEW)  # both have had their pages
     fw.apply(OLD + '[set.banned]\ndynamic = true\n' + deny("banned", "udp/12", 'from = "@banned"\n'))
     fw.run("deny", "udp/11")
     fw.run("ban", "10.9.0.1")
