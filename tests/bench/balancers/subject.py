@@ -118,7 +118,7 @@ class Subject:
         if self.balancer is SENDER:
             right = had <= self.packets // 100
         else:
-            right = had > self.packets // 2 and back >= had * 98 // 100
+            right = had > self.packets // 10 and back >= had * 98 // 100
         if not right:
             raise AssertionError(f"{self.balancer.name}: of {self.packets} packets {had} came, and {back} were sent to backends")
 

@@ -79,9 +79,9 @@ class Subject:
         if self.filter is SENDER:
             right = had <= self.packets // 100
         elif self.what == "dropped" and self.filter.drops:
-            right = had > self.packets // 2 and passed <= had // 100
+            right = had > self.packets // 10 and passed <= had // 100
         else:
-            right = had > self.packets // 2 and passed >= had * 9 // 10
+            right = had > self.packets // 10 and passed >= had * 9 // 10
         if not right:
             raise AssertionError(f"{self.filter.name}: of {had} packets that were to be {self.what}, {passed} have passed")
 
