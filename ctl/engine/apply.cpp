@@ -251,6 +251,8 @@ Result<ApplyReport> Application::run() {
     if (!holds_already_) {
         writing_.store.commit(next_, request_.trial);
         report_.generation = next_.generation;
+    } else {
+        writing_.store.clear_unused();  // of an apply that was killed behind its switch
     }
     const Status announced = announce_addresses();
     const Status finished = holds_already_ ? note_unless_last() : finish();

@@ -129,6 +129,9 @@ public:
     // generation alone used is given back, if need be by a later commit(); on trial, when the trial is over.
     void commit(State& state, std::optional<std::chrono::seconds> trial = {}) const;
     [[nodiscard]] Status publish(State& state) const;
+    // Gives back what the generation in force does not use, and a command left that was killed behind
+    // commit().
+    void clear_unused() const;
     // Gives back what prepare() took for a policy that is not to hold.
     void abandon(const State& prepared) const;
 
@@ -221,7 +224,6 @@ private:
     void set_word(std::uint64_t word) const;
     [[nodiscard]] std::uint32_t active_half() const;
     [[nodiscard]] Status wait_since_switch() const;
-    void clear_unused() const;
     [[nodiscard]] std::uint32_t spare_pages() const;
     void clear_unused_banks() const;
     void clear_placed() const;
