@@ -100,7 +100,8 @@ class Testbed:
     def fwctl(self, role, *words, expect=0):
         """Runs fwctl on the role's namespace by --netns, and checks its exit status."""
         command = [FWCTL, *map(str, words), "--netns", self.name(role)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        # An emulated processor verifies the programs for the better part of a minute, and longer where it is busy.
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240)
         said = f"fwctl {' '.join(map(str, words))}: {done.returncode}\n{done.stdout}{done.stderr}"
         assert done.returncode == expect, said
         return done
