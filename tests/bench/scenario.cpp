@@ -86,8 +86,9 @@ Scenario listed_prefixes(Family family, std::size_t count, bool hit, const Targe
     return sized({fmt::format("{} prefixes, {}", version, hit ? "hit" : "miss"), count}, targets, quick, [=] {
         auto world = with(blocklist(family, count));
         // It takes long to fill, and longer to ask: of misses one family does.
-        if (hit || family == Family::kIpv4) world->trie = &world->policy.sets.front().elements;
-        world->flows = hit ? listed(*world->trie) : unlisted(*world->trie);
+        const auto& prefixes = world->policy.sets.front().elements;
+        if (hit || family == Family::kIpv4) world->trie = &prefixes;
+        world->flows = hit ? listed(prefixes) : unlisted(prefixes);
         return world;
     });
 }
