@@ -40,7 +40,7 @@ BoxIndex::BoxIndex(const std::vector<Entry>& entries, Space& space) : space_(spa
         leaf_rests_.push_back(rest_of(row.outline));
         boxes_.push_back(row.entry.box);
     }
-    rows_ = {};
+    std::vector<Row>().swap(rows_);
 }
 
 BoxIndex::Four BoxIndex::four_of(const Outline& outline, std::size_t number) {

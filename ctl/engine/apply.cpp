@@ -160,6 +160,8 @@ Status Application::prepare() {
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
     if (!candidate) return tl::unexpected(candidate.error());
+    // Before anything is touched that stays: this is what fails where a disk is full.
+    if (auto kept = text_is_kept(); !kept) return kept;
     next_.main.snapshot = snapshot;
     report_.bytes = candidate->bank.size() * sizeof(std::uint32_t);
     prepared_ = true;  // in part, should it fail
@@ -167,7 +169,6 @@ Status Application::prepare() {
     if (!request_.force)
         if (auto open = check_sessions(writing_.store, next_, writing_.store.next_half(), policy_); !open)
             return open;
-    if (auto kept = text_is_kept(); !kept) return kept;
     if (auto intended = library_.intend(entry()); !intended) return context(kNotKept, intended.error());
     return {};
 }
@@ -252,7 +253,7 @@ Result<ApplyReport> Application::run() {
         writing_.store.commit(next_, request_.trial);
         report_.generation = next_.generation;
     } else {
-        writing_.store.clear_unused();  // of an apply that was killed behind its switch
+        writing_.store.clean_up(next_);  // of an apply that was killed behind its switch
     }
     const Status announced = announce_addresses();
     const Status finished = holds_already_ ? note_unless_last() : finish();

@@ -218,12 +218,6 @@ void Store::forget_unused_sets() const {
     (void)forget_members(unused);
 }
 
-bool Store::has_routes(std::uint32_t bank) const {
-    const auto keys = routes_.keys<fw_route_key>();
-    return std::any_of(keys.begin(), keys.end(),
-                       [&](const fw_route_key& key) { return key.table == table_of(bank); });
-}
-
 // A command that was killed may have left some of them.
 void Store::erase_routes(std::uint32_t bank) const {
     for (const fw_route_key& key : routes_.keys<fw_route_key>())
@@ -279,7 +273,10 @@ void Store::commit(State& state, std::optional<std::chrono::seconds> trial) cons
         next |= ((end >> FW_DEADLINE_SHIFT) + 1) << 32;
     }
     set_word(next);
-    if (trial) return;
+    if (!trial) clean_up(state);
+}
+
+void Store::clean_up(const State& state) const {
     clear_unused();
     forget_unchecked(state);
 }
@@ -298,8 +295,9 @@ void Store::abandon(const State& prepared) const {
 }
 
 // As many as the policy in force has: each change of a map of maps waits for a grace period, which the next
-// policy then need not do.
+// policy then need not do. With routes none: that a bank has pages says that it may have routes.
 std::uint32_t Store::spare_pages() const {
+    if (routes_.has_any<fw_route_key>()) return 0;
     const std::uint32_t words = policy_.at(active_half())->tiers[FW_MAIN].words;
     return std::min(kMostSparePages, (words + FW_PAGE_WORDS - 1) / FW_PAGE_WORDS);
 }
@@ -307,14 +305,11 @@ std::uint32_t Store::spare_pages() const {
 // The main bank that the generation in force does not read. When that fails, the next edit tries again.
 void Store::clear_unused_banks() const {
     const std::uint32_t used = policy_.at(active_half())->tiers[FW_MAIN].bank;
-    const std::uint32_t before = policy_.at(next_half())->tiers[FW_MAIN].bank;
+    const std::uint32_t spare = spare_pages();
     for (const std::uint32_t bank : kMainBanks) {
-        if (bank == used) continue;
-        const bool has_too_much =
-            banks_.has_more(bank, spare_pages()) || (bank == before && has_routes(bank));
-        if (!has_too_much || !kernel::wait_for_packets()) continue;
+        if (bank == used || !banks_.has_more(bank, spare) || !kernel::wait_for_packets()) continue;
         erase_routes(bank);
-        (void)banks_.shrink(bank, spare_pages());
+        (void)banks_.shrink(bank, spare);
     }
 }
 

@@ -129,9 +129,9 @@ public:
     // generation alone used is given back, if need be by a later commit(); on trial, when the trial is over.
     void commit(State& state, std::optional<std::chrono::seconds> trial = {}) const;
     [[nodiscard]] Status publish(State& state) const;
-    // Gives back what the generation in force does not use, and a command left that was killed behind
-    // commit().
-    void clear_unused() const;
+    // What commit() does behind its store, for one that was killed there: gives back what the generation in
+    // force, which has that state, does not use.
+    void clean_up(const State& state) const;
     // Gives back what prepare() took for a policy that is not to hold.
     void abandon(const State& prepared) const;
 
@@ -224,6 +224,7 @@ private:
     void set_word(std::uint64_t word) const;
     [[nodiscard]] std::uint32_t active_half() const;
     [[nodiscard]] Status wait_since_switch() const;
+    void clear_unused() const;
     [[nodiscard]] std::uint32_t spare_pages() const;
     void clear_unused_banks() const;
     void clear_placed() const;
@@ -239,7 +240,6 @@ private:
     [[nodiscard]] Status finish_moving() const;
     [[nodiscard]] Status clear_flow_pages() const;
     [[nodiscard]] Status write_routes(std::uint32_t bank, std::span<const compile::RouteEntry> routes) const;
-    [[nodiscard]] bool has_routes(std::uint32_t bank) const;
     void erase_routes(std::uint32_t bank) const;
     [[nodiscard]] Status put_services(const State& state, compile::Bank& front,
                                       fw_generation& generation) const;

@@ -56,6 +56,12 @@ public:
         return all;
     }
 
+    template <typename Key>
+    [[nodiscard]] bool has_any() const {
+        Key key{};
+        return next_key(nullptr, &key);
+    }
+
     // The same with the values, of a kind of map that the kernel reads in batches.
     template <typename Key, typename Value>
     [[nodiscard]] Result<std::vector<std::pair<Key, Value>>> entries() const {

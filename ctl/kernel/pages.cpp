@@ -71,6 +71,7 @@ std::size_t pages_of(std::size_t words) {
 }  // namespace
 
 Fd InnerMaps::open(std::uint32_t index) const {
+    if (index >= ids_.size()) return {};  // read from a page that was being written
     const std::uint32_t id = std::atomic_ref(ids_[index]).load(std::memory_order_acquire);
     return id == 0 ? Fd() : Fd(bpf_map_get_fd_by_id(id));
 }

@@ -30,18 +30,18 @@ static __always_inline void *fw_ctx_place(fw_ctx *ctx, __u32 at, const __u32 siz
 	return place + size <= (void *)(long)ctx->data_end ? place : NULL;
 }
 
-/* A word, or a multiple of two. In words: memcpy() of bytes goes byte by byte. */
+/* A word, or pairs of them. In words: memcpy() of bytes goes byte by byte. */
 static __always_inline bool fw_ctx_store(fw_ctx *ctx, __u32 at, const void *from, const __u32 size)
 {
 	void *to = fw_ctx_place(ctx, at, size);
 
-	if (!to)
+	if (!to || (size != sizeof(fw_any32) && size % sizeof(fw_any64)))
 		return false;
-	if (size == sizeof(__u32))
-		*(__u32 *)to = *(const __u32 *)from;
+	if (size == sizeof(fw_any32))
+		*(fw_any32 *)to = *(const fw_any32 *)from;
 #pragma unroll
-	for (__u32 i = 0; i < size / sizeof(__u64); i++)
-		((__u64 *)to)[i] = ((const __u64 *)from)[i];
+	for (__u32 i = 0; i < size / sizeof(fw_any64); i++)
+		((fw_any64 *)to)[i] = ((const fw_any64 *)from)[i];
 	return true;
 }
 

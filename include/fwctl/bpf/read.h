@@ -6,6 +6,10 @@
 #include <linux/types.h>
 #include <stdbool.h>
 
+/* Words of what has other types. */
+typedef __u32 __attribute__((may_alias)) fw_any32;
+typedef __u64 __attribute__((may_alias)) fw_any64;
+
 /* Ethernet, two tags, IPv6 and ten extension headers of up to 2,048 bytes each stay below it. */
 enum { FW_MAX_OFFSET = 0x7fff };
 

@@ -13,6 +13,7 @@
 #include "fwctl/bpf/answer_layout.h"
 #include "fwctl/bpf/flow_key.h"
 #include "fwctl/bpf/maps.h"
+#include "fwctl/bpf/read.h"
 
 enum {
 	FW_ICMP_CHECKSUM_AT = 2,
@@ -45,7 +46,7 @@ static __always_inline bool fw_write_addresses(fw_ctx *ctx, __u32 header, __u8 f
  * What a checksum is to be patched with where these words change: ~m + m' of RFC 1624, as bpf_csum_diff()
  * says it, without a call. Never 0 but where words of ones become 0.
  */
-static __always_inline __u64 fw_words_differ(const __u32 *before, const __u32 *after, const __u32 count)
+static __always_inline __u64 fw_words_differ(const fw_any32 *before, const fw_any32 *after, const __u32 count)
 {
 	__u64 sum = 0;
 
@@ -65,7 +66,7 @@ static __always_inline __u32 fw_fold_to_word(__u64 sum)
 static __always_inline __u32 fw_addresses_differ(const struct fw_ends *before, const struct fw_ends *after,
 						 __u8 family)
 {
-	const __u32 *from = (const void *)&before->source, *to = (const void *)&after->source;
+	const fw_any32 *from = (const void *)&before->source, *to = (const void *)&after->source;
 
 	if (family == FW_FAMILY_IPV6)
 		return fw_fold_to_word(fw_words_differ(from, to, 8));

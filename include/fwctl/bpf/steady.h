@@ -12,6 +12,7 @@
 #define FWCTL_BPF_STEADY_H
 
 #include "fwctl/bpf/conntrack.h"
+#include "fwctl/bpf/read.h"
 
 /* Whether a packet has so little that it may go this way. */
 static __always_inline bool fw_may_be_steady(const struct fw_packet *packet)
@@ -90,6 +91,29 @@ static __always_inline int fw_follow_confirmed(struct fw_flow_bucket *bucket, st
 	return found;
 }
 
+/* Answers one word, made of all that was read. */
+static __always_inline __u64 fw_take_verdict(struct fw_flow_verdict *to, const struct fw_flow_verdict *from)
+{
+	const volatile fw_any64 *words = (const void *)from;
+	fw_any64 *taken = (void *)to, first = words[0], second = words[1];
+
+	taken[0] = first;
+	taken[1] = second;
+	return first | second;
+}
+
+/* Whether a flow that is not there may be in the table that flows are moved from: asked behind `read`. */
+static __always_inline bool fw_moves_flows(__u64 read)
+{
+	__u32 zero = 0;
+	struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
+
+	if (!held)
+		return true;
+	held = fw_behind(held, read);
+	return *(const volatile __u64 *)&held->flows.old_place;
+}
+
 /* What the packet is to its flow, when this bucket has it. */
 static __always_inline int fw_read_bucket_of(struct fw_flow_bucket *bucket, struct fw_flow_room *room,
 					     const struct fw_generation *generation)
@@ -107,12 +131,14 @@ static __always_inline int fw_read_bucket_of(struct fw_flow_bucket *bucket, stru
 
 		sender = room->following.sender;
 		asm volatile("" : "+r"(sender));
-		room->verdict = flow->verdicts[sender & 1];
-		lock = fw_behind(lock, differs | room->verdict.generation | room->verdict.priority);
+		lock = fw_behind(lock,
+				 differs | fw_take_verdict(&room->verdict, &flow->verdicts[sender & 1]));
 		if (differs || way >= FW_FLOW_CONFIRMED)
 			return way < FW_FLOW_CONFIRMED ? fw_follow_confirmed(bucket, room, generation, way)
 						       : FW_UNSTEADY;
 	} else {
+		if (fw_moves_flows(read))
+			return FW_UNSTEADY;
 		lock = fw_behind(lock, read);
 	}
 	asm volatile("" : : : "memory");
@@ -140,14 +166,6 @@ static __always_inline bool fw_begin_steady(fw_ctx *ctx, const struct fw_packet 
 	return fw_find_segment(ctx, packet, following);
 }
 
-static __always_inline bool fw_moves_flows(void)
-{
-	__u32 zero = 0;
-	const struct fw_control *held = bpf_map_lookup_elem(&control, &zero);
-
-	return held && *(const volatile __u64 *)&held->flows.old_place;
-}
-
 /* True: the packet's state is set, as by fw_track(). `what`: as there. A global function, as that one. */
 __noinline int fw_track_steady(fw_ctx *ctx, struct fw_packet *packet, __u32 what)
 {
@@ -165,9 +183,6 @@ __noinline int fw_track_steady(fw_ctx *ctx, struct fw_packet *packet, __u32 what
 	bucket = fw_flow_bucket_of(&held->flows, room->following.hash);
 	found = bucket ? fw_read_bucket_of(bucket, room, generation) : FW_UNSTEADY;
 	if (found == FW_ABSENT) {
-		/* It may be in the table that flows are moved from. */
-		if (fw_moves_flows())
-			return false;
 		packet->flags |= FW_PACKET_OPENS;
 		found = FW_STATE_NEW;
 	}
