@@ -122,21 +122,17 @@ Status Library::make_directories() const {
     return is_host_ || is_of_now ? Status{} : write_file(boot, now);
 }
 
-Result<std::string> Library::keep(const std::vector<Source>& sources) const {
-    if (auto made = make_directories(); !made) return tl::unexpected(made.error());
+Status Library::keep(const std::vector<Source>& sources) const {
+    if (auto made = make_directories(); !made) return made;
     std::string list;
     for (const Source& source : sources) {
         const std::string text = text_name(source.text);
         const std::string path = fmt::format("{}/texts/{}", directory_, text);
         if (access(path.c_str(), F_OK) != 0)
-            if (auto written = write_file(path, source.text); !written)
-                return tl::unexpected(written.error());
+            if (auto written = write_file(path, source.text); !written) return written;
         list += line_of(source, text);
     }
-    const std::string name = text_name(list);
-    if (auto written = write_file(fmt::format("{}/snapshots/{}", directory_, name), list); !written)
-        return tl::unexpected(written.error());
-    return name;
+    return write_file(fmt::format("{}/snapshots/{}", directory_, text_name(list)), list);
 }
 
 Result<std::vector<Library::KeptFile>> Library::files_of(const std::string& snapshot) const {

@@ -3,7 +3,7 @@
 //
 //     /var/lib/fwctl/host/{history,intended,snapshots/NAME,texts/NAME}   and net-COOKIE/ for other namespaces
 //
-// Promises: a snapshot that keep() named can be read back until it is forgotten, also after a loss of power.
+// Promises: a snapshot that was kept can be read back until it is forgotten, also after a loss of power.
 // A snapshot is the files that the policy was made of, each different text kept once.
 #pragma once
 
@@ -35,8 +35,8 @@ public:
     // Of the network namespace that the process is in. Makes nothing.
     static Result<Library> open();
 
-    // The name of the snapshot: the same files have the same one.
-    [[nodiscard]] Result<std::string> keep(const std::vector<Source>& sources) const;
+    // As the snapshot of that name: snapshot_name().
+    [[nodiscard]] Status keep(const std::vector<Source>& sources) const;
     // The files, the policy's own first.
     [[nodiscard]] Result<std::vector<Source>> read(const std::string& snapshot) const;
 
@@ -49,7 +49,7 @@ public:
     // Oldest first.
     [[nodiscard]] Result<std::vector<Applied>> history() const;
     // What is about to hold, before the switch: should the command be killed behind it, settle() notes it.
-    // Expects that keep() has named its snapshot.
+    // Expects that its snapshot was kept.
     [[nodiscard]] Status intend(const Applied& entry) const;
     // Numbers the entry, keeps the last kKept ones and forgets the snapshots that none of them names.
     [[nodiscard]] Status note(Applied entry) const;
@@ -79,7 +79,7 @@ private:
 // What a text is kept under: the same text has the same name.
 std::string text_name(std::string_view text);
 
-// Of the snapshot that keep() makes of them.
+// What a snapshot is kept under: the same files have the same name.
 std::string snapshot_name(const std::vector<Source>& sources);
 
 // The user that the command runs for, also behind sudo.

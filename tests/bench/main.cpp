@@ -78,7 +78,7 @@ Status prepare_process() {
 
 Effort effort_of(const Arguments& arguments) {
     if (!arguments.quick) return {};
-    return {.loads = 5, .rounds = 3, .turns = 100'000, .most_flows = 65536};
+    return {.turns = 100'000, .most_flows = 65536};
 }
 
 // The rows of the data plane that are asked for.

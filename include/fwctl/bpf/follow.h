@@ -15,7 +15,8 @@ static __always_inline __u32 fw_flow_now(void)
 	return (fw_rehearses ? fw_last.clock : bpf_ktime_get_coarse_ns()) >> FW_FLOW_TICK_SHIFT;
 }
 
-/* The same. It moves with the jiffies, which cost next to nothing to read. */
+/* The same. It moves with the jiffies, which cost next to nothing to read; a moment behind them: who asks in
+ * between has the one before until the next jiffy, and that may be as old as all processors have slept. */
 static __always_inline __u32 fw_flow_tick(struct fw_flow_room *room)
 {
 	__u64 jiffies = bpf_jiffies64();

@@ -12,9 +12,9 @@ import time
 
 from conftest import Testbed
 from links import attach_trivial, received, send, take_frames
+from peers import SENDER, address, mac
 from processor_time import BY_THE_WALL, soft_interrupt_seconds
 from traffic import BALANCER_MAC, CLIENT, CLIENT_MAC, FLOWS, OF_ANY_NUMBER, frame
-from peers import SENDER, address, mac
 
 FIRST, MOST = 16_384, 4_000_000  # packets: of the turn that tells how many the others have, and of any turn
 TALLIED = 16_384  # packets

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
 from links import Effort, arguments  # noqa: E402
 from report import Report  # noqa: E402
-from station import MOST, SENDER, Station  # noqa: E402
+from station import MOST, SENDER, Station, take_turns  # noqa: E402
 
 FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FIB, STACK = 'forward = "fib"', "the kernel's stack, no fwctl"
@@ -34,10 +34,7 @@ def measure(row, family, all_stations, effort, report):
     turns = {station: lambda packets, station=station, frame=station.frame(family): station.turn(frame, packets) for station in all_stations}
     for station, turn in turns.items():
         station.pace(row, effort.seconds, MOST, turn)
-    for _ in range(effort.turns):
-        for station, turn in turns.items():
-            station.measure(row, turn)
-    costs = {station.name: station.costs[row] for station in all_stations}
+    costs = take_turns(row, turns, effort)
     report.begin(f"{row}, 64-byte UDP", "over no fwctl")
     for name, cost in costs.items():
         more = {} if name == SENDER else {"over_no_filter": cost.best() - costs[STACK].best()}

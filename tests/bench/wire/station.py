@@ -64,3 +64,11 @@ class Station:
         cost, apart = turn(self.packets[what])
         self.costs[what].processor.append(cost)
         self.costs[what].apart.append(apart)
+
+
+def take_turns(row, turns, effort):
+    """What each station takes, by its name; `turns`: {station: its turn}."""
+    for _ in range(effort.turns):
+        for station, turn in turns.items():
+            station.measure(row, turn)
+    return {station.name: station.costs[row] for station in turns}

@@ -19,7 +19,7 @@ import sys
 sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
 from links import Effort, arguments, attach_trivial, send  # noqa: E402
 from report import Report  # noqa: E402
-from station import MOST, SENDER, Station  # noqa: E402
+from station import MOST, SENDER, Station, take_turns  # noqa: E402
 
 FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FLOWS = {"hot": 1, "64k": 1 << 16, "1M": 1 << 20}
@@ -140,10 +140,7 @@ def measure(row, kind, column, stations, effort, report):
     for station, turn in turns.items():
         station.filter.prepare(station.router, kind, flows)
         station.pace(row, effort.seconds, station.most(kind, flows, effort), turn)
-    for _ in range(effort.turns):
-        for station, turn in turns.items():
-            station.measure(row, turn)
-    costs = {station.name: station.costs[row] for station in turns}
+    costs = take_turns(row, turns, effort)
     report.begin(f"{row}, {flows:,} flows", "over no filter")
     for name, cost in costs.items():
         more = {"over_no_filter": cost.best() - costs[NO_FILTER].best()} if name != SENDER and NO_FILTER in costs else {}
