@@ -71,9 +71,8 @@ Maker maker_of(Meeting meeting) {
     return to_service(IPPROTO_TCP, kAck);
 }
 
-Fresh fresh_of(Meeting meeting) {
-    const bool fresh = meeting == Meeting::kUnplaced || meeting == Meeting::kDatagram;
-    return fresh ? Fresh::kPortAndAddress : Fresh::kNothing;
+bool is_fresh(Meeting meeting) {
+    return meeting == Meeting::kUnplaced || meeting == Meeting::kDatagram;
 }
 
 // Now and then one goes to the kernel (docs/balance.md): not that often the same one again.
@@ -106,7 +105,7 @@ Status measure_balance_row(Laboratory& laboratory, Balancer& balancer, const Bal
     Driver& driver = laboratory.driver;
     const Effort& effort = laboratory.effort;
     BalanceRow row{scenario.name, {}, {}, scenario.targets, {}};
-    driver.set_flows(maker_of(scenario.meeting), effort.most_flows, kSeed, fresh_of(scenario.meeting));
+    driver.set_flows(maker_of(scenario.meeting), effort.most_flows, kSeed, is_fresh(scenario.meeting));
     if (auto served = balancer.serve(scenario.backends, scenario.forward); !served) return served;
     if (scenario.meeting == Meeting::kPlaced) {
         const auto placed = balancer.establish(driver, effort.most_flows);

@@ -46,8 +46,7 @@ Status measure_one(Laboratory& laboratory, const Bare& bare, Report& report) {
 
 Status measure_bare(Laboratory& laboratory, const std::string& only, Report& report) {
     constexpr std::uint64_t kSeed = 7;
-    laboratory.driver.set_flows(any_flow(policy::Family::kIpv4), laboratory.effort.most_flows, kSeed,
-                                Fresh::kNothing);
+    laboratory.driver.set_flows(any_flow(policy::Family::kIpv4), laboratory.effort.most_flows, kSeed, false);
     for (const Bare& bare : kBare) {
         if (bare.name.find(only) == std::string::npos) continue;
         if (auto done = measure_one(laboratory, bare, report); !done) return context(bare.name, done.error());

@@ -67,7 +67,7 @@ Result<Driver> Driver::load() {
     return driver;
 }
 
-void Driver::set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, Fresh fresh) {
+void Driver::set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, bool fresh) {
     fresh_ = fresh;
     generate::Random random(seed);
     sample_.clear();
@@ -143,16 +143,15 @@ Result<Driver::Answer> Driver::run(int program, std::uint32_t turns) const {
     return answer;
 }
 
-Result<double> Driver::time(int program, std::uint32_t flows, std::uint32_t turns) {
+Result<double> Driver::time(int program, std::uint32_t flows, std::uint32_t warm_up, std::uint32_t turns) {
+    constexpr std::uint32_t kAllBits = 0xffffffff;
     bench_clock& clock = skeleton_->bss->bench;
-    const std::uint32_t warm_up = std::max(flows, 1024U);
-    clock = untimed(0);
+    clock = untimed(turn_);
     clock.mask = flows - 1;
-    clock.fresh = static_cast<std::uint32_t>(fresh_);
-    clock.epoch = epoch_;
-    clock.first = warm_up;
-    clock.last = warm_up + turns;
-    epoch_ += warm_up + turns;
+    clock.fresh = fresh_ ? kAllBits : 0;
+    clock.first = turn_ + warm_up;
+    clock.last = clock.first + turns;
+    turn_ = clock.last + 1;
     const Undisturbed undisturbed;
     if (auto ran = run(program, warm_up + turns + 1); !ran) return tl::unexpected(ran.error());
     return static_cast<double>(clock.ended - clock.began) / turns;

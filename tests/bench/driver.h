@@ -16,20 +16,15 @@ struct fwctl_bench_vary;
 
 namespace fwctl::bench {
 
-// What is changed of a packet that is like one before, so that it is of another flow.
-enum class Fresh : std::uint32_t {
-    kNothing = 0,
-    kPort = 0xffff,
-    kPortAndAddress = 0xffffffff,  // of the source; IPv4 alone
-};
-
 class Driver {
 public:
     // In a network namespace whose loopback interface nobody uses.
     static Result<Driver> load();
 
     // The packets from now on: as many as the longest run asks for, at most BENCH_FLOWS.
-    void set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, Fresh fresh);
+    // Where they are fresh, which IPv4 ones can be, a packet that comes again has another source and is of
+    // another flow.
+    void set_flows(const Maker& maker, std::size_t count, std::uint64_t seed, bool fresh);
     // Where packets come in from now on, an interface with a native XDP program; programs under test may put
     // headers in front of them.
     void enter_at(int ifindex) { ifindex_ = ifindex; }
@@ -41,9 +36,9 @@ public:
     // The first packets again, for the oracle.
     [[nodiscard]] const std::vector<Flow>& sample() const { return sample_; }
 
-    // Nanoseconds per packet of `turns` packets, which are the first `flows` ones (a power of two) again and
-    // again; each has been seen before.
-    Result<double> time(int program, std::uint32_t flows, std::uint32_t turns);
+    // Nanoseconds per packet of `turns` packets behind `warm_up` ones that are not timed. They are the first
+    // `flows` ones (a power of two) again and again; each call goes on where the one before has ended.
+    Result<double> time(int program, std::uint32_t flows, std::uint32_t warm_up, std::uint32_t turns);
     // What the program answers to one packet: XDP_*.
     Result<int> judge(int program, std::uint32_t flow) const;
     struct Answer {
@@ -64,8 +59,8 @@ private:
     bench_flow* flows_ = nullptr;
     bench_ipv6* ipv6_ = nullptr;
     std::vector<Flow> sample_;
-    Fresh fresh_ = Fresh::kNothing;
-    std::uint32_t epoch_ = 0;  // turns that were measured
+    bool fresh_ = false;
+    std::uint32_t turn_ = 0;  // the next one that is measured
     int ifindex_ = 0;
 };
 

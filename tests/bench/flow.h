@@ -31,7 +31,6 @@ struct bench_clock {
     __u32 turn;
     __u32 mask;  /* flows in use - 1 */
     __u32 fresh; /* the bits of the turn that change the source port, and above 16 the address: 0, or all */
-    __u32 epoch; /* is added to the turn for that, so that no run has the flows of one before */
     __u32 restores; /* the programs under test put headers in front: take them away again */
     __u32 first;    /* turns at which the clock is read */
     __u32 last;

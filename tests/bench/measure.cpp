@@ -6,12 +6,25 @@
 namespace fwctl::bench {
 namespace {
 
-constexpr double kFewestTurns = 50'000;
+constexpr std::uint32_t kFewestTurns = 50'000;
+constexpr std::uint32_t kFewestToWarmUp = 1024;
 
 double median(std::vector<double>& values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
     std::nth_element(values.begin(), middle, values.end());
     return *middle;
+}
+
+// Packets of one run.
+struct Turns {
+    std::uint32_t warm_up = 0;
+    std::uint32_t timed = 0;
+};
+
+// No more of either than fit into the time that a run may take.
+Turns shorter(const Turns& turns, double fitting) {
+    const auto most = static_cast<std::uint32_t>(std::clamp<double>(fitting, kFewestTurns, UINT32_MAX));
+    return {std::min(turns.warm_up, most), std::min(turns.timed, most)};
 }
 
 // By load what each round took.
@@ -35,16 +48,17 @@ Result<std::vector<Cost>> measure(Driver& driver, const std::vector<std::vector<
                                   std::span<const int> trivial, std::uint32_t flows, const Effort& effort) {
     Times baselines(trivial.size());
     std::vector<Times> all(programs.size(), baselines);
-    std::vector<double> turns(programs.size(), effort.turns);
+    const Turns all_turns{std::max(flows, kFewestToWarmUp), effort.turns};
+    std::vector<Turns> turns(programs.size(), all_turns);
     for (std::size_t round = 0; round < effort.rounds; ++round) {
         for (std::size_t load = 0; load < trivial.size(); ++load) {
-            const auto baseline = driver.time(trivial[load], flows, effort.turns);
+            const auto baseline = driver.time(trivial[load], flows, all_turns.warm_up, all_turns.timed);
             if (!baseline) return tl::unexpected(baseline.error());
             baselines[load].push_back(*baseline);
             for (std::size_t i = 0; i < programs.size(); ++i) {
-                const auto took = driver.time(programs[i][load], flows, static_cast<std::uint32_t>(turns[i]));
+                const auto took = driver.time(programs[i][load], flows, turns[i].warm_up, turns[i].timed);
                 if (!took) return tl::unexpected(took.error());
-                turns[i] = std::min(turns[i], std::max(effort.longest / *took, kFewestTurns));
+                turns[i] = shorter(turns[i], effort.longest / *took);
                 all[i][load].push_back(*took);
             }
         }

@@ -18,8 +18,8 @@ namespace fwctl::bench {
 struct Effort {
     std::size_t loads = 5;
     std::size_t rounds = 3;  // odd
-    std::uint32_t turns = 500'000;
-    double longest = 1e9;  // nanoseconds of a run that has seen all flows: slow programs get fewer turns
+    std::uint32_t turns = 250'000;
+    double longest = 2.5e8;  // nanoseconds that a run may take: slow programs get fewer turns
     std::uint32_t most_flows = BENCH_FLOWS;
 };
 

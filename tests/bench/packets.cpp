@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "audience.h"
+#include "engine/clock.h"
 #include "policy/builtin.h"
 
 namespace fwctl::bench {
@@ -55,6 +56,7 @@ Status compare(const Laboratory& laboratory, const World& world, std::span<const
     for (std::uint32_t i = 0; i < count; ++i) {
         policy::PacketView view = view_of(sample[i], kInterface);
         view.state = state_in(world.traffic);
+        view.now = engine::monotonic_now();
         const auto rule = policy::first_match(rules, view, world.context);
         const bool dropped = drops(rule ? rules[*rule].action : world.policy.defaults.in);
         const int expected = dropped ? XDP_DROP : XDP_PASS;
@@ -104,7 +106,7 @@ Status publish(Laboratory& laboratory, const World& world) {
 Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report& report) {
     const auto world = scenario.make();
     laboratory.driver.set_flows(world->flows, laboratory.effort.most_flows, world->seed,
-                                world->traffic == Traffic::kFresh ? Fresh::kPort : Fresh::kNothing);
+                                world->traffic == Traffic::kFresh);
     if (world->traffic == Traffic::kEstablished) {
         policy::Conntrack& conntrack = world->policy.conntrack;
         conntrack.size = laboratory.effort.most_flows + laboratory.effort.most_flows / 4;

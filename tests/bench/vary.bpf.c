@@ -80,7 +80,7 @@ static __always_inline bool restore(struct xdp_md* ctx) {
 
 SEC("xdp.frags")
 int vary(struct xdp_md* ctx) {
-    __u32 turn = bench.turn++, place = turn & bench.mask, salt = (turn + bench.epoch) & bench.fresh;
+    __u32 turn = bench.turn++, place = turn & bench.mask, salt = turn & bench.fresh;
     const struct bench_ipv6* addresses;
     const struct bench_flow* flow;
     void* frame;

@@ -18,7 +18,7 @@ class Effort(typing.NamedTuple):
     limit: int  # seconds for one command
 
 
-FULL = Effort(turns=5, patience=5, limit=100)
+FULL = Effort(turns=3, patience=5, limit=100)
 QUICK = Effort(turns=3, patience=3, limit=30)
 
 

@@ -25,7 +25,7 @@ FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FLOWS = {"hot": 1, "64k": 1 << 16, "1M": 1 << 20}
 KINDS = ["established", "new", "flood"]
 NEW, OF_ANY_NUMBER = 1 << 20, 1 << 24  # the first flow that is not established; as many as the sender can tell apart
-AT_A_TIME = 16_384
+AT_A_TIME = 65_536
 KERNEL_LIMIT = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max")
 NO_FILTER = "no filter"
 
