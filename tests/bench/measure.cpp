@@ -7,7 +7,8 @@ namespace fwctl::bench {
 namespace {
 
 constexpr std::uint32_t kFewestTurns = 50'000;
-constexpr std::uint32_t kFewestToWarmUp = 1024;
+// Each run goes on with the flow behind the last one of the run before, of which the caches still know.
+constexpr std::uint32_t kFewestToWarmUp = 1024, kMostToWarmUp = 65536;
 
 double median(std::vector<double>& values) {
     const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
@@ -48,7 +49,7 @@ Result<std::vector<Cost>> measure(Driver& driver, const std::vector<std::vector<
                                   std::span<const int> trivial, std::uint32_t flows, const Effort& effort) {
     Times baselines(trivial.size());
     std::vector<Times> all(programs.size(), baselines);
-    const Turns all_turns{std::max(flows, kFewestToWarmUp), effort.turns};
+    const Turns all_turns{std::clamp(flows, kFewestToWarmUp, kMostToWarmUp), effort.turns};
     std::vector<Turns> turns(programs.size(), all_turns);
     for (std::size_t round = 0; round < effort.rounds; ++round) {
         for (std::size_t load = 0; load < trivial.size(); ++load) {
