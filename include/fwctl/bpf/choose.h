@@ -149,10 +149,10 @@ static __always_inline bool fw_is_withheld(const struct fw_balance_room *room, _
 	return room->opens && (hash & 0xff) < (fw_condition_of(number) >> FW_CONDITION_WITHHELD_SHIFT & 0xff);
 }
 
-/* By the ring; 0: another one has to stand in. `moves`: the former backend of a slot that is in transition;
- * else 0. */
-static __always_inline __u32 fw_choose_by_ring(const struct fw_choosing *choosing,
-					       struct fw_balance_room *room, __u32 *moves)
+/* What the ring says; 0: another one has to stand in. `moves`: the former backend of a slot that is in
+ * transition; else 0. */
+static __always_inline __u32 fw_ask_ring(const struct fw_choosing *choosing, struct fw_balance_room *room,
+					 __u32 *moves)
 {
 	__u64 hash = fw_ring_hash(choosing->service, room);
 	__u32 word = fw_slot_at(choosing, hash, &room->slot), current = word & 0xffff, former = word >> 16;
@@ -171,7 +171,7 @@ static __always_inline __u32 fw_choose_by_ring(const struct fw_choosing *choosin
 	return current;
 }
 
-/* What both of the next two begin with; false: the service is not there. */
+/* What all that choose begin with; false: the service is not there. */
 static __always_inline bool fw_begin_to_choose(struct fw_choosing *choosing,
 					       const struct fw_balance_room *room, __u32 half, __u32 service)
 {
@@ -219,38 +219,59 @@ static __always_inline bool fw_choose_by_connection(const struct fw_choosing *ch
 	return true;
 }
 
+static __always_inline __u32 fw_closing(const struct fw_balance_room *room, __u32 tcp_flags)
+{
+	return room->protocol == IPPROTO_TCP && tcp_flags & (FW_TCP_FIN | FW_TCP_RST) ? FW_PLACED_CLOSING : 0;
+}
+
 /*
- * Sets room->backend, to 0 where another one has to stand in. What opens a TCP connection is put into the
- * table only where the next packet would go elsewhere: while its slot is in transition, and in the place of
- * what stands there of the same flow. A flood of SYNs takes no room. A global function, as fw_parse().
+ * Sets room->backend to what is known of the packet's flow; 0: nothing, or, with room->resets, it has none
+ * any more. Answers where the flow's entry stands in the table. A global function, as fw_parse().
  */
 __noinline int fw_choose_known(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags)
 {
 	struct fw_choosing choosing = {};
 	__u32 way = FW_NOT_PLACED;
-	__u32 moves = 0;
 
 	if (!room || !fw_begin_to_choose(&choosing, room, half, service))
-		return 0;
+		return FW_NOT_PLACED;
 	room->resets = false;
 	if (room->asked == FW_ASKED_FRAGMENT) {
 		room->why = FW_PLACED_BY_FRAGMENT;
 		/* Also to one that is down: nobody else has the first one. */
 		if (!fw_backend_is(&choosing, room->backend, FW_BACKEND_KEEPS))
 			room->backend = 0;
-		return 0;
+		return FW_NOT_PLACED;
 	}
-	if (room->protocol == IPPROTO_TCP && tcp_flags & (FW_TCP_FIN | FW_TCP_RST))
-		choosing.closing = FW_PLACED_CLOSING;
+	choosing.closing = fw_closing(room, tcp_flags);
 	choosing.line = fw_placed_line_of(room, &choosing.tag);
 	if (fw_choose_by_connection(&choosing, room))
-		return 0;
+		return FW_NOT_PLACED;
 	room->why = FW_PLACED_BY_TABLE;
 	room->backend = fw_choose_by_table(&choosing, room, &way);
-	if (room->backend || room->resets)
+	return way;
+}
+
+/*
+ * Sets room->backend to what the ring says of a flow of which nothing is known; 0: another one has to stand
+ * in. What opens a TCP connection is put into the table only where the next packet would go elsewhere: while
+ * its slot is in transition, and in the place of what stands there of the same flow, at `way`. A flood of
+ * SYNs takes no room. A global function, and apart from the one before: the verifier would go through it for
+ * each way to come here.
+ */
+__noinline int fw_choose_by_ring(struct fw_balance_room *room, __u32 half, __u32 service, __u32 tcp_flags,
+				 __u32 way)
+{
+	struct fw_choosing choosing = {};
+	__u32 moves = 0;
+
+	if (!room || !fw_begin_to_choose(&choosing, room, half, service))
 		return 0;
-	room->backend = fw_choose_by_ring(&choosing, room, &moves);
-	if (room->backend && choosing.line && room->asked == FW_ASKED_FLOW && !choosing.closing &&
+	room->backend = fw_ask_ring(&choosing, room, &moves);
+	if (!room->backend || room->asked != FW_ASKED_FLOW || fw_closing(room, tcp_flags))
+		return 0;
+	choosing.line = fw_placed_line_of(room, &choosing.tag);
+	if (choosing.line &&
 	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens) &&
 	    !fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room) &&
 	    room->opens && fw_backend_serves(&choosing, moves, FW_BACKEND_TAKES)) {

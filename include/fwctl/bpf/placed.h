@@ -155,24 +155,26 @@ static __always_inline __u32 fw_oldest_placed(struct fw_placed_line *line, __u32
 	return oldest;
 }
 
-/* A flow that has gone on for a while goes to the ways where floods do not reach it. */
-static __always_inline void fw_prove_placed(struct fw_placed_line *line, __u32 way, __u64 word, __u32 now)
+/* A flow that has gone on for a while goes to the ways where floods do not reach it. A global function, as
+ * fw_parse(). */
+__noinline int fw_prove_placed(struct fw_placed_line *line, __u32 way, __u64 word, __u32 now)
 {
 	__u32 age, to;
 
-	if (fw_placed_age(word, now) < FW_PLACED_PROOF)
-		return;
+	if (!line)
+		return 0;
 	to = fw_oldest_placed(line, 0, FW_PLACED_KEPT, now, &age);
 	/* No room: it stays among the new ones, as one that is a little older, but is not over. */
 	if (age < FW_PLACED_ACTIVE) {
 		*fw_placed_at(line, way) =
 			fw_placed_word(word >> FW_PLACED_TAG_SHIFT, fw_placed_backend(word),
 				       word & FW_PLACED_CLOSING, now - FW_PLACED_PROOF);
-		return;
+		return 0;
 	}
 	*fw_placed_at(line, to) = fw_placed_word(word >> FW_PLACED_TAG_SHIFT, fw_placed_backend(word),
 						 word & FW_PLACED_CLOSING, now);
 	*fw_placed_at(line, way) = 0;
+	return 0;
 }
 
 /* The flow that stands there goes on. `closing`: FW_PLACED_CLOSING or 0. */
@@ -183,11 +185,15 @@ static __always_inline void fw_touch_placed(struct fw_placed_line *line, __u32 w
 		word |= FW_PLACED_CLOSING;
 		*fw_placed_at(line, way) = word;
 	}
-	if (way >= FW_PLACED_KEPT)
-		fw_prove_placed(line, way, word, now);
-	else if (fw_placed_age(word, now))
+	if (!fw_placed_age(word, now))
+		return;
+	if (way >= FW_PLACED_KEPT) {
+		if (fw_placed_age(word, now) >= FW_PLACED_PROOF)
+			fw_prove_placed(line, way, word, now);
+	} else {
 		*fw_placed_at(line, way) = fw_placed_word(
 			word >> FW_PLACED_TAG_SHIFT, fw_placed_backend(word), word & FW_PLACED_CLOSING, now);
+	}
 }
 
 /*

@@ -84,13 +84,17 @@ __noinline int fw_stand_in(struct fw_balance_room *room, __u32 half, __u32 servi
 	return 0;
 }
 
-/* room->backend; 0: there is none, or, with room->resets, none any more. The two follow each other, as there
- * is no room on the stack of 6.1 for one that calls the other. */
+/* room->backend; 0: there is none, or, with room->resets, none any more. They follow each other, as there is
+ * no room on the stack of 6.1 for one that calls the other. */
 static __always_inline void fw_choose_backend(struct fw_balance_room *room, __u32 half, __u32 service,
 					      __u32 tcp_flags)
 {
-	fw_choose_known(room, half, service, tcp_flags);
-	if (!room->backend && !room->resets && room->asked != FW_ASKED_FRAGMENT)
+	__u32 way = fw_choose_known(room, half, service, tcp_flags);
+
+	if (room->backend || room->resets || room->asked == FW_ASKED_FRAGMENT)
+		return;
+	fw_choose_by_ring(room, half, service, tcp_flags, way);
+	if (!room->backend)
 		fw_stand_in(room, half, service);
 }
 

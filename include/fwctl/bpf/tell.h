@@ -12,13 +12,15 @@
 #include "fwctl/bpf/capture.h"
 #include "fwctl/bpf/talkers.h"
 
-/* Not inlined, as fw_is_marked(). */
-static __noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet,
-				    const struct fw_decision *decision, const struct fw_told *told)
+/* Tells one listener. A global function, as fw_parse(): the verifier would go through it for each of them. */
+__noinline int fw_tell_event(__u32 slot, const struct fw_packet *packet, const struct fw_decision *decision,
+			     const struct fw_told *told)
 {
 	void *ring = bpf_map_lookup_elem(&event_rings, &slot);
 	struct fw_event *event = NULL;
 
+	if (!packet || !decision || !told)
+		return 0;
 	if (ring && fw_has_room(ring, sizeof(*event)))
 		event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
 	if (!event) {
