@@ -2,7 +2,7 @@
 
 One apply is traced, then repeated with a fault in one system call after another: every one that changes something, the
 one behind it (whatever was stored in mapped memory between the two has then happened), and a sample of all others.
-Of these one in FWCTL_EVERY is taken, by default one in three.
+Of these one in FWCTL_EVERY is taken, by default one in five.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ CHANGES = re.compile(r"bpf\(BPF_(OBJ_PIN|LINK_|MAP_UPDATE|MAP_DELETE)|send(to|ms
 ON_MAPS = re.compile(r"bpf\(BPF_MAP_(CREATE|UPDATE|DELETE)")
 # While another command holds the machine's lock, as that of a test beside this one may: each time it is another number.
 WAITS = re.compile(r"flock\(.*EAGAIN|clock_nanosleep\(")
-EVERY = int(os.environ.get("FWCTL_EVERY", "3"))
+EVERY = int(os.environ.get("FWCTL_EVERY", "5"))
 SAMPLED = 10  # calls that only read, evenly spread over the command
 
 OLD = ATTACH + deny("nine", "udp/9") + deny("both", "udp/11")

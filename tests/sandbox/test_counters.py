@@ -149,7 +149,6 @@ def test_rates(cable):
     assert lines[3] == ["RULE", "SAYS", "PACKETS/S", "BYTES/S"] and lines[4][0] == "deny-udp/9" and len(lines) == 5
 
 
-@pytest.mark.oldest
 def test_when_a_rule_was_hit_last(cable):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0")

@@ -2,7 +2,7 @@
 
 Each command is traced once. Then it is killed on the way into one system call after another: every one that changes
 something, the one behind it (whatever was stored in mapped memory between the two has then happened), and a sample of
-all others; of these one in FWCTL_EVERY is taken, by default one in three. After each kill packets are sent on every
+all others; of these one in FWCTL_EVERY is taken, by default one in five. After each kill packets are sent on every
 path, and they and `fwctl status` must agree on one of the two states.
 """
 
@@ -27,7 +27,7 @@ from conftest import FWCTL, Testbed
 CHANGES = re.compile(r"bpf\(BPF_(OBJ_PIN|LINK_|MAP_UPDATE|MAP_DELETE)|send(to|msg)\(|mkdir|unlink|rmdir|mount|flock")
 CLONE_NEWNS = 0x00020000
 WORKERS = 4
-EVERY = int(os.environ.get("FWCTL_EVERY", "3"))
+EVERY = int(os.environ.get("FWCTL_EVERY", "5"))
 SAMPLED = 10  # calls that only read, evenly spread over the command
 
 WEB, CLIENT, DOCKER0, FW, OUTSIDE = "172.17.0.2", "172.17.0.3", "172.17.0.1", "10.7.0.1", "10.7.0.2"

@@ -15,7 +15,7 @@ import pytest
 import echo
 from balancer import L2, VIP, WAYS, Balancer, backend, both, service, vip
 from cable import cable  # fixture: cable
-from conftest import FWCTL, MODES, SPOOF, until
+from conftest import FWCTL, MODES, SPOOF, oldest_with_one, until
 from echo import ECHO
 from listening import monitors, told
 
@@ -29,8 +29,7 @@ def parsed(line):
     return found.groups()
 
 
-@pytest.mark.oldest
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", oldest_with_one(MODES))
 def test_a_line_for_each_dropped_packet(cable, mode):
     bed = cable.bed
     bed.fwctl("b", "attach", "eth0", *mode)
