@@ -4,14 +4,14 @@ Usage: balancers BUILD [--quick] [--only ROW] [--json FILE]; BUILD is the folder
 rows. --quick: fewer balancers, fewer turns, half a minute or so; all of it takes some minutes.
 
 Packets: 64-byte UDP and TCP from a sender in the kernel go to the balancer and come back to where they are dropped, all on one processor.
-65,536 flows are known, or each packet is of a new one. Each balancer has a bed of its own; they take turns, and the best of five counts,
+65,536 flows are known, or each packet is of a new one. Each balancer has a bed of its own; they take turns, and the best of three counts,
 with what the worst took more. What counts is time of the processor, as in wire/filters.py; less the sender's own it is the balancer's, and
 beside it stands that of a program of XDP which swaps MAC addresses. Before that the backends count what each has had.
 A packet by TC or the stack has another kind of sink than one by XDP, the cheaper one for each (subject.py).
 
 Connections: wrk through a balancer to four web servers, 16 at a time, with one request for each connection or with many. All run on one
 processor: how many a second it carries, how long it is busy for one, in all and more than without a balancer, and what wrk says of
-the time from a request to its answer (not of the time to connect). The median of five turns counts, with what the farthest is off.
+the time from a request to its answer (not of the time to connect). The median of three turns counts, with what the farthest is off.
 No end leaves checksums or segments to its device, as frames come from a wire; fwctl's XDP sends by itself. What `ipip` has put into
 another packet, fwctl takes out on each backend: that is in its figure.
 """

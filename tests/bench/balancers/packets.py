@@ -57,7 +57,7 @@ def measure_row(row, subjects, turns, report):
 
 
 def measure(only, quick, report):
-    turns, seconds = (2, 0.05) if quick else (5, 0.25)
+    turns, seconds = (2, 0.05) if quick else (3, 0.25)
     for group in rows(quick):
         wanted = [row for row in group if only in row.name]
         if not wanted:
