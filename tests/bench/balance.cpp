@@ -8,8 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "balancer.h"
-
 namespace fwctl::bench {
 namespace {
 
@@ -112,23 +110,29 @@ Status measure_balance_row(Laboratory& laboratory, Balancer& balancer, const Bal
         if (!placed) return tl::unexpected(placed.error());
         row.note = fmt::format("of {} flows {} are in the table", effort.most_flows, *placed);
     }
-    if (auto agrees = compare_answers(laboratory, balancer, scenario.meeting); !agrees) return agrees;
+    if (laboratory.is_first())
+        if (auto agrees = compare_answers(laboratory, balancer, scenario.meeting); !agrees) return agrees;
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         if (kFlowCounts[i] > effort.most_flows) continue;
-        auto costs = measure(driver, {balancer.programs(), laboratory.peers.programs("encapsulate")},
-                             laboratory.peers.trivial(), kFlowCounts[i], effort);
-        if (!costs) return tl::unexpected(costs.error());
-        row.costs[i] = costs->at(0);
-        row.constant[i] = costs->at(1);
+        if (auto taken = laboratory.measurements.take(
+                row.name, kFlowCounts[i], driver,
+                {balancer.programs(), laboratory.peers.programs("encapsulate")}, laboratory.peers.trivial());
+            !taken)
+            return taken;
+        if (!laboratory.is_last()) continue;
+        const auto costs = laboratory.measurements.costs(row.name, kFlowCounts[i]);
+        row.costs[i] = costs[0];
+        row.constant[i] = costs[1];
     }
-    report.add(row);
+    if (laboratory.is_last()) report.add(row);
     return {};
 }
 
 }  // namespace
 
-Status measure_balance(Laboratory& laboratory, bool quick, const std::string& only, Report& report) {
-    std::optional<Balancer> balancer;
+Status measure_balance(Laboratory& laboratory, std::optional<Balancer>& balancer, bool quick,
+                       const std::string& only, Report& report) {
+    bool has_begun = false;
     for (const BalanceScenario& scenario : balance_scenarios()) {
         if (quick && !scenario.quick) continue;
         if (scenario.name.find(only) == std::string::npos) continue;
@@ -136,9 +140,10 @@ Status measure_balance(Laboratory& laboratory, bool quick, const std::string& on
             auto made = Balancer::make(laboratory.effort.loads, laboratory.peers);
             if (!made) return tl::unexpected(made.error());
             balancer.emplace(std::move(*made));
-            laboratory.driver.enter_at(balancer->ifindex());
-            report.balance_begin();
         }
+        laboratory.driver.enter_at(balancer->ifindex());
+        if (laboratory.is_last() && !has_begun) report.balance_begin();
+        has_begun = true;
         if (auto done = measure_balance_row(laboratory, *balancer, scenario, report); !done)
             return context(scenario.name, done.error());
     }

@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -104,7 +105,18 @@ Result<Laboratory> furnish(const Effort& effort) {
     if (!peers) return tl::unexpected(peers.error());
     auto driver = Driver::load();
     if (!driver) return tl::unexpected(driver.error());
-    return Laboratory{std::move(*subject), std::move(*peers), std::move(*driver), effort};
+    return Laboratory{std::move(*subject), std::move(*peers), std::move(*driver), effort,
+                      Measurements(effort)};
+}
+
+Status measure_round(Laboratory& laboratory, std::optional<Balancer>& balancer, const Arguments& arguments,
+                     const std::vector<Scenario>& rows, Report& report) {
+    if (!arguments.rules_alone())
+        if (auto measured = measure_bare(laboratory, arguments.only, report); !measured) return measured;
+    for (const Scenario& scenario : rows)
+        if (auto measured = measure_packets(laboratory, scenario, report); !measured) return measured;
+    if (arguments.rules_alone()) return {};
+    return measure_balance(laboratory, balancer, arguments.quick, arguments.only, report);
 }
 
 Status run(const Arguments& arguments) {
@@ -115,12 +127,11 @@ Status run(const Arguments& arguments) {
 
     Report report(arguments.json);
     if (auto writable = report.write(); !writable) return writable;
-    if (!arguments.rules_alone())
-        if (auto measured = measure_bare(*laboratory, arguments.only, report); !measured) return measured;
-    for (const Scenario& scenario : *rows)
-        if (auto measured = measure_packets(*laboratory, scenario, report); !measured) return measured;
-    if (!arguments.rules_alone())
-        if (auto measured = measure_balance(*laboratory, arguments.quick, arguments.only, report); !measured)
+    std::optional<Balancer> balancer;
+    const std::size_t rounds = laboratory->effort.rounds;
+    fmt::print("{} rounds over all rows, whose figures come with the last one\n", rounds);
+    for (; laboratory->round < rounds; ++laboratory->round)
+        if (auto measured = measure_round(*laboratory, balancer, arguments, *rows, report); !measured)
             return measured;
     if (report.empty())
         return refuse(fmt::format("no row{} has \"{}\" in its name", arguments.quick ? " of --quick" : "",

@@ -71,9 +71,11 @@ Status compare(const Laboratory& laboratory, const World& world, std::span<const
     return {};
 }
 
-Status measure_row(Laboratory& laboratory, const World& world, PacketRow row, std::span<const int> programs,
-                   Report& report) {
-    if (auto agrees = compare(laboratory, world, programs); !agrees) return context(row.name, agrees.error());
+// `name`: that no other row has.
+Status measure_row(Laboratory& laboratory, const World& world, const std::string& name, PacketRow row,
+                   std::span<const int> programs, Report& report) {
+    if (laboratory.is_first())
+        if (auto agrees = compare(laboratory, world, programs); !agrees) return context(name, agrees.error());
     const std::size_t most = laboratory.effort.most_flows;
     if (world.packets)
         row.note = *world.packets > most ? fmt::format("the first {} of {} packets", most, *world.packets)
@@ -81,12 +83,14 @@ Status measure_row(Laboratory& laboratory, const World& world, PacketRow row, st
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         const bool all_came_before = i > 0 && world.packets && *world.packets <= kFlowCounts[i - 1];
         if (kFlowCounts[i] > most || all_came_before) continue;
-        auto cost = measure(laboratory.driver, programs, laboratory.peers.trivial(), kFlowCounts[i],
-                            laboratory.effort);
-        if (!cost) return context(row.name, cost.error());
-        row.costs[i] = *cost;
+        if (auto taken = laboratory.measurements.take(name, kFlowCounts[i], laboratory.driver,
+                                                      {{programs.begin(), programs.end()}},
+                                                      laboratory.peers.trivial());
+            !taken)
+            return context(name, taken.error());
+        if (laboratory.is_last()) row.costs[i] = laboratory.measurements.costs(name, kFlowCounts[i]).front();
     }
-    report.add(row);
+    if (laboratory.is_last()) report.add(row);
     return {};
 }
 
@@ -123,9 +127,9 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
         if (!heard) return context(scenario.name, heard.error());
         audience = std::move(*heard);
     }
-    if (auto done =
-            measure_row(laboratory, *world, {scenario.name, {}, scenario.targets, scenario.growth, {}},
-                        laboratory.subject.programs(), report);
+    if (auto done = measure_row(laboratory, *world, scenario.name,
+                                {scenario.name, {}, scenario.targets, scenario.growth, {}},
+                                laboratory.subject.programs(), report);
         !done)
         return done;
     if (world->trie == nullptr) return {};
@@ -133,7 +137,7 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
     const auto lookup = laboratory.peers.lookup(world->trie->front().family);
     PacketRow row{"  LPM_TRIE, look-up alone", {}, {}, scenario.growth, {}};
     if (row.growth) row.growth->of += ", LPM_TRIE";
-    return measure_row(laboratory, *world, row, lookup, report);
+    return measure_row(laboratory, *world, scenario.name + row.name, row, lookup, report);
 }
 
 }  // namespace fwctl::bench

@@ -52,9 +52,10 @@ Status Peers::load_again() {
     for (std::size_t i = 0; i < times_; ++i) {
         Loaded one(fwctl_bench_peers::open());
         if (one && i > 0) {
-            const auto& tries = loaded_.front()->maps;
-            bpf_map__reuse_fd(one->maps.ipv4_trie, bpf_map__fd(tries.ipv4_trie));
-            bpf_map__reuse_fd(one->maps.ipv6_trie, bpf_map__fd(tries.ipv6_trie));
+            const auto& first = loaded_.front()->maps;
+            bpf_map__reuse_fd(one->maps.ipv4_trie, bpf_map__fd(first.ipv4_trie));
+            bpf_map__reuse_fd(one->maps.ipv6_trie, bpf_map__fd(first.ipv6_trie));
+            bpf_map__reuse_fd(one->maps.lines, bpf_map__fd(first.lines));
         }
         if (!one || fwctl_bench_peers::load(one.get()) != 0)
             return fail(fmt::format("the peers cannot be loaded: {}", strerror(errno)));

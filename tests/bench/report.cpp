@@ -42,7 +42,7 @@ std::string times_cell(const std::optional<Cost>& cost, const std::optional<Cost
 
 void Report::packets_begin() const {
     fmt::print(
-        "\nPer packet, nanoseconds over a trivial program: best load +spread between the loads\n"
+        "\nPer packet, nanoseconds over a trivial program: best load, median of the rounds, +spread of all\n"
         "(below: the design's target, and how many times that it takes)\n\n");
     columns();
 }
@@ -87,7 +87,7 @@ void Report::add(const PacketRow& row) {
 
 void Report::balance_begin() const {
     fmt::print(
-        "\nBalancing, nanoseconds over a trivial program: best load +spread between the loads, as above\n"
+        "\nBalancing, nanoseconds over a trivial program: best load +spread, as above\n"
         "(below: the same of constant encapsulation in the same run; how many times that balancing takes, "
         "with\n"
         "what the driver takes in both, the design's target, and how many times that)\n\n");
