@@ -98,10 +98,9 @@ def draw_panel(panel, left, top, x_marks):
 
 
 def panel_floor(points):
-    """Where an axis begins at the least: a cost can be none at all, or less by the luck of a place in memory. At most three decades."""
+    """Where an axis begins at the least. Where a cost is none at all, or less by the luck of a place in memory, it has at most three decades."""
     positive = [point.y for point in points if point.y > 0] or [1]
-    least = min(positive) if len(positive) == len(points) else min(positive + [1])
-    return max(least, max(positive) / 1000)
+    return min(positive) if len(positive) == len(points) else max(min(positive + [1]), max(positive) / 1000)
 
 
 def flows_mark(mark):
