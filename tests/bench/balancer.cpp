@@ -90,6 +90,17 @@ bool is_translated(const Bytes& frame, const Flow& flow, policy::Transport forwa
            std::equal(from, from + 4, &frame[kIp + 12]) && std::equal(to.begin(), to.end(), &frame[kIp + 16]);
 }
 
+// What comes back for a frame, which is IPv4 without options; the rest of it as of the flow.
+bench_flow answer_to(const Bytes& frame, const bench_flow& flow) {
+    constexpr std::size_t kIp = 14, kPorts = kIp + 20;
+    bench_flow answer = flow;
+    std::memcpy(&answer.source, &frame[kIp + 16], sizeof(answer.source));
+    std::memcpy(&answer.destination, &frame[kIp + 12], sizeof(answer.destination));
+    std::memcpy(&answer.layer4, &frame[kPorts], sizeof(answer.layer4));
+    answer.layer4 = answer.layer4 << 16 | answer.layer4 >> 16;
+    return answer;
+}
+
 // How many bytes stand before the packet, with the link header.
 std::size_t bytes_before(policy::Transport forward) {
     constexpr std::size_t kLinkHeader = 14, kIp = 20, kGue = 8 + 4;
@@ -198,6 +209,37 @@ Result<std::size_t> Balancer::establish(Driver& driver, std::uint32_t count) {
         }
     if (auto refilled = refill_budget(); !refilled) return tl::unexpected(refilled.error());
     return placed();
+}
+
+Result<Driver::Answer> Balancer::answer_of(const Driver& driver, int program, std::uint32_t flow) {
+    constexpr int kTries = 5;
+    auto answer = driver.answer(program, flow);
+    for (int i = 1; answer && answer->action == XDP_PASS && i < kTries; ++i)
+        answer = driver.answer(program, flow);
+    return answer;
+}
+
+// The programs that are measured see the first packet of each flow, what a backend answers to what comes of
+// it, and the next packet. A few at a time, as those that nobody has answered push out each other.
+Status Balancer::confirm(Driver& driver, std::uint32_t count) const {
+    constexpr std::uint32_t kFew = 1 << 13;
+    const int program = programs().front();
+    for (std::uint32_t first = 0; first < count; first += kFew) {
+        const std::span<bench_flow> flows = driver.flows().subspan(first, std::min(kFew, count - first));
+        const std::vector<bench_flow> of_clients(flows.begin(), flows.end());
+        for (std::uint32_t i = 0; i < flows.size(); ++i) {
+            auto sent_on = answer_of(driver, program, first + i);
+            if (!sent_on) return tl::unexpected(sent_on.error());
+            if (sent_on->action != XDP_TX)
+                return fail(fmt::format("the program answers {}", sent_on->action));
+            flows[i] = answer_to(sent_on->frame, flows[i]);
+        }
+        const auto size = static_cast<std::uint32_t>(flows.size());
+        if (auto answered = driver.send(program, first, size); !answered) return answered;
+        std::copy(of_clients.begin(), of_clients.end(), flows.begin());
+        if (auto gone_on = driver.send(program, first, size); !gone_on) return gone_on;
+    }
+    return {};
 }
 
 Status Balancer::check(const Flow& flow, const Driver::Answer& answer) const {

@@ -32,10 +32,14 @@ public:
     Status serve(std::size_t backends, const std::string& forward);
     // The driver's first flows, of which so many are in the table afterwards.
     Result<std::size_t> establish(Driver& driver, std::uint32_t count);
+    // Of these the first ones are translated, are answered and go on.
+    [[nodiscard]] Status confirm(Driver& driver, std::uint32_t count) const;
 
     [[nodiscard]] std::vector<int> programs() const { return subject_.programs(); }
     [[nodiscard]] int ifindex() const { return ifindex_; }
     [[nodiscard]] static generate::Address address();  // of the service
+    // Now and then a packet goes to the kernel (docs/balance.md): not that often the same one again.
+    static Result<Driver::Answer> answer_of(const Driver& driver, int program, std::uint32_t flow);
     // An error where an answer is not what the service is to do with the flow, worked out from
     // include/fwctl/abi/service.h alone.
     [[nodiscard]] Status check(const Flow& flow, const Driver::Answer& answer) const;

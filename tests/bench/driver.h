@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/result.h"
@@ -39,6 +40,8 @@ public:
     // Nanoseconds per packet of `turns` packets behind `warm_up` ones that are not timed. They are the first
     // `flows` ones (a power of two) again and again; each call goes on where the one before has ended.
     Result<double> time(int program, std::uint32_t flows, std::uint32_t warm_up, std::uint32_t turns);
+    // The packets, as they are written: who changes them puts them back.
+    [[nodiscard]] std::span<bench_flow> flows() const { return {flows_, BENCH_FLOWS}; }
     // What the program answers to one packet: XDP_*.
     Result<int> judge(int program, std::uint32_t flow) const;
     struct Answer {
