@@ -11,7 +11,7 @@ A packet by TC or the stack has another kind of sink than one by XDP, the cheape
 
 Connections: wrk through a balancer to four web servers, 16 at a time, with one request for each connection or with many. All run on one
 processor: how many a second it carries, how long it is busy for one, in all and more than without a balancer, and what wrk says of
-the time from a request to its answer (not of the time to connect). The median of three turns counts, with what the farthest is off.
+the time from a request to its answer (not of the time to connect). The median of five turns counts, with what the farthest is off.
 No end leaves checksums or segments to its device, as frames come from a wire; fwctl's XDP sends by itself. What `ipip` has put into
 another packet, fwctl takes out on each backend: that is in its figure.
 """

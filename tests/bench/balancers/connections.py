@@ -4,7 +4,9 @@ wrk asks, the router routes, and b1 to b4 answer with their names, all on one pr
 one costs altogether, and what it costs more than without a balancer is the balancer's part.
 """
 
+import collections
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -33,7 +35,7 @@ class Subject:
 
     def __init__(self, balancer, folder):
         self.balancer = balancer
-        self.turns = []
+        self.turns = collections.defaultdict(list)  # by the name of the row
         self.bed = Testbed("lb", "--no-offload")
         try:
             self.set_up()
@@ -92,8 +94,8 @@ class Subject:
         took = told["duration"] / 1e6
         return told | {"rate": told["requests"] / took, "cost": (took if BY_THE_WALL else spent) / told["requests"] * 1e6}
 
-    def measure(self, words, seconds):
-        self.turns.append(self.turn(words, seconds))
+    def measure(self, row, seconds):
+        self.turns[row].append(self.turn(ROWS[row], seconds))
 
     def down(self):
         self.bed.down()
@@ -119,19 +121,8 @@ def subjects_of(names, quick, folder, report):
                 report.skip(f"{name}: {balancer.name}", str(refused))
 
 
-def measure_row(name, subjects, turns, seconds, report):
-    for subject in subjects:
-        subject.turns.clear()
-    for _ in range(turns):
-        for subject in subjects:
-            subject.measure(ROWS[name], seconds)
-    report.begin_connections(name)
-    for subject in subjects:
-        report.add_connections(name, subject, subjects[0])
-
-
 def measure(only, quick, report):
-    turns, seconds = (2, 0.3) if quick else (3, 1.2)
+    turns, seconds = (3, 0.2) if quick else (5, 0.8)
     names = [name for name in ROWS if only in name]
     if not names:
         return
@@ -140,5 +131,10 @@ def measure(only, quick, report):
         for subject in subjects_of(names, quick, pathlib.Path(folder), report):
             ends.callback(subject.down)
             subjects.append(subject)
+        # One row after the other in each turn, so that no figure is of one moment.
+        for _, name, subject in itertools.product(range(turns), names, subjects):
+            subject.measure(name, seconds)
         for name in names:
-            measure_row(name, subjects, turns, seconds, report)
+            report.begin_connections(name)
+            for subject in subjects:
+                report.add_connections(name, subject, subjects[0])

@@ -9,9 +9,9 @@ from peers import SENDER
 PERCENTILES = ("p50", "p90", "p99", "p99.9")
 
 
-def middle(subject, what):
+def middle(subject, row, what):
     """The median of the turns, and how far the farthest one is from it."""
-    values = [turn[what] for turn in subject.turns]
+    values = [turn[what] for turn in subject.turns[row]]
     median = statistics.median(values)
     return median, max(abs(value - median) for value in values)
 
@@ -57,11 +57,11 @@ class Report:
 
     def add_connections(self, row, subject, direct):
         """`direct`: without a balancer."""
-        rate, spread = middle(subject, "rate")
-        cost, cost_spread = middle(subject, "cost")
+        rate, spread = middle(subject, row, "rate")
+        cost, cost_spread = middle(subject, row, "cost")
         name = f"{row}: {subject.balancer.name}"
-        shown = "" if subject is direct else f"{cost - middle(direct, 'cost')[0]:17.1f}"
-        latencies = {of: middle(subject, of) for of in PERCENTILES}
+        shown = "" if subject is direct else f"{cost - middle(direct, row, 'cost')[0]:17.1f}"
+        latencies = {of: middle(subject, row, of) for of in PERCENTILES}
         print(f"{subject.balancer.name:<50}{f'{rate:,.0f} ±{spread:,.0f}':>18}{cost:10.1f}{shown:>17}" +
               "".join(f"{value:11,.0f}" for value, _ in latencies.values()), flush=True)
         self.wire.append({"name": name, "value": rate, "unit": "a second", "spread": spread})
