@@ -18,7 +18,7 @@ import tempfile
 import time
 
 import netns
-from conftest import Testbed
+from conftest import Testbed, until
 from links import PROCESSOR
 from processor_time import BY_THE_WALL, soft_interrupt_seconds
 from proxies import BACKENDS, LB, QUICK, SERVERS, VIP, balancers
@@ -84,6 +84,7 @@ class Subject:
         had, of_children = self.processor_seconds(), children_seconds()
         command = ["taskset", "-c", PROCESSOR, "wrk", "-t1", f"-c{AT_ONCE}", "-d60s", "-s", SCRIPT, *words, f"http://{VIP}/"]
         wrk = subprocess.Popen(self.bed.command("client", *command), stdout=subprocess.PIPE, text=True)
+        until(lambda: wrk.poll() is not None or catches(wrk.pid, signal.SIGINT))  # before that it would die of it
         time.sleep(seconds)
         wrk.send_signal(signal.SIGINT)
         said, _ = wrk.communicate(timeout=60)
@@ -100,6 +101,11 @@ class Subject:
     def down(self):
         self.bed.down()
         self.balancer.over()
+
+
+def catches(process, which):
+    (mask,) = [line.split()[1] for line in pathlib.Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("SigCgt:")]
+    return int(mask, 16) >> (which - 1) & 1
 
 
 def children_seconds():
