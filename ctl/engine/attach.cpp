@@ -25,15 +25,16 @@ Status prepare(const Writing& writing, Work& work) {
         case AttachChange::kUnchanged:
             return {};
         case AttachChange::kUpdated:
-            return update_programs(writing.store, work.attachment);
+            return work.gets_ready ? make_ready_to_rewrite(writing.store, work.attachment)
+                                   : update_programs(writing.store, work.attachment);
         case AttachChange::kRepaired:
         case AttachChange::kAttached:
             break;
     }
     writing.store.write_record(work.attachment);
     auto attached = attach_missing(writing.store, work.attachment, work.mode, replaces(work));
-    if (!attached || !work.gets_tc_in) return attached;
-    return add_tc_in(writing.store, work.attachment);
+    if (!attached || !work.gets_ready) return attached;
+    return make_ready_to_rewrite(writing.store, work.attachment);
 }
 
 // Takes back what this command has attached; what ran before runs on.

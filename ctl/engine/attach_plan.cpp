@@ -130,7 +130,7 @@ Result<Work> plan_again(const Writing& writing, const AttachRequest& request, co
         record.peer_of = 0;
         record.hooks |= choice.hooks & FW_HOOK_TC_OUT;
     }
-    work.gets_tc_in = request.rewrites && request.hooks == 0 && lacks_tc_in(record);
+    work.gets_ready = request.rewrites && !is_ready_to_rewrite(record);
     if (auto same = check_same(work.attachment, request, is_peer); !same) return tl::unexpected(same.error());
     if (record.name != target.interface.name) {
         set_name(record, target.interface.name);
@@ -144,9 +144,10 @@ Result<Work> plan_again(const Writing& writing, const AttachRequest& request, co
     if (!hooks) return tl::unexpected(hooks.error());
     const bool overtaken = std::any_of(hooks->begin(), hooks->end(),
                                        [](const HookState& hook) { return hook.overtaken && hook.by_link; });
-    if (!all_present(*hooks) || overtaken || work.gets_tc_in || record.peer_of != there.record.peer_of)
+    if (!all_present(*hooks) || overtaken || (work.gets_ready && lacks_tc_in(record)) ||
+        record.peer_of != there.record.peer_of)
         work.change = AttachChange::kRepaired;
-    else if (record.build != kernel::build_id())
+    else if (work.gets_ready || record.build != kernel::build_id())
         work.change = AttachChange::kUpdated;
     keep_mode(work);
     return work;
@@ -181,6 +182,7 @@ Result<Work> plan_new(const Writing& writing, const Target& target, const Choice
     if (target.interface.kind.empty() && !target.interface.loopback) record.flags |= FW_ATTACHMENT_WIRE;
     record.hooks = choice.hooks;
     if (request.hooks != 0) record.flags |= FW_ATTACHMENT_HOOKS_NAMED;
+    if (request.rewrites) record.flags |= FW_ATTACHMENT_REWRITES;
     record.link = target.interface.link == net::LinkLayer::kIp ? FW_LINK_IP : FW_LINK_ETHERNET;
     record.build = kernel::build_id();
     set_name(record, target.interface.name);

@@ -24,7 +24,7 @@ struct Work {
     Attachment attachment;
     AttachChange change = AttachChange::kAttached;
     WantedMode mode = WantedMode::kAuto;
-    bool gets_tc_in = false;                 // beside XDP, as the policy rewrites
+    bool gets_ready = false;                 // as the policy rewrites: make_ready_to_rewrite()
     bool is_new = false;                     // undone when another interface fails
     std::string renamed_from = {};           // not empty: the attachment takes its device's new name
     std::optional<Attachment> retired = {};  // gives way to this one, as its device is gone

@@ -169,12 +169,18 @@ Status check_mode(const kernel::XdpState& now, WantedMode wanted) {
 
 }  // namespace
 
+bool lacks_tc_in(const fw_attachment& record) {
+    return (record.flags & FW_ATTACHMENT_HOOKS_NAMED) == 0 && (record.hooks & FW_HOOK_XDP) != 0 &&
+           (record.hooks & FW_HOOK_TC_IN) == 0;
+}
+
 kernel::ProgramConfig program_config(const Attachment& attachment, fw_hook hook, XdpMode mode) {
     const fw_attachment& record = attachment.record;
     const bool both = (record.hooks & FW_HOOK_XDP) != 0 && (record.hooks & FW_HOOK_TC_IN) != 0;
     kernel::ProgramConfig config;
     config.slot = attachment.slot;
     config.link = static_cast<fw_link>(record.link);
+    config.rewrites = (record.flags & FW_ATTACHMENT_REWRITES) != 0;
     config.may_rewrite = mode == XdpMode::kNative && (record.flags & FW_ATTACHMENT_WIRE) != 0;
     config.hands_on = both && hook == FW_HOOK_XDP;
     config.behind_xdp = both && hook == FW_HOOK_TC_IN;
@@ -283,6 +289,13 @@ Status update_tc(const Store& store, const Attachment& attachment, const HookSta
                                 object->program_fd());
 }
 
+Status attach_missing_tc_in(const Store& store, Attachment& attachment) {
+    if ((attachment.record.hooks & FW_HOOK_TC_IN) == 0) return {};
+    auto there = inspect_tc(store, attachment, FW_HOOK_TC_IN);
+    if (!there) return tl::unexpected(there.error());
+    return there->present() ? Status{} : attach_tc(store, attachment, FW_HOOK_TC_IN);
+}
+
 }  // namespace
 
 Status update_programs(const Store& store, Attachment& attachment) {
@@ -299,11 +312,18 @@ Status update_programs(const Store& store, Attachment& attachment) {
     return {};
 }
 
-Status add_tc_in(const Store& store, Attachment& attachment) {
-    attachment.record.hooks |= FW_HOOK_TC_IN;
+bool is_ready_to_rewrite(const fw_attachment& record) {
+    return (record.flags & FW_ATTACHMENT_REWRITES) != 0 && !lacks_tc_in(record) && record.build != 0;
+}
+
+Status make_ready_to_rewrite(const Store& store, Attachment& attachment) {
+    const fw_attachment before = attachment.record;
+    if (lacks_tc_in(before)) attachment.record.hooks |= FW_HOOK_TC_IN;
+    attachment.record.flags |= FW_ATTACHMENT_REWRITES;
+    attachment.record.build = 0;
     store.write_record(attachment);
-    if (auto attached = attach_tc(store, attachment, FW_HOOK_TC_IN); !attached) {
-        attachment.record.hooks &= static_cast<std::uint8_t>(~FW_HOOK_TC_IN);
+    if (auto attached = attach_missing_tc_in(store, attachment); !attached) {
+        attachment.record = before;
         store.write_record(attachment);
         return attached;
     }

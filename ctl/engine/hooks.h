@@ -65,8 +65,16 @@ Result<Replaced> replace_foreign(const Store& store, Attachment& attachment);
 // Exchanges programs of another build for those of this executable, without an instant between.
 Status update_programs(const Store& store, Attachment& attachment);
 
-// Attaches TC ingress beside XDP, then has XDP hand on to it: for an instant between the two both judge.
-Status add_tc_in(const Store& store, Attachment& attachment);
+// An attachment with XDP alone for what comes in, unless the user has named its hooks.
+bool lacks_tc_in(const fw_attachment& record);
+
+// Whether the programs of an attachment do more than pass and drop, which is a third of their code, and TC
+// ingress is there beside XDP.
+bool is_ready_to_rewrite(const fw_attachment& record);
+// Attaches TC ingress where it is missing, then exchanges the programs, of which the one at XDP hands on to
+// it: for an instant between the two both judge. fw_attachment.build is 0 meanwhile, so that what was
+// interrupted is not ready, and the next call does the rest.
+Status make_ready_to_rewrite(const Store& store, Attachment& attachment);
 
 // Takes everything of ours off the interface, and removes the pins of the attachment. Fine when parts are
 // missing.

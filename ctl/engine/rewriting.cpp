@@ -23,11 +23,6 @@ bool rewrites(const State& state) {
                        [](const CountedRule& counted) { return policy::rewrites(counted.rule); });
 }
 
-bool lacks_tc_in(const fw_attachment& record) {
-    return (record.flags & FW_ATTACHMENT_HOOKS_NAMED) == 0 && (record.hooks & FW_HOOK_XDP) != 0 &&
-           (record.hooks & FW_HOOK_TC_IN) == 0;
-}
-
 Status check_synproxy(const policy::Policy& policy, const State& state) {
     constexpr std::uint8_t kBoth = FW_HOOK_TC_IN | FW_HOOK_TC_OUT;
     for (const policy::Rule& rule : policy.rules) {
@@ -56,9 +51,9 @@ Status check_synproxy(const policy::Policy& policy, const State& state) {
 
 Status complete_hooks(const Store& store, State& state) {
     for (Attachment& attachment : state.attachments) {
-        if (!lacks_tc_in(attachment.record)) continue;
-        if (auto added = add_tc_in(store, attachment); !added)
-            return context(attachment.name(), added.error());
+        if (is_ready_to_rewrite(attachment.record)) continue;
+        if (auto ready = make_ready_to_rewrite(store, attachment); !ready)
+            return context(attachment.name(), ready.error());
     }
     return {};
 }

@@ -1,5 +1,5 @@
-// Whether packets are more than passed and dropped, and what attachments need for it: TC ingress beside XDP
-// (docs/forward.md).
+// Whether packets are more than passed and dropped, and what attachments need for it: programs that can,
+// and TC ingress beside XDP (docs/forward.md).
 #pragma once
 
 #include "base/result.h"
@@ -13,14 +13,11 @@ namespace fwctl::engine {
 bool rewrites(const policy::Policy& policy);
 bool rewrites(const State& state);
 
-// An attachment with XDP alone for what comes in, unless the user has named its hooks.
-bool lacks_tc_in(const fw_attachment& record);
-
 // An error when a rule has action synproxy and the kernel, or an attachment that the rule is for, cannot do
 // it.
 Status check_synproxy(const policy::Policy& policy, const State& state);
 
-// Gives TC ingress to the attachments of the state that lack it. They judge on meanwhile.
+// Makes the attachments of the state ready to rewrite. They judge on meanwhile.
 Status complete_hooks(const Store& store, State& state);
 
 }  // namespace fwctl::engine

@@ -18,6 +18,7 @@ Result<Twin> Twin::load(const Store& store, const Attachment& attachment, fw_dir
             Exit::kNotAttached);
     kernel::ProgramConfig config =
         program_config(attachment, hook, static_cast<kernel::XdpMode>(attachment.record.xdp_mode));
+    config.rewrites = true;  // the half may, where what holds does not
     config.half = half;
     config.silent = true;
     // What nobody else sees may change: the tests of a policy are about several packets.

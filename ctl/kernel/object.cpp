@@ -54,6 +54,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
         auto* constants = reinterpret_cast<fwctl_xdp::fwctl_xdp__rodata*>(bytes.data());
         constants->fw_slot = config.slot;
         constants->fw_link = static_cast<std::uint8_t>(config.link);
+        constants->fw_rewrites = config.rewrites ? 1 : 0;
         constants->fw_may_rewrite = config.may_rewrite ? 1 : 0;
         constants->fw_hands_on = config.hands_on ? 1 : 0;
         constants->fw_behind_xdp = config.behind_xdp ? 1 : 0;
@@ -71,7 +72,7 @@ void set_constants(bpf_object* object, const ProgramConfig& config) {
 // nothing, on each processor.
 void fit_known_ways(bpf_object* object, ProgramKind kind, const ProgramConfig& config) {
     bpf_map* map = bpf_object__find_map_by_name(object, "known_ways");
-    if (map != nullptr && (kind != ProgramKind::kXdp || !config.may_rewrite))
+    if (map != nullptr && (kind != ProgramKind::kXdp || !config.rewrites || !config.may_rewrite))
         bpf_map__set_max_entries(map, 1);
 }
 
@@ -79,6 +80,7 @@ void fit_known_ways(bpf_object* object, ProgramKind kind, const ProgramConfig& c
     static_assert(offsetof(fwctl_xdp::fwctl_xdp__rodata, name) == offsetof(fwctl_tc::fwctl_tc__rodata, name))
 FW_SAME_PLACE(fw_slot);
 FW_SAME_PLACE(fw_link);
+FW_SAME_PLACE(fw_rewrites);
 FW_SAME_PLACE(fw_may_rewrite);
 FW_SAME_PLACE(fw_hands_on);
 FW_SAME_PLACE(fw_behind_xdp);

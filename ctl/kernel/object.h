@@ -27,6 +27,9 @@ enum class ProgramKind { kXdp, kTcIn, kTcOut };
 struct ProgramConfig {
     std::uint32_t slot = 0;
     fw_link link = FW_LINK_ETHERNET;
+    // Rules and services ask for more than verdicts. A program that need not do that has a third less for the
+    // kernel's verifier to go through.
+    bool rewrites = false;
     bool may_rewrite = false;  // XDP: answers, redirects and forwards by itself
     bool hands_on = false;     // XDP: TC ingress, with `behind_xdp`, does what it may not
     bool behind_xdp = false;

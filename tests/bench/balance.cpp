@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "policy/vip.h"
+
 namespace fwctl::bench {
 namespace {
 
@@ -106,7 +108,7 @@ Status measure_balance_row(Laboratory& laboratory, Balancer& balancer, const Bal
         row.note = fmt::format("of {} flows {} are in the table", effort.most_flows, *placed);
     }
     std::uint32_t most = effort.most_flows;
-    if (scenario.forward == "nat" || scenario.forward == "full-nat") {
+    if (policy::translates(balancer.transport())) {
         most = std::min(most, kMostTranslated);
         if (auto confirmed = balancer.confirm(driver, most); !confirmed) return confirmed;
     }

@@ -125,7 +125,7 @@ generate::Address Balancer::address() {
 Result<Balancer> Balancer::make(std::size_t loads, const Peers& peers) {
     if (auto made = make_link(); !made) return tl::unexpected(made.error());
     kernel::ProgramConfig config;
-    config.may_rewrite = config.hands_on = true;
+    config.rewrites = config.may_rewrite = config.hands_on = true;
     auto subject = Subject::load(loads, config);
     if (!subject) return tl::unexpected(subject.error());
     Balancer balancer(std::move(*subject));
@@ -243,7 +243,7 @@ Status Balancer::confirm(Driver& driver, std::uint32_t count) const {
 }
 
 Status Balancer::check(const Flow& flow, const Driver::Answer& answer) const {
-    const policy::Transport forward = policy_.vips.front().forward;
+    const policy::Transport forward = transport();
     const std::size_t host = kFirstHost + ring_[slot_of(flow, ring_.size())];
     const Bytes& frame = answer.frame;
     if (answer.action != XDP_TX) return fail(fmt::format("the program answers {}", answer.action));

@@ -37,6 +37,7 @@ public:
 
     [[nodiscard]] std::vector<int> programs() const { return subject_.programs(); }
     [[nodiscard]] int ifindex() const { return ifindex_; }
+    [[nodiscard]] policy::Transport transport() const { return policy_.vips.front().forward; }
     [[nodiscard]] static generate::Address address();  // of the service
     // Now and then a packet goes to the kernel (docs/balance.md): not that often the same one again.
     static Result<Driver::Answer> answer_of(const Driver& driver, int program, std::uint32_t flow);

@@ -177,7 +177,8 @@ int read_line(struct xdp_md* ctx) {
     __u32 place;
 
     if ((void*)frame + BENCH_FRAME > (void*)(long)ctx->data_end) return XDP_ABORTED;
-    place = (frame[7] ^ frame[8]) * 0x9e3779b1u >> 12; /* by the addresses (D. Knuth, TAOCP 3, 6.4) */
+    place =
+        (frame[7] ^ frame[8]) * 0x9e3779b1u >> 12; /* by what tells flows apart (D. Knuth, TAOCP 3, 6.4) */
     line = bpf_map_lookup_elem(&lines, &place);
     return line && line->words[0] ? XDP_DROP : XDP_PASS;
 }

@@ -83,6 +83,7 @@ void ProxiedConnection::open(std::optional<kernel::Object>& object, kernel::Prog
                              std::uint32_t slot) const {
     kernel::ProgramConfig config;
     config.slot = slot;
+    config.rewrites = true;
     config.tracing = true;
     config.proxies = true;
     auto made = kernel::Object::open(kind, config, runner_->store().paths());

@@ -80,6 +80,7 @@ enum fw_attachment_flags {
 	FW_ATTACHMENT_REPLACES = 1 << 1,    /* --replace: another's XDP program may have to go yet */
 	FW_ATTACHMENT_WIRE = 1 << 2, /* hardware: what comes in came from a wire, with whole checksums */
 	FW_ATTACHMENT_HOOKS_NAMED = 1 << 3, /* by the user: they stay as they are */
+	FW_ATTACHMENT_REWRITES = 1 << 4,    /* its programs do more than pass and drop */
 };
 
 /*
@@ -95,7 +96,7 @@ struct fw_attachment {
 	__u8 xdp_mode; /* XDP_FLAGS_*_MODE of linux/if_link.h, shifted right by one; 0 without XDP */
 	__u8 link;     /* enum fw_link */
 	__u8 unused;
-	__u64 build; /* of the programs: another one means that they are to be exchanged */
+	__u64 build; /* of the programs: another one, or 0, means that they are to be exchanged */
 	char name[FW_INTERFACE_NAME_SIZE];
 	char label[FW_LABEL_SIZE]; /* what the policy calls it; empty: attached by hand */
 };

@@ -39,6 +39,8 @@ static __always_inline bool fw_is_balanced(const struct fw_packet *packet, const
 static __always_inline bool fw_is_more(const struct fw_packet *packet, const struct fw_decision *decision,
 				       const struct fw_generation *generation, __u32 direction)
 {
+	if (!fw_rewrites)
+		return false;
 	if (decision->reason == FW_REASON_RULE_REJECT || decision->reason == FW_REASON_RULE_REDIRECT)
 		return true;
 	if (packet->service)

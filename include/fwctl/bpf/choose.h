@@ -263,18 +263,19 @@ __noinline int fw_choose_by_ring(struct fw_balance_room *room, __u32 half, __u32
 				 __u32 way)
 {
 	struct fw_choosing choosing = {};
-	__u32 moves = 0;
+	struct fw_placed_line *line;
+	__u32 moves = 0, tag;
 
 	if (!room || !fw_begin_to_choose(&choosing, room, half, service))
 		return 0;
 	room->backend = fw_ask_ring(&choosing, room, &moves);
 	if (!room->backend || room->asked != FW_ASKED_FLOW || fw_closing(room, tcp_flags))
 		return 0;
-	choosing.line = fw_placed_line_of(room, &choosing.tag);
-	if (choosing.line &&
-	    (moves || way != FW_NOT_PLACED || room->protocol != IPPROTO_TCP || !room->opens) &&
-	    !fw_put_placed(choosing.line, way, choosing.tag, room->backend, choosing.service, room) &&
-	    room->opens && fw_backend_serves(&choosing, moves, FW_BACKEND_TAKES)) {
+	if (!moves && way == FW_NOT_PLACED && room->protocol == IPPROTO_TCP && room->opens)
+		return 0;
+	line = fw_placed_line_of(room, &tag);
+	if (line && !fw_put_placed(line, way, tag, room->backend, choosing.service, room) && room->opens &&
+	    fw_backend_serves(&choosing, moves, FW_BACKEND_TAKES)) {
 		/* What follows would go to the former one: so does this. */
 		room->why = FW_PLACED_BY_FORMER;
 		room->backend = moves;

@@ -161,7 +161,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	if (fw_tracing)
 		fw_last.row_count = 0;
 	/* Once: what XDP has unpacked may hold another one, which is for somebody else. */
-	if (direction == FW_IN && now.generation->services.gue_port && !is_judged &&
+	if (fw_rewrites && direction == FW_IN && now.generation->services.gue_port && !is_judged &&
 	    !(decision.tier & FW_MARK_UNPACKED))
 		fault = fw_open(ctx, &packet, now.number & 1);
 	else
@@ -173,7 +173,8 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	if (is_judged && decision.tier & FW_MARK_BEGUN)
 		packet.flags |= FW_PACKET_HANDED_ON;
 	decision.tier &= ~(FW_MARK_UNPACKED | FW_MARK_BEGUN);
-	if (fault == FW_UNDECIDED && direction == FW_IN && now.generation->services.backend_count)
+	if (fw_rewrites && fault == FW_UNDECIDED && direction == FW_IN &&
+	    now.generation->services.backend_count)
 		fw_find_service(ctx, &packet, now.number, &now.generation->services);
 	if (!is_judged) {
 		decision.reason = fault;
@@ -212,7 +213,7 @@ static __always_inline int fw_filter(fw_ctx *ctx, __u32 direction)
 	}
 	if (is_judged && now.generation->follows && !packet.service)
 		fw_track(ctx, &packet, (now.number & 1) | direction << 1 | FW_TRACK_RECALLS);
-	if (direction == FW_OUT && decision.reason == FW_REASON_HEALTH_CHECK) {
+	if (fw_rewrites && direction == FW_OUT && decision.reason == FW_REASON_HEALTH_CHECK) {
 		__u32 how = fw_begin_to_change(ctx, &now);
 		int action = fw_check(ctx, &packet, now.number, fw_ctx_checked(ctx, now.secret));
 

@@ -355,6 +355,8 @@ const volatile __u8 fw_silent;	   /* count nothing: the packet is a question */
 const volatile __u8 fw_read_only;  /* put nobody into sets: the question is about live state */
 /* The maps are this question's own: buckets are charged, also when silent, by the clock of fw_last. */
 const volatile __u8 fw_rehearses;
+/* Packets are more than passed and dropped; else the verifier takes that out. */
+const volatile __u8 fw_rewrites;
 /* SYN cookies: the kernel has the helpers, and TC is there both ways. Else the verifier takes the calls out.
  */
 const volatile __u8 fw_makes_cookies;

@@ -181,19 +181,18 @@ __noinline int fw_prove_placed(struct fw_placed_line *line, __u32 way, __u64 wor
 static __always_inline void fw_touch_placed(struct fw_placed_line *line, __u32 way, __u64 word, __u32 closing,
 					    __u32 now)
 {
+	__u32 age;
+
 	if (closing & ~(__u32)word) {
 		word |= FW_PLACED_CLOSING;
 		*fw_placed_at(line, way) = word;
 	}
-	if (!fw_placed_age(word, now))
-		return;
-	if (way >= FW_PLACED_KEPT) {
-		if (fw_placed_age(word, now) >= FW_PLACED_PROOF)
-			fw_prove_placed(line, way, word, now);
-	} else {
+	age = fw_placed_age(word, now);
+	if (way < FW_PLACED_KEPT && age)
 		*fw_placed_at(line, way) = fw_placed_word(
 			word >> FW_PLACED_TAG_SHIFT, fw_placed_backend(word), word & FW_PLACED_CLOSING, now);
-	}
+	else if (way >= FW_PLACED_KEPT && age >= FW_PLACED_PROOF)
+		fw_prove_placed(line, way, word, now);
 }
 
 /*

@@ -60,7 +60,7 @@ static __always_inline __u32 fw_ctx_checked(fw_ctx *ctx, __u64 secret)
 {
 	__u32 number = ctx->mark ^ fw_check_mark(secret, 0);
 
-	return number < FW_MAX_BACKENDS ? number : 0;
+	return fw_rewrites && number < FW_MAX_BACKENDS ? number : 0;
 }
 
 /*

@@ -16,7 +16,7 @@
 
 static __always_inline bool fw_ctx_may_rewrite(void)
 {
-	return fw_may_rewrite;
+	return fw_rewrites && fw_may_rewrite;
 }
 
 /*
