@@ -156,7 +156,7 @@ Status Application::prepare() {
         if (auto fit = check_sizes(writing_.store, policy_); !fit) return fit;
     if (auto can = check_synproxy(policy_, next_); !can) return can;
     if (auto can = check_announced(writing_.state, next_); !can) return can;
-    if (rewrites(policy_) || rewrites(next_.front))
+    if (rewrites(policy_) || rewrites_in_front(next_))
         if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
     if (!candidate) return tl::unexpected(candidate.error());

@@ -17,10 +17,14 @@ bool rewrites(const policy::Policy& policy) {
                        [](const policy::Rule& rule) { return policy::rewrites(rule); });
 }
 
-bool rewrites(const State& state) {
-    return (state.main.tier.needs & FW_TIER_REWRITES) != 0 || rewrites(state.front) ||
+bool rewrites_in_front(const State& state) {
+    return rewrites(state.front) ||
            std::any_of(state.live.begin(), state.live.end(),
                        [](const CountedRule& counted) { return policy::rewrites(counted.rule); });
+}
+
+bool rewrites(const State& state) {
+    return (state.main.tier.needs & FW_TIER_REWRITES) != 0 || rewrites_in_front(state);
 }
 
 Status check_synproxy(const policy::Policy& policy, const State& state) {

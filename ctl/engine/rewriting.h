@@ -12,6 +12,7 @@ namespace fwctl::engine {
 // unpacked.
 bool rewrites(const policy::Policy& policy);
 bool rewrites(const State& state);
+bool rewrites_in_front(const State& state);  // whatever the policy's rules ask for
 
 // An error when a rule has action synproxy and the kernel, or an attachment that the rule is for, cannot do
 // it.

@@ -61,7 +61,7 @@ Result<ProgramRunner> ProgramRunner::load(Hook hook, fw_link link, const std::st
     kernel::ProgramConfig config;
     config.slot = kSlot;
     config.link = link;
-    config.rewrites = true;
+    config.rewrites = station.rewrites || station.may_rewrite || station.hands_on || station.behind_xdp;
     config.may_rewrite = station.may_rewrite;
     config.hands_on = station.hands_on;
     config.behind_xdp = station.behind_xdp;

@@ -34,6 +34,7 @@ struct RunResult {
 // What else an attachment may be.
 struct Station {
     int ifindex = 0;           // 0: on no interface
+    bool rewrites = false;     // what the next three imply
     bool may_rewrite = false;  // XDP
     bool hands_on = false;     // XDP
     bool behind_xdp = false;   // TC ingress

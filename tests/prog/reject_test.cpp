@@ -308,7 +308,7 @@ TEST_P(RejectTest, AnswersAreLimited) {
 }
 
 TEST(RejectByXdpTest, AProgramThatMayNotRewriteDropsInSilence) {
-    auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET);
+    auto runner = ProgramRunner::load(Hook::kXdp, FW_LINK_ETHERNET, "eth0", {.rewrites = true});
     ASSERT_TRUE(runner) << runner.error().message;
     ASSERT_TRUE(runner->set_policy(rejecting()));
     const auto result = runner->run(Bytes(ethernet() / to_server() / tcp()));

@@ -58,7 +58,7 @@ Packet to_client(const Family& family, const std::optional<Vlan>& tag) {
 }
 
 void ProxiedConnection::SetUp() {
-    auto loaded = ProgramRunner::load(Hook::kTcIn, FW_LINK_ETHERNET);
+    auto loaded = ProgramRunner::load(Hook::kTcIn, FW_LINK_ETHERNET, "eth0", {.rewrites = true});
     ASSERT_TRUE(loaded) << loaded.error().message;
     runner_.emplace(std::move(*loaded));
     slot_ = runner_->state().attachments.front().slot;

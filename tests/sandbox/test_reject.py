@@ -201,14 +201,25 @@ def test_the_checksum_of_a_reset_is_whole_or_left_to_the_device(router, family):
     assert internet_sum(start.to_bytes(2, "big") + sent) == 0xFFFF
 
 
-# --- nobody has to ask for TC ingress -------------------------------------------------------------------
+# --- nobody has to ask for programs that can, or for TC ingress -----------------------------------------
 
 
-@pytest.mark.parametrize("mode", ["native", "generic"])
-def test_tc_ingress_comes_with_the_first_rule_that_rejects(testbed, mode):
+@pytest.mark.parametrize("how", [("--mode", "native"), ("--mode", "generic"), ("--hook", "tc-in,tc-out")], ids=" ".join)
+def test_what_rejects_comes_with_the_first_rule_that_does(testbed, how):
     bed = testbed("router")
-    bed.fwctl("fw", "attach", "in0", "--mode", mode)
+    bed.fwctl("fw", "attach", "in0", *how)
     assert bed.curls("client", SERVER[4])
     bed.fwctl("fw", "reject", "tcp/80")
+    assert bed.run("client", "curl", "-sg", "-m", "3", url(SERVER[4])).returncode == REFUSED
+    assert bed.counters("fw", "in0")["in", "rule-reject"] == 1
+
+
+def test_what_is_attached_by_a_policy_without_such_a_rule_rejects_by_a_live_one(testbed, tmp_path):
+    bed = testbed("router")
+    bed.fwctl("fw", "attach", "out0", "--hook", "tc-in,tc-out")
+    bed.fwctl("fw", "reject", "tcp/80")
+    policy = tmp_path / "policy.toml"
+    policy.write_text('version = 1\n[attach.in0]\nmode = "tc"\n')
+    bed.fwctl("fw", "apply", policy)
     assert bed.run("client", "curl", "-sg", "-m", "3", url(SERVER[4])).returncode == REFUSED
     assert bed.counters("fw", "in0")["in", "rule-reject"] == 1
