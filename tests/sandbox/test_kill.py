@@ -57,6 +57,8 @@ SCENARIOS = [
              half_done="another XDP program is still in the place of ours on eth0; to go on: fwctl attach eth0",
              goes_on="attach eth0"),
     Scenario("deny icmp", before=SOME_RULES),
+    # Exchanges programs for such as can.
+    Scenario("reject udp/11", before=("attach docker0 --hook tc-in,tc-out", "deny udp/9")),
     Scenario("rule remove deny-udp/9", before=SOME_RULES, repeated=2),
     Scenario("rule move allow-udp/1-20 --before deny-udp/9", before=(*SOME_RULES, "allow udp/1-20")),
     Scenario("detach eth0", before=(*SOME_RULES, "attach eth0"), repeated=3),
