@@ -18,6 +18,7 @@ from traffic import BALANCER_MAC, CLIENT, CLIENT_MAC, FLOWS, OF_ANY_NUMBER, fram
 
 FIRST, MOST = 16_384, 4_000_000  # packets: of the turn that tells how many the others have, and of any turn
 TALLIED = 16_384  # packets
+AT_ONCE = 1_024  # of them: more do not fit into the queues in front of a slow balancer
 DROP = "add table netdev sink; add chain netdev sink in { type filter hook ingress device eth0 priority 0; policy drop; }"
 
 
@@ -92,7 +93,8 @@ class Subject:
     def check_balance(self):
         """Who sends all to one backend, or nothing, is not what is to be measured."""
         self.bed.attach("tally")
-        send(self.bed, "a", frame(self.protocol, self.kind == "new"), TALLIED, 0, FLOWS)
+        for first in range(0, TALLIED, AT_ONCE):
+            send(self.bed, "a", frame(self.protocol, self.kind == "new"), AT_ONCE, first, FLOWS)
         served = self.bed.served()
         fair = TALLIED / self.backends
         wanted = set(range(self.backends))
