@@ -18,7 +18,7 @@ from traffic import BALANCER_MAC, CLIENT, CLIENT_MAC, FLOWS, OF_ANY_NUMBER, fram
 
 FIRST, MOST = 16_384, 4_000_000  # packets: of the turn that tells how many the others have, and of any turn
 TALLIED = 16_384  # packets
-AT_ONCE = 1_024  # of them: more do not fit into the queues in front of a slow balancer
+AT_ONCE = 1_024  # of them: of a longer burst a slow balancer may lose most
 DROP = "add table netdev sink; add chain netdev sink in { type filter hook ingress device eth0 priority 0; policy drop; }"
 
 
