@@ -140,14 +140,16 @@ def kept(path, *packets, control=()):
 
 def test_runs_are_compared(tmp_path):
     old = kept(tmp_path / "old", row("same", 10), row("near", 10), row("more", 10), row("less", 10), row("gone", 10), row("  alone", 7),
-               control=[{"name": "apply", "value": 5, "unit": "ms"}, {"name": "edit", "value": 5, "unit": "ms", "spread": 1}])
+               control=[{"name": "apply", "value": 5, "unit": "ms"}, {"name": "edit", "value": 5, "unit": "ms", "spread": 1},
+                        {"name": "once", "value": 5, "unit": "ms", "spread": 0, "runs": 1}])
     new = kept(tmp_path / "new", row("same", 10), row("near", 12.9), row("more", 13.1), row("less", 5), row("new", 10),
-               control=[{"name": "apply", "value": 6, "unit": "ms"}, {"name": "edit", "value": 7.5, "unit": "ms", "spread": 1}])
+               control=[{"name": "apply", "value": 6, "unit": "ms"}, {"name": "edit", "value": 7.5, "unit": "ms", "spread": 1},
+                        {"name": "once", "value": 6, "unit": "ms", "spread": 0, "runs": 1}])
     done = front("--compare", old, new)
     assert done.returncode == 0, done.stderr
     found = dict(re.findall(r"^(\w+) .*?x[\d.]+  (.+)$", done.stdout, re.MULTILINE))
     assert found == {"same": "within the spreads", "near": "within the spreads", "more": "higher", "less": "lower",
-                     "apply": "no spread", "edit": "higher"}
+                     "apply": "no spread", "edit": "higher", "once": "no spread"}
     assert "only in the old run, in part or as a whole: gone; gone: alone\n" in done.stdout
     assert "only in the new run, in part or as a whole: new\n" in done.stdout
 

@@ -37,7 +37,7 @@ def of_row(section, row, name):
         if "constant" in figures:
             yield Figure(section, f"{name}: constant encapsulation", flows, *place(cost(figures, "constant")))
     if "value" in row:
-        value, spread = row["value"], row.get("spread")
+        value, spread = row["value"], row.get("spread") if row.get("runs") != 1 else None  # once tells of no spread
         ends = (None, None) if spread is None else (value - spread, value + spread)
         yield Figure(section, name, "", value, row["unit"], *ends, size, of)
 
