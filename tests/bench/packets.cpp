@@ -71,15 +71,31 @@ Status compare(const Laboratory& laboratory, const World& world, std::span<const
     return {};
 }
 
+// How many rows of rules the programs compare for a packet, in the mean.
+Result<double> rows_compared(const Laboratory& laboratory) {
+    const kernel::Object& tracing = laboratory.subject.tracing();
+    const auto count = static_cast<std::uint32_t>(laboratory.driver.sample().size());
+    double rows = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        if (auto action = laboratory.driver.judge(tracing.program_fd(), i); !action)
+            return tl::unexpected(action.error());
+        auto trace = tracing.trace();
+        if (!trace) return tl::unexpected(trace.error());
+        rows += trace->row_count;
+    }
+    return rows / count;
+}
+
 // `name`: that no other row has.
 Status measure_row(Laboratory& laboratory, const World& world, const std::string& name, PacketRow row,
                    std::span<const int> programs, Report& report) {
     if (laboratory.is_first())
         if (auto agrees = compare(laboratory, world, programs); !agrees) return context(name, agrees.error());
     const std::size_t most = laboratory.effort.most_flows;
+    if (world.packets && !row.note.empty()) row.note += "; ";
     if (world.packets)
-        row.note = *world.packets > most ? fmt::format("the first {} of {} packets", most, *world.packets)
-                                         : fmt::format("{} packets, again and again", *world.packets);
+        row.note += *world.packets > most ? fmt::format("the first {} of {} packets", most, *world.packets)
+                                          : fmt::format("{} packets, again and again", *world.packets);
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         const bool all_came_before = i > 0 && world.packets && *world.packets <= kFlowCounts[i - 1];
         if (kFlowCounts[i] > most || all_came_before) continue;
@@ -121,23 +137,28 @@ Status measure_packets(Laboratory& laboratory, const Scenario& scenario, Report&
     }
     if (auto published = publish(laboratory, *world); !published)
         return context(scenario.name, published.error());
+    PacketRow row{scenario.name, {}, scenario.targets, scenario.growth, {}};
+    if (laboratory.is_last() && !world->policy.rules.empty()) {
+        const auto rows = rows_compared(laboratory);
+        if (!rows) return context(scenario.name, rows.error());
+        row.note = fmt::format("a packet is compared with {:.1f} rows", *rows);
+    }
     std::optional<Audience> audience;
     if (world->heard) {
         auto heard = Audience::of(laboratory.subject.store(), *world->heard);
         if (!heard) return context(scenario.name, heard.error());
         audience = std::move(*heard);
     }
-    if (auto done = measure_row(laboratory, *world, scenario.name,
-                                {scenario.name, {}, scenario.targets, scenario.growth, {}},
-                                laboratory.subject.programs(), report);
+    if (auto done =
+            measure_row(laboratory, *world, scenario.name, row, laboratory.subject.programs(), report);
         !done)
         return done;
     if (world->trie == nullptr) return {};
     if (auto filled = laboratory.peers.fill_trie(*world->trie); !filled) return filled;
     const auto lookup = laboratory.peers.lookup(world->trie->front().family);
-    PacketRow row{"  LPM_TRIE, look-up alone", {}, {}, scenario.growth, {}};
-    if (row.growth) row.growth->of += ", LPM_TRIE";
-    return measure_row(laboratory, *world, scenario.name + row.name, row, lookup, report);
+    PacketRow trie{"  LPM_TRIE, look-up alone", {}, {}, scenario.growth, {}};
+    if (trie.growth) trie.growth->of += ", LPM_TRIE";
+    return measure_row(laboratory, *world, scenario.name + trie.name, trie, lookup, report);
 }
 
 }  // namespace fwctl::bench

@@ -39,7 +39,8 @@ Result<Subject> Subject::load(std::size_t times, kernel::ProgramConfig config) {
     subject.state_.attachments.push_back(attachment);
 
     config.slot = kSlot;
-    for (std::size_t i = 0; i < times; ++i) {
+    for (std::size_t i = 0; i <= times; ++i) {
+        config.tracing = config.silent = i == times;
         auto object = kernel::Object::open(kernel::ProgramKind::kXdp, config, subject.store_->paths());
         if (!object) return tl::unexpected(object.error());
         if (auto loaded = object->load(); !loaded) return tl::unexpected(loaded.error());
@@ -99,6 +100,7 @@ std::vector<policy::Rule> Subject::rules(const policy::Policy& policy) const {
 std::vector<int> Subject::programs() const {
     std::vector<int> descriptors;
     for (const kernel::Object& object : objects_) descriptors.push_back(object.program_fd());
+    descriptors.pop_back();
     return descriptors;
 }
 

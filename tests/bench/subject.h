@@ -41,12 +41,14 @@ public:
     // All rules in the order in which they are asked.
     [[nodiscard]] std::vector<policy::Rule> rules(const policy::Policy& policy) const;
     [[nodiscard]] std::vector<int> programs() const;
+    // The same program once more, which notes what it compares, and counts nothing.
+    [[nodiscard]] const kernel::Object& tracing() const { return objects_.back(); }
     [[nodiscard]] const engine::Store& store() const { return *store_; }
 
 private:
     std::unique_ptr<engine::Store> store_;
     engine::State state_;
-    std::vector<kernel::Object> objects_;
+    std::vector<kernel::Object> objects_;  // the last one traces
 };
 
 }  // namespace fwctl::bench
