@@ -195,6 +195,7 @@ Result<Work> plan_new(const Writing& writing, const Target& target, const Choice
         record.hooks = old->record.hooks;
         record.flags |= old->record.flags & FW_ATTACHMENT_HOOKS_NAMED;
         record.xdp_mode = old->record.xdp_mode;
+        if (request.rewrites && lacks_tc_in(record)) record.hooks |= FW_HOOK_TC_IN;
         keep_mode(work);
     }
     return work;

@@ -6,6 +6,7 @@
 
 #include "engine/hooks.h"
 #include "kernel/probe.h"
+#include "net/interface.h"
 #include "policy/rule.h"
 
 namespace fwctl::engine {
@@ -56,6 +57,11 @@ Status check_synproxy(const policy::Policy& policy, const State& state) {
 Status complete_hooks(const Store& store, State& state) {
     for (Attachment& attachment : state.attachments) {
         if (is_ready_to_rewrite(attachment.record)) continue;
+        // What is gone is made ready when it comes back. Its index may be another device's by now.
+        if (net::find_interface(state.interfaces, attachment.ifindex()) == nullptr) continue;
+        auto there = has_any_hook(store, attachment);
+        if (!there) return context(attachment.name(), there.error());
+        if (!*there) continue;
         if (auto ready = make_ready_to_rewrite(store, attachment); !ready)
             return context(attachment.name(), ready.error());
     }

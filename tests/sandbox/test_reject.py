@@ -223,3 +223,16 @@ def test_what_is_attached_by_a_policy_without_such_a_rule_rejects_by_a_live_one(
     bed.fwctl("fw", "apply", policy)
     assert bed.run("client", "curl", "-sg", "-m", "3", url(SERVER[4])).returncode == REFUSED
     assert bed.counters("fw", "in0")["in", "rule-reject"] == 1
+
+
+def test_an_attachment_whose_device_is_gone_is_made_ready_when_it_comes_back(testbed):
+    bed = testbed("router")
+    for interface in ("in0", "out0"):
+        bed.fwctl("fw", "attach", interface, "--mode", "generic")
+    bed.check("fw", "ip", "link", "del", "out0")
+    bed.fwctl("fw", "reject", "tcp/80")
+    assert bed.run("client", "curl", "-sg", "-m", "3", url(ROUTER[4])).returncode == REFUSED
+    bed.check("fw", "ip", "link", "add", "out0", "type", "veth", "peer", "name", "out1")
+    bed.fwctl("fw", "attach", "out0")
+    (attachment,) = bed.json("fw", "status", "out0")["attachments"]
+    assert [hook["hook"] for hook in attachment["hooks"] if hook["present"]] == ["xdp", "tc-in", "tc-out"]
