@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 
-from conftest import FWCTL, until
+from conftest import FWCTL, lines_of, until
 from metrics import default_socket, is_served
 
 
@@ -23,8 +23,7 @@ class Agent:
         return self
 
     def lines(self):
-        self.said.seek(0)
-        return self.said.read().splitlines()
+        return lines_of(self.said)
 
     def says(self, line, bound=30):
         """Waits for a line in which this is."""

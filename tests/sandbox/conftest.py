@@ -52,6 +52,11 @@ def until(happens, bound=30):
         time.sleep(0.02)
 
 
+def lines_of(file):
+    """All that a command has written to it. Not by seek() and read(): the command shares the place in the file, and moves it."""
+    return os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0).decode().splitlines()
+
+
 def program_exists(program_id):
     return subprocess.run(["bpftool", "prog", "show", "id", str(program_id)], capture_output=True).returncode == 0
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 
-from conftest import FWCTL, until
+from conftest import FWCTL, lines_of, until
 
 
 class Listening:
@@ -18,8 +18,7 @@ class Listening:
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=self.said)
 
     def notes(self):
-        self.said.seek(0)
-        return self.said.read().splitlines()
+        return lines_of(self.said)
 
     def is_ready(self):
         return any(note.endswith("; Ctrl-C ends it") for note in self.notes())
@@ -54,8 +53,7 @@ class Monitor(Listening):
         super().__init__(bed, role, "monitor", *words, stdout=self.printed)
 
     def lines(self):
-        self.printed.seek(0)
-        return self.printed.read().splitlines()
+        return lines_of(self.printed)
 
     def objects(self):
         """With --json; a line that is being written is left out."""

@@ -16,7 +16,7 @@ import pytest
 import metrics
 from agent import agent_of
 from browser import Browser
-from conftest import FWCTL, until
+from conftest import FWCTL, lines_of, until
 
 GROUP = "nogroup"
 PICTURES = os.environ.get("FWCTL_PICTURES")  # a folder for screenshots
@@ -49,8 +49,7 @@ class PageServer:
                                         stdin=subprocess.DEVNULL)
 
     def lines(self):
-        self.said.seek(0)
-        return self.said.read().splitlines()
+        return lines_of(self.said)
 
     def end(self):
         self.process.kill()
