@@ -56,7 +56,7 @@ def test_own_rules_beside_a_row_of_ours(files):
     run = measured(files / "run.json", "--rules", files / "rules", "--trace", files / "trace", "--only", "icmp denied")
     assert run["schema"] == 1
     own, ours = run["packets"]
-    assert own["name"] == "3 rules of rules" and own["note"] == "3 packets, again and again"
+    assert own["name"] == "3 rules of rules" and own["note"] == "a packet is compared with 1.3 rows; 3 packets, again and again"
     assert set(own["flows"]) == {"hot", "1k"}  # three packets are no more than these can tell apart
     assert ours["name"] == "icmp denied: ping" and set(ours["flows"]) == {"hot", "1k", "64k"}
     assert set(ours["flows"]["hot"]) == {"ns", "spread", "baseline", "baseline_spread"}
