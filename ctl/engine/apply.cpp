@@ -157,7 +157,7 @@ Status Application::prepare() {
     if (auto can = check_synproxy(policy_, next_); !can) return can;
     if (auto can = check_announced(writing_.state, next_); !can) return can;
     if (rewrites(policy_) || rewrites_in_front(next_))
-        if (auto complete = complete_hooks(writing_.store, next_); !complete) return complete;
+        if (auto ready = make_ready_to_rewrite(writing_.store, next_); !ready) return ready;
     auto candidate = compile_candidate(writing_.store, writing_.state, running_.policy, policy_, next_);
     if (!candidate) return tl::unexpected(candidate.error());
     // Before anything is touched that stays: this is what fails where a disk is full.

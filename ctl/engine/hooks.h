@@ -68,8 +68,8 @@ Status update_programs(const Store& store, Attachment& attachment);
 // An attachment with XDP alone for what comes in, unless the user has named its hooks.
 bool lacks_tc_in(const fw_attachment& record);
 
-// Whether the programs of an attachment do more than pass and drop, which is a third of their code, and TC
-// ingress is there beside XDP.
+// Whether the programs of an attachment can do more than pass and drop, and TC ingress is there beside
+// XDP.
 bool is_ready_to_rewrite(const fw_attachment& record);
 // Attaches TC ingress where it is missing, then exchanges the programs, of which the one at XDP hands on to
 // it: for an instant between the two both judge. fw_attachment.build is 0 meanwhile, so that what was

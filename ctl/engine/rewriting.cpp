@@ -54,7 +54,7 @@ Status check_synproxy(const policy::Policy& policy, const State& state) {
     return {};
 }
 
-Status complete_hooks(const Store& store, State& state) {
+Status make_ready_to_rewrite(const Store& store, State& state) {
     for (Attachment& attachment : state.attachments) {
         if (is_ready_to_rewrite(attachment.record)) continue;
         // What is gone is made ready when it comes back. Its index may be another device's by now.

@@ -19,6 +19,6 @@ bool rewrites_in_front(const State& state);  // whatever the policy's rules ask 
 Status check_synproxy(const policy::Policy& policy, const State& state);
 
 // Makes the attachments of the state ready to rewrite. They judge on meanwhile.
-Status complete_hooks(const Store& store, State& state);
+Status make_ready_to_rewrite(const Store& store, State& state);
 
 }  // namespace fwctl::engine

@@ -80,8 +80,8 @@ Result<std::vector<Attachment>> edit_rules(
     if (auto known = find_sets(state); !known) return tl::unexpected(known.error());
     if (!*changed || dry_run) return state.attachments;
     if (rewrites(state))
-        if (auto complete = complete_hooks(writing->store, state); !complete)
-            return tl::unexpected(complete.error());
+        if (auto ready = make_ready_to_rewrite(writing->store, state); !ready)
+            return tl::unexpected(ready.error());
     if (auto published = writing->store.publish(state); !published) return tl::unexpected(published.error());
     return state.attachments;
 }

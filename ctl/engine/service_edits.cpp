@@ -44,8 +44,8 @@ Result<ServiceEdit> edit_service(const std::string& vip, bool dry_run,
     const ServiceEdit done{*changed, *share};
     if (!*changed || dry_run) return done;
     if (rewrites(state))
-        if (auto complete = complete_hooks(writing->store, state); !complete)
-            return tl::unexpected(complete.error());
+        if (auto ready = make_ready_to_rewrite(writing->store, state); !ready)
+            return tl::unexpected(ready.error());
     if (auto published = writing->store.publish(state); !published) return tl::unexpected(published.error());
     if (auto announced = announce(state); !announced)
         return fail("the edit holds, but not all is done: " + announced.error().message, Exit::kInPart);

@@ -92,10 +92,11 @@ Status measure_row(Laboratory& laboratory, const World& world, const std::string
     if (laboratory.is_first())
         if (auto agrees = compare(laboratory, world, programs); !agrees) return context(name, agrees.error());
     const std::size_t most = laboratory.effort.most_flows;
-    if (world.packets && !row.note.empty()) row.note += "; ";
-    if (world.packets)
+    if (world.packets) {
+        row.note += row.note.empty() ? "" : "; ";
         row.note += *world.packets > most ? fmt::format("the first {} of {} packets", most, *world.packets)
                                           : fmt::format("{} packets, again and again", *world.packets);
+    }
     for (std::size_t i = 0; i < kFlowCounts.size(); ++i) {
         const bool all_came_before = i > 0 && world.packets && *world.packets <= kFlowCounts[i - 1];
         if (kFlowCounts[i] > most || all_came_before) continue;

@@ -57,7 +57,7 @@ SCENARIOS = [
              half_done="another XDP program is still in the place of ours on eth0; to go on: fwctl attach eth0",
              goes_on="attach eth0"),
     Scenario("deny icmp", before=SOME_RULES),
-    # Exchanges programs for such as can.
+    # Exchanges programs that only pass and drop for such as can reject.
     Scenario("reject udp/11", before=("attach docker0 --hook tc-in,tc-out", "deny udp/9")),
     Scenario("rule remove deny-udp/9", before=SOME_RULES, repeated=2),
     Scenario("rule move allow-udp/1-20 --before deny-udp/9", before=(*SOME_RULES, "allow udp/1-20")),
