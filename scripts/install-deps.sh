@@ -32,7 +32,7 @@ tests=(
 	wrk ngtcp2-client ngtcp2-server openssl # what is balanced; HTTP/3
 	fail2ban                     # bans through fwctl
 	tshark tcpdump               # what others read in captures
-	haproxy libnginx-mod-stream ipvsadm # who else balances, to measure beside
+	haproxy libnginx-mod-stream ipvsadm conntrack # who else balances, to measure beside
 	prometheus                   # promtool: metrics, alert rules
 	chromium                     # the page
 	xdp-tools                    # another user of XDP, to share an interface with

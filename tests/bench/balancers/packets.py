@@ -4,6 +4,7 @@ import contextlib
 import pathlib
 import tempfile
 
+import rounds
 from peers import BALANCERS, FLOOR, QUICK, SENDER
 from subject import Subject
 from filter import Refused
@@ -12,60 +13,55 @@ BACKENDS = 10
 CURVE = (1, 10, 100)
 
 
-KINDS = ("known", "new")  # of flows: each packet is of one that was seen before, or the first of its own
-
-
 class Row:
+    """Packets of flows that are `known`, each of one that was seen before, or `new`, each the first of its own."""
+
     def __init__(self, kind, protocol, backends):
         self.kind, self.protocol, self.backends = kind, protocol, backends
         self.what = f"balance, packets of {kind} flows, {protocol}"
         self.name = f"{self.what}, {backends} backend{'s' * (backends > 1)}"
 
+    def prepare(self, quick, report, ends):
+        """Those that balance here, the sender first; `ends` takes them down."""
+        self.report, self.subjects = report, []
+        folder = pathlib.Path(ends.enter_context(tempfile.TemporaryDirectory()))
+        for balancer in [SENDER, *BALANCERS]:
+            if quick and balancer.name not in QUICK:
+                continue
+            try:
+                subject = Subject(balancer, self, folder)
+            except Refused as refused:
+                report.skip(f"{self.name}: {balancer.name}", str(refused))
+                continue
+            ends.callback(subject.bed.down)
+            self.subjects.append(subject)
+
+    def find_pace(self, seconds):
+        for subject in self.subjects:
+            subject.find_pace(seconds)
+
+    def turn(self):
+        for subject in self.subjects:
+            subject.measure()
+
+    def show(self):
+        best = {subject.balancer.name: min(subject.costs) for subject in self.subjects}
+        self.report.begin_packets(self)
+        for subject in self.subjects:
+            self.report.add_packets(self, subject, best[SENDER.name], best[FLOOR.name])
+
 
 def rows(quick):
-    """In groups: those of one are measured on the same beds, one after another."""
-    groups = [[Row(kind, "UDP", BACKENDS) for kind in KINDS]]
-    if not quick:
-        groups.append([Row(kind, "TCP", BACKENDS) for kind in KINDS])
-        groups += [[Row("known", "UDP", backends)] for backends in CURVE if backends != BACKENDS]
-    return groups
-
-
-def subjects_of(group, quick, folder, seconds, report):
-    """Those that balance here, the sender first."""
-    for balancer in [SENDER, *BALANCERS]:
-        if quick and balancer.name not in QUICK:
-            continue
-        try:
-            yield Subject(balancer, group[0].backends, folder, seconds)
-        except Refused as refused:
-            for row in group:
-                report.skip(f"{row.name}: {balancer.name}", str(refused))
-
-
-def measure_row(row, subjects, turns, report):
-    for subject in subjects:
-        subject.begin(row.protocol, row.kind)
-        subject.find_pace(turns)
-    for _ in range(turns):
-        for subject in subjects:
-            subject.measure()
-    best = {subject.balancer.name: min(subject.costs) for subject in subjects}
-    report.begin_packets(row)
-    for subject in subjects:
-        report.add_packets(row, subject, best[SENDER.name], best[FLOOR.name])
+    basic = [Row(kind, protocol, BACKENDS) for protocol in ("UDP", "TCP") for kind in ("known", "new") if protocol == "UDP" or not quick]
+    return basic + [Row("known", "UDP", backends) for backends in CURVE if backends != BACKENDS and not quick]
 
 
 def measure(only, quick, report):
-    turns, seconds = (2, 0.05) if quick else (3, 0.25)
-    for group in rows(quick):
-        wanted = [row for row in group if only in row.name]
-        if not wanted:
-            continue
-        with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
-            subjects = []
-            for subject in subjects_of(wanted, quick, pathlib.Path(folder), seconds, report):
-                ends.callback(subject.down)
-                subjects.append(subject)
-            for row in wanted:
-                measure_row(row, subjects, turns, report)
+    turns, seconds = (2, 0.05) if quick else (5, 0.25)
+    wanted = [row for row in rows(quick) if only in row.name]
+    with contextlib.ExitStack() as ends:
+        for row in wanted:
+            row.prepare(quick, report, ends)
+        for row in wanted:
+            row.find_pace(seconds)
+        rounds.take(wanted, turns)

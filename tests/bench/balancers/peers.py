@@ -10,6 +10,7 @@ from links import attach_trivial
 from traffic import PORTS, VIP
 from filter import Refused
 
+KEPT = 3600  # seconds: flows are known from the first round to the last
 KERNEL_LIMIT = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max")
 
 
@@ -25,6 +26,9 @@ class Balancer:
     sends_by = "stack"  # or "xdp": what its packets are when they leave, which says what takes them most cheaply
     balances = True  # else all goes one way
     remembers = False  # how a backend's answers are to be changed: flows are known when they were answered
+    # Its flows lie in a table of the kernel's beside those of all other namespaces, and make each other slow: it forgets them after each
+    # turn, and they are made known again before the next.
+    shares_its_table = False
 
     def __init__(self, name):
         self.name = name
@@ -39,7 +43,7 @@ class Balancer:
         raise NotImplementedError
 
     def limit(self):
-        """How many new flows it may be given in all, or None."""
+        """How many new flows it may be given in a turn, or None."""
         return None
 
 
@@ -82,7 +86,7 @@ class Nftables(Balancer):
     def __init__(self, name, family, hook, statement, places, remembers=False):
         super().__init__(name)
         self.family, self.hook, self.statement, self.places = family, hook, statement, places
-        self.remembers = remembers
+        self.remembers = self.shares_its_table = remembers
 
     def put(self, bed, backends, folder):
         places = ", ".join(f"{number} : {self.places(number)}" for number in range(backends))
@@ -92,6 +96,9 @@ class Nftables(Balancer):
         bed.check("b", "nft", "-f", path)
         if self.remembers:
             bed.check("b", "sysctl", "-qw", "net.netfilter.nf_conntrack_checksum=0")
+
+    def forget(self, bed):
+        bed.check("b", "conntrack", "-F")
 
     def limit(self):
         return int(KERNEL_LIMIT.read_text()) // 2 if self.remembers else None
@@ -135,7 +142,8 @@ class Fwctl(Balancer):
     def put(self, bed, backends, folder):
         hooks = ["xdp", "tc-in"] if self.mode == "native" else ["tc-in"]
         services = json.dumps([f"{protocol}/{PORTS[0]}-{PORTS[-1]}" for protocol in ("udp", "tcp")])
-        text = f'version = 1\n[attach.eth0]\nmode = "{self.mode}"\nhooks = {json.dumps(hooks)}\n'
+        text = f'version = 1\n[conntrack]\nudp = "{KEPT}s"\nudp-stream = "{KEPT}s"\n'
+        text += f'[attach.eth0]\nmode = "{self.mode}"\nhooks = {json.dumps(hooks)}\n'
         text += f'[vip.bench]\naddress = "{VIP}"\nservice = {services}\nforward = "{self.forward}"\n'
         text += "".join(f'[[vip.bench.backend]]\nname = "b{number}"\naddress = "{address(number)}"\n' for number in range(backends))
         path = folder / "policy.toml"

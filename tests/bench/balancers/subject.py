@@ -44,16 +44,20 @@ class Bed(Testbed):
 
 
 class Subject:
-    """A balancer with so many backends."""
+    """A balancer for the packets of a row, all that is to be known of flows, and that they are balanced."""
 
-    def __init__(self, balancer, backends, folder, seconds):
-        self.balancer, self.backends, self.seconds = balancer, backends, seconds
+    def __init__(self, balancer, row, folder):
+        self.balancer, self.backends, self.protocol, self.kind = balancer, row.backends, row.protocol, row.kind
         self.next = FLOWS  # the first flow that was never seen
-        self.packets = FIRST
+        self.costs, self.apart, self.lost = [], [], 0.0
         self.bed = Bed("pair", "--no-offload")
         try:
             self.set_up()
-            balancer.prepare(self.bed, backends, folder)
+            balancer.prepare(self.bed, self.backends, folder)
+            if balancer is not SENDER:
+                self.make_known()
+                self.check_balance()
+                self.drop_what_comes_back()
         except BaseException:
             self.bed.down()
             raise
@@ -71,21 +75,10 @@ class Subject:
         bed.check("b", "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
         bed.check("a", "nft", DROP)
 
-    def begin(self, protocol, kind):
-        """All that is to be known of flows before packets are measured, and that they are balanced."""
-        self.protocol, self.kind = protocol, kind
-        self.costs, self.apart, self.lost = [], [], 0.0
-        if self.balancer is not SENDER:
-            if kind == "known":
-                self.make_known()
-            self.check_balance()
-            if self.balancer.sends_by == "xdp":
-                self.bed.attach("trivial")
-            else:
-                self.bed.check("a", "ip", "link", "set", "dev", "eth0", "xdpdrv", "off")
-
     def make_known(self):
         """Opens each flow, has it answered where that matters, and sends what follows."""
+        if self.kind == "new":
+            return
         self.bed.attach("answer" if self.balancer.remembers else "trivial")
         for opening in (True, False):
             send(self.bed, "a", frame(self.protocol, opening), FLOWS, 0, FLOWS)
@@ -101,14 +94,25 @@ class Subject:
         if self.balancer.balances and not (set(served) == wanted and all(fair / 3 < count < fair * 3 for count in served.values())):
             raise AssertionError(f"{self.balancer.name}: of {TALLIED} packets to {self.backends} backends each had: {served}")
 
+    def drop_what_comes_back(self):
+        if self.balancer.sends_by == "xdp":
+            self.bed.attach("trivial")
+        else:
+            self.bed.check("a", "ip", "link", "set", "dev", "eth0", "xdpdrv", "off")
+
     def turn(self):
         """Nanoseconds for each packet that was received: of the processor, and until the next one."""
+        if self.balancer.shares_its_table:
+            self.make_known()
+            self.drop_what_comes_back()
         first, flows = (0, FLOWS) if self.kind == "known" else (self.next, OF_ANY_NUMBER)
         had, back, soft = received(self.bed, "b", "eth0"), received(self.bed, "a", "eth0"), soft_interrupt_seconds()
         took, of_processor = send(self.bed, "a", frame(self.protocol, self.kind == "new"), self.packets, first, flows)
         time.sleep(0.02)  # what the thread for soft interrupts still has
         of_processor += soft_interrupt_seconds() - soft
         had, back = received(self.bed, "b", "eth0") - had, received(self.bed, "a", "eth0") - back
+        if self.balancer.shares_its_table:
+            self.balancer.forget(self.bed)
         self.next = first + self.packets if self.kind == "new" else self.next
         self.judge(had, back)
         self.lost = max(self.lost, 1 - had / self.packets)
@@ -124,18 +128,16 @@ class Subject:
         if not right:
             raise AssertionError(f"{self.balancer.name}: of {self.packets} packets {had} came, and {back} were sent to backends")
 
-    def find_pace(self, turns):
-        """How many packets a turn has, so that all turns together stay below what the balancer may be given."""
-        limit = self.balancer.limit() if self.kind == "new" else None
-        most = MOST if limit is None else limit // (turns + 2)
+    def find_pace(self, seconds):
+        """How many packets a turn has, that is to take about so long."""
+        most = MOST
+        if self.kind == "new" and self.balancer.limit():
+            most = self.balancer.limit()
         self.packets = min(FIRST, most)
         cost, _ = self.turn()
-        self.packets = min(most, int(self.seconds * 1e9 / cost))
+        self.packets = min(most, int(seconds * 1e9 / cost))
 
     def measure(self):
         cost, apart = self.turn()
         self.costs.append(cost)
         self.apart.append(apart)
-
-    def down(self):
-        self.bed.down()

@@ -13,17 +13,19 @@ import subprocess
 import sys
 import tempfile
 
-from content import Content
-from fwctl import Fwctl
-from ipset import Ipset
-from iptables import Iptables
-from measure import FULL, QUICK, Station, measure
-from nft import Nft
-from report import Report
-from rows import ROWS
-from stopwatch import Group, Stopwatch
+BENCH = pathlib.Path(__file__).resolve().parents[1]
+sys.path += [str(BENCH), str(BENCH.parent / "sandbox")]
+import rounds  # noqa: E402
+from content import Content  # noqa: E402
+from fwctl import Fwctl  # noqa: E402
+from ipset import Ipset  # noqa: E402
+from iptables import Iptables  # noqa: E402
+from measure import FULL, QUICK, Comparison, Station  # noqa: E402
+from nft import Nft  # noqa: E402
+from report import Report  # noqa: E402
+from rows import ROWS  # noqa: E402
+from stopwatch import Group, Stopwatch  # noqa: E402
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "sandbox"))
 SUBJECTS = [Fwctl, Nft, Iptables, Ipset]
 
 
@@ -88,9 +90,8 @@ def run(wanted, rows, report):
                 report.skip(one.subject.name, one.subject.missing)
         if any(not one.stopwatch.group.path for one in stations):
             report.skip("memory in the kernel", Group.why)
-        for row in rows:
-            for size in row.quick if wanted.quick else row.sizes:
-                measure(row, size, stations, effort, report)
+        sizes = [(row, size) for row in rows for size in (row.quick if wanted.quick else row.sizes)]
+        rounds.take([Comparison(row, size, stations, report) for row, size in sizes], effort.turns)
 
 
 def main():

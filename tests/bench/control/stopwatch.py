@@ -8,7 +8,7 @@ import subprocess
 import time
 import typing
 
-CHANGE, SETTLED, PATIENCE = 0.05, 6, 20  # the kernel frees late: asked so often, until the answer is the same so many times; seconds
+CHANGE, SETTLED, PATIENCE = 0.03, 6, 20  # the kernel frees late: asked so often, until the answer is the same so many times; seconds
 MEMBARRIER, MEMBARRIER_CMD_GLOBAL = 324, 1  # x86-64
 TIMED_OUT = 128 + 9  # what ../stopwatch.cpp says of a command that it had to end
 

@@ -7,10 +7,11 @@ processor, in turns; the server counts what arrives and drops it. How time is ta
 import contextlib
 import sys
 
-sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
+sys.path[:0] = [f"{__file__.rsplit('/', 3)[0]}/sandbox", __file__.rsplit("/", 2)[0]]
+import rounds  # noqa: E402
 from links import Effort, arguments  # noqa: E402
 from report import Report  # noqa: E402
-from station import MOST, SENDER, Station, take_turns  # noqa: E402
+from station import MOST, SENDER, Station  # noqa: E402
 
 FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FIB, STACK = 'forward = "fib"', "the kernel's stack, no fwctl"
@@ -30,25 +31,41 @@ def stations(subjects, ends):
         yield station
 
 
-def measure(row, family, all_stations, effort, report):
-    turns = {station: lambda packets, station=station, frame=station.frame(family): station.turn(frame, packets) for station in all_stations}
-    for station, turn in turns.items():
-        station.pace(row, effort.seconds, MOST, turn)
-    costs = take_turns(row, turns, effort)
-    report.begin(f"{row}, 64-byte UDP", "over no fwctl")
-    for name, cost in costs.items():
-        more = {} if name == SENDER else {"over_no_filter": cost.best() - costs[STACK].best()}
-        report.add(row, name, "hot", cost, costs[SENDER], **more)
+class Row:
+    def __init__(self, name, family, all_stations, report):
+        self.name, self.stations, self.report = name, all_stations, report
+        self.frames = {station: station.frame(family) for station in all_stations}
+
+    def find_pace(self, seconds):
+        for station in self.stations:
+            station.find_pace(self.name, seconds, MOST, self.turn_of(station))
+
+    def turn_of(self, station):
+        return lambda packets: station.turn(self.frames[station], packets)
+
+    def turn(self):
+        for station in self.stations:
+            station.measure(self.name, self.turn_of(station))
+
+    def show(self):
+        costs = {station.name: station.costs[self.name] for station in self.stations}
+        self.report.begin(f"{self.name}, 64-byte UDP", "over no fwctl")
+        for name, cost in costs.items():
+            more = {} if name == SENDER else {"over_no_filter": cost.best() - costs[STACK].best()}
+            self.report.add(self.name, name, "hot", cost, costs[SENDER], **more)
 
 
 def main():
     asked = arguments("forwarding", FAMILIES)
-    rows = [row for row in FAMILIES if asked.only in row and (not asked.quick or FAMILIES[row] == 4)]
+    effort = QUICK if asked.quick else FULL
     report = Report(asked.json)
     with contextlib.ExitStack() as ends:
         all_stations = list(stations(QUICK_SUBJECTS if asked.quick else SUBJECTS, ends))
+        rows = [Row(name, family, all_stations, report) for name, family in FAMILIES.items()
+                if asked.only in name and (not asked.quick or family == 4)]
         for row in rows:
-            measure(row, FAMILIES[row], all_stations, QUICK if asked.quick else FULL, report)
+            row.find_pace(effort.seconds)
+        rounds.take(rows, effort.turns)
 
 
 main()

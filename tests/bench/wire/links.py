@@ -51,6 +51,15 @@ def take_frames(bed, *ends):
         bed.check(role, "ethtool", "-K", device, "gro", "on")
 
 
+def keep_neighbours(bed, role):
+    """Of all namespaces together, the kernel keeps some hundred neighbours, but for the permanent ones; a burst is not to wait for an
+    answer of ARP."""
+    for known in json.loads(bed.check(role, "ip", "-j", "neigh")):
+        if "lladdr" in known:
+            words = [known["dst"], "lladdr", known["lladdr"], "dev", known["dev"], "nud", "permanent"]
+            bed.check(role, "ip", "neigh", "replace", *words)
+
+
 PROCESSOR = max(os.sched_getaffinity(0))  # that sends and receives
 
 

@@ -5,7 +5,7 @@ import tempfile
 
 from scapy.all import IP, UDP, Ether, IPv6, raw
 
-from links import DROP_ALL, arrived, link, received, take_frames
+from links import DROP_ALL, arrived, keep_neighbours, link, received, take_frames
 from processor_time import send_and_settle
 from router import CLIENT, SERVER, WAYS, Router
 from report import Costs
@@ -29,6 +29,7 @@ class Station:
             self.bed.check(role, "nft", DROP_ALL)
         for family in (4, 6):
             self.bed.check("client", "ping", "-c", "1", SERVER[family])
+        keep_neighbours(self.bed, "fw")
         if refuses:
             self.bed.check("fw", "ethtool", "-K", "in0", "gro", "off")
 
@@ -46,14 +47,16 @@ class Station:
         passed, had = arrived(self.bed), received(self.bed, "fw", "in0")
         of_processor, took = send_and_settle(self.bed, "client", frame, packets, *flows)
         passed, had = arrived(self.bed) - passed, received(self.bed, "fw", "in0") - had
-        # On a busy machine a veth loses most of a burst.
-        right = had <= packets // 100 if self.refuses else (passed > packets // 10 if passes else passed <= packets // 100)
+        if self.refuses:
+            right = had <= packets // 100
+        else:  # on a busy machine a veth loses most of a burst, of flows that are to be established, too
+            right = had > packets // 10 and (passed >= had // 4 if passes else passed <= had // 100)
         if not right:
-            raise AssertionError(f"{self.name}: of {packets} packets, {passed} have passed, {'as they should' if passes else 'against the rules'}")
+            raise AssertionError(f"{self.name}: of {had} packets that were to {'pass' if passes else 'be dropped'}, {passed} have passed")
         count = packets if self.refuses else passed if passes else had
         return of_processor / count, took / count
 
-    def pace(self, what, seconds, most, turn):
+    def find_pace(self, what, seconds, most, turn):
         """How many packets a turn has, that is to take about so long; `turn` is given their number."""
         self.packets[what] = min(FIRST, most)
         for _ in range(2):
@@ -64,11 +67,3 @@ class Station:
         cost, apart = turn(self.packets[what])
         self.costs[what].processor.append(cost)
         self.costs[what].apart.append(apart)
-
-
-def take_turns(row, turns, effort):
-    """What each station takes, by its name; `turns`: {station: its turn}."""
-    for _ in range(effort.turns):
-        for station, turn in turns.items():
-            station.measure(row, turn)
-    return {station.name: station.costs[row] for station in turns}

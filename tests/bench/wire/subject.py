@@ -1,11 +1,12 @@
 """A filter on a router of its own, with a policy in force: what a packet takes there, turn by turn."""
 
+import collections
 import json
 import struct
 
 import policies
 from conftest import Testbed
-from links import DROP_ALL, arrived, received, take_frames
+from links import DROP_ALL, arrived, keep_neighbours, received, take_frames
 from processor_time import send_and_settle
 from filter import SENDER
 from report import Costs
@@ -28,13 +29,14 @@ def frame(source, to, sport, dport):
 
 
 class Subject:
-    """A filter that has a policy in force on a router of its own."""
+    """A filter that has a policy in force on a router of its own. Packets that are to be dropped are for the router itself, those that
+    are to pass are sent on."""
 
-    def __init__(self, filter_, policy, what, folder):
-        self.filter, self.what = filter_, what
-        self.costs = Costs([], [])
-        self.lost = 0  # the largest share of a turn's packets that the cable has lost
-        self.packets = FIRST
+    def __init__(self, filter_, policy, folder):
+        self.filter = filter_
+        self.costs = collections.defaultdict(lambda: Costs([], []))  # by what is to become of packets: "dropped" or "passed"
+        self.lost = collections.Counter()  # the largest share of a turn's packets that the cable has lost, by the same
+        self.packets = {}  # of a turn, by the same
         self.bed = Testbed("router", "--no-offload")
         try:
             self.set_up()
@@ -50,48 +52,53 @@ class Subject:
         for name in ("all", "in0"):
             self.bed.check("fw", "sysctl", "-qw", f"net.ipv4.conf.{name}.rp_filter=0")
         self.bed.check("fw", "ip", "route", "add", "default", "via", "10.1.0.2")
-        way = ["via", "10.2.0.2"] if self.what == "passed" else ["dev", "lo"]
-        kind = ["local"] if self.what == "dropped" else []
-        self.bed.check("fw", "ip", "route", "add", *kind, policies.NETWORK, *way)
+        self.bed.check("fw", "ip", "route", "add", policies.NETWORK, "via", "10.2.0.2")
         self.bed.check("server", "nft", DROP_ALL)
         self.bed.check("client", "ping", "-c", "1", "10.2.0.2")
+        keep_neighbours(self.bed, "fw")
 
-    def delivered(self):
+    def lead(self, what):
+        """The packets to where they belong. The table `local` is asked first."""
+        self.bed.run("fw", "ip", "route", "del" if what == "passed" else "replace", "local", policies.NETWORK, "dev", "lo")
+
+    def delivered(self, what):
         """UDP that has come past the filter."""
-        if self.what == "passed":
+        if what == "passed":
             return arrived(self.bed)
         counts = json.loads(self.bed.check("fw", "nstat", "-ajz", "UdpInDatagrams", "UdpNoPorts"))["kernel"]
         return sum(counts.values())
 
-    def turn(self, frames):
+    def turn(self, what, frames, packets):
         """Nanoseconds for each packet that was received: of the processor, and until the next one."""
-        had, passed = received(self.bed, "fw", "in0"), self.delivered()
-        of_processor, took = send_and_settle(self.bed, "client", frames, self.packets)
-        had, passed = received(self.bed, "fw", "in0") - had, self.delivered() - passed
-        self.judge(had, passed)
-        self.lost = max(self.lost, 1 - had / self.packets)
+        self.lead(what)
+        had, passed = received(self.bed, "fw", "in0"), self.delivered(what)
+        of_processor, took = send_and_settle(self.bed, "client", frames, packets)
+        had, passed = received(self.bed, "fw", "in0") - had, self.delivered(what) - passed
+        self.judge(what, packets, had, passed)
+        self.lost[what] = max(self.lost[what], 1 - had / packets)
         if self.filter is SENDER:
-            had = self.packets
+            had = packets
         return of_processor / had, took / had
 
-    def judge(self, had, passed):
+    def judge(self, what, packets, had, passed):
         """A filter that filters nothing, or all, is not what is to be measured."""
         if self.filter is SENDER:
-            right = had <= self.packets // 100
-        elif self.what == "dropped" and self.filter.drops:
-            right = had > self.packets // 10 and passed <= had // 100
+            right = had <= packets // 100
+        elif what == "dropped" and self.filter.drops:
+            right = had > packets // 10 and passed <= had // 100
         else:
-            right = had > self.packets // 10 and passed >= had * 9 // 10
+            right = had > packets // 10 and passed >= had * 9 // 10
         if not right:
-            raise AssertionError(f"{self.filter.name}: of {had} packets that were to be {self.what}, {passed} have passed")
+            raise AssertionError(f"{self.filter.name}: of {had} packets that were to be {what}, {passed} have passed")
 
-    def find_pace(self, frames, seconds):
+    def find_pace(self, what, frames, seconds):
         """How many packets a turn has, that is to take about so long."""
+        self.packets[what] = FIRST
         for _ in range(2):
-            cost, _ = self.turn(frames)
-            self.packets = max(FIRST, min(MOST, int(seconds * 1e9 / cost)))
+            cost, _ = self.turn(what, frames, self.packets[what])
+            self.packets[what] = max(FIRST, min(MOST, int(seconds * 1e9 / cost)))
 
-    def measure(self, frames):
-        cost, apart = self.turn(frames)
-        self.costs.processor.append(cost)
-        self.costs.apart.append(apart)
+    def measure(self, what, frames):
+        cost, apart = self.turn(what, frames, self.packets[what])
+        self.costs[what].processor.append(cost)
+        self.costs[what].apart.append(apart)

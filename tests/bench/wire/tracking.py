@@ -8,7 +8,8 @@ established in both directions:
 
 Left out: more flows than net.netfilter.nf_conntrack_max lets the kernel follow; new ones are fewer where it is small.
 
-Usage: tracking.py BUILD [--quick] [--only ROW] [--json FILE]. All in turns; how time is taken says filters.py.
+Usage: tracking.py BUILD [--quick] [--only ROW] [--json FILE]. All in turns; how time is taken says filters.py. Flows stay established
+from the first round to the last.
 --quick: 65,536 established flows, of few filters.
 """
 
@@ -16,19 +17,27 @@ import contextlib
 import pathlib
 import sys
 
-sys.path.insert(0, f"{__file__.rsplit('/', 3)[0]}/sandbox")
+sys.path[:0] = [f"{__file__.rsplit('/', 3)[0]}/sandbox", __file__.rsplit("/", 2)[0]]
+import rounds  # noqa: E402
 from links import Effort, arguments, attach_trivial, send  # noqa: E402
 from report import Report  # noqa: E402
-from station import MOST, SENDER, Station, take_turns  # noqa: E402
+from station import MOST, SENDER, Station  # noqa: E402
 
 FULL, QUICK = Effort(turns=5, seconds=0.3), Effort(turns=3, seconds=0.1)
 FLOWS = {"hot": 1, "64k": 1 << 16, "1M": 1 << 20}
 KINDS = ["established", "new", "flood"]
+OPENING = "opening"  # what is done before any row: flows are established, and stay
+UNANSWERED = {"new": 10}  # seconds, else as answered ones: new flows of one turn are to be gone in the next
+KEPT = 3600  # seconds
 NEW, OF_ANY_NUMBER = 1 << 20, 1 << 24  # the first flow that is not established; as many as the sender can tell apart
 # Packets that establish flows, at a time. On a busy machine, as that of tests, a veth loses most of a long burst.
 BURST = {FULL: 65_536, QUICK: 16_384}
 KERNEL_LIMIT = pathlib.Path("/proc/sys/net/netfilter/nf_conntrack_max")
 NO_FILTER = "no filter"
+
+
+def states_let_pass(kind):
+    return ["established"] + ["new"] * (kind in ("new", OPENING))
 
 
 def rule(state):
@@ -78,12 +87,12 @@ class Nftables(Filter):
         return int(KERNEL_LIMIT.read_text()) if KERNEL_LIMIT.exists() else OF_ANY_NUMBER
 
     def prepare(self, router, kind, flows):
-        states = "established,new" if kind == "new" else "established"
+        states = ",".join(states_let_pass(kind))
         bed = router.bed
         bed.check("fw", "nft", "flush ruleset; add table inet bench; add chain inet bench f { type filter hook forward priority 0; "
                   f"policy drop; }}; add rule inet bench f ct state {states} accept")
-        for timeout in ("udp_timeout", "udp_timeout_stream"):
-            bed.check("fw", "sysctl", "-qw", f"net.netfilter.nf_conntrack_{timeout}=600")
+        for timeout, seconds in (("udp_timeout", UNANSWERED.get(kind, KEPT)), ("udp_timeout_stream", KEPT)):
+            bed.check("fw", "sysctl", "-qw", f"net.netfilter.nf_conntrack_{timeout}={seconds}")
 
 
 class Fwctl(Filter):
@@ -92,9 +101,8 @@ class Fwctl(Filter):
         self.forward = forward
 
     def prepare(self, router, kind, flows):
-        states = ["established"] + ["new"] * (kind == "new")
-        table = f'[conntrack]\nsize = {flows + (1 << 18)}\nudp = "10m"\nudp-stream = "10m"\n'
-        router.apply(f'in = "deny"\n{self.forward}', table + "".join(map(rule, states)))
+        table = f'[conntrack]\nsize = {flows + (1 << 18)}\nudp = "{UNANSWERED.get(kind, KEPT)}s"\nudp-stream = "{KEPT}s"\n'
+        router.apply(f'in = "deny"\n{self.forward}', table + "".join(map(rule, states_let_pass(kind))))
 
 
 FILTERS = [Sender(SENDER, "tc", quick=True), NoFilter(NO_FILTER, "tc", quick=True), Nftables("nftables, ct state", "tc", quick=True),
@@ -115,7 +123,7 @@ class Tracked(Station):
 
     def establish(self, flows, burst):
         """A few flows at a time, from both ends, as new ones push out each other."""
-        self.filter.prepare(self.router, "new", flows)
+        self.filter.prepare(self.router, OPENING, flows)
         for _ in range(2 if self.filter.follows else 0):
             for first in range(0, flows, burst):
                 for role in ("client", "server", "client"):
@@ -135,40 +143,62 @@ class Tracked(Station):
         return turn
 
 
-def measure(row, kind, column, stations, effort, report):
-    flows = FLOWS[column]
-    turns = {station: station.turn_of(kind, flows) for station in stations if kind in station.filter.kinds}
-    for station, turn in turns.items():
-        station.filter.prepare(station.router, kind, flows)
-        station.pace(row, effort.seconds, station.most(kind, flows, effort), turn)
-    costs = take_turns(row, turns, effort)
-    report.begin(f"{row}, {flows:,} flows", "over no filter")
-    for name, cost in costs.items():
-        more = {"over_no_filter": cost.best() - costs[NO_FILTER].best()} if name != SENDER and NO_FILTER in costs else {}
-        report.add(row, name, column, cost, costs[SENDER], **more)
+class Row:
+    """Packets of a kind, while so many flows are established as the column says."""
+
+    def __init__(self, name, kind, column, stations, effort, report):
+        self.name, self.kind, self.column, self.effort, self.report = name, kind, column, effort, report
+        self.stations = [station for station in stations if kind in station.filter.kinds]
+
+    def prepare(self, station):
+        """Rows of other kinds have the same station."""
+        station.filter.prepare(station.router, self.kind, FLOWS[self.column])
+
+    def find_pace(self):
+        for station in self.stations:
+            self.prepare(station)
+            most = station.most(self.kind, FLOWS[self.column], self.effort)
+            station.find_pace(self.name, self.effort.seconds, most, station.turn_of(self.kind, FLOWS[self.column]))
+
+    def turn(self):
+        for station in self.stations:
+            self.prepare(station)
+            station.measure(self.name, station.turn_of(self.kind, FLOWS[self.column]))
+
+    def show(self):
+        costs = {station.name: station.costs[self.name] for station in self.stations}
+        self.report.begin(f"{self.name}, {FLOWS[self.column]:,} flows", "over no filter")
+        for name, cost in costs.items():
+            more = {"over_no_filter": cost.best() - costs[NO_FILTER].best()} if name != SENDER and NO_FILTER in costs else {}
+            self.report.add(self.name, name, self.column, cost, costs[SENDER], **more)
 
 
-def take(column, rows, filters, effort, report):
+def stations_of(column, filters, effort, report, ends):
     flows = FLOWS[column]
-    with contextlib.ExitStack() as ends:
-        stations = []
-        for filter_ in filters:
-            if filter_.limit() <= flows:
-                report.skip(f"{filter_.name}, {flows:,} flows", f"nf_conntrack_max is {filter_.limit():,}")
-                continue
-            stations.append(Tracked(filter_, ends))
-            stations[-1].establish(flows, BURST[effort])
-        for row, kind in rows.items():
-            measure(row, kind, column, stations, effort, report)
+    for filter_ in filters:
+        if filter_.limit() <= flows:
+            report.skip(f"{filter_.name}, {flows:,} flows", f"nf_conntrack_max is {filter_.limit():,}")
+            continue
+        station = Tracked(filter_, ends)
+        station.establish(flows, BURST[effort])
+        yield station
 
 
 def main():
     names = {f"tracked, {kind}": kind for kind in KINDS}
     asked = arguments("tracking", names)
-    rows = {name: kind for name, kind in names.items() if asked.only in name and (kind == "established" or not asked.quick)}
+    effort = QUICK if asked.quick else FULL
+    kinds = {name: kind for name, kind in names.items() if asked.only in name and (kind == "established" or not asked.quick)}
+    filters = [one for one in FILTERS if one.quick or not asked.quick]
     report = Report(asked.json)
-    for column in ["64k"] if asked.quick else FLOWS:
-        take(column, rows, [one for one in FILTERS if one.quick or not asked.quick], QUICK if asked.quick else FULL, report)
+    with contextlib.ExitStack() as ends:
+        rows = []
+        for column in ["64k"] if asked.quick else FLOWS:
+            stations = list(stations_of(column, filters, effort, report, ends))
+            rows += [Row(name, kind, column, stations, effort, report) for name, kind in kinds.items()]
+        for row in rows:
+            row.find_pace()
+        rounds.take(rows, effort.turns)
 
 
 main()
