@@ -15,9 +15,10 @@ from conftest import FWCTL
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1] / "bench" / "front"
 BUILD = pathlib.Path(FWCTL).parents[2]
 HUMBLE = ["setpriv", "--bounding-set", "-sys_nice"]  # without the right to go before all others: other tests run beside this one
-sys.path.append(str(SCRIPTS))
+sys.path += [str(SCRIPTS), str(SCRIPTS.parent)]
 
 import plot  # noqa: E402
+import rounds  # noqa: E402
 
 RULES = """@192.0.2.0/24\t198.51.100.7/32\t0 : 65535\t80 : 80\t0x06/0xFF\t0x0200/0x1200\t
 @0.0.0.0/0\t198.51.100.0/24\t0 : 65535\t0 : 65535\t0x06/0xFF\t0x0000/0x0000\t
@@ -111,6 +112,24 @@ def test_a_part_that_fails_is_told_of(tmp_path):
     assert done.returncode == 1 and "bench: the part packets has failed: exit status 127\n" in done.stderr
     run = json.loads((tmp_path / "run.json").read_text())
     assert run["skipped"] == [{"name": "packets", "why": "has failed: exit status 127"}] and run["packets"] == []
+
+
+def test_turns_are_spread_over_the_part():
+    """A row is told of when it has had its last."""
+    said = []
+
+    class Row:
+        def __init__(self, name):
+            self.name = name
+
+        def turn(self):
+            said.append(self.name)
+
+        def show(self):
+            said.append(f"shown: {self.name}")
+
+    rounds.take([Row("a"), Row("b")], turns=2)
+    assert said == ["a", "b", "a", "shown: a", "b", "shown: b"]
 
 
 @pytest.mark.parametrize("words, message", [
