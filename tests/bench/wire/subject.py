@@ -58,8 +58,10 @@ class Subject:
         keep_neighbours(self.bed, "fw")
 
     def lead(self, what):
-        """The packets to where they belong. The table `local` is asked first."""
-        self.bed.run("fw", "ip", "route", "del" if what == "passed" else "replace", "local", policies.NETWORK, "dev", "lo")
+        """The packets to where they belong: lo takes all of its own network. A route of the type `local` would do the same, but where
+        there ever was one the kernel looks up every source, too."""
+        its = f"{policies.NETWORK[1]}/{policies.NETWORK.prefixlen}"
+        self.bed.run("fw", "ip", "address", "add" if what == "dropped" else "del", its, "dev", "lo")
 
     def delivered(self, what):
         """UDP that has come past the filter."""
