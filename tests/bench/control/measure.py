@@ -14,11 +14,12 @@ from stopwatch import Failed
 
 class Effort(typing.NamedTuple):
     turns: int
-    patience: float  # seconds for the turns of one subject at one size: when they are over, it has had its turns
+    patience: float  # seconds for the turns of one subject at one size. Where LEAST turns would take longer, it has one
     limit: int  # seconds for one command
 
 
-FULL = Effort(turns=5, patience=5, limit=100)
+LEAST = 3  # two would say too little of how far apart they are
+FULL = Effort(turns=5, patience=12, limit=100)
 QUICK = Effort(turns=3, patience=3, limit=30)
 
 
@@ -36,6 +37,7 @@ class Taken:
         self.task = task
         self.costs = {step: [] for step in task.steps}
         self.kernel = []
+        self.turns = 0
         self.spent = 0  # seconds
         self.over = False
 
@@ -60,7 +62,8 @@ class Station:
             self.measure(taken)
         finally:
             self.untimed(self.subject.empty())
-        taken.over = taken.spent > self.effort.patience
+        taken.turns += 1
+        taken.over = taken.spent * (LEAST if taken.turns == 1 else 1) > self.effort.patience
 
     def measure(self, taken):
         task = taken.task
