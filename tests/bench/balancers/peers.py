@@ -96,6 +96,7 @@ class Nftables(Balancer):
         bed.check("b", "nft", "-f", path)
         if self.remembers:
             bed.check("b", "sysctl", "-qw", "net.netfilter.nf_conntrack_checksum=0")
+            self.forget(bed)  # what cannot is left out
 
     def forget(self, bed):
         bed.check("b", "conntrack", "-F")

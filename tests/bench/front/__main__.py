@@ -2,7 +2,7 @@
 
 Usage: front BUILD WORDS...; BUILD is the folder with what was built, the words are those of scripts/bench.
 
-Promises: what the parts before have measured is in the file whatever becomes of one, and what that one has measured until then, too.
+Promises: what the parts before have measured is in the file whatever becomes of one, and what that one has shown until then, too.
 Exit status: 0; 1 when a part has failed; 2 when the words are wrong; 130 when it was interrupted.
 """
 
